@@ -1,0 +1,3 @@
+"""Agents of the network routing system."""
+
+__version__ = "1.0.0"

@@ -1,0 +1,1 @@
+"""The HTTP APIs: messages, authentication, the Flask base and the client."""

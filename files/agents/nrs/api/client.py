@@ -1,0 +1,90 @@
+"""The agents' HTTP client: one session, a token, several servers in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+_TIMEOUT_S = (2.0, 5.0)
+_IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+
+
+class ApiUnavailable(Exception):
+    """No server of the list answered; the text names each and why."""
+
+
+class ApiRefused(Exception):
+    """A server answered with an error: its status and what it said."""
+
+    def __init__(self, url: str, status: int, error: str) -> None:
+        super().__init__(f"{url} answered {status}: {error}")
+        self.status = status
+        self.error = error
+
+
+class ApiClient:
+    """Calls the first server of `urls` that answers, and starts there the next time."""
+
+    def __init__(self, urls: Sequence[str], token: str | None) -> None:
+        self._urls = list(urls)
+        self._session = requests.Session()
+        self._session.trust_env = False
+        retry = Retry(total=1, backoff_factor=0.2, allowed_methods=_IDEMPOTENT)
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=retry))
+        if token is not None:
+            self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def get(self, path: str, params: dict[str, str] | None = None) -> Any:
+        """The JSON answer of `GET path`. Raises ApiUnavailable, ApiRefused."""
+        return self._call("GET", path, params=params)
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """The JSON answer of `POST path`. Raises ApiUnavailable, ApiRefused."""
+        return self._call("POST", path, json=body)
+
+    def post_to_all(self, path: str, body: dict[str, Any]) -> dict[str, str]:
+        """Post to every server; the failures as `{url: why}`, empty when all took it."""
+        failures: dict[str, str] = {}
+        for url in self._urls:
+            try:
+                self._one("POST", url, path, json=body)
+            except (ApiRefused, requests.RequestException) as error:
+                failures[url] = _why(error)
+        return failures
+
+    def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        failures: list[str] = []
+        for _ in range(len(self._urls)):
+            url = self._urls[0]
+            try:
+                return self._one(method, url, path, **arguments)
+            except requests.RequestException as error:
+                failures.append(f"{url}: {_why(error)}")
+                self._urls.append(self._urls.pop(0))
+        raise ApiUnavailable("; ".join(failures))
+
+    def _one(self, method: str, url: str, path: str, **arguments: Any) -> Any:
+        response = self._session.request(method, url + path, timeout=_TIMEOUT_S, **arguments)
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = {}
+        if response.ok:
+            return answer
+        error = answer.get("error") if isinstance(answer, dict) else None
+        raise ApiRefused(url, response.status_code, str(error or response.reason))
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, requests.ConnectTimeout):
+        return "no connection in time"
+    if isinstance(error, requests.ReadTimeout):
+        return "no answer in time"
+    if isinstance(error, requests.ConnectionError):
+        return "connection failed"
+    return str(error)

@@ -1,0 +1,117 @@
+"""The bodies that agents and APIs exchange, each validated as it arrives.
+
+Numbers are refused when they are not finite, out of range or of another type;
+times are seconds since the Unix epoch.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from nrs.config.types import Address, Address4, Address6, Name, Port
+
+Percent = Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False)]
+Rate = Annotated[float, Field(strict=True, ge=0, le=1e9, allow_inf_nan=False)]
+Count = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
+Timestamp = Annotated[float, Field(strict=True, ge=0, le=4_102_444_800, allow_inf_nan=False)]
+Milliseconds = Annotated[float, Field(strict=True, ge=0, le=1e7, allow_inf_nan=False)]
+DeviceType = Literal["routing_server", "network_access_endpoint"]
+
+
+class Message(BaseModel):
+    """A request body: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MetricsReport(Message):
+    """`POST /metrics` of the load balancer, sent by a routing server."""
+
+    server_id: Name
+    server_name: Annotated[str, Field(min_length=1, max_length=128)]
+    timestamp: Timestamp
+    cpu_percent: Percent
+    memory_percent: Percent
+    bandwidth_mbps: Rate
+    active_tunnels: Count
+    total_rx_packets: Count
+    total_tx_packets: Count
+    internal_ip: Address | None = None
+    external_ip: Address | None = None
+
+
+class Decision(BaseModel):
+    """`GET /decision/{endpoint_id}` of the load balancer, as an endpoint reads it."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    optimal_router_id: Name
+    optimal_router_internal_ip: Address | None = None
+    optimal_router_external_ip: Address | None = None
+    business_server_ip: Address | None = None
+    score: float
+    timestamp: float
+
+
+class Registration(Message):
+    """`POST /register` of the controller. Repeating it changes nothing.
+
+    A device that states tunnel addresses keeps them; one that states none is
+    given the next free ones of the pools.
+    """
+
+    device_id: Name
+    device_type: DeviceType
+    name: Annotated[str, Field(min_length=1, max_length=128)]
+    tun_ipv4: Address4 | None = None
+    tun_ipv6: Address6 | None = None
+    internal_ip: Address | None = None
+    external_ip: Address | None = None
+    port: Port | None = None
+    version: Annotated[str, Field(max_length=64)] | None = None
+
+
+class Registered(BaseModel):
+    """The controller's answer to a registration."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    device_id: Name
+    tun_ipv4: Address4
+    tun_ipv6: Address6
+    tunnel_port: Port
+    config_version: Count
+
+
+class TunnelStatus(Message):
+    """One tunnel as its device sees it; `peer_id` is the device at the other end."""
+
+    peer_id: Name
+    up: bool
+    active: bool
+    rtt_ms: Milliseconds | None = None
+    since: Timestamp | None = None
+
+
+class DeviceStatus(Message):
+    """`POST /status` of the controller."""
+
+    device_id: Name
+    timestamp: Timestamp
+    tunnels: Annotated[list[TunnelStatus], Field(max_length=4096)] = Field(default_factory=list)
+    config_version: Count = 0
+    config_error: Annotated[str, Field(max_length=2048)] | None = None
+
+
+class ConfigRequest(Message):
+    """`POST /config` of the controller: the device asks for what it should run."""
+
+    device_id: Name
+
+
+class ConfigPush(Message):
+    """`POST /push_config/{device_id}`: keys of the device's own file, merged over it."""
+
+    config: dict[str, Any]

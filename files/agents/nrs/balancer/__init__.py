@@ -1,0 +1,1 @@
+"""The load balancer: scoring, decisions and their API."""

@@ -1,0 +1,63 @@
+"""`load_balancer.yaml`."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from nrs.config.common import Api
+from nrs.config.types import Address, Port, Section
+
+Weight = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
+
+
+class Server(Section):
+    """Where the API listens."""
+
+    bind_address: Address = ipaddress.IPv6Address("::")
+    bind_port: Port = 8080
+    log_file: Path | None = None
+
+
+class Weights(Section):
+    """How much each figure counts; normalised to a sum of one."""
+
+    cpu: Weight = 0.30
+    memory: Weight = 0.20
+    bandwidth: Weight = 0.30
+    connections: Weight = 0.20
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.cpu + self.memory + self.bandwidth + self.connections <= 0:
+            raise ValueError("the weights must not all be zero")
+        return self
+
+
+class Algorithm(Section):
+    """The score and what keeps decisions from flapping."""
+
+    weights: Weights = Weights()
+    max_bandwidth_mbps: Annotated[float, Field(gt=0, le=1e7, allow_inf_nan=False)] = 1000.0
+    max_connections: Annotated[int, Field(strict=True, ge=1, le=10_000_000)] = 100
+    anti_flap_threshold: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.05
+    anti_flap_hold_time: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)] = 30.0
+
+
+class BusinessServer(Section):
+    """The server behind the routers, told to endpoints with each decision."""
+
+    ip: Address | None = None
+
+
+class LoadBalancerConfig(Section):
+    """The whole file."""
+
+    server: Server = Server()
+    algorithm: Algorithm = Algorithm()
+    business_server: BusinessServer = BusinessServer()
+    api: Api = Field(default_factory=Api)

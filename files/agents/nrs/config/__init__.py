@@ -1,0 +1,1 @@
+"""Configuration files: types, loading, and errors that name file, key and value."""

@@ -1,0 +1,80 @@
+"""Sections that several of the configuration files have."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+from pydantic import Field, PrivateAttr, SecretStr, model_validator
+from typing_extensions import Self
+
+from nrs.config.types import Network, Seconds, Section, Urls
+
+DEFAULT_TOKEN_FILE = Path("/etc/network-routing-system/api_token")
+LEAST_TOKEN_CHARACTERS = 32
+
+_LOOPBACK: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = [
+    ipaddress.ip_network("127.0.0.0/8"),
+    ipaddress.ip_network("::1/128"),
+]
+
+
+class Api(Section):
+    """How this agent proves itself to an API, and whom its own API trusts to read.
+
+    Without `token` and `token_file`, `/etc/network-routing-system/api_token` is
+    used where it exists.
+    """
+
+    token: SecretStr | None = None
+    token_file: Path | None = None
+    trusted_networks: list[Network] = Field(default_factory=lambda: list(_LOOPBACK))
+    _value: str | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _resolve(self) -> Self:
+        if self.token is not None and self.token_file is not None:
+            raise ValueError("takes one of token and token_file, not both")
+        if self.token is not None:
+            self._value = _checked(self.token.get_secret_value(), "token")
+            return self
+        path = self.token_file or DEFAULT_TOKEN_FILE
+        try:
+            self._value = _checked(path.read_text(encoding="ascii").strip(), str(path))
+        except FileNotFoundError:
+            if self.token_file is not None:
+                raise ValueError(f"cannot read {path}: no such file") from None
+        except (OSError, UnicodeDecodeError) as error:
+            if self.token_file is not None:
+                raise ValueError(f"cannot read {path}: {error}") from None
+        return self
+
+    @property
+    def bearer_token(self) -> str | None:
+        """The deployment's token, or None where none is configured."""
+        return self._value
+
+
+def _checked(token: str, where: str) -> str:
+    if len(token) < LEAST_TOKEN_CHARACTERS:
+        raise ValueError(f"{where} must have at least {LEAST_TOKEN_CHARACTERS} characters")
+    return token
+
+
+class LoadBalancerAccess(Section):
+    """Where the load balancers are; the next in the list is asked when one fails."""
+
+    url: Urls
+
+
+class PolledLoadBalancer(LoadBalancerAccess):
+    """The load balancer as an endpoint uses it."""
+
+    poll_interval: Seconds = 10.0
+
+
+class NetworkControllerAccess(Section):
+    """Where the controller is. Without `url` the agent does not register."""
+
+    url: Urls | None = None
+    status_interval: Seconds = 10.0

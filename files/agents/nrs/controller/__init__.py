@@ -1,0 +1,1 @@
+"""The network controller: registry, address pools, configuration and their API."""

@@ -1,0 +1,1 @@
+"""The network access endpoint agent."""

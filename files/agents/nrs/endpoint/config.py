@@ -1,0 +1,95 @@
+"""`network_access_endpoint.yaml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from nrs.config.common import Api, NetworkControllerAccess, PolledLoadBalancer
+from nrs.config.secret import KeyedSection
+from nrs.config.types import (
+    Address,
+    Interface,
+    Interface4,
+    Interface6,
+    IPAddress,
+    Name,
+    Network,
+    Port,
+    Section,
+)
+
+
+class Endpoint(Section):
+    """Who this endpoint is."""
+
+    endpoint_id: Name
+    name: Annotated[str, Field(min_length=1, max_length=128)]
+    log_file: Path | None = None
+
+
+class Tunnel(KeyedSection):
+    """The TUN device, the key, and what goes through the tunnel."""
+
+    interface_name: Interface = "tun0"
+    tun_ipv4: Interface4
+    tun_ipv6: Interface6
+    port: Port = 51820
+    keepalive_interval: Annotated[float, Field(ge=0.1, le=300, allow_inf_nan=False)] = 10.0
+    routes: list[Network] = Field(default_factory=list)
+
+
+class Router(Section):
+    """One routing server and the local address its tunnel leaves from."""
+
+    router_id: Name
+    internal_ip: Address | None = None
+    external_ip: Address | None = None
+    bind_address: Address | None = None
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.external_ip is None and self.internal_ip is None:
+            raise ValueError("needs external_ip or internal_ip")
+        if self.bind_address is not None and self.bind_address.version != self.address.version:
+            raise ValueError(
+                f"bind_address {self.bind_address} and the router's address {self.address}"
+                " are of different families"
+            )
+        return self
+
+    @property
+    def address(self) -> IPAddress:
+        """Where the tunnel goes to: the external address, else the internal one."""
+        address = self.external_ip if self.external_ip is not None else self.internal_ip
+        assert address is not None
+        return address
+
+
+class NetworkAccessEndpointConfig(Section):
+    """The whole file."""
+
+    endpoint: Endpoint
+    tunnel: Tunnel
+    routers: Annotated[list[Router], Field(min_length=1, max_length=16)]
+    load_balancer: PolledLoadBalancer
+    network_controller: NetworkControllerAccess = NetworkControllerAccess()
+    api: Api = Field(default_factory=Api)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        seen: set[str] = set()
+        for router in self.routers:
+            if router.router_id in seen:
+                raise ValueError(f"routers: router_id {router.router_id!r} is given twice")
+            seen.add(router.router_id)
+            for route in self.tunnel.routes:
+                if router.address in route:
+                    raise ValueError(
+                        f"tunnel.routes: {route} holds {router.address}, the address of"
+                        f" {router.router_id}: the tunnel would run through itself"
+                    )
+        return self

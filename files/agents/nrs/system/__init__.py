@@ -1,0 +1,1 @@
+"""The host: netlink, nftables, sysctl, systemd, logging, the control socket."""

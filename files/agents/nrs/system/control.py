@@ -1,0 +1,137 @@
+"""The control socket through which `nrs status` asks a running agent.
+
+A client sends one line of JSON, `{"command": NAME, ...}`, and reads one line of
+JSON, `{"result": ...}` or `{"error": TEXT}`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+RUNTIME_DIRECTORY = Path("/run/network-routing-system")
+_LONGEST_REQUEST = 64 * 1024
+_CLIENT_TIMEOUT_S = 5.0
+
+Handler = Callable[[dict[str, Any]], Any]
+
+
+class ControlError(Exception):
+    """The agent did not answer, or answered with an error."""
+
+
+def socket_path(unit: str) -> Path:
+    """The control socket of `unit`; `NRS_RUNTIME_DIRECTORY` moves it for a foreground run."""
+    base = os.environ.get("NRS_RUNTIME_DIRECTORY")
+    return (Path(base) if base else RUNTIME_DIRECTORY / unit) / f"{unit}.sock"
+
+
+def listen(path: Path) -> socket.socket:
+    """A listening control socket at `path`, mode 0600. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    path.chmod(0o600)
+    listener.listen(8)
+    return listener
+
+
+def answer(connection: socket.socket, handlers: Mapping[str, Handler]) -> None:
+    """Read one request from `connection`, answer it and close."""
+    with connection:
+        connection.settimeout(_CLIENT_TIMEOUT_S)
+        try:
+            request = _receive(connection)
+            reply = _dispatch(request, handlers)
+            connection.sendall(json.dumps(reply).encode() + b"\n")
+        except OSError:
+            return
+
+
+def _receive(connection: socket.socket) -> bytes:
+    data = b""
+    while b"\n" not in data and len(data) <= _LONGEST_REQUEST:
+        chunk = connection.recv(4096)
+        if not chunk:
+            break
+        data += chunk
+    return data
+
+
+def _dispatch(request: bytes, handlers: Mapping[str, Handler]) -> dict[str, Any]:
+    try:
+        message = json.loads(request)
+        command = message["command"]
+    except (ValueError, TypeError, KeyError):
+        return {"error": "malformed request"}
+    handler = handlers.get(command)
+    if handler is None:
+        return {"error": f"unknown command {command!r}; known: {', '.join(sorted(handlers))}"}
+    try:
+        return {"result": handler(message)}
+    except ValueError as error:
+        return {"error": str(error)}
+
+
+class ControlThread:
+    """Serves the control socket from a thread, for agents without a packet loop."""
+
+    def __init__(self, path: Path, handlers: Mapping[str, Handler]) -> None:
+        self._path = path
+        self._handlers = handlers
+        self._listener = listen(path)
+        self._stop_reader, self._stop_writer = socket.socketpair()
+        self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop answering and remove the socket."""
+        self._stop_writer.send(b"x")
+        self._thread.join()
+        for sock in (self._listener, self._stop_reader, self._stop_writer):
+            sock.close()
+        self._path.unlink(missing_ok=True)
+
+    def _serve(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._listener, selectors.EVENT_READ)
+            selector.register(self._stop_reader, selectors.EVENT_READ)
+            while True:
+                ready = [key.fileobj for key, _ in selector.select()]
+                if self._stop_reader in ready:
+                    return
+                connection, _ = self._listener.accept()
+                answer(connection, self._handlers)
+
+
+def request(path: Path, command: str, **arguments: Any) -> Any:
+    """Ask the agent behind `path`. Raises ControlError."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(_CLIENT_TIMEOUT_S)
+        try:
+            sock.connect(str(path))
+            sock.sendall(json.dumps({"command": command, **arguments}).encode() + b"\n")
+            data = b""
+            while not data.endswith(b"\n"):
+                chunk = sock.recv(65536)
+                if not chunk:
+                    break
+                data += chunk
+            reply = json.loads(data)
+        except (OSError, ValueError) as error:
+            raise ControlError(f"no answer from the agent at {path}: {error}") from None
+    if "error" in reply:
+        raise ControlError(reply["error"])
+    return reply["result"]

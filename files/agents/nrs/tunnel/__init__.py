@@ -1,0 +1,1 @@
+"""The packet path: wire format, keys, sessions, codec, devices and the packet loop."""
