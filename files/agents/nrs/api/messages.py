@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from nrs.config.types import Address, Address4, Address6, Name, Port
+from nrs.config.types import Address, Address4, Address6, Label, Name, Port
 
 Percent = Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False)]
 Rate = Annotated[float, Field(strict=True, ge=0, le=1e9, allow_inf_nan=False)]
@@ -30,7 +30,7 @@ class MetricsReport(Message):
     """`POST /metrics` of the load balancer, sent by a routing server."""
 
     server_id: Name
-    server_name: Annotated[str, Field(min_length=1, max_length=128)]
+    server_name: Label
     timestamp: Timestamp
     cpu_percent: Percent
     memory_percent: Percent
@@ -64,7 +64,7 @@ class Registration(Message):
 
     device_id: Name
     device_type: DeviceType
-    name: Annotated[str, Field(min_length=1, max_length=128)]
+    name: Label
     tun_ipv4: Address4 | None = None
     tun_ipv6: Address6 | None = None
     internal_ip: Address | None = None

@@ -1,23 +1,22 @@
-"""What every API of the system has in common: authentication, validation, errors, serving."""
+"""What every API of the system has in common: authentication, validation, errors."""
 
 from __future__ import annotations
 
-import json
 import logging
-import socket
 from typing import Any, TypeVar
 
-import waitress.server
-from flask import Flask, Response, g, jsonify, request
+from flask import Flask, Response, jsonify, request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from nrs.api import auth
+from nrs.api.server import LARGEST_BODY, TOO_LARGE, HttpService, listen
+from nrs.api.strict_json import JsonError, parse_object
 from nrs.config.common import Api
 
-LARGEST_BODY = 64 * 1024
-_THREADS = 8
-_BACKLOG = 1024
+__all__ = ["ApiError", "HttpService", "body", "create_app", "listen", "trust", "validated"]
+
+_API = "nrs_api"
 
 log = logging.getLogger(__name__)
 Body = TypeVar("Body", bound=BaseModel)
@@ -38,21 +37,30 @@ def create_app(name: str, api: Api) -> Flask:
     app = Flask(name, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    # A redirect to the path without the double slash would lose the body of a POST.
+    app.url_map.merge_slashes = False
+    trust(app, api)
 
     @app.before_request
     def _authenticate() -> None:
-        if request.method == "GET" and request.path == "/health":
+        reading = request.method in {"GET", "HEAD"}
+        if reading and request.path == "/health":
             return
+        trusted: Api = app.extensions[_API]
         access = auth.check(
             authorization=request.headers.get("Authorization"),
             remote=request.remote_addr,
-            reading=request.method in {"GET", "HEAD"},
-            token=api.bearer_token,
-            trusted=api.trusted_networks,
+            reading=reading,
+            token=trusted.bearer_token,
+            trusted=trusted.trusted_networks,
         )
         if access is not auth.Access.GRANTED:
             raise ApiError(401, access.value)
-        g.authenticated = True
+
+    @app.after_request
+    def _uncached(response: Response) -> Response:
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
 
     @app.errorhandler(ApiError)
     def _answer(error: ApiError) -> Response:
@@ -64,8 +72,11 @@ def create_app(name: str, api: Api) -> Flask:
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
-        text = f"the body is larger than {LARGEST_BODY} bytes" if error.code == 413 else error.name
-        return _answer(ApiError(error.code or 500, text))
+        text = TOO_LARGE if error.code == 413 else error.name
+        response = _answer(ApiError(error.code or 500, text))
+        if allowed := getattr(error, "valid_methods", None):
+            response.headers["Allow"] = ", ".join(sorted(allowed))
+        return response
 
     @app.errorhandler(Exception)
     def _defect(error: Exception) -> Response:
@@ -75,15 +86,17 @@ def create_app(name: str, api: Api) -> Flask:
     return app
 
 
+def trust(app: Flask, api: Api) -> None:
+    """Let `app` go by the token and networks of `api` from the next request on."""
+    app.extensions[_API] = api
+
+
 def body(model: type[Body]) -> Body:
     """The request's JSON body as `model`. Raises ApiError 400 with the field, 413."""
-    raw = request.get_data(cache=False)
     try:
-        data = json.loads(raw, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise ApiError(400, f"the body is not valid JSON: {error}") from None
-    if not isinstance(data, dict):
-        raise ApiError(400, "the body must be a JSON object")
+        data = parse_object(request.get_data(cache=False))
+    except JsonError as error:
+        raise ApiError(400, error.error, error.field) from None
     return validated(data, model)
 
 
@@ -93,50 +106,6 @@ def validated(data: dict[str, Any], model: type[Body]) -> Body:
         return model.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        loc = [str(part) for part in first["loc"]]
-        known = [part for part in loc if not part.startswith(("function-", "IPv4", "IPv6"))]
+        field = ".".join(str(part) for part in first["loc"])
         message = str(first["msg"]).removeprefix("Value error, ")
-        raise ApiError(400, message, ".".join(known) or None) from None
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def listen(address: str, port: int) -> socket.socket:
-    """A listening TCP socket; `::` serves IPv4 too. Raises OSError."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        listener.bind((address, port))
-        listener.listen(_BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-class HttpService:
-    """Serves an app with waitress until `stop`; `run` blocks, `stop` may be called anywhere."""
-
-    def __init__(self, app: Flask, listener: socket.socket) -> None:
-        self._server: Any = waitress.server.create_server(
-            app,
-            sockets=[listener],
-            threads=_THREADS,
-            ident=None,
-            max_request_body_size=2 * LARGEST_BODY,
-            channel_timeout=30,
-            clear_untrusted_proxy_headers=True,
-        )
-
-    def run(self) -> None:
-        """Serve requests; returns after `stop`."""
-        self._server.run()
-
-    def stop(self) -> None:
-        """Close the listener and let `run` return."""
-        self._server.close()
+        raise ApiError(400, message, field or None) from None

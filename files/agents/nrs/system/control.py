@@ -6,8 +6,9 @@ JSON, `{"result": ...}` or `{"error": TEXT}`.
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import json
+import logging
 import os
 import selectors
 import socket
@@ -20,6 +21,7 @@ RUNTIME_DIRECTORY = Path("/run/network-routing-system")
 _LONGEST_REQUEST = 64 * 1024
 _CLIENT_TIMEOUT_S = 5.0
 
+log = logging.getLogger(__name__)
 Handler = Callable[[dict[str, Any]], Any]
 
 
@@ -34,27 +36,55 @@ def socket_path(unit: str) -> Path:
 
 
 def listen(path: Path) -> socket.socket:
-    """A listening control socket at `path`, mode 0600. Raises OSError."""
+    """A listening control socket at `path`, mode 0600.
+
+    Raises OSError, also when another agent answers there.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
-    path.chmod(0o600)
-    listener.listen(8)
+    try:
+        _remove_dead(path)
+        listener.bind(str(path))
+        path.chmod(0o600)
+        listener.listen(8)
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 
+def _remove_dead(path: Path) -> None:
+    """Remove the socket that an agent which was killed left behind."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_CLIENT_TIMEOUT_S)
+        try:
+            probe.connect(str(path))
+        except FileNotFoundError:
+            return
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+            return
+    raise OSError(errno.EADDRINUSE, "another agent answers there")
+
+
 def answer(connection: socket.socket, handlers: Mapping[str, Handler]) -> None:
-    """Read one request from `connection`, answer it and close."""
+    """Read one request from `connection`, answer it and close; raises nothing."""
     with connection:
         connection.settimeout(_CLIENT_TIMEOUT_S)
         try:
             request = _receive(connection)
-            reply = _dispatch(request, handlers)
-            connection.sendall(json.dumps(reply).encode() + b"\n")
+            connection.sendall(_reply(request, handlers) + b"\n")
         except OSError:
             return
+
+
+def _reply(request: bytes, handlers: Mapping[str, Handler]) -> bytes:
+    try:
+        return json.dumps(_dispatch(request, handlers)).encode()
+    except Exception:
+        # A defect in one command must not end the thread or the loop that serves them all.
+        log.exception("a control command failed")
+        return b'{"error": "internal error; see the log of this agent"}'
 
 
 def _receive(connection: socket.socket) -> bytes:
@@ -71,9 +101,9 @@ def _dispatch(request: bytes, handlers: Mapping[str, Handler]) -> dict[str, Any]
     try:
         message = json.loads(request)
         command = message["command"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return {"error": "malformed request"}
-    handler = handlers.get(command)
+    handler = handlers.get(command) if isinstance(command, str) else None
     if handler is None:
         return {"error": f"unknown command {command!r}; known: {', '.join(sorted(handlers))}"}
     try:
@@ -98,8 +128,9 @@ class ControlThread:
 
     def stop(self) -> None:
         """Stop answering and remove the socket."""
-        self._stop_writer.send(b"x")
-        self._thread.join()
+        if self._thread.is_alive():
+            self._stop_writer.send(b"x")
+            self._thread.join()
         for sock in (self._listener, self._stop_reader, self._stop_writer):
             sock.close()
         self._path.unlink(missing_ok=True)
@@ -112,7 +143,11 @@ class ControlThread:
                 ready = [key.fileobj for key, _ in selector.select()]
                 if self._stop_reader in ready:
                     return
-                connection, _ = self._listener.accept()
+                try:
+                    connection, _ = self._listener.accept()
+                except OSError as error:
+                    log.warning("a control connection was not accepted: %s", error)
+                    continue
                 answer(connection, self._handlers)
 
 

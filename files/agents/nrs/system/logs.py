@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import os
 import sys
 from pathlib import Path
 
 _FILE_BYTES = 10 * 1024 * 1024
 _FILES_KEPT = 5
+_PLAIN = logging.Formatter("%(levelname)s %(name)s: %(message)s")
+
+
+class _ForJournal(logging.Formatter):
+    """States the priority as the journal reads it from a line's start (sd-daemon(3))."""
+
+    _PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+
+    def __init__(self) -> None:
+        super().__init__("%(name)s: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        priority = next((p for least, p in self._PRIORITIES if record.levelno >= least), 7)
+        return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines())
 
 
 def configure(log_file: Path | None, *, level: int = logging.INFO) -> None:
@@ -17,7 +32,7 @@ def configure(log_file: Path | None, *, level: int = logging.INFO) -> None:
     Raises OSError when the file cannot be opened.
     """
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-    handlers[0].setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    handlers[0].setFormatter(_ForJournal() if "JOURNAL_STREAM" in os.environ else _PLAIN)
     if log_file is not None:
         log_file.parent.mkdir(parents=True, exist_ok=True)
         to_file = logging.handlers.RotatingFileHandler(
@@ -32,3 +47,10 @@ def configure(log_file: Path | None, *, level: int = logging.INFO) -> None:
     for handler in handlers:
         root.addHandler(handler)
     root.setLevel(level)
+    # Its retries are reported by the agents, once, as what they mean.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+
+
+def companion_file(log_file: Path | None) -> Path | None:
+    """The log file of an agent's companion: two processes cannot rotate one file."""
+    return None if log_file is None else log_file.with_name(f"{log_file.stem}.reporter.log")

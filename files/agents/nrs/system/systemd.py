@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
 
+log = logging.getLogger(__name__)
+
 
 def notify(*assignments: str) -> None:
-    """Send e.g. `READY=1` and `STATUS=...`; does nothing outside systemd."""
+    """Send e.g. `READY=1` and `STATUS=...`; does nothing outside systemd.
+
+    A manager that does not listen is logged and else ignored: the agent's work goes on.
+    """
     path = os.environ.get("NOTIFY_SOCKET")
     if not path:
         return
     if path.startswith("@"):
         path = "\0" + path[1:]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-        sock.sendto("\n".join(assignments).encode(), path)
+        try:
+            sock.sendto("\n".join(assignments).encode(), path)
+        except OSError as error:
+            log.warning("systemd was not told %s: %s", assignments[0], error)
 
 
 def ready(status: str) -> None:

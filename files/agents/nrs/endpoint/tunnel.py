@@ -1,0 +1,205 @@
+"""One tunnel of an endpoint: its socket, its session and the handshakes that renew it."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+
+from nrs.config.types import IPAddress
+from nrs.endpoint.config import Router
+from nrs.endpoint.liveness import Action, Liveness, Timing
+from nrs.system.links import Links
+from nrs.tunnel import wire
+from nrs.tunnel.engine import Control, Engine
+from nrs.tunnel.figures import Drop
+from nrs.tunnel.handshake import BadTag, HandshakeError, Initiator, StaticKey
+from nrs.tunnel.inner import Owned
+from nrs.tunnel.session import Session, open_session
+from nrs.tunnel.udp_socket import UdpSocket
+from nrs.tunnel.wire import Claim, ProbeAck, Type
+
+log = logging.getLogger(__name__)
+
+REKEY_S = 3600.0
+"""A session older than this is replaced by a new one, for forward secrecy."""
+_REKEY_RETRY_S = 5.0
+_PREVIOUS_S = 10.0
+_ATTEMPT_S = 5.0
+"""A HELLO is repeated as it is for this long, then made anew."""
+
+
+class Tunnel:
+    """A tunnel to one routing server. Decides nothing: `Liveness` and `choose` do."""
+
+    def __init__(
+        self, router: Router, port: int, static: StaticKey, claim: Claim, timing: Timing
+    ) -> None:
+        self.router = router
+        self.liveness = Liveness(timing, time.monotonic())
+        self.session: Session | None = None
+        self.router_addresses: tuple[bytes, ...] = ()
+        self.state_since = time.time()
+        self._port = port
+        self._static = static
+        self._claim = claim
+        self._owned = Owned([claim.tun_ipv4.packed, claim.tun_ipv6.packed], claim.prefixes)
+        self._socket: UdpSocket | None = None
+        self._attempt: tuple[Initiator, float] | None = None
+        self._previous: Session | None = None
+        self._next_rekey = 0.0
+        self._unreachable: str | None = None
+
+    @property
+    def router_id(self) -> str:
+        """The routing server at the other end."""
+        return self.router.router_id
+
+    def connect(self, engine: Engine, links: Links) -> bool:
+        """Open the socket from the tunnel's own address and uplink; False if that can't be yet."""
+        if self._socket is not None:
+            return True
+        remote = self.router.address
+        local = self.router.bind_address
+        try:
+            device = links.interface_of(local) if local is not None else None
+            self._socket = UdpSocket(
+                str(local) if local is not None else _any(remote),
+                0,
+                peer=(str(remote), self._port),
+                device=device,
+            )
+        except OSError as error:
+            why = f"{error.strerror} (from {local or 'any address'} to {remote})"
+            if why != self._unreachable:
+                log.warning("tunnel to %s: %s", self.router_id, why)
+            self._unreachable = why
+            return False
+        self._unreachable = None
+        engine.add_socket(self._socket)
+        return True
+
+    def disconnect(self, engine: Engine) -> None:
+        """Close the socket; the session stays for a new one."""
+        if self._socket is not None:
+            engine.remove_socket(self._socket)
+            self._socket.close()
+            self._socket = None
+
+    def perform(self, action: Action, engine: Engine, active: bool) -> None:
+        """Send what `Liveness.due` asked for."""
+        if action is Action.PROBE and self.session is not None:
+            now = time.monotonic_ns() // 1000
+            engine.send_control(
+                self.session,
+                Type.PROBE,
+                wire.encode_probe(now),
+                flags=wire.ACTIVE if active else 0,
+                specific=self.liveness.probe_number & 0xFFFFFFFF,
+            )
+        elif action is Action.HELLO:
+            self._hello(engine)
+
+    def _hello(self, engine: Engine) -> None:
+        if self._socket is None:
+            return
+        now = time.monotonic()
+        if self._attempt is None or now - self._attempt[1] > _ATTEMPT_S:
+            index = secrets.randbits(32)
+            while not index or index in engine.sessions:
+                index = secrets.randbits(32)
+            self._attempt = (
+                Initiator(self._static, self._claim, index, secrets.token_bytes),
+                now,
+            )
+        engine.send_raw(self._socket, self._attempt[0].hello(), None, None)
+
+    def renew(self, engine: Engine, now: float) -> None:
+        """Replace an old session while it still works, and forget the one before it."""
+        if self.session is None:
+            return
+        age = now - self.session.created
+        if self._previous is not None and age > _PREVIOUS_S:
+            engine.remove_session(self._previous)
+            self._previous = None
+        if age > REKEY_S and now >= self._next_rekey:
+            self._next_rekey = now + _REKEY_RETRY_S
+            self._hello(engine)
+
+    def hello_ack(self, datagram: bytes, engine: Engine, active: bool) -> Drop | None:
+        """A HELLO_ACK on this tunnel's socket; opens the session that it offers."""
+        if self._attempt is None or self._socket is None:
+            return Drop.NO_SESSION
+        initiator = self._attempt[0]
+        try:
+            ack, agreed = initiator.finish(datagram)
+        except BadTag:
+            return Drop.TAG
+        except HandshakeError as error:
+            log.debug("HELLO_ACK of %s: %s", self.router_id, error)
+            return Drop.MALFORMED
+        if ack.router_id != self.router_id:
+            log.warning(
+                "the router at %s says that it is %s, not %s as configured",
+                self.router.address,
+                ack.router_id,
+                self.router_id,
+            )
+            return Drop.SOURCE
+        self._attempt = None
+        now = time.monotonic()
+        if self._previous is not None:
+            engine.remove_session(self._previous)
+        self._previous = self.session
+        self.session = open_session(agreed, self._owned, self._socket, now)
+        engine.add_session(self.session)
+        self.router_addresses = (ack.tun_ipv4.packed, ack.tun_ipv6.packed)
+        self.liveness.session_opened(now)
+        # The router switches to the new session with the first packet that it opens.
+        for action in self.liveness.due(now, busy=True):
+            self.perform(action, engine, active)
+        return None
+
+    def control(self, session: Session, control: Control, engine: Engine) -> None:
+        """A verified control datagram of this tunnel."""
+        now = time.monotonic()
+        if control.kind is Type.PROBE_ACK:
+            ack = ProbeAck.decode(control.body)
+            rtt = max(0.0, now - ack.timestamp_us / 1e6)
+            self.liveness.probe_answered(control.specific, rtt, now)
+        elif control.kind is Type.BYE and session is self.session:
+            log.info("%s has closed its tunnel", self.router_id)
+            self.drop_session(engine)
+
+    def drop_session(self, engine: Engine) -> None:
+        """Forget the sessions; handshakes begin at once."""
+        for session in (self.session, self._previous):
+            if session is not None:
+                engine.remove_session(session)
+        self.session = self._previous = None
+        self.router_addresses = ()
+        self.liveness.session_lost(time.monotonic())
+
+    def close(self, engine: Engine) -> None:
+        """Say BYE and release everything."""
+        if self.session is not None and self._socket is not None:
+            engine.send_control(self.session, Type.BYE)
+        self.drop_session(engine)
+        self.disconnect(engine)
+
+    def holds(self, session: Session) -> bool:
+        """Whether the session is this tunnel's."""
+        return session is self.session or session is self._previous
+
+    def uses(self, socket: UdpSocket) -> bool:
+        """Whether the socket is this tunnel's."""
+        return socket is self._socket
+
+    @property
+    def rtt_ms(self) -> float | None:
+        """The smoothed round trip in ms."""
+        return None if self.liveness.srtt is None else round(self.liveness.srtt * 1000, 3)
+
+
+def _any(remote: IPAddress) -> str:
+    return "::" if remote.version == 6 else "0.0.0.0"

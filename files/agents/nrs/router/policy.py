@@ -1,0 +1,234 @@
+"""What a routing server does with handshakes, control datagrams and addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import secrets
+import time
+from typing import Any
+
+from nrs.config.types import IPAddress, IPNetwork
+from nrs.router import claims
+from nrs.router.config import RoutingServerConfig
+from nrs.router.session_table import Device, Pending, SessionTable
+from nrs.system.links import LinkError, Links
+from nrs.tunnel import inner, wire
+from nrs.tunnel.codec import Part
+from nrs.tunnel.engine import Control, Engine, describe
+from nrs.tunnel.figures import Drop
+from nrs.tunnel.handshake import BadTag, HandshakeError, Identity, Offer, Responder
+from nrs.tunnel.inner import Owned
+from nrs.tunnel.ratelimit import SourceLimiter
+from nrs.tunnel.session import Session, open_session
+from nrs.tunnel.udp_socket import UdpSocket
+from nrs.tunnel.wire import KeyMode, ProbeAck, RouterFlag, Type
+
+log = logging.getLogger(__name__)
+
+_EXPIRE_INTERVAL_S = 1.0
+_REFUSAL_INTERVAL_S = 1.0
+
+
+class RouterPolicy:
+    """The decisions of a routing server around its session table."""
+
+    def __init__(self, config: RoutingServerConfig, links: Links) -> None:
+        self.table = SessionTable()
+        self.engine: Engine
+        self._links = links
+        self._limiter = SourceLimiter()
+        self._refused_at = -_REFUSAL_INTERVAL_S
+        self._routed: dict[bytes, IPNetwork] = {}
+        self._clock = time.monotonic
+        self.configure(config)
+
+    def configure(self, config: RoutingServerConfig) -> None:
+        """Take over a configuration; sessions stay."""
+        tunnel = config.tunnel
+        self._interface = tunnel.interface_name
+        self._networks = tunnel.endpoint_networks
+        self._on_link = (tunnel.tun_ipv4.network, tunnel.tun_ipv6.network)
+        own: list[IPAddress] = [tunnel.tun_ipv4.ip, tunnel.tun_ipv6.ip]
+        own += [a for a in (config.server.internal_ip, config.server.external_ip) if a]
+        self._own = own
+        self._responder = Responder(
+            Identity(config.server.server_id, tunnel.tun_ipv4.ip, tunnel.tun_ipv6.ip),
+            {0: tunnel.key},
+            frozenset({KeyMode.SHARED}),
+        )
+
+    def start(self, engine: Engine) -> None:
+        """Serve `engine`."""
+        self.engine = engine
+
+    # -- Policy
+
+    def select(self, destination: bytes) -> Session | None:
+        return self.table.select(destination)
+
+    def allowed(self, session: Session, packet: Part) -> bool:
+        return inner.source(packet) in session.owned
+
+    def handshake(
+        self,
+        kind: Type,
+        datagram: bytes,
+        socket: UdpSocket,
+        peer: tuple[Any, ...],
+        local: bytes | None,
+    ) -> Drop | None:
+        if kind is not Type.HELLO:
+            return Drop.MALFORMED
+        now = self._clock()
+        if not self._limiter.allow(_source_key(peer), now):
+            return Drop.RATE
+        try:
+            offer = self._responder.check(datagram)
+        except BadTag:
+            return Drop.TAG
+        except HandshakeError as error:
+            log.debug("HELLO from %s: %s", describe(peer), error)
+            return Drop.MALFORMED
+        claim = offer.hello.claim
+        why = claims.refusal(claim, networks=self._networks, own=self._own)
+        if why is not None:
+            self._log_refusal(now, claim, peer, why)
+            return Drop.SOURCE
+        repeated = self.table.repeated(claim, offer.hello.nonce)
+        if repeated is None:
+            try:
+                repeated = self._accept(offer, socket, peer, local, now)
+            except HandshakeError as error:
+                log.debug("HELLO from %s: %s", describe(peer), error)
+                return Drop.MALFORMED
+        self.engine.send_raw(socket, repeated.answer, peer, local)
+        return None
+
+    def confirmed(self, session: Session) -> None:
+        known = self.table.device(session)
+        fresh = known is not None and known.current is None
+        device, forget = self.table.confirm(session, self._clock(), time.time())
+        for old in forget:
+            self.engine.remove_session(old)
+        self._add_routes(session)
+        if fresh:
+            log.info(
+                "tunnel to %s is up (%s, from %s)",
+                device.claim.endpoint_id,
+                device.claim.tun_ipv4,
+                describe(session.peer or ()),
+            )
+
+    def control(self, session: Session, control: Control) -> None:
+        device = self.table.device(session)
+        if device is None:
+            return
+        if control.kind is Type.PROBE:
+            window = session.opener.windows[control.lane]
+            answer = ProbeAck(wire.decode_probe(control.body), window.highest, window.received)
+            self._role(device, session, control)
+            self.engine.send_control(
+                session,
+                Type.PROBE_ACK,
+                answer.encode(),
+                flags=RouterFlag(0),
+                specific=control.specific,
+            )
+        elif control.kind is Type.ROLE:
+            self._role(device, session, control)
+        elif control.kind is Type.BYE:
+            log.info("tunnel to %s was closed by the endpoint", device.claim.endpoint_id)
+            self._forget(self.table.remove(device))
+
+    # -- its parts
+
+    def _accept(
+        self,
+        offer: Offer,
+        socket: UdpSocket,
+        peer: tuple[Any, ...],
+        local: bytes | None,
+        now: float,
+    ) -> Pending:
+        index = self._free_index()
+        answer, agreed = self._responder.accept(offer, index, RouterFlag(0), secrets.token_bytes)
+        claim = offer.hello.claim
+        owned = Owned([claim.tun_ipv4.packed, claim.tun_ipv6.packed], claim.prefixes)
+        session = open_session(agreed, owned, socket, now, peer=peer, local=local)
+        pending = Pending(session, offer.hello.nonce, answer, now)
+        pushed_out = self.table.offer(claim, pending)
+        if pushed_out is not None:
+            self.engine.remove_session(pushed_out)
+        self.engine.add_session(session)
+        return pending
+
+    def _free_index(self) -> int:
+        while True:
+            index = secrets.randbits(32)
+            if index and index not in self.engine.sessions:
+                return index
+
+    def _role(self, device: Device, session: Session, control: Control) -> None:
+        if session is device.current and control.sequence > device.role_sequence:
+            device.role_sequence = control.sequence
+            device.active = bool(control.flags & wire.ACTIVE)
+
+    def _log_refusal(self, now: float, claim: wire.Claim, peer: tuple[Any, ...], why: str) -> None:
+        if now - self._refused_at >= _REFUSAL_INTERVAL_S:
+            self._refused_at = now
+            log.warning("refused %s from %s: %s", claim.endpoint_id, describe(peer), why)
+
+    def expire(self) -> None:
+        """Forget the silent, and come back in a second."""
+        devices, sessions = self.table.expire(self._clock())
+        for device in devices:
+            if device.since:
+                log.info("tunnel to %s is gone: nothing heard", device.claim.endpoint_id)
+        self._forget(sessions)
+
+    def close(self) -> None:
+        """Say BYE to every endpoint and remove the routes."""
+        for device in self.table:
+            if device.current is not None:
+                self.engine.send_control(device.current, Type.BYE)
+        for device in self.table:
+            self._forget(self.table.remove(device))
+
+    def _forget(self, sessions: list[Session]) -> None:
+        for session in sessions:
+            self.engine.remove_session(session)
+            for address in session.owned.addresses:
+                if self.table.select(address) is None:
+                    self._remove_route(address)
+
+    def _add_routes(self, session: Session) -> None:
+        for address in session.owned.addresses:
+            parsed = ipaddress.ip_address(address)
+            if address in self._routed or any(parsed in network for network in self._on_link):
+                continue
+            network = ipaddress.ip_network(parsed)
+            try:
+                self._links.add_route(network, self._interface)
+            except LinkError as error:
+                log.error("%s", error)
+            else:
+                self._routed[address] = network
+
+    def _remove_route(self, address: bytes) -> None:
+        network = self._routed.pop(address, None)
+        if network is not None:
+            try:
+                self._links.remove_route(network, self._interface)
+            except LinkError as error:
+                log.warning("%s", error)
+
+
+def _source_key(peer: tuple[Any, ...]) -> bytes:
+    """What HELLOs are limited by: the IPv4 address, or the /64 of an IPv6 one."""
+    address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return address.ipv4_mapped.packed
+        return address.packed[:8]
+    return address.packed

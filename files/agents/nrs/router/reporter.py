@@ -1,0 +1,141 @@
+"""The routing server's companion: metrics to the load balancers, status to the controller."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+import nrs
+from nrs.api.client import ApiClient
+from nrs.api.controller_link import ControllerLink
+from nrs.api.messages import MetricsReport, Registration, TunnelStatus
+from nrs.config.loader import ConfigError, load
+from nrs.router.config import RoutingServerConfig
+from nrs.system import control, logs
+from nrs.system.companion import wait_or_end
+
+log = logging.getLogger("nrs.router.reporter")
+
+
+@dataclass(frozen=True)
+class Bandwidth:
+    """Tunnel bytes at a time, for the rate between two reports."""
+
+    when: float
+    rx_bytes: int
+    tx_bytes: int
+
+    def mbps_since(self, earlier: Bandwidth) -> float:
+        """Mb/s of the busier direction, as links carry both at once."""
+        seconds = self.when - earlier.when
+        most = max(self.rx_bytes - earlier.rx_bytes, self.tx_bytes - earlier.tx_bytes, 0)
+        return most * 8 / 1e6 / seconds if seconds > 0 else 0.0
+
+
+class MetricsReporter:
+    """Posts what this router carries and how its host fares."""
+
+    def __init__(self, config: RoutingServerConfig, socket: Path) -> None:
+        self._config = config
+        self._socket = socket
+        self._client = ApiClient(config.load_balancer.url, config.api.bearer_token)
+        self._last = self._bandwidth(control.request(socket, "metrics"))
+        self._failing: set[str] = set()
+        psutil.cpu_percent()
+
+    def report(self) -> None:
+        """Post one report to every load balancer; failures are logged when they begin and end."""
+        figures = control.request(self._socket, "metrics")
+        present = self._bandwidth(figures)
+        server = self._config.server
+        report = MetricsReport(
+            server_id=server.server_id,
+            server_name=server.name,
+            timestamp=time.time(),
+            cpu_percent=min(100.0, psutil.cpu_percent()),
+            memory_percent=psutil.virtual_memory().percent,
+            bandwidth_mbps=round(present.mbps_since(self._last), 3),
+            active_tunnels=figures["active_tunnels"],
+            total_rx_packets=figures["total_rx_packets"],
+            total_tx_packets=figures["total_tx_packets"],
+            internal_ip=server.internal_ip,
+            external_ip=server.external_ip,
+        )
+        self._last = present
+        failures = self._client.post_to_all("/metrics", report.model_dump(mode="json"))
+        for url in failures.keys() - self._failing:
+            log.warning("metrics do not reach %s: %s", url, failures[url])
+        for url in self._failing - failures.keys():
+            log.info("metrics reach %s again", url)
+        self._failing = set(failures)
+
+    def _bandwidth(self, figures: dict[str, Any]) -> Bandwidth:
+        return Bandwidth(time.monotonic(), figures["rx_bytes"], figures["tx_bytes"])
+
+
+def registration(config: RoutingServerConfig) -> Registration:
+    """What the controller is told of this router."""
+    return Registration(
+        device_id=config.server.server_id,
+        device_type="routing_server",
+        name=config.server.name,
+        tun_ipv4=config.tunnel.tun_ipv4.ip,
+        tun_ipv6=config.tunnel.tun_ipv6.ip,
+        internal_ip=config.server.internal_ip,
+        external_ip=config.server.external_ip,
+        port=config.server.bind_port,
+        version=nrs.__version__,
+    )
+
+
+def tunnels(status: dict[str, Any]) -> list[TunnelStatus]:
+    """The tunnels of a status answer as the controller wants them."""
+    return [
+        TunnelStatus(
+            peer_id=tunnel["endpoint_id"],
+            up=tunnel["up"],
+            active=tunnel["active"],
+            rtt_ms=tunnel["rtt_ms"],
+            since=tunnel["since"],
+        )
+        for tunnel in status["tunnels"]
+    ]
+
+
+def main(config_path: Path, socket: Path) -> int:
+    """Report until the agent ends."""
+    try:
+        config = load(config_path, RoutingServerConfig)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    logs.configure(logs.companion_file(config.server.log_file))
+    reporter = MetricsReporter(config, socket)
+    controller = ControllerLink(
+        config.network_controller, config.api.bearer_token, registration(config)
+    )
+    next_report = time.monotonic()
+    next_status = time.monotonic()
+    while wait_or_end(min(next_report, next_status) - time.monotonic()):
+        now = time.monotonic()
+        try:
+            if now >= next_report:
+                next_report = now + config.metrics.report_interval
+                reporter.report()
+            if now >= next_status:
+                next_status = now + config.network_controller.status_interval
+                if controller.enabled:
+                    controller.report(tunnels(control.request(socket, "status")))
+        except control.ControlError as error:
+            log.warning("%s", error)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -1,0 +1,82 @@
+"""A second process of an agent, for what may block: HTTP, DNS and host figures.
+
+The companion talks to its agent over the agent's control socket, and ends when
+its standard input does, which the agent's end causes however it comes.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_FIRST_DELAY_S = 1.0
+_LONGEST_DELAY_S = 30.0
+_HEALTHY_AFTER_S = 60.0
+_STOP_TIMEOUT_S = 2.0
+
+
+class Companion:
+    """Keeps `python -m MODULE CONFIG SOCKET` running; call `tend` about once a second."""
+
+    def __init__(self, module: str, config: Path, control: Path) -> None:
+        self._command = [sys.executable, "-m", module, str(config), str(control)]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+        self._delay = _FIRST_DELAY_S
+        self._next_start = 0.0
+
+    def start(self) -> None:
+        """Start the process."""
+        self._started = time.monotonic()
+        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE)
+
+    def tend(self) -> None:
+        """Start the process again if it has ended, later each time."""
+        now = time.monotonic()
+        if self._process is not None:
+            status = self._process.poll()
+            if status is None:
+                if now - self._started > _HEALTHY_AFTER_S:
+                    self._delay = _FIRST_DELAY_S
+                return
+            log.warning("%s ended with status %d", self._command[2], status)
+            self._release()
+            self._next_start = now + self._delay
+            self._delay = min(2 * self._delay, _LONGEST_DELAY_S)
+        elif now >= self._next_start:
+            self.start()
+
+    def restart(self) -> None:
+        """Replace the process, so that it reads its configuration again."""
+        self.stop()
+        self.start()
+
+    def stop(self) -> None:
+        """End the process."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(_STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._release()
+
+    def _release(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process = None
+
+
+def wait_or_end(seconds: float) -> bool:
+    """In the companion: wait; False when the agent has ended."""
+    readable, _, _ = select.select([sys.stdin], [], [], max(0.0, seconds))
+    return not readable

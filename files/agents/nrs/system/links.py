@@ -1,0 +1,124 @@
+"""Interfaces, addresses and routes over netlink (pyroute2)."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+from types import TracebackType
+from typing import Any
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from nrs.config.types import IPAddress, IPNetwork
+
+_NODAD = 0x02
+Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+
+
+class LinkError(Exception):
+    """The kernel refused a change; the text says which and why."""
+
+
+class Links:
+    """One netlink socket; use as a context manager or `close` it."""
+
+    def __init__(self) -> None:
+        self._route = IPRoute()
+
+    def __enter__(self) -> Links:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._route.close()
+
+    def index(self, name: str) -> int | None:
+        """The index of interface `name`, or None."""
+        found = self._route.link_lookup(ifname=name)
+        return int(found[0]) if found else None
+
+    def interface_of(self, address: IPAddress) -> str | None:
+        """The name of the interface that has `address`, or None; the loopback is not named."""
+        for message in self._route.get_addr(family=_family(address.version)):
+            if message.get_attr("IFA_ADDRESS") == str(address) or (
+                message.get_attr("IFA_LOCAL") == str(address)
+            ):
+                link = self._route.get_links(message["index"])[0]
+                name = str(link.get_attr("IFLA_IFNAME"))
+                return None if name == "lo" else name
+        return None
+
+    def bring_up(self, name: str, *, mtu: int, gso_bytes: int, gso_segments: int) -> None:
+        """Set MTU and the size of super-packets, and bring the interface up."""
+        index = self._index(name)
+        self._try(
+            f"bring up {name} with MTU {mtu}",
+            lambda: self._route.link("set", index=index, mtu=mtu, state="up"),
+        )
+        for attribute, value in (("gso_max_size", gso_bytes), ("gso_max_segs", gso_segments)):
+            try:
+                self._route.link("set", index=index, **{attribute: value})
+            except NetlinkError as error:
+                if error.code not in {errno.EOPNOTSUPP, errno.EINVAL}:
+                    raise LinkError(f"cannot set {attribute} of {name}: {error}") from None
+
+    def add_address(self, name: str, address: Interface) -> None:
+        """Give the interface `address`; it is usable at once (no duplicate detection)."""
+        index = self._index(name)
+        extra = {"IFA_FLAGS": _NODAD} if address.version == 6 else {}
+        self._try(
+            f"give {name} the address {address}",
+            lambda: self._route.addr(
+                "replace",
+                index=index,
+                address=str(address.ip),
+                prefixlen=address.network.prefixlen,
+                family=_family(address.version),
+                **extra,
+            ),
+        )
+
+    def add_route(self, network: IPNetwork, name: str, source: IPAddress | None = None) -> None:
+        """Route `network` to the interface, with `source` as the host's own address."""
+        index = self._index(name)
+        extra: dict[str, Any] = {"prefsrc": str(source)} if source is not None else {}
+        self._try(
+            f"route {network} to {name}",
+            lambda: self._route.route("replace", dst=str(network), oif=index, **extra),
+        )
+
+    def remove_route(self, network: IPNetwork, name: str) -> None:
+        """Remove the route; one that is not there is no error."""
+        index = self.index(name)
+        if index is None:
+            return
+        try:
+            self._route.route("del", dst=str(network), oif=index)
+        except NetlinkError as error:
+            if error.code != errno.ESRCH:
+                raise LinkError(f"cannot remove the route {network}: {error}") from None
+
+    def _index(self, name: str) -> int:
+        index = self.index(name)
+        if index is None:
+            raise LinkError(f"there is no interface {name}")
+        return index
+
+    def _try(self, what: str, change: Any) -> None:
+        try:
+            change()
+        except NetlinkError as error:
+            raise LinkError(f"cannot {what}: {error.args[-1]}") from None
+
+
+def _family(version: int) -> int:
+    return 2 if version == 4 else 10

@@ -1,0 +1,51 @@
+"""What an engine counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Drop(Enum):
+    """Why a datagram or packet was not carried."""
+
+    TAG = "tag"
+    REPLAY = "replay"
+    SOURCE = "source"
+    MALFORMED = "malformed"
+    NO_SESSION = "no_session"
+    RATE = "rate"
+    FULL = "full"
+
+
+@dataclass
+class Figures:
+    """Packets and bytes are inner ones; received is what came out of the tunnel."""
+
+    rx_packets: int = 0
+    tx_packets: int = 0
+    rx_bytes: int = 0
+    tx_bytes: int = 0
+    rx_datagrams: int = 0
+    tx_datagrams: int = 0
+    batches: int = 0
+    batched_packets: int = 0
+    drops: dict[Drop, int] = field(default_factory=lambda: dict.fromkeys(Drop, 0))
+
+    def dropped(self, reason: Drop, count: int = 1) -> None:
+        """Count a drop."""
+        self.drops[reason] += count
+
+    def as_dict(self) -> dict[str, object]:
+        """For status and metrics."""
+        return {
+            "rx_packets": self.rx_packets,
+            "tx_packets": self.tx_packets,
+            "rx_bytes": self.rx_bytes,
+            "tx_bytes": self.tx_bytes,
+            "rx_datagrams": self.rx_datagrams,
+            "tx_datagrams": self.tx_datagrams,
+            "batches": self.batches,
+            "batch_fill": round(self.batched_packets / self.batches, 2) if self.batches else 0.0,
+            "drops": {reason.value: count for reason, count in self.drops.items()},
+        }

@@ -1,0 +1,207 @@
+"""The one-round-trip handshake: both ends prove the key, neither keeps state for a stranger.
+
+    endpoint                                   router
+    Initiator.hello()        -- HELLO -->      Responder.answer(): tag first, then X25519
+    Initiator.finish()      <-- HELLO_ACK --   keys derived, session not yet current
+    first packet             -- PROBE -->      session becomes current
+
+Pure: bytes in, bytes and keys out; randomness is passed in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
+from nrs.tunnel import keys, wire
+from nrs.tunnel.wire import Claim, Hello, HelloAck, KeyMode, RouterFlag, Type
+
+Random = Callable[[int], bytes]
+
+
+class HandshakeError(Exception):
+    """A handshake datagram that is not to be answered."""
+
+
+class BadTag(HandshakeError):
+    """The tag does not prove the key."""
+
+
+@dataclass(frozen=True)
+class SessionSecrets:
+    """What a finished handshake gives one end."""
+
+    local_index: int
+    peer_index: int
+    key_id: int
+    send_key: bytes
+    receive_key: bytes
+
+
+@dataclass(frozen=True)
+class StaticKey:
+    """The key that an end was configured with."""
+
+    secret: bytes
+    mode: KeyMode = KeyMode.SHARED
+    key_id: int = 0
+
+
+def _datagram(kind: Type, key_id: int, index: int, body: bytes) -> bytes:
+    return wire.HEADER.pack(wire.first_byte(kind), 0, key_id, 0, index, 0, 0) + body
+
+
+class Initiator:
+    """One attempt of an endpoint to open a session. Repeat `hello` as it is until an answer."""
+
+    def __init__(self, static: StaticKey, claim: Claim, index: int, random: Random) -> None:
+        self._static = static
+        self._index = index
+        self._private = X25519PrivateKey.from_private_bytes(random(32))
+        self._nonce = random(wire.NONCE_BYTES)
+        self._tag_key = keys.hello_key(static.secret)
+        hello = Hello(
+            sender_index=index,
+            nonce=self._nonce,
+            public=self._private.public_key().public_bytes_raw(),
+            claim=claim,
+            key_mode=static.mode,
+        )
+        self._signed = _datagram(Type.HELLO, static.key_id, 0, hello.encode())
+
+    @property
+    def local_index(self) -> int:
+        """The session index that the router is asked to address."""
+        return self._index
+
+    def hello(self) -> bytes:
+        """The HELLO datagram."""
+        return self._signed + self._tag_key.tag(self._signed)
+
+    def finish(self, datagram: bytes) -> tuple[HelloAck, SessionSecrets]:
+        """The session that a HELLO_ACK opens. Raises BadTag, HandshakeError."""
+        signed, tag = datagram[: -wire.TAG_BYTES], datagram[-wire.TAG_BYTES :]
+        if not self._tag_key.verify(tag, signed):
+            raise BadTag("HELLO_ACK")
+        try:
+            ack = HelloAck.decode(signed[wire.HEADER_BYTES :])
+        except wire.Malformed as error:
+            raise HandshakeError(str(error)) from None
+        if ack.echo != self._nonce:
+            raise HandshakeError("HELLO_ACK answers another HELLO")
+        shared = _exchange(self._private, ack.public)
+        to_router, to_endpoint = keys.session_keys(
+            self._static.secret,
+            shared,
+            self._nonce + ack.nonce,
+            hashlib.sha256(self._signed + signed).digest(),
+        )
+        return ack, SessionSecrets(
+            local_index=self._index,
+            peer_index=ack.sender_index,
+            key_id=self._static.key_id,
+            send_key=to_router,
+            receive_key=to_endpoint,
+        )
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a router says of itself in every HELLO_ACK."""
+
+    router_id: str
+    tun_ipv4: ipaddress.IPv4Address
+    tun_ipv6: ipaddress.IPv6Address
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A HELLO whose tag has verified."""
+
+    hello: Hello
+    signed: bytes
+    static: StaticKey
+    tag_key: keys.TagKey
+
+
+class Responder:
+    """The router's side; `masters` maps key ids to PSKs (in device mode: master keys)."""
+
+    def __init__(
+        self, identity: Identity, masters: dict[int, bytes], modes: frozenset[KeyMode]
+    ) -> None:
+        self._identity = identity
+        self._masters = masters
+        self._modes = modes
+        self._shared = {
+            key_id: keys.hello_key(master)
+            for key_id, master in masters.items()
+            if KeyMode.SHARED in modes
+        }
+
+    def check(self, datagram: bytes) -> Offer:
+        """Verify a HELLO, at the cost of one tag. Raises BadTag, HandshakeError."""
+        signed, tag = datagram[: -wire.TAG_BYTES], datagram[-wire.TAG_BYTES :]
+        key_id = signed[2]
+        try:
+            hello = Hello.decode(signed[wire.HEADER_BYTES :])
+        except wire.Malformed as error:
+            raise HandshakeError(str(error)) from None
+        master = self._masters.get(key_id)
+        if master is None:
+            raise BadTag(f"HELLO names key {key_id}, which is not held here")
+        if hello.key_mode not in self._modes:
+            raise HandshakeError(f"key mode {hello.key_mode.name.lower()} is not allowed here")
+        if hello.key_mode is KeyMode.DEVICE:
+            secret = keys.device_key(master, hello.claim, key_id)
+            tag_key = keys.hello_key(secret)
+        else:
+            secret, tag_key = master, self._shared[key_id]
+        if not tag_key.verify(tag, signed):
+            raise BadTag("HELLO")
+        return Offer(hello, signed, StaticKey(secret, hello.key_mode, key_id), tag_key)
+
+    def accept(
+        self, offer: Offer, index: int, flags: RouterFlag, random: Random
+    ) -> tuple[bytes, SessionSecrets]:
+        """The HELLO_ACK to send and the session that it offers. Raises HandshakeError."""
+        private = X25519PrivateKey.from_private_bytes(random(32))
+        nonce = random(wire.NONCE_BYTES)
+        hello = offer.hello
+        ack = HelloAck(
+            sender_index=index,
+            nonce=nonce,
+            public=private.public_key().public_bytes_raw(),
+            echo=hello.nonce,
+            router_id=self._identity.router_id,
+            tun_ipv4=self._identity.tun_ipv4,
+            tun_ipv6=self._identity.tun_ipv6,
+            flags=flags,
+        )
+        shared = _exchange(private, hello.public)
+        signed = _datagram(Type.HELLO_ACK, offer.static.key_id, hello.sender_index, ack.encode())
+        to_router, to_endpoint = keys.session_keys(
+            offer.static.secret,
+            shared,
+            hello.nonce + nonce,
+            hashlib.sha256(offer.signed + signed).digest(),
+        )
+        secrets = SessionSecrets(
+            local_index=index,
+            peer_index=hello.sender_index,
+            key_id=offer.static.key_id,
+            send_key=to_endpoint,
+            receive_key=to_router,
+        )
+        return signed + offer.tag_key.tag(signed), secrets
+
+
+def _exchange(private: X25519PrivateKey, public: bytes) -> bytes:
+    try:
+        return private.exchange(X25519PublicKey.from_public_bytes(public))
+    except ValueError:
+        raise HandshakeError("the peer's public key is of low order") from None

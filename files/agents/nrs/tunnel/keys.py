@@ -1,0 +1,71 @@
+"""Static keys, the keys of a session, and the tag.
+
+HKDF is RFC 5869 with SHA-256, the tag HMAC-SHA256 (RFC 2104).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from nrs.tunnel.wire import Claim
+
+_BLOCK = 64
+_INNER = bytes(x ^ 0x36 for x in range(256))
+_OUTER = bytes(x ^ 0x5C for x in range(256))
+
+
+class TagKey:
+    """Computes tags from copied inner and outer hash states, which halves the set-up of HMAC."""
+
+    __slots__ = ("inner", "outer")
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) > _BLOCK:
+            key = hashlib.sha256(key).digest()
+        key = key.ljust(_BLOCK, b"\0")
+        self.inner = hashlib.sha256(key.translate(_INNER)).copy
+        self.outer = hashlib.sha256(key.translate(_OUTER)).copy
+
+    def tag(self, *parts: bytes | bytearray | memoryview) -> bytes:
+        """The 32-byte tag of the parts in a row."""
+        inner = self.inner()
+        for part in parts:
+            inner.update(part)
+        outer = self.outer()
+        outer.update(inner.digest())
+        return outer.digest()
+
+    def verify(self, tag: bytes | memoryview, *parts: bytes | bytearray | memoryview) -> bool:
+        """Whether `tag` is the parts' tag, in constant time."""
+        return hmac.compare_digest(self.tag(*parts), tag)
+
+
+def _hkdf(secret: bytes, *, salt: bytes | None, info: bytes, length: int) -> bytes:
+    return HKDF(algorithm=SHA256(), length=length, salt=salt, info=info).derive(secret)
+
+
+def device_key(master: bytes, claim: Claim, epoch: int) -> bytes:
+    """The key that opens only what `claim` names: `HKDF(master, claim | epoch)`."""
+    info = b"nrs v1 device" + claim.encode() + bytes((epoch,))
+    return _hkdf(master, salt=None, info=info, length=32)
+
+
+def hello_key(static: bytes) -> TagKey:
+    """The key of HELLO and HELLO_ACK tags, made from the PSK or the device key."""
+    return TagKey(_hkdf(static, salt=None, info=b"nrs v1 hello", length=32))
+
+
+def session_keys(
+    static: bytes, shared: bytes, nonces: bytes, transcript: bytes
+) -> tuple[bytes, bytes]:
+    """The 32-byte keys of (endpoint to router, router to endpoint).
+
+    `shared` is the X25519 result, `nonces` both nonces (endpoint's first) and
+    `transcript` the SHA-256 of HELLO and HELLO_ACK without their tags.
+    """
+    okm = _hkdf(shared + static, salt=nonces, info=b"nrs v1 session" + transcript, length=64)
+    return okm[:32], okm[32:]

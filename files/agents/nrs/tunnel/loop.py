@@ -1,0 +1,117 @@
+"""The packet loop: descriptors, timers and wake-ups in one thread, and how late it runs."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import select
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+Callback = Callable[[], object]
+
+SWITCH_INTERVAL_S = 0.0005
+"""`sys.setswitchinterval` of a process with a packet loop: how soon threads give it way."""
+
+
+class Timer:
+    """A callback at a time; `cancel` forgets it."""
+
+    __slots__ = ("callback", "when")
+
+    def __init__(self, when: float, callback: Callback) -> None:
+        self.when = when
+        self.callback: Callback | None = callback
+
+    def cancel(self) -> None:
+        """Do nothing when the time comes."""
+        self.callback = None
+
+
+class PacketLoop:
+    """epoll with timers. Callbacks must not block; only `wake` may be called by other threads."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.longest_turn_s = 0.0
+        self._epoll = select.epoll()
+        self._readers: dict[int, Callback] = {}
+        self._timers: list[tuple[float, int, Timer]] = []
+        self._order = itertools.count()
+        self._woken: deque[Callback] = deque()
+        self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._running = True
+        self.add_reader(self._wake_reader, self._on_wake)
+
+    def add_reader(self, fd: int, callback: Callback) -> None:
+        """Call `callback` while `fd` is readable."""
+        self._readers[fd] = callback
+        self._epoll.register(fd, select.EPOLLIN)
+
+    def remove_reader(self, fd: int) -> None:
+        """Forget `fd`, which must still be open."""
+        if self._readers.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
+
+    def call_at(self, when: float, callback: Callback) -> Timer:
+        """Call `callback` once the clock reaches `when` seconds."""
+        timer = Timer(when, callback)
+        heapq.heappush(self._timers, (when, next(self._order), timer))
+        return timer
+
+    def call_later(self, delay: float, callback: Callback) -> Timer:
+        """Call `callback` in `delay` seconds."""
+        return self.call_at(self.clock() + delay, callback)
+
+    def wake(self, callback: Callback) -> None:
+        """Run `callback` in the loop's thread. Safe in threads and signal handlers."""
+        self._woken.append(callback)
+        with suppress(BlockingIOError):  # the pipe is full of wake-ups already
+            os.write(self._wake_writer, b"x")
+
+    def stop(self) -> None:
+        """Let `run` return after the present turn."""
+        self._running = False
+
+    def run(self) -> None:
+        """Serve until `stop`."""
+        while self._running:
+            self.turn()
+
+    def turn(self) -> None:
+        """Wait for the next event or timer and serve all that are due."""
+        for fd, _ in self._epoll.poll(self._wait()):
+            reader = self._readers.get(fd)
+            if reader is not None:
+                began = self.clock()
+                reader()
+                self.longest_turn_s = max(self.longest_turn_s, self.clock() - began)
+        now = self.clock()
+        while self._timers and self._timers[0][0] <= now:
+            callback = heapq.heappop(self._timers)[2].callback
+            if callback is not None:
+                callback()
+
+    def _wait(self) -> float:
+        while self._timers and self._timers[0][2].callback is None:
+            heapq.heappop(self._timers)
+        if not self._timers:
+            return -1
+        return max(0.0, self._timers[0][0] - self.clock())
+
+    def _on_wake(self) -> None:
+        try:
+            os.read(self._wake_reader, 4096)
+        except BlockingIOError:
+            return
+        while self._woken:
+            self._woken.popleft()()
+
+    def close(self) -> None:
+        """Release the loop's own descriptors."""
+        self._epoll.close()
+        os.close(self._wake_reader)
+        os.close(self._wake_writer)

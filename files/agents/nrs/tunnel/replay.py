@@ -1,0 +1,50 @@
+"""The replay window of one lane: a bitmap of received sequence numbers (RFC 6479)."""
+
+from __future__ import annotations
+
+WINDOW = 8192
+"""How far behind the highest number a datagram may arrive."""
+_BLOCK_BITS = 8
+_BLOCKS = 2 * WINDOW // _BLOCK_BITS
+_MASK = _BLOCKS - 1
+
+
+class ReplayWindow:
+    """Accepts every sequence number from 1 up once.
+
+    The bitmap is a ring of twice the window, so that moving forward clears whole
+    bytes and never shifts (RFC 6479 section 2).
+    """
+
+    __slots__ = ("_bits", "highest", "received")
+
+    def __init__(self) -> None:
+        self._bits = bytearray(_BLOCKS)
+        self.highest = 0
+        self.received = 0
+
+    def accept(self, sequence: int) -> bool:
+        """Record `sequence`; False when it was seen before or is too old. Call after the tag."""
+        block = sequence >> 3
+        highest = self.highest
+        if sequence > highest:
+            ahead = block - (highest >> 3)
+            if ahead:
+                bits = self._bits
+                if ahead == 1:
+                    bits[block & _MASK] = 0
+                elif ahead >= _BLOCKS:
+                    bits[:] = bytes(_BLOCKS)
+                else:
+                    for passed in range(block - ahead + 1, block + 1):
+                        bits[passed & _MASK] = 0
+            self.highest = sequence
+        elif sequence <= highest - WINDOW or sequence == 0:
+            return False
+        bit = 1 << (sequence & 7)
+        slot = block & _MASK
+        if self._bits[slot] & bit:
+            return False
+        self._bits[slot] |= bit
+        self.received += 1
+        return True

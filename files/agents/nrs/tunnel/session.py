@@ -1,0 +1,58 @@
+"""One session: its two directions, where the peer is, and what it has carried."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from nrs.tunnel.codec import Assembler, Opener, Sealer
+from nrs.tunnel.handshake import SessionSecrets
+from nrs.tunnel.inner import Owned
+from nrs.tunnel.udp_socket import UdpSocket
+
+SocketAddress = tuple[Any, ...]
+
+
+@dataclass(eq=False)
+class Session:
+    """State shared by the packet path and the agent that owns the session."""
+
+    local_index: int
+    sealer: Sealer
+    opener: Opener
+    owned: Owned
+    socket: UdpSocket
+    created: float
+    peer: SocketAddress | None = None
+    """Where the newest authenticated datagram came from; None for a connected socket."""
+    local: bytes | None = None
+    """The pktinfo of that datagram's destination, so that answers leave from there."""
+    confirmed: bool = False
+    """Whether the peer has proved that it holds the session's keys."""
+    last_received: float = 0.0
+    last_data_received: float = -1e9
+    last_data_sent: float = -1e9
+    assembler: Assembler = field(init=False)
+
+
+def open_session(
+    secrets: SessionSecrets,
+    owned: Owned,
+    socket: UdpSocket,
+    now: float,
+    *,
+    peer: SocketAddress | None = None,
+    local: bytes | None = None,
+) -> Session:
+    """The session that a handshake has agreed on."""
+    return Session(
+        local_index=secrets.local_index,
+        sealer=Sealer(secrets.send_key, secrets.peer_index, secrets.key_id),
+        opener=Opener(secrets.receive_key),
+        owned=owned,
+        socket=socket,
+        created=now,
+        peer=peer,
+        local=local,
+        last_received=now,
+    )

@@ -1,0 +1,167 @@
+"""A UDP socket that sends and receives trains of datagrams (UDP_SEGMENT, UDP_GRO)."""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+import struct
+from contextlib import suppress
+from typing import Any
+
+from nrs.tunnel.codec import Part, Sealed
+
+_UDP_SEGMENT = 103
+_UDP_GRO = 104
+_SO_RCVBUFFORCE = 33
+_SO_SNDBUFFORCE = 32
+_IP_MTU_DISCOVER = 10
+_IPV6_MTU_DISCOVER = 23
+_PMTUDISC_DONT = 0
+_BUFFER_BYTES = 26_214_400
+_ANCILLARY_BYTES = 128
+_WRITABLE_WAIT_MS = 2
+_U16 = struct.Struct("=H")
+_I32 = struct.Struct("=i")
+_PKTINFO6_BYTES = 20
+
+_NO_OFFLOAD = frozenset({errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT})
+_TOO_LONG = frozenset({errno.EMSGSIZE, errno.EINVAL})
+
+
+class UdpSocket:
+    """Bound and non-blocking; connected where `peer` is given."""
+
+    def __init__(
+        self,
+        address: str,
+        port: int,
+        *,
+        peer: tuple[str, int] | None = None,
+        device: str | None = None,
+    ) -> None:
+        """`::` receives IPv4 too; `device` is the interface to send from. Raises OSError."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        try:
+            self._configure(family, device)
+            self._socket.bind((address, port))
+            if peer is not None:
+                self._socket.connect(peer)
+        except OSError:
+            self._socket.close()
+            raise
+        self._connected = peer is not None
+        self.segmentation = True
+        self.coalescing = self._enable_gro()
+
+    def _configure(self, family: int, device: str | None) -> None:
+        sock = self._socket
+        sock.setblocking(False)
+        for option, plain in (
+            (_SO_RCVBUFFORCE, socket.SO_RCVBUF),
+            (_SO_SNDBUFFORCE, socket.SO_SNDBUF),
+        ):
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
+            except PermissionError:
+                sock.setsockopt(socket.SOL_SOCKET, plain, _BUFFER_BYTES)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+            sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_DONT)
+        with suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_DONT)
+        if device is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode() + b"\0")
+
+    def _enable_gro(self) -> bool:
+        try:
+            self._socket.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, 1)
+        except OSError:
+            return False
+        return True
+
+    def fileno(self) -> int:
+        """For a poller."""
+        return self._socket.fileno()
+
+    @property
+    def local_address(self) -> tuple[Any, ...]:
+        """Where it is bound."""
+        return tuple(self._socket.getsockname())
+
+    def receive_into(
+        self, buffer: bytearray
+    ) -> tuple[int, int, tuple[Any, ...] | None, bytes | None]:
+        """A train: bytes, bytes of each datagram but the last, peer, pktinfo of our address.
+
+        Raises BlockingIOError when nothing is there, OSError for a pending error.
+        """
+        length, ancillary, _, peer = self._socket.recvmsg_into([buffer], _ANCILLARY_BYTES)
+        each, local = length, None
+        for level, kind, data in ancillary:
+            if level == socket.IPPROTO_UDP and kind == _UDP_GRO:
+                each = _I32.unpack_from(data)[0]
+            elif level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
+                local = data[:16] + bytes(_PKTINFO6_BYTES - 16)
+        return length, each, peer, local
+
+    def send(
+        self, sealed: Sealed, peer: tuple[Any, ...] | None = None, local: bytes | None = None
+    ) -> bool:
+        """Send datagrams in order; False when the kernel had no room for all of them.
+
+        Raises OSError for what only an operator can mend, such as no route.
+        """
+        parts, each = sealed.parts, sealed.segment_bytes
+        if len(parts) > 3 and self.segmentation:
+            try:
+                return self._send(parts, peer, local, each)
+            except OSError as error:
+                if error.errno in _NO_OFFLOAD:
+                    self.segmentation = False
+                elif error.errno not in _TOO_LONG:
+                    raise
+        sent = True
+        for index in range(0, len(parts), 3):
+            sent = self._send(parts[index : index + 3], peer, local, 0) and sent
+        return sent
+
+    def send_one(
+        self, datagram: bytes, peer: tuple[Any, ...] | None = None, local: bytes | None = None
+    ) -> bool:
+        """Send one datagram; as `send`."""
+        return self._send([datagram], peer, local, 0)
+
+    def _send(
+        self, parts: list[Part], peer: tuple[Any, ...] | None, local: bytes | None, each: int
+    ) -> bool:
+        ancillary: list[tuple[int, int, bytes]] = []
+        if each:
+            ancillary.append((socket.IPPROTO_UDP, _UDP_SEGMENT, _U16.pack(each)))
+        if local is not None:
+            ancillary.append((socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, local))
+        destination = () if self._connected or peer is None else (0, peer)
+        for attempt in (1, 2):
+            try:
+                self._socket.sendmsg(parts, ancillary, *destination)
+            except BlockingIOError:
+                if attempt == 2 or not self._wait_writable():
+                    return False
+            except ConnectionRefusedError:
+                # An ICMP error of an earlier datagram: reported once, this one was not sent.
+                if attempt == 2:
+                    return False
+            else:
+                return True
+        return False
+
+    def _wait_writable(self) -> bool:
+        poller = select.poll()
+        poller.register(self._socket, select.POLLOUT)
+        return bool(poller.poll(_WRITABLE_WAIT_MS))
+
+    def close(self) -> None:
+        """Close it."""
+        self._socket.close()

@@ -1,0 +1,300 @@
+"""The datagrams of the tunnel protocol: one header, one tag, and the bodies between them.
+
+     0               1               2               3
+    +-------+-------+---------------+---------------+---------------+
+    |version| type  |     flags     |    key id     |     lane      |
+    +-------+-------+---------------+---------------+---------------+
+    |                  receiver's session index                     |
+    +---------------------------------------------------------------+
+    |                                                               |
+    +                        sequence number                        +
+    |                                                               |
+    +---------------------------------------------------------------+
+    |                  four bytes that the type defines             |
+    +---------------------------------------------------------------+
+    |  body ...                                                     |
+    +---------------------------------------------------------------+
+    |  HMAC-SHA256 of header and body, 32 bytes                     |
+    +---------------------------------------------------------------+
+
+All integers are big-endian. `docs/PROTOCOL.md` is the specification.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from dataclasses import dataclass, field
+from enum import IntEnum, IntFlag
+
+VERSION = 1
+HEADER = struct.Struct("!BBBBIQI")
+SEGMENT_HEADER = struct.Struct("!BBBBIQBBH")
+HEADER_BYTES = HEADER.size
+TAG_BYTES = 32
+OVERHEAD = HEADER_BYTES + TAG_BYTES
+INNER_MTU = 1400
+LARGEST_BODY = INNER_MTU
+"""No body of packets is longer than one full inner packet, so that all datagrams fit one path."""
+
+NONCE_BYTES = 32
+PUBLIC_BYTES = 32
+LONGEST_ID = 64
+MOST_PREFIXES = 16
+HELLO_LEAST_BODY = 192
+
+
+class Type(IntEnum):
+    """What a datagram is; the low four bits of the first byte."""
+
+    DATA = 0
+    SEGMENT = 1
+    BATCH = 2
+    HELLO = 4
+    HELLO_ACK = 5
+    PROBE = 6
+    PROBE_ACK = 7
+    ROLE = 8
+    BYE = 9
+
+
+class DataFlag(IntFlag):
+    """Flags of DATA and SEGMENT."""
+
+    PARTIAL_CHECKSUM = 0x01
+    """The inner TCP or UDP checksum covers the pseudo-header only."""
+    LAST = 0x02
+    """This slice is the last one of its super-packet."""
+
+
+class RouterFlag(IntFlag):
+    """Flags of HELLO_ACK and PROBE_ACK: the state of the routing server."""
+
+    DRAINING = 0x01
+    EGRESS_DOWN = 0x02
+
+
+ACTIVE = 0x01
+"""Flag of PROBE and ROLE: this tunnel carries the endpoint's new traffic."""
+
+
+class Cipher(IntEnum):
+    """How datagrams are protected."""
+
+    NONE = 0
+    """HMAC-SHA256 over clear text."""
+
+
+class KeyMode(IntEnum):
+    """Which static key a HELLO is tagged with."""
+
+    SHARED = 0
+    DEVICE = 1
+
+
+class Malformed(ValueError):
+    """A body that is not what its type says."""
+
+
+def first_byte(kind: Type) -> int:
+    """Version and type as the first byte of the header."""
+    return VERSION << 4 | kind
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What an endpoint says it is; a device key is made for exactly one claim."""
+
+    endpoint_id: str
+    tun_ipv4: ipaddress.IPv4Address
+    tun_ipv6: ipaddress.IPv6Address
+    prefixes: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+
+    def encode(self) -> bytes:
+        """`id length (1) | prefix count (1) | IPv4 (4) | IPv6 (16) | prefixes (18 each) | id`."""
+        name = self.endpoint_id.encode()
+        if not 1 <= len(name) <= LONGEST_ID or len(self.prefixes) > MOST_PREFIXES:
+            raise ValueError("claim too long")
+        prefixes = b"".join(
+            bytes((p.version, p.prefixlen)) + p.network_address.packed.ljust(16, b"\0")
+            for p in self.prefixes
+        )
+        return (
+            bytes((len(name), len(self.prefixes)))
+            + self.tun_ipv4.packed
+            + self.tun_ipv6.packed
+            + prefixes
+            + name
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> Claim:
+        """The claim at the start of `data`; what follows is padding. Raises Malformed."""
+        try:
+            id_length, count = data[0], data[1]
+            end = 22 + 18 * count + id_length
+            if not 1 <= id_length <= LONGEST_ID or count > MOST_PREFIXES or len(data) < end:
+                raise Malformed("claim")
+            prefixes = tuple(
+                _prefix(data[offset : offset + 18]) for offset in range(22, 22 + 18 * count, 18)
+            )
+            return cls(
+                endpoint_id=data[end - id_length : end].decode("ascii"),
+                tun_ipv4=ipaddress.IPv4Address(data[2:6]),
+                tun_ipv6=ipaddress.IPv6Address(data[6:22]),
+                prefixes=prefixes,
+            )
+        except (IndexError, ValueError) as error:
+            raise Malformed(f"claim: {error}") from None
+
+
+def _prefix(data: bytes) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    version, length = data[0], data[1]
+    if version == 4 and data[6:] == bytes(12):
+        return ipaddress.IPv4Network((data[2:6], length))
+    if version == 6:
+        return ipaddress.IPv6Network((data[2:18], length))
+    raise Malformed("prefix")
+
+
+@dataclass(frozen=True)
+class Hello:
+    """An endpoint's offer of a session."""
+
+    sender_index: int
+    nonce: bytes
+    public: bytes
+    claim: Claim
+    cipher: Cipher = Cipher.NONE
+    key_mode: KeyMode = KeyMode.SHARED
+    lanes: int = 1
+
+    _FIXED = struct.Struct("!IBBBx32s32s")
+
+    def encode(self) -> bytes:
+        """The body, padded so that no HELLO_ACK is longer than its HELLO."""
+        fixed = self._FIXED.pack(
+            self.sender_index, self.cipher, self.key_mode, self.lanes, self.nonce, self.public
+        )
+        return (fixed + self.claim.encode()).ljust(HELLO_LEAST_BODY, b"\0")
+
+    @classmethod
+    def decode(cls, body: bytes) -> Hello:
+        """Raises Malformed."""
+        if len(body) < HELLO_LEAST_BODY:
+            raise Malformed("HELLO is too short")
+        index, cipher, mode, lanes, nonce, public = cls._FIXED.unpack_from(body)
+        try:
+            return cls(
+                sender_index=index,
+                nonce=nonce,
+                public=public,
+                claim=Claim.decode(body[cls._FIXED.size :]),
+                cipher=Cipher(cipher),
+                key_mode=KeyMode(mode),
+                lanes=lanes,
+            )
+        except ValueError as error:
+            raise Malformed(f"HELLO: {error}") from None
+
+
+@dataclass(frozen=True)
+class HelloAck:
+    """A routing server's acceptance; `echo` is the nonce of the HELLO it answers."""
+
+    sender_index: int
+    nonce: bytes
+    public: bytes
+    echo: bytes
+    router_id: str
+    tun_ipv4: ipaddress.IPv4Address
+    tun_ipv6: ipaddress.IPv6Address
+    cipher: Cipher = Cipher.NONE
+    lanes: int = 1
+    flags: RouterFlag = field(default=RouterFlag(0))
+
+    _FIXED = struct.Struct("!IBBBB32s32s32s4s16s")
+
+    def encode(self) -> bytes:
+        """The body."""
+        name = self.router_id.encode()
+        fixed = self._FIXED.pack(
+            self.sender_index,
+            self.cipher,
+            self.lanes,
+            self.flags,
+            len(name),
+            self.nonce,
+            self.public,
+            self.echo,
+            self.tun_ipv4.packed,
+            self.tun_ipv6.packed,
+        )
+        return fixed + name
+
+    @classmethod
+    def decode(cls, body: bytes) -> HelloAck:
+        """Raises Malformed."""
+        try:
+            index, cipher, lanes, flags, length, nonce, public, echo, tun4, tun6 = (
+                cls._FIXED.unpack_from(body)
+            )
+            name = body[cls._FIXED.size : cls._FIXED.size + length]
+            if len(name) != length or not 1 <= length <= LONGEST_ID:
+                raise Malformed("router id")
+            return cls(
+                sender_index=index,
+                nonce=nonce,
+                public=public,
+                echo=echo,
+                router_id=name.decode("ascii"),
+                tun_ipv4=ipaddress.IPv4Address(tun4),
+                tun_ipv6=ipaddress.IPv6Address(tun6),
+                cipher=Cipher(cipher),
+                lanes=lanes,
+                flags=RouterFlag(flags),
+            )
+        except (struct.error, ValueError) as error:
+            raise Malformed(f"HELLO_ACK: {error}") from None
+
+
+@dataclass(frozen=True)
+class ProbeAck:
+    """The answer to a PROBE; its number stands in the header."""
+
+    timestamp_us: int
+    """The PROBE's own time stamp, returned."""
+    highest: int
+    """Highest sequence number received on the PROBE's lane."""
+    received: int
+    """Datagrams received on the PROBE's lane."""
+
+    _BODY = struct.Struct("!QQQ")
+
+    def encode(self) -> bytes:
+        """The body."""
+        return self._BODY.pack(self.timestamp_us, self.highest, self.received)
+
+    @classmethod
+    def decode(cls, body: bytes) -> ProbeAck:
+        """Raises Malformed."""
+        try:
+            return cls(*cls._BODY.unpack(body))
+        except struct.error:
+            raise Malformed("PROBE_ACK") from None
+
+
+_TIMESTAMP = struct.Struct("!Q16x")
+
+
+def encode_probe(timestamp_us: int) -> bytes:
+    """The body of a PROBE: the sender's monotonic time in µs, as long as its answer's."""
+    return _TIMESTAMP.pack(timestamp_us)
+
+
+def decode_probe(body: bytes) -> int:
+    """The time stamp of a PROBE in µs. Raises Malformed."""
+    try:
+        return int(_TIMESTAMP.unpack(body)[0])
+    except struct.error:
+        raise Malformed("PROBE") from None
