@@ -1,0 +1,280 @@
+"""A small internet in network namespaces: one endpoint, two routers, a business server.
+
+    endpoint  up0 --- wan0  router_a  egress0 ---+
+              up1 --- wan0  router_b  egress0 ---+--- business 198.51.100.10
+
+Everything is named after the test process and goes with `close`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+AGENTS = Path(__file__).resolve().parents[2]
+UNDERLAY6 = {
+    "router_a": ("2001:db8:a::1", "2001:db8:a::2"),
+    "router_b": ("2001:db8:b::1", "2001:db8:b::2"),
+}
+UNDERLAY4 = {"router_a": ("192.0.2.1", "192.0.2.2"), "router_b": ("192.0.2.5", "192.0.2.6")}
+UPLINK = {"router_a": "up0", "router_b": "up1"}
+BUSINESS = ("198.51.100.10", "2001:db8:100::10")
+ROUTER_TUN = {"router_a": ("10.10.1.1", "fd00:10:1::1"), "router_b": ("10.10.2.1", "fd00:10:2::1")}
+ENDPOINT_TUN = ("10.10.100.1", "fd00:10:100::1")
+
+
+def run(*command: str, check: bool = True, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+    """A command to its end, its output captured."""
+    return subprocess.run(command, check=check, capture_output=True, text=True, timeout=timeout)
+
+
+def wait_until(condition: Callable[[], Any], timeout: float, what: str) -> Any:
+    """Poll until `condition` is true; fails the test after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
+        time.sleep(0.02)
+
+
+class Agent:
+    """An agent in the foreground of a namespace."""
+
+    def __init__(
+        self, world: World, host: str, command: str, unit: str, config: dict[str, Any]
+    ) -> None:
+        self._world = world
+        self.host = host
+        self.unit = unit
+        self.directory = world.directory / host
+        self.directory.mkdir(exist_ok=True)
+        self.config_path = self.directory / f"{unit}.yaml"
+        self.log_path = self.directory / "log"
+        self._command = command
+        self.write(config)
+        self.process = self._start()
+
+    def write(self, config: dict[str, Any]) -> None:
+        self.config = config
+        self.config_path.write_text(yaml.safe_dump(config), encoding="utf-8")
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self.log_path.open("ab") as log:
+            return self._world.popen(
+                self.host,
+                *(sys.executable, "-m", "nrs", self._command, "--config", str(self.config_path)),
+                stdout=log,
+                stderr=log,
+                env=self._environment(),
+            )
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "NRS_RUNTIME_DIRECTORY": str(self.directory),
+            "PYTHONPATH": str(AGENTS),
+        }
+
+    def status(self) -> dict[str, Any]:
+        """What the agent says of itself; empty while it does not answer."""
+        from nrs.system import control  # noqa: PLC0415
+
+        try:
+            return dict(control.request(self.directory / f"{self.unit}.sock", "status"))
+        except control.ControlError:
+            return {}
+
+    def command(self, name: str, **arguments: Any) -> Any:
+        from nrs.system import control  # noqa: PLC0415
+
+        return control.request(self.directory / f"{self.unit}.sock", name, **arguments)
+
+    def tunnels(self) -> dict[str, dict[str, Any]]:
+        """Tunnels by the id of the other end."""
+        return {
+            t.get("router_id") or t.get("endpoint_id"): t for t in self.status().get("tunnels", [])
+        }
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(encoding="utf-8")
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        self.process.terminate()
+        return self.process.wait(10)
+
+    def start(self) -> None:
+        self.process = self._start()
+
+
+class World:
+    """The namespaces, and what runs in them."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.psk = base64.b64encode(secrets.token_bytes(32)).decode()
+        self._prefix = f"nrst{os.getpid()}"
+        self._processes: list[subprocess.Popen[bytes]] = []
+        try:
+            self._build()
+        except BaseException:
+            self.close()
+            raise
+
+    def netns(self, host: str) -> str:
+        return f"{self._prefix}-{host}"
+
+    def ip(self, host: str, *arguments: str) -> None:
+        run("ip", "-n", self.netns(host), *arguments)
+
+    def exec(
+        self, host: str, *command: str, check: bool = True, timeout: float = 30
+    ) -> subprocess.CompletedProcess[str]:
+        return run("ip", "netns", "exec", self.netns(host), *command, check=check, timeout=timeout)
+
+    def popen(self, host: str, *command: str, **options: Any) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(["ip", "netns", "exec", self.netns(host), *command], **options)
+        self._processes.append(process)
+        return process
+
+    def _build(self) -> None:
+        for host in ("endpoint", "router_a", "router_b", "business"):
+            run("ip", "netns", "add", self.netns(host))
+            self.ip(host, "link", "set", "lo", "up")
+        self.ip("business", "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
+        self.ip("business", "link", "set", "br0", "up")
+        for index, router in enumerate(("router_a", "router_b"), 1):
+            up = UPLINK[router]
+            self._link(("endpoint", up), (router, "wan0"))
+            for addresses, bits in ((UNDERLAY6[router], 64), (UNDERLAY4[router], 30)):
+                self.address("endpoint", up, f"{addresses[0]}/{bits}")
+                self.address(router, "wan0", f"{addresses[1]}/{bits}")
+            self._link((router, "egress0"), ("business", f"r{index}"))
+            self.ip("business", "link", "set", f"r{index}", "master", "br0")
+            self.address(router, "egress0", f"198.51.100.{index}/24")
+            self.address(router, "egress0", f"2001:db8:100::{index}/64")
+        self.address("business", "br0", f"{BUSINESS[0]}/24")
+        self.address("business", "br0", f"{BUSINESS[1]}/64")
+
+    def _link(self, a: tuple[str, str], b: tuple[str, str]) -> None:
+        run(
+            *("ip", "link", "add", a[1], "netns", self.netns(a[0]), "type", "veth"),
+            *("peer", "name", b[1], "netns", self.netns(b[0])),
+        )
+        for host, name in (a, b):
+            self.ip(host, "link", "set", name, "up")
+
+    def address(self, host: str, interface: str, address: str) -> None:
+        extra = ["nodad"] if ":" in address else []
+        self.ip(host, "addr", "add", address, "dev", interface, *extra)
+
+    def router(self, name: str, **changes: Any) -> Agent:
+        tun4, tun6 = ROUTER_TUN[name]
+        config = {
+            "server": {
+                "server_id": name,
+                "name": name,
+                "tunnel_id": 1,
+                "egress_interface": "egress0",
+                "external_ip": UNDERLAY6[name][1],
+            },
+            "tunnel": {"psk": self.psk, "tun_ipv4": f"{tun4}/16", "tun_ipv6": f"{tun6}/32"},
+            "load_balancer": {"url": "http://127.0.0.1:8080"},
+        }
+        _merge(config, changes)
+        return Agent(self, name, "routing-server", "routing_server", config)
+
+    def endpoint(self, *, underlay: int = 6, **changes: Any) -> Agent:
+        addresses = UNDERLAY6 if underlay == 6 else UNDERLAY4
+        config = {
+            "endpoint": {"endpoint_id": "endpoint_1", "name": "one"},
+            "tunnel": {
+                "psk": self.psk,
+                "tun_ipv4": ENDPOINT_TUN[0],
+                "tun_ipv6": ENDPOINT_TUN[1],
+                "routes": ["10.10.0.0/16", "fd00:10::/32", "198.51.100.0/24", "2001:db8:100::/64"],
+            },
+            "routers": [
+                {"router_id": name, "external_ip": far, "bind_address": near}
+                for name, (near, far) in addresses.items()
+            ],
+            "load_balancer": {"url": "http://127.0.0.1:8080"},
+        }
+        _merge(config, changes)
+        return Agent(self, "endpoint", "network-access-endpoint", "network_access_endpoint", config)
+
+    def ping(self, address: str, count: int = 3) -> bool:
+        """Whether all pings from the endpoint come back."""
+        result = self.exec(
+            "endpoint",
+            "ping",
+            "-q",
+            "-c",
+            str(count),
+            "-i",
+            "0.05",
+            "-W",
+            "2",
+            address,
+            check=False,
+        )
+        return f"{count} received" in result.stdout
+
+    def blackhole(self, router: str) -> None:
+        """Silently drop all that the underlay brings to the router, and all that it sends there."""
+        rules = (
+            "add table inet blackhole;"
+            "add chain inet blackhole i { type filter hook prerouting priority -400; };"
+            "add chain inet blackhole o { type filter hook output priority -400; };"
+            "add rule inet blackhole i iifname wan0 drop;"
+            "add rule inet blackhole o oifname wan0 drop"
+        )
+        self.exec(router, "nft", rules)
+
+    def unblackhole(self, router: str) -> None:
+        self.exec(router, "nft", "delete table inet blackhole")
+
+    def close(self) -> None:
+        """End every process that this world has started and remove the namespaces."""
+        for process in self._processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self._processes:
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        listing = json.loads(run("ip", "-j", "netns", "list").stdout or "[]")
+        for entry in listing:
+            if entry["name"].startswith(f"{self._prefix}-"):
+                run("ip", "netns", "del", entry["name"])
+
+
+def _merge(config: dict[str, Any], changes: dict[str, Any]) -> None:
+    for section, value in changes.items():
+        if isinstance(value, dict):
+            config[section].update(value)
+        else:
+            config[section] = value
