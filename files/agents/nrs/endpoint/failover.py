@@ -54,8 +54,8 @@ def choose(
     best = min(
         alive,
         key=lambda view: (
-            view.router_id != advised,
             not _may_return(view, now),
+            view.router_id != advised,
             view.srtt if view.srtt is not None else float("inf"),
         ),
     )

@@ -61,6 +61,7 @@ class Timing:
 
 
 _MOST_OUTSTANDING = 1024
+_NUMBERS = 1 << 32
 
 
 class Liveness:
@@ -109,7 +110,7 @@ class Liveness:
 
     def probe_answered(self, number: int, rtt: float, now: float) -> None:
         """A PROBE_ACK has arrived; answers may come late and out of order."""
-        while self._outstanding and self._outstanding[0][0] <= number:
+        while self._outstanding and _not_after(self._outstanding[0][0], number):
             self._outstanding.popleft()
         self._last_answer = now
         if self.srtt is None:
@@ -127,7 +128,7 @@ class Liveness:
         self._judge(now)
         actions = []
         if self.state in {State.UP, State.SUSPECT} and now >= self._probe_time(busy):
-            self._probe_number += 1
+            self._probe_number = (self._probe_number + 1) % _NUMBERS
             self._outstanding.append((self._probe_number, now))
             self._last_probe = now
             actions.append(Action.PROBE)
@@ -178,3 +179,8 @@ class Liveness:
         if state is not self.state:
             self.state = state
             self.since = now
+
+
+def _not_after(sent: int, answered: int) -> bool:
+    """Whether probe `sent` is `answered` or before it: numbers wrap (RFC 1982)."""
+    return (answered - sent) % _NUMBERS < _NUMBERS // 2

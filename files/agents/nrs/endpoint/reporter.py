@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 import nrs
+from nrs.agent.controller_link import ControllerLink
+from nrs.agent.reporting import Task, load_config, log_beside, repeat
 from nrs.api.client import ApiClient, ApiRefused, ApiUnavailable
-from nrs.api.controller_link import ControllerLink
-from nrs.api.messages import Decision, Registration, TunnelStatus
-from nrs.config.loader import ConfigError, load
+from nrs.api.messages import Decision, Registration
 from nrs.endpoint.config import NetworkAccessEndpointConfig
-from nrs.system import control, logs
-from nrs.system.companion import wait_or_end
+from nrs.system import control
 
 log = logging.getLogger("nrs.endpoint.reporter")
+
+UNIT = "network_access_endpoint"
 
 
 class Adviser:
@@ -62,48 +61,20 @@ def registration(config: NetworkAccessEndpointConfig) -> Registration:
     )
 
 
-def tunnels(status: dict[str, Any]) -> list[TunnelStatus]:
-    """The tunnels of a status answer as the controller wants them."""
-    return [
-        TunnelStatus(
-            peer_id=tunnel["router_id"],
-            up=tunnel["up"],
-            active=tunnel["active"],
-            rtt_ms=tunnel["rtt_ms"],
-            since=tunnel["since"],
-        )
-        for tunnel in status["tunnels"]
-    ]
-
-
-def main(config_path: Path, socket: Path) -> int:
+def main(path: Path, socket: Path) -> None:
     """Poll and report until the agent ends."""
-    try:
-        config = load(config_path, NetworkAccessEndpointConfig)
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return 2
-    logs.configure(logs.companion_file(config.endpoint.log_file))
+    config = load_config(path, NetworkAccessEndpointConfig, UNIT)
+    log_beside(config.endpoint.log_file)
+    access = config.network_controller
+    controller = ControllerLink(access, config.api.bearer_token, registration(config), socket)
     adviser = Adviser(config, socket)
-    controller = ControllerLink(
-        config.network_controller, config.api.bearer_token, registration(config)
+    repeat(
+        [
+            Task(config.load_balancer.poll_interval, adviser.poll),
+            Task(access.status_interval, controller.exchange),
+        ]
     )
-    next_poll = time.monotonic()
-    next_status = time.monotonic()
-    while wait_or_end(min(next_poll, next_status) - time.monotonic()):
-        now = time.monotonic()
-        try:
-            if now >= next_poll:
-                next_poll = now + config.load_balancer.poll_interval
-                adviser.poll()
-            if now >= next_status:
-                next_status = now + config.network_controller.status_interval
-                if controller.enabled:
-                    controller.report(tunnels(control.request(socket, "status")))
-        except control.ControlError as error:
-            log.warning("%s", error)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -196,6 +196,11 @@ class Tunnel:
         return socket is self._socket
 
     @property
+    def offloads(self) -> tuple[str, ...]:
+        """What the kernel does for this tunnel's socket."""
+        return () if self._socket is None else self._socket.offloads
+
+    @property
     def rtt_ms(self) -> float | None:
         """The smoothed round trip in ms."""
         return None if self.liveness.srtt is None else round(self.liveness.srtt * 1000, 3)

@@ -1,168 +1,101 @@
-"""The routing server: start, serve, reload, stop."""
+"""The routing server's shell: socket, TUN device, forwarding and NAT."""
 
 from __future__ import annotations
 
 import logging
-import signal
-import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from nrs.config.loader import ConfigError, load
+from nrs.agent.shell import PacketAgent, run_agent
+from nrs.config.pushed import Pushed
 from nrs.router.config import RoutingServerConfig
 from nrs.router.policy import RouterPolicy
-from nrs.system import forwarding, logs, nftables, systemd
-from nrs.system.companion import Companion
-from nrs.system.control import ControlThread, socket_path
-from nrs.system.links import LinkError, Links
+from nrs.system import forwarding, nftables
 from nrs.tunnel import codec
 from nrs.tunnel.engine import Engine
-from nrs.tunnel.loop import SWITCH_INTERVAL_S, PacketLoop
-from nrs.tunnel.tun_device import GSO_MAX_BYTES, GSO_MAX_SEGMENTS, TunDevice
 from nrs.tunnel.udp_socket import UdpSocket
-from nrs.tunnel.wire import INNER_MTU
 
 log = logging.getLogger(__name__)
 
 UNIT = "routing_server"
-_TEND_INTERVAL_S = 1.0
 
 
 def run(config_path: Path) -> int:
     """Run in the foreground until SIGTERM; the exit status."""
-    try:
-        config = load(config_path, RoutingServerConfig)
-        logs.configure(config.server.log_file)
-    except (ConfigError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-    with ExitStack() as cleanup:
-        try:
-            agent = RoutingServer(config_path, config, cleanup)
-        except (OSError, LinkError, nftables.NftablesError) as error:
-            log.error("cannot start: %s", error)
-            return 1
-        agent.serve()
-    log.info("stopped")
-    return 0
+
+    def start(
+        stored: Pushed, config: RoutingServerConfig, cleanup: ExitStack
+    ) -> Callable[[], None]:
+        agent = RoutingServer(config_path, RoutingServerConfig, stored, config, cleanup)
+        agent.set_up()
+        return lambda: agent.serve(f"serving on port {config.server.bind_port}")
+
+    return run_agent(
+        config_path, RoutingServerConfig, UNIT, lambda config: config.server.log_file, start
+    )
 
 
-class RoutingServer:
-    """Owns the devices, sockets and helpers of a running routing server."""
+class RoutingServer(PacketAgent[RoutingServerConfig]):
+    """A running routing server."""
 
-    def __init__(self, config_path: Path, config: RoutingServerConfig, cleanup: ExitStack) -> None:
-        """What is set up is undone by `cleanup`. Raises OSError, LinkError, NftablesError."""
-        self._path = config_path
-        self._config = config
-        tunnel = config.tunnel
-        self._loop = PacketLoop()
-        cleanup.callback(self._loop.close)
-        self._links = Links()
-        cleanup.callback(self._links.close)
-        if self._links.index(config.server.egress_interface) is None:
-            log.warning("egress interface %s is not there yet", config.server.egress_interface)
-        self._socket = UdpSocket(str(config.server.bind_address), config.server.bind_port)
-        cleanup.callback(self._socket.close)
-        self._tun = TunDevice(tunnel.interface_name)
-        cleanup.callback(self._tun.close)
-        self._links.bring_up(
-            self._tun.name, mtu=INNER_MTU, gso_bytes=GSO_MAX_BYTES, gso_segments=GSO_MAX_SEGMENTS
-        )
-        self._links.add_address(self._tun.name, tunnel.tun_ipv4)
-        self._links.add_address(self._tun.name, tunnel.tun_ipv6)
-        cleanup.callback(forwarding.restore, forwarding.enable())
-        cleanup.callback(self._remove_nat)
-        self._install_nat()
-        self._policy = RouterPolicy(config, self._links)
-        self._engine = Engine(self._tun, self._loop, self._policy)
-        self._engine.add_socket(self._socket)
-        self._policy.start(self._engine)
-        cleanup.callback(self._policy.close)
-        socket = socket_path(UNIT)
-        self._control = ControlThread(socket, {"status": self._status, "metrics": self._metrics})
-        self._control.start()
-        cleanup.callback(self._control.stop)
-        self._companion = Companion("nrs.router.reporter", config_path, socket)
-        cleanup.callback(self._companion.stop)
+    UNIT: ClassVar[str] = UNIT
+    COMPANION: ClassVar[str] = "nrs.router.reporter"
 
-    def serve(self) -> None:
-        """Carry packets until told to stop."""
-        for number, action in (
-            (signal.SIGTERM, self._loop.stop),
-            (signal.SIGINT, self._loop.stop),
-            (signal.SIGHUP, self._reload),
-        ):
-            signal.signal(number, lambda *_, action=action: self._loop.wake(action))
-        self._companion.start()
-        self._tend()
-        address = self._socket.local_address
+    def set_up(self) -> None:
+        """Raises OSError, LinkError, NftablesError."""
+        server, tunnel = self.config.server, self.config.tunnel
+        if self.links.index(server.egress_interface) is None:
+            log.warning("egress interface %s is not there yet", server.egress_interface)
+        self._socket = UdpSocket(str(server.bind_address), server.bind_port)
+        self.cleanup.callback(self._socket.close)
+        self._tun = self.open_device(tunnel.interface_name, tunnel.tun_ipv4, tunnel.tun_ipv6)
+        self.cleanup.callback(forwarding.restore, forwarding.enable())
+        self.cleanup.callback(_remove_nat)
+        _install_nat(self.config)
+        self._policy = RouterPolicy(self.config, self.links)
+        self.engine = Engine(self._tun, self.loop, self._policy)
+        self.engine.add_socket(self._socket)
+        self._policy.start(self.engine)
+        self.cleanup.callback(self._policy.close)
+        self.open_control(metrics=self._metrics)
         log.info(
-            "routing server %s listens on [%s]:%d, device %s, codec %s, offloads %s",
-            self._config.server.server_id,
-            address[0],
-            address[1],
+            "routing server %s listens on %s port %d, device %s, codec %s, offloads %s",
+            server.server_id,
+            server.bind_address,
+            server.bind_port,
             self._tun.name,
             codec.NAME,
             ", ".join(self._offloads()) or "none",
         )
-        systemd.ready(f"serving on port {address[1]}")
-        self._loop.run()
-        systemd.stopping()
 
-    def _install_nat(self) -> None:
-        nftables.install(
-            nftables.nat_ruleset(
-                self._config.tunnel.interface_name, self._config.server.egress_interface
-            )
-        )
+    def restart_keys(self, config: RoutingServerConfig) -> dict[str, object]:
+        return {
+            "server.server_id": config.server.server_id,
+            "server.bind_address": config.server.bind_address,
+            "server.bind_port": config.server.bind_port,
+            "tunnel.interface_name": config.tunnel.interface_name,
+            "tunnel.tun_ipv4": config.tunnel.tun_ipv4,
+            "tunnel.tun_ipv6": config.tunnel.tun_ipv6,
+        }
 
-    def _remove_nat(self) -> None:
-        try:
-            nftables.remove()
-        except nftables.NftablesError as error:
-            log.warning("%s", error)
+    def log_file(self, config: RoutingServerConfig) -> Path | None:
+        return config.server.log_file
 
-    def _tend(self) -> None:
+    def take_over(self, config: RoutingServerConfig) -> None:
+        _install_nat(config)
+        self._policy.configure(config)
+
+    def tend(self) -> None:
         self._policy.expire()
-        self._companion.tend()
-        self._loop.call_later(_TEND_INTERVAL_S, self._tend)
 
-    def _reload(self) -> None:
-        systemd.reloading()
-        try:
-            config = load(self._path, RoutingServerConfig)
-            kept = _needs_restart(self._config, config)
-            if kept:
-                log.warning("not reloaded: %s changed, which takes a restart", ", ".join(kept))
-            else:
-                logs.configure(config.server.log_file)
-                self._config = config
-                self._policy.configure(config)
-                self._install_nat()
-                self._companion.restart()
-                log.info("configuration reloaded")
-        except (ConfigError, OSError, nftables.NftablesError) as error:
-            log.error("not reloaded, the configuration in force stays: %s", error)
-        systemd.ready("serving")
-
-    def _offloads(self) -> list[str]:
-        names = list(self._tun.offloads)
-        if self._socket.segmentation:
-            names.append("udp_segment")
-        if self._socket.coalescing:
-            names.append("udp_gro")
-        return names
-
-    def _status(self, _: dict[str, Any]) -> dict[str, Any]:
+    def status(self) -> dict[str, Any]:
         now = time.monotonic()
         return {
-            "role": UNIT,
-            "id": self._config.server.server_id,
-            "name": self._config.server.name,
-            "codec": codec.NAME,
+            "id": self.config.server.server_id,
+            "name": self.config.server.name,
             "offloads": self._offloads(),
             "tunnels": [
                 {
@@ -177,12 +110,13 @@ class RoutingServer:
                 for device in self._policy.table
                 if device.current is not None
             ],
-            "figures": self._engine.figures.as_dict(),
-            "longest_turn_ms": round(self._loop.longest_turn_s * 1000, 2),
         }
 
+    def _offloads(self) -> list[str]:
+        return [*self._tun.offloads, *self._socket.offloads]
+
     def _metrics(self, _: dict[str, Any]) -> dict[str, Any]:
-        figures = self._engine.figures
+        figures = self.engine.figures
         return {
             "active_tunnels": self._policy.table.count_up(time.monotonic()),
             "total_rx_packets": figures.rx_packets,
@@ -192,14 +126,14 @@ class RoutingServer:
         }
 
 
-def _needs_restart(old: RoutingServerConfig, new: RoutingServerConfig) -> list[str]:
-    """The changed keys that a running agent cannot take over."""
-    pairs = {
-        "server.server_id": (old.server.server_id, new.server.server_id),
-        "server.bind_address": (old.server.bind_address, new.server.bind_address),
-        "server.bind_port": (old.server.bind_port, new.server.bind_port),
-        "tunnel.interface_name": (old.tunnel.interface_name, new.tunnel.interface_name),
-        "tunnel.tun_ipv4": (old.tunnel.tun_ipv4, new.tunnel.tun_ipv4),
-        "tunnel.tun_ipv6": (old.tunnel.tun_ipv6, new.tunnel.tun_ipv6),
-    }
-    return [key for key, (before, after) in pairs.items() if before != after]
+def _install_nat(config: RoutingServerConfig) -> None:
+    nftables.install(
+        nftables.nat_ruleset(config.tunnel.interface_name, config.server.egress_interface)
+    )
+
+
+def _remove_nat() -> None:
+    try:
+        nftables.remove()
+    except nftables.NftablesError as error:
+        log.warning("%s", error)

@@ -12,15 +12,16 @@ from typing import Any
 import psutil
 
 import nrs
+from nrs.agent.controller_link import ControllerLink
+from nrs.agent.reporting import Task, load_config, log_beside, repeat
 from nrs.api.client import ApiClient
-from nrs.api.controller_link import ControllerLink
-from nrs.api.messages import MetricsReport, Registration, TunnelStatus
-from nrs.config.loader import ConfigError, load
+from nrs.api.messages import MetricsReport, Registration
 from nrs.router.config import RoutingServerConfig
-from nrs.system import control, logs
-from nrs.system.companion import wait_or_end
+from nrs.system import control
 
 log = logging.getLogger("nrs.router.reporter")
+
+UNIT = "routing_server"
 
 
 @dataclass(frozen=True)
@@ -94,48 +95,20 @@ def registration(config: RoutingServerConfig) -> Registration:
     )
 
 
-def tunnels(status: dict[str, Any]) -> list[TunnelStatus]:
-    """The tunnels of a status answer as the controller wants them."""
-    return [
-        TunnelStatus(
-            peer_id=tunnel["endpoint_id"],
-            up=tunnel["up"],
-            active=tunnel["active"],
-            rtt_ms=tunnel["rtt_ms"],
-            since=tunnel["since"],
-        )
-        for tunnel in status["tunnels"]
-    ]
-
-
-def main(config_path: Path, socket: Path) -> int:
+def main(path: Path, socket: Path) -> None:
     """Report until the agent ends."""
-    try:
-        config = load(config_path, RoutingServerConfig)
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return 2
-    logs.configure(logs.companion_file(config.server.log_file))
+    config = load_config(path, RoutingServerConfig, UNIT)
+    log_beside(config.server.log_file)
+    access = config.network_controller
+    controller = ControllerLink(access, config.api.bearer_token, registration(config), socket)
     reporter = MetricsReporter(config, socket)
-    controller = ControllerLink(
-        config.network_controller, config.api.bearer_token, registration(config)
+    repeat(
+        [
+            Task(config.metrics.report_interval, reporter.report),
+            Task(access.status_interval, controller.exchange),
+        ]
     )
-    next_report = time.monotonic()
-    next_status = time.monotonic()
-    while wait_or_end(min(next_report, next_status) - time.monotonic()):
-        now = time.monotonic()
-        try:
-            if now >= next_report:
-                next_report = now + config.metrics.report_interval
-                reporter.report()
-            if now >= next_status:
-                next_status = now + config.network_controller.status_interval
-                if controller.enabled:
-                    controller.report(tunnels(control.request(socket, "status")))
-        except control.ControlError as error:
-            log.warning("%s", error)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -49,8 +49,3 @@ def configure(log_file: Path | None, *, level: int = logging.INFO) -> None:
     root.setLevel(level)
     # Its retries are reported by the agents, once, as what they mean.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
-
-
-def companion_file(log_file: Path | None) -> Path | None:
-    """The log file of an agent's companion: two processes cannot rotate one file."""
-    return None if log_file is None else log_file.with_name(f"{log_file.stem}.reporter.log")

@@ -145,6 +145,8 @@ class Responder:
 
     def check(self, datagram: bytes) -> Offer:
         """Verify a HELLO, at the cost of one tag. Raises BadTag, HandshakeError."""
+        if len(datagram) < wire.OVERHEAD:
+            raise HandshakeError("HELLO is too short")
         signed, tag = datagram[: -wire.TAG_BYTES], datagram[-wire.TAG_BYTES :]
         key_id = signed[2]
         try:

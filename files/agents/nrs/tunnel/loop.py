@@ -13,9 +13,6 @@ from contextlib import suppress
 
 Callback = Callable[[], object]
 
-SWITCH_INTERVAL_S = 0.0005
-"""`sys.setswitchinterval` of a process with a packet loop: how soon threads give it way."""
-
 
 class Timer:
     """A callback at a time; `cancel` forgets it."""

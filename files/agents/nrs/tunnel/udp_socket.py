@@ -91,6 +91,12 @@ class UdpSocket:
         """Where it is bound."""
         return tuple(self._socket.getsockname())
 
+    @property
+    def offloads(self) -> tuple[str, ...]:
+        """What the kernel does for this socket."""
+        names = (("udp_segment", self.segmentation), ("udp_gro", self.coalescing))
+        return tuple(name for name, there in names if there)
+
     def receive_into(
         self, buffer: bytearray
     ) -> tuple[int, int, tuple[Any, ...] | None, bytes | None]:

@@ -23,6 +23,7 @@ All integers are big-endian. `docs/PROTOCOL.md` is the specification.
 from __future__ import annotations
 
 import ipaddress
+import re
 import struct
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
@@ -40,6 +41,7 @@ LARGEST_BODY = INNER_MTU
 NONCE_BYTES = 32
 PUBLIC_BYTES = 32
 LONGEST_ID = 64
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 MOST_PREFIXES = 16
 HELLO_LEAST_BODY = 192
 
@@ -112,9 +114,9 @@ class Claim:
 
     def encode(self) -> bytes:
         """`id length (1) | prefix count (1) | IPv4 (4) | IPv6 (16) | prefixes (18 each) | id`."""
-        name = self.endpoint_id.encode()
-        if not 1 <= len(name) <= LONGEST_ID or len(self.prefixes) > MOST_PREFIXES:
-            raise ValueError("claim too long")
+        if len(self.prefixes) > MOST_PREFIXES:
+            raise ValueError("claim of too many prefixes")
+        name = _id(self.endpoint_id.encode()).encode()
         prefixes = b"".join(
             bytes((p.version, p.prefixlen)) + p.network_address.packed.ljust(16, b"\0")
             for p in self.prefixes
@@ -133,19 +135,27 @@ class Claim:
         try:
             id_length, count = data[0], data[1]
             end = 22 + 18 * count + id_length
-            if not 1 <= id_length <= LONGEST_ID or count > MOST_PREFIXES or len(data) < end:
-                raise Malformed("claim")
+            if count > MOST_PREFIXES or len(data) < end:
+                raise Malformed("too many prefixes or too short")
             prefixes = tuple(
                 _prefix(data[offset : offset + 18]) for offset in range(22, 22 + 18 * count, 18)
             )
             return cls(
-                endpoint_id=data[end - id_length : end].decode("ascii"),
+                endpoint_id=_id(data[end - id_length : end]),
                 tun_ipv4=ipaddress.IPv4Address(data[2:6]),
                 tun_ipv6=ipaddress.IPv6Address(data[6:22]),
                 prefixes=prefixes,
             )
         except (IndexError, ValueError) as error:
             raise Malformed(f"claim: {error}") from None
+
+
+def _id(data: bytes) -> str:
+    """An identifier; what it may hold keeps logs, file names and URLs whole."""
+    text = data.decode("ascii")
+    if len(text) > LONGEST_ID or not _ID.fullmatch(text):
+        raise Malformed("identifier")
+    return text
 
 
 def _prefix(data: bytes) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
@@ -240,14 +250,14 @@ class HelloAck:
                 cls._FIXED.unpack_from(body)
             )
             name = body[cls._FIXED.size : cls._FIXED.size + length]
-            if len(name) != length or not 1 <= length <= LONGEST_ID:
-                raise Malformed("router id")
+            if len(name) != length:
+                raise Malformed("router id is cut off")
             return cls(
                 sender_index=index,
                 nonce=nonce,
                 public=public,
                 echo=echo,
-                router_id=name.decode("ascii"),
+                router_id=_id(name),
                 tun_ipv4=ipaddress.IPv4Address(tun4),
                 tun_ipv6=ipaddress.IPv6Address(tun6),
                 cipher=Cipher(cipher),

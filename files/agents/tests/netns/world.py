@@ -225,21 +225,11 @@ class World:
         return Agent(self, "endpoint", "network-access-endpoint", "network_access_endpoint", config)
 
     def ping(self, address: str, count: int = 3) -> bool:
-        """Whether all pings from the endpoint come back."""
+        """Whether all pings from the endpoint come back; patient, as the machine may be busy."""
         result = self.exec(
-            "endpoint",
-            "ping",
-            "-q",
-            "-c",
-            str(count),
-            "-i",
-            "0.05",
-            "-W",
-            "2",
-            address,
-            check=False,
+            "endpoint", "ping", "-q", "-c", str(count), "-i", "0.1", "-W", "5", address, check=False
         )
-        return f"{count} received" in result.stdout
+        return f" {count} received" in result.stdout
 
     def blackhole(self, router: str) -> None:
         """Silently drop all that the underlay brings to the router, and all that it sends there."""
@@ -256,7 +246,12 @@ class World:
         self.exec(router, "nft", "delete table inet blackhole")
 
     def close(self) -> None:
-        """End every process that this world has started and remove the namespaces."""
+        """End every process that this world has started and remove the namespaces.
+
+        The agents' logs are printed: pytest shows them where a test has failed.
+        """
+        for log in sorted(self.directory.glob("*/log")):
+            print(f"--- {log.parent.name}\n{log.read_text(encoding='utf-8')}")
         for process in self._processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)

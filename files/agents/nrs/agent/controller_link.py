@@ -1,0 +1,82 @@
+"""A device's side of the controller: register, say how it fares, take what is pushed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+from nrs.agent.reporting import tunnel_statuses
+from nrs.api.client import ApiClient, ApiRefused, ApiUnavailable
+from nrs.api.messages import ConfigRequest, DeviceStatus, Registration
+from nrs.config.common import NetworkControllerAccess
+from nrs.system import control
+
+log = logging.getLogger(__name__)
+
+_MOST_TUNNELS = 4096
+_NOT_FOUND = 404
+
+
+class ControllerLink:
+    """Registers at first, and again whenever the controller does not know the device."""
+
+    def __init__(
+        self,
+        access: NetworkControllerAccess,
+        token: str | None,
+        registration: Registration,
+        socket: Path,
+    ) -> None:
+        """`socket` is the agent's control socket."""
+        self._client = ApiClient(access.url, token) if access.url else None
+        self._device_id = registration.device_id
+        self._registration = registration
+        self._socket = socket
+        self._registered = False
+        self._failing = False
+        self._refused_version: int | None = None
+
+    def exchange(self) -> None:
+        """One round; failures are logged when they begin and when they end."""
+        if self._client is None:
+            return
+        try:
+            self._round(self._client)
+        except (ApiRefused, ApiUnavailable) as error:
+            if isinstance(error, ApiRefused) and error.status == _NOT_FOUND:
+                self._registered = False
+            if not self._failing:
+                log.warning("the network controller does not take this device's status: %s", error)
+            self._failing = True
+        else:
+            if self._failing:
+                log.info("the network controller takes this device's status again")
+            self._failing = False
+
+    def _round(self, client: ApiClient) -> None:
+        if not self._registered:
+            client.post("/register", self._registration.model_dump(mode="json"))
+            self._registered = True
+            log.info("registered with the network controller")
+        status = control.request(self._socket, "status")
+        wanted = client.post("/config", ConfigRequest(device_id=self._device_id).model_dump())
+        if wanted["version"] not in {status["config_version"], self._refused_version}:
+            answer = control.request(
+                self._socket,
+                "apply_config",
+                version=wanted["version"],
+                config=wanted["config"],
+            )
+            self._refused_version = wanted["version"] if answer["error"] else None
+            status = control.request(self._socket, "status")
+        client.post(
+            "/status",
+            DeviceStatus(
+                device_id=self._device_id,
+                timestamp=time.time(),
+                tunnels=tunnel_statuses(status)[:_MOST_TUNNELS],
+                config_version=status["config_version"],
+                config_error=status["config_error"],
+            ).model_dump(mode="json"),
+        )

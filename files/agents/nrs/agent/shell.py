@@ -1,0 +1,241 @@
+"""The shell of an agent with a packet loop: start, serve, reload, take over, stop.
+
+What is specific to a routing server or an endpoint is in its subclass; decisions
+are in neither.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from nrs.agent.companion import Companion
+from nrs.config import pushed
+from nrs.config.loader import ConfigError
+from nrs.config.pushed import Pushed
+from nrs.system import logs, systemd
+from nrs.system.control import ControlThread, socket_path
+from nrs.system.links import Interface, LinkError, Links
+from nrs.system.nftables import NftablesError
+from nrs.tunnel import codec
+from nrs.tunnel.engine import Engine
+from nrs.tunnel.loop import PacketLoop
+from nrs.tunnel.tun_device import GSO_MAX_BYTES, GSO_MAX_SEGMENTS, TunDevice
+from nrs.tunnel.wire import INNER_MTU
+
+log = logging.getLogger(__name__)
+Config = TypeVar("Config", bound=BaseModel)
+
+_TEND_INTERVAL_S = 1.0
+_SWITCH_INTERVAL_S = 0.0005
+"""`sys.setswitchinterval`: how soon other threads give the packet loop way."""
+_TAKE_OVER_TIMEOUT_S = 4.0
+
+SetUpError = (OSError, LinkError, NftablesError)
+
+
+class PacketAgent(ABC, Generic[Config]):
+    """Owns the loop, the TUN device, the control socket and the companion.
+
+    Everything set up is pushed onto `cleanup` at once, so that a failure at any
+    point, and the end, undo what has been done and nothing else.
+    """
+
+    UNIT: ClassVar[str]
+    COMPANION: ClassVar[str]
+    engine: Engine
+
+    def __init__(
+        self, path: Path, model: type[Config], stored: Pushed, config: Config, cleanup: ExitStack
+    ) -> None:
+        self.config = config
+        self.cleanup = cleanup
+        self.loop = PacketLoop()
+        cleanup.callback(self.loop.close)
+        self.links = Links()
+        cleanup.callback(self.links.close)
+        self._path = path
+        self._model = model
+        self._pushed = stored
+        self._config_error: str | None = None
+
+    # -- what a subclass says
+
+    @abstractmethod
+    def restart_keys(self, config: Config) -> dict[str, object]:
+        """The values, by key path, that a running agent cannot change."""
+
+    @abstractmethod
+    def log_file(self, config: Config) -> Path | None:
+        """Where `config` wants the log."""
+
+    @abstractmethod
+    def take_over(self, config: Config) -> None:
+        """Run with `config` from now on; tunnels that it does not change stay up."""
+
+    @abstractmethod
+    def tend(self) -> None:
+        """Called once a second."""
+
+    @abstractmethod
+    def status(self) -> dict[str, Any]:
+        """The agent's own part of `nrs status --json`. Called in another thread."""
+
+    # -- set-up
+
+    def open_device(self, name: str, *addresses: Interface) -> TunDevice:
+        """The TUN device, up and with its addresses. Raises OSError, LinkError."""
+        tun = TunDevice(name)
+        self.cleanup.callback(tun.close)
+        self.links.bring_up(
+            name, mtu=INNER_MTU, gso_bytes=GSO_MAX_BYTES, gso_segments=GSO_MAX_SEGMENTS
+        )
+        for address in addresses:
+            self.links.add_address(name, address)
+        return tun
+
+    def open_control(self, **commands: Callable[[dict[str, Any]], Any]) -> None:
+        """The control socket and the companion, which talks to it. Raises OSError."""
+        socket = socket_path(self.UNIT)
+        control = ControlThread(
+            socket, {"status": self._status, "apply_config": self._apply_config, **commands}
+        )
+        control.start()
+        self.cleanup.callback(control.stop)
+        self._companion = Companion(self.COMPANION, self._path, socket)
+        self.cleanup.callback(self._companion.stop)
+
+    # -- running
+
+    def serve(self, ready: str) -> None:
+        """Carry packets until SIGTERM or SIGINT; `ready` is shown by systemctl status."""
+        for number, action in (
+            (signal.SIGTERM, self.loop.stop),
+            (signal.SIGINT, self.loop.stop),
+            (signal.SIGHUP, self._reload),
+        ):
+            signal.signal(number, lambda *_, action=action: self.loop.wake(action))
+        self._companion.start()
+        self._tend()
+        systemd.ready(ready)
+        self.loop.run()
+        systemd.stopping()
+
+    def _tend(self) -> None:
+        self.tend()
+        self._companion.tend()
+        self.loop.call_later(_TEND_INTERVAL_S, self._tend)
+
+    def _reload(self) -> None:
+        systemd.reloading()
+        error = self._take_over(self._pushed)
+        if error is None:
+            self._companion.restart()
+            log.info("configuration reloaded")
+        else:
+            log.error("not reloaded, the configuration in force stays: %s", error)
+        systemd.ready("serving")
+
+    def _take_over(self, version: Pushed) -> str | None:
+        """Run with the file and `version` over it; what stands against it, else None."""
+        try:
+            config = pushed.load_merged(self._path, self._model, version)
+            before, after = self.restart_keys(self.config), self.restart_keys(config)
+            changed = [key for key, value in after.items() if before[key] != value]
+            if changed:
+                return f"{', '.join(changed)} changed, which takes a restart"
+            logs.configure(self.log_file(config))
+            self.take_over(config)
+        except (ConfigError, *SetUpError) as error:
+            return str(error)
+        self.config = config
+        return None
+
+    # -- commands; they run in the control thread
+
+    def _apply_config(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Take over a pushed configuration and keep it; one that fails changes nothing."""
+        version = Pushed(int(request["version"]), dict(request["config"]))
+        done: Future[str | None] = Future()
+        self.loop.wake(lambda: done.set_result(self._push(version)))
+        return {"error": done.result(_TAKE_OVER_TIMEOUT_S)}
+
+    def _push(self, version: Pushed) -> str | None:
+        self._config_error = self._take_over(version)
+        if self._config_error is None:
+            pushed.write(pushed.state_directory(self.UNIT), version)
+            self._pushed = version
+            log.info("pushed configuration %d is in force", version.version)
+        else:
+            log.error(
+                "pushed configuration %d is refused, version %d stays in force: %s",
+                version.version,
+                self._pushed.version,
+                self._config_error,
+            )
+        return self._config_error
+
+    def _status(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "role": self.UNIT,
+            "codec": codec.NAME,
+            **self.status(),
+            "figures": self.engine.figures.as_dict(),
+            "longest_turn_ms": round(self.loop.longest_turn_s * 1000, 2),
+            "config_version": self._pushed.version,
+            "config_error": self._config_error,
+        }
+
+
+Build = Callable[[Path, Pushed, Config, ExitStack], PacketAgent[Config]]
+
+
+def run_agent(
+    path: Path,
+    model: type[Config],
+    unit: str,
+    log_file: Callable[[Config], Path | None],
+    start: Callable[[Pushed, Config, ExitStack], Callable[[], None]],
+) -> int:
+    """Run an agent in the foreground; the exit status.
+
+    `start` sets the agent up and returns what serves. 2 says that the configuration
+    is wrong, so that systemd does not try again, 1 that the host did not allow
+    something.
+    """
+    try:
+        stored, config = _load(path, model, unit)
+        logs.configure(log_file(config))
+    except (ConfigError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    with ExitStack() as cleanup:
+        try:
+            serve = start(stored, config, cleanup)
+        except SetUpError as error:
+            log.error("cannot start: %s", error)
+            return 1
+        serve()
+    log.info("stopped")
+    return 0
+
+
+def _load(path: Path, model: type[Config], unit: str) -> tuple[Pushed, Config]:
+    """The configuration to start with: a pushed one that is no good is left out."""
+    plain = pushed.load_merged(path, model, Pushed())
+    try:
+        stored = pushed.read(pushed.state_directory(unit))
+        return stored, pushed.load_merged(path, model, stored)
+    except ConfigError as error:
+        print(f"the pushed configuration is left out: {error}", file=sys.stderr)
+        return Pushed(), plain
