@@ -27,7 +27,7 @@ class ApiRefused(Exception):
 
 
 class ApiClient:
-    """Calls the first server of `urls` that answers, and starts there the next time."""
+    """Calls the first server of `urls` that can serve, and starts there the next time."""
 
     def __init__(self, urls: Sequence[str], token: str | None) -> None:
         self._urls = list(urls)
@@ -59,22 +59,31 @@ class ApiClient:
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         failures: list[str] = []
+        unable: ApiRefused | None = None
         for _ in range(len(self._urls)):
             url = self._urls[0]
             try:
                 return self._one(method, url, path, **arguments)
             except requests.RequestException as error:
                 failures.append(f"{url}: {_why(error)}")
-                self._urls.append(self._urls.pop(0))
+            except ApiRefused as error:
+                if error.status < 500:
+                    raise
+                unable = unable or error
+            self._urls.append(self._urls.pop(0))
+        if unable is not None:
+            raise unable
         raise ApiUnavailable("; ".join(failures))
 
     def _one(self, method: str, url: str, path: str, **arguments: Any) -> Any:
-        response = self._session.request(method, url + path, timeout=_TIMEOUT_S, **arguments)
+        response = self._session.request(
+            method, url + path, timeout=_TIMEOUT_S, allow_redirects=False, **arguments
+        )
         try:
             answer = response.json()
         except ValueError:
             answer = {}
-        if response.ok:
+        if response.status_code < 300:
             return answer
         error = answer.get("error") if isinstance(answer, dict) else None
         raise ApiRefused(url, response.status_code, str(error or response.reason))

@@ -62,6 +62,7 @@ class HttpService:
         # Its warning for each request that waits a moment would drown the log under load.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._stopping = threading.Event()
+        self._closing = threading.Lock()
         self._sockets: dict[int, Any] = {}
         self._dispatcher = ThreadedTaskDispatcher()
         self._dispatcher.set_thread_count(_THREADS)
@@ -92,12 +93,15 @@ class HttpService:
         while self._server.busy() and time.monotonic() < deadline:
             wasyncore.loop(timeout=0.05, use_poll=True, map=self._sockets, count=1)
         self._dispatcher.shutdown(timeout=_DRAIN_S)
-        wasyncore.close_all(self._sockets, ignore_all=True)
+        with self._closing:
+            wasyncore.close_all(self._sockets, ignore_all=True)
 
     def stop(self) -> None:
         """Let `run` finish and return."""
-        self._stopping.set()
-        self._server.pull_trigger()
+        with self._closing:
+            self._stopping.set()
+            if self._sockets:
+                self._server.pull_trigger()
 
 
 class _LimitedBuffer(OverflowableBuffer):

@@ -10,9 +10,9 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from nrs.config.common import Api
-from nrs.config.types import Address, Port, Section
+from nrs.config.types import Address, Port, Seconds, Section
 
-Weight = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
+Weight = Annotated[float, Field(strict=True, ge=0, le=1000, allow_inf_nan=False)]
 
 
 class Server(Section):
@@ -31,9 +31,14 @@ class Weights(Section):
     bandwidth: Weight = 0.30
     connections: Weight = 0.20
 
+    @property
+    def total(self) -> float:
+        """What the weights are divided by."""
+        return self.cpu + self.memory + self.bandwidth + self.connections
+
     @model_validator(mode="after")
     def _some(self) -> Self:
-        if self.cpu + self.memory + self.bandwidth + self.connections <= 0:
+        if self.total <= 0:
             raise ValueError("the weights must not all be zero")
         return self
 
@@ -42,10 +47,22 @@ class Algorithm(Section):
     """The score and what keeps decisions from flapping."""
 
     weights: Weights = Weights()
-    max_bandwidth_mbps: Annotated[float, Field(gt=0, le=1e7, allow_inf_nan=False)] = 1000.0
+    max_bandwidth_mbps: Annotated[float, Field(strict=True, gt=0, le=1e7, allow_inf_nan=False)] = (
+        1000.0
+    )
     max_connections: Annotated[int, Field(strict=True, ge=1, le=10_000_000)] = 100
-    anti_flap_threshold: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.05
-    anti_flap_hold_time: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)] = 30.0
+    anti_flap_threshold: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] = (
+        0.05
+    )
+    anti_flap_hold_time: Annotated[
+        float, Field(strict=True, ge=0, le=86400, allow_inf_nan=False)
+    ] = 30.0
+
+
+class Metrics(Section):
+    """How often the routing servers report, as their own files say."""
+
+    report_interval: Seconds = 10.0
 
 
 class BusinessServer(Section):
@@ -59,5 +76,6 @@ class LoadBalancerConfig(Section):
 
     server: Server = Server()
     algorithm: Algorithm = Algorithm()
+    metrics: Metrics = Metrics()
     business_server: BusinessServer = BusinessServer()
     api: Api = Field(default_factory=Api)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 
 from pydantic import Field, PrivateAttr, SecretStr, model_validator
@@ -12,6 +13,7 @@ from nrs.config.types import Network, Seconds, Section, Urls
 
 DEFAULT_TOKEN_FILE = Path("/etc/network-routing-system/api_token")
 LEAST_TOKEN_CHARACTERS = 32
+_TOKEN = re.compile(rf"[!-~]{{{LEAST_TOKEN_CHARACTERS},4096}}")
 
 _LOOPBACK: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = [
     ipaddress.ip_network("127.0.0.0/8"),
@@ -44,9 +46,11 @@ class Api(Section):
         except FileNotFoundError:
             if self.token_file is not None:
                 raise ValueError(f"cannot read {path}: no such file") from None
-        except (OSError, UnicodeDecodeError) as error:
-            if self.token_file is not None:
-                raise ValueError(f"cannot read {path}: {error}") from None
+        except OSError as error:
+            # Going on without the token that is there would lock every other host out.
+            raise ValueError(f"cannot read {path}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ValueError(f"{path} must hold plain ASCII text") from None
         return self
 
     @property
@@ -56,8 +60,11 @@ class Api(Section):
 
 
 def _checked(token: str, where: str) -> str:
-    if len(token) < LEAST_TOKEN_CHARACTERS:
-        raise ValueError(f"{where} must have at least {LEAST_TOKEN_CHARACTERS} characters")
+    if not _TOKEN.fullmatch(token):
+        raise ValueError(
+            f"{where} must have at least {LEAST_TOKEN_CHARACTERS} characters, without spaces;"
+            " generate one with: openssl rand -hex 32"
+        )
     return token
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,17 +22,25 @@ class _Loader(yaml.SafeLoader):
     """Safe YAML that refuses a key given twice, which YAML would silently merge."""
 
 
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Hashable, Any]:
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
+    own = {id(key_node) for key_node, _ in node.value}
     loader.flatten_mapping(node)
-    result: dict[Hashable, Any] = {}
+    result: dict[str, Any] = {}
+    given: set[str] = set()
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
-        if key in result:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"key {key!r} is given twice", key_node.start_mark
-            )
+        if not isinstance(key, str):
+            raise _at(key_node, f"the key {key!r} must be text")
+        if key in given:
+            raise _at(key_node, f"key {key!r} is given twice")
+        if id(key_node) in own:
+            given.add(key)
         result[key] = loader.construct_object(value_node, deep=True)
     return result
+
+
+def _at(node: yaml.Node, problem: str) -> yaml.constructor.ConstructorError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
@@ -54,6 +61,10 @@ def read_mapping(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}{line}: {error.problem}") from None
     except (yaml.YAMLError, ValueError, TypeError) as error:
         raise ConfigError(f"{path}: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deeply") from None
+    if data is None:
+        raise ConfigError(f"{path}: is empty")
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: must be a mapping of sections, found {type(data).__name__}")
     return data
@@ -74,41 +85,44 @@ def build(data: dict[str, Any], model: type[Model], source: str) -> Model:
 
 
 def _problem(item: Any, model: type[BaseModel]) -> str:
-    loc = tuple(part for part in item["loc"] if not _is_type_tag(part))
+    kind = item["type"]
+    loc, section = _keys(item["loc"], model)
+    if kind == "extra_forbidden":
+        loc = [*loc, item["loc"][-1]]
     key = ".".join(f"[{p}]" if isinstance(p, int) else str(p) for p in loc).replace(".[", "[")
     message = str(item["msg"]).removeprefix("Value error, ")
-    kind = item["type"]
     if kind == "missing":
         return f"{key}: is required"
     if kind == "extra_forbidden":
-        return f"{key}: unknown key; allowed here: {', '.join(_allowed(model, loc[:-1]))}"
+        return f"{key}: unknown key; allowed here: {', '.join(sorted(section.model_fields))}"
+    if kind == "model_type":
+        return f"{key}: must be a mapping of keys to values"
     if isinstance(item["input"], (dict, list)) or _SECRET_KEYS & {str(p) for p in loc}:
         return f"{key}: {message}" if key else message
     return f"{key}: found {item['input']!r}: {message}"
 
 
-def _is_type_tag(part: int | str) -> bool:
-    """Whether pydantic put this part in to name the member of a union, not a key."""
-    return isinstance(part, str) and (
-        part.startswith(("IPv4", "IPv6", "function-", "is-instance"))
-        or part in {"str", "int", "float", "bool"}
-        or "[" in part
-    )
+def _keys(
+    loc: tuple[int | str, ...], model: type[BaseModel]
+) -> tuple[list[int | str], type[BaseModel]]:
+    """The parts of `loc` that stand in the file, and the innermost section they lead to.
 
-
-def _allowed(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    current: Any = model
+    pydantic names the members of a union in `loc` too.
+    """
+    section: type[BaseModel] = model
+    keys: list[int | str] = []
     for part in loc:
-        if isinstance(part, str):
-            current = _section(current.model_fields[part].annotation)
-    return sorted(current.model_fields)
+        if isinstance(part, int):
+            keys.append(part)
+        elif part in section.model_fields:
+            keys.append(part)
+            section = _section(section.model_fields[part].annotation) or section
+    return keys, section
 
 
-def _section(annotation: Any) -> Any:
+def _section(annotation: Any) -> type[BaseModel] | None:
+    """The section that a field of type `annotation` holds, alone or in a list."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    for argument in typing.get_args(annotation):
-        found = _section(argument)
-        if found is not None:
-            return found
-    return None
+    found = (_section(argument) for argument in typing.get_args(annotation))
+    return next((section for section in found if section is not None), None)

@@ -8,15 +8,27 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_URL = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?(/[^\s?#]*)?")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_URL = re.compile(
+    r"https?://(\[(?P<v6>[0-9A-Fa-f:.]+)\]|[A-Za-z0-9._-]+)(:(?P<port>\d{1,5}))?(/[^\s?#]*)?"
+)
+_SCOPED = re.compile(r"[^%]*(%[A-Za-z0-9_.-]{1,15})?")
 
 
 class Section(BaseModel):
@@ -25,12 +37,24 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
-def _text(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.strip()
-    if isinstance(value, (ipaddress._BaseAddress, ipaddress._BaseNetwork)):
-        return value
-    raise ValueError("must be a string")
+def _parsed_by(parse: Callable[[str], Any], kind: str) -> BeforeValidator:
+    """Parse text with `parse`; instances pass, and every failure is one plain sentence."""
+
+    def validate(value: Any) -> Any:
+        if isinstance(value, (ipaddress._BaseAddress, ipaddress._BaseNetwork)):
+            return value
+        if not isinstance(value, str):
+            raise ValueError(f"must be {kind}, as text")
+        text = value.strip()
+        if not _SCOPED.fullmatch(text):
+            raise ValueError(f"must be {kind}")
+        try:
+            return parse(text)
+        except ValueError as error:
+            detail = ": it has host bits set" if "host bits" in str(error) else ""
+            raise ValueError(f"must be {kind}{detail}") from None
+
+    return BeforeValidator(validate)
 
 
 def _name(value: Any) -> Any:
@@ -39,10 +63,26 @@ def _name(value: Any) -> Any:
     return value
 
 
+def _label(value: str) -> str:
+    if _CONTROL.search(value):
+        raise ValueError("must not hold control characters")
+    return value
+
+
 def _url(value: Any) -> Any:
-    if not isinstance(value, str) or not _URL.fullmatch(value):
+    match = _URL.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not _possible(match["v6"], match["port"]):
         raise ValueError("must be a URL such as http://192.0.2.10:8080")
     return value.rstrip("/")
+
+
+def _possible(address6: str | None, port: str | None) -> bool:
+    if port is not None and not 1 <= int(port) <= 65535:
+        return False
+    try:
+        return address6 is None or bool(ipaddress.IPv6Address(address6))
+    except ValueError:
+        return False
 
 
 def _one_or_more(value: Any) -> Any:
@@ -52,17 +92,28 @@ def _one_or_more(value: Any) -> Any:
 Name = Annotated[str, BeforeValidator(_name)]
 """An identifier of a device or router; also safe as a file name and in a URL path."""
 
+Label = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_label)]
+"""What people call a device: any printable text."""
+
 Url = Annotated[str, BeforeValidator(_url)]
 Urls = Annotated[list[Url], BeforeValidator(_one_or_more), Field(min_length=1)]
 """One URL or a list of URLs, always held as a list."""
 
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
-Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(strict=True, gt=0, le=86400, allow_inf_nan=False)]
 Interface = Annotated[str, StringConstraints(pattern=r"^[^\s/:]{1,15}$", strict=True)]
-Address = Annotated[IPAddress, BeforeValidator(_text)]
-Address4 = Annotated[ipaddress.IPv4Address, BeforeValidator(_text)]
-Address6 = Annotated[ipaddress.IPv6Address, BeforeValidator(_text)]
-Interface4 = Annotated[ipaddress.IPv4Interface, BeforeValidator(_text)]
-Interface6 = Annotated[ipaddress.IPv6Interface, BeforeValidator(_text)]
+Address = Annotated[IPAddress, _parsed_by(ipaddress.ip_address, "an IPv4 or IPv6 address")]
+Address4 = Annotated[ipaddress.IPv4Address, _parsed_by(ipaddress.IPv4Address, "an IPv4 address")]
+Address6 = Annotated[ipaddress.IPv6Address, _parsed_by(ipaddress.IPv6Address, "an IPv6 address")]
+Interface4 = Annotated[
+    ipaddress.IPv4Interface,
+    _parsed_by(ipaddress.IPv4Interface, "an IPv4 address with or without a prefix length"),
+]
+Interface6 = Annotated[
+    ipaddress.IPv6Interface,
+    _parsed_by(ipaddress.IPv6Interface, "an IPv6 address with or without a prefix length"),
+]
 """An address with an optional prefix length: `10.10.1.1` or `10.10.1.1/16`."""
-Network = Annotated[IPNetwork, BeforeValidator(_text)]
+Network = Annotated[
+    IPNetwork, _parsed_by(ipaddress.ip_network, "a network such as 10.0.0.0/8 or fd00::/8")
+]

@@ -1,0 +1,103 @@
+"""The latest report of each routing server, and which of them are active.
+
+Times called `now` are seconds of any clock that does not run backwards: the system's
+monotonic one in the service, a virtual one in a simulation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nrs.api.messages import MetricsReport
+
+MISSED_REPORTS = 3
+"""A router whose last report is older than this many intervals is not active."""
+
+MOST_ROUTERS = 2000
+FURTHEST_AHEAD_S = 300.0
+
+
+class ReportRefused(Exception):
+    """A report that changes nothing: why, and the field at fault."""
+
+    def __init__(self, reason: str, field: str) -> None:
+        super().__init__(reason)
+        self.field = field
+
+
+class RegistryFull(Exception):
+    """No room for another router, all those known being active."""
+
+
+@dataclass(frozen=True)
+class Router:
+    """A routing server as it last reported, and when that report came in."""
+
+    report: MetricsReport
+    received_at: float
+
+
+class RouterRegistry:
+    """Routers by id. `stale_after` is in seconds and may be changed at any time."""
+
+    def __init__(self, stale_after: float) -> None:
+        self.stale_after = stale_after
+        self._routers: dict[str, Router] = {}
+
+    def accept(self, report: MetricsReport, now: float, wall: float) -> str | None:
+        """Store `report`, which came in `now`, at `wall` seconds since the Unix epoch.
+
+        Returns the id of the router that was forgotten to make room, if any. Raises
+        ReportRefused for one that is older than what is stored or is dated in the
+        future, RegistryFull.
+        """
+        known = self._routers.get(report.server_id)
+        ahead = report.timestamp - wall
+        if ahead > FURTHEST_AHEAD_S:
+            raise ReportRefused(
+                f"is {ahead:.0f} s ahead of the load balancer's clock, more than"
+                f" {FURTHEST_AHEAD_S:.0f} s",
+                "timestamp",
+            )
+        # Once silence has made it inactive, a router whose clock was set back may return.
+        if (
+            known is not None
+            and report.timestamp < known.report.timestamp
+            and self._is_fresh(known, now)
+        ):
+            raise ReportRefused(
+                f"is older than the last report of {report.server_id},"
+                f" {known.report.timestamp:.3f}",
+                "timestamp",
+            )
+        full = known is None and len(self._routers) >= MOST_ROUTERS
+        forgotten = self._forget_longest_silent(now) if full else None
+        self._routers[report.server_id] = Router(report, now)
+        return forgotten
+
+    def get(self, router_id: str) -> Router | None:
+        """The router as last reported, active or not."""
+        return self._routers.get(router_id)
+
+    def all(self) -> list[Router]:
+        """Every router that has reported, by id."""
+        return [self._routers[router_id] for router_id in sorted(self._routers)]
+
+    def active(self, now: float) -> list[Router]:
+        """The routers whose last report is recent enough."""
+        return [router for router in self._routers.values() if self._is_fresh(router, now)]
+
+    def is_active(self, router_id: str, now: float) -> bool:
+        """Whether the router has reported recently enough."""
+        router = self._routers.get(router_id)
+        return router is not None and self._is_fresh(router, now)
+
+    def _is_fresh(self, router: Router, now: float) -> bool:
+        return now - router.received_at < self.stale_after
+
+    def _forget_longest_silent(self, now: float) -> str:
+        router_id, router = min(self._routers.items(), key=lambda item: item[1].received_at)
+        if self._is_fresh(router, now):
+            raise RegistryFull(f"{MOST_ROUTERS} routing servers are known and active")
+        del self._routers[router_id]
+        return router_id

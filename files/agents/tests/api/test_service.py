@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from nrs.api import service
+from nrs.api.messages import DeviceStatus
+from nrs.config.common import Api
+
+TOKEN = "a" * 32
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+REMOTE = {"REMOTE_ADDR": "2001:db8::7"}
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = service.create_app("example", Api(token=TOKEN))
+
+    @app.get("/health")
+    def health() -> dict[str, Any]:
+        return {"status": "ok"}
+
+    @app.post("/status")
+    def status() -> dict[str, Any]:
+        return {"device_id": service.body(DeviceStatus).device_id}
+
+    @app.get("/broken")
+    def broken() -> None:
+        raise RuntimeError("password=hunter2")
+
+    return app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_health_needs_no_token(client: FlaskClient, method: str) -> None:
+    assert client.open("/health", method=method, environ_base=REMOTE).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+def test_only_reading_health_is_open(client: FlaskClient, method: str) -> None:
+    assert client.open("/health", method=method, environ_base=REMOTE).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/status", "/nowhere", "http://localhost//health"])
+def test_everything_else_answers_401_first(client: FlaskClient, path: str) -> None:
+    answer = client.post(path, data=b"{", environ_base=REMOTE)
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert answer.json == {"error": "a bearer token is required", "field": None}
+
+
+def test_a_new_token_counts_from_the_next_request_on(app: Flask, client: FlaskClient) -> None:
+    renewed = "b" * 32
+    service.trust(app, Api(token=renewed))
+    assert client.get("/nowhere", headers=BEARER).status_code == 401
+    headers = {"Authorization": f"Bearer {renewed}"}
+    assert client.get("/nowhere", headers=headers).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/nowhere", 404), ("GET", "/status", 405), ("GET", "http://localhost//health", 404)],
+)
+def test_errors_are_json(client: FlaskClient, method: str, path: str, status: int) -> None:
+    answer = client.open(path, method=method, headers=BEARER)
+    assert answer.status_code == status
+    assert answer.json is not None
+    assert answer.json.keys() == {"error", "field"}
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_405_names_the_methods(client: FlaskClient) -> None:
+    assert "POST" in client.get("/status", headers=BEARER).headers["Allow"]
+
+
+def test_a_defect_answers_500_and_tells_nothing(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = client.get("/broken", headers=BEARER)
+    assert answer.status_code == 500
+    assert b"hunter2" not in answer.data
+    assert "hunter2" in caplog.text
+
+
+def test_a_good_body(client: FlaskClient) -> None:
+    answer = client.post("/status", json={"device_id": "router_1", "timestamp": 5}, headers=BEARER)
+    assert (answer.status_code, answer.json) == (200, {"device_id": "router_1"})
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"", None),
+        (b"{", None),
+        (b"[]", None),
+        (b'{"device_id": "a", "timestamp": NaN}', "timestamp"),
+        (b'{"device_id": "a", "timestamp": "5"}', "timestamp"),
+        (b'{"device_id": "a"}', "timestamp"),
+        (b'{"device_id": "a", "device_id": "b", "timestamp": 5}', "device_id"),
+        (b'{"device_id": "a", "timestamp": 5, "more": 1}', "more"),
+        (
+            b'{"device_id": "a", "timestamp": 5, "tunnels":'
+            b' [{"peer_id": "b", "up": true, "active": 1, "rtt_ms": -1}]}',
+            "tunnels.0.rtt_ms",
+        ),
+    ],
+)
+def test_a_bad_body_answers_400_with_the_field(
+    client: FlaskClient, body: bytes, field: str | None
+) -> None:
+    answer = client.post("/status", data=body, headers=BEARER)
+    assert answer.status_code == 400
+    assert answer.json is not None
+    assert answer.json["error"]
+    assert answer.json["field"] == field
+
+
+def test_a_body_may_have_64_kb(client: FlaskClient) -> None:
+    body = b'{"device_id": "router_1", "timestamp": 5}'
+    assert client.post("/status", data=body.ljust(65536), headers=BEARER).status_code == 200
+    answer = client.post("/status", data=body.ljust(65537), headers=BEARER)
+    assert answer.status_code == 413
+    assert answer.json == {"error": "the body is larger than 65536 bytes", "field": None}

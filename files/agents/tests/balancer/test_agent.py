@@ -1,0 +1,289 @@
+"""The load balancer as a process of its own, as an operator runs it in the foreground."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+import nrs
+from nrs.system import control
+from tests.balancer.reports import fields
+from tests.serving import TIMEOUT_S, free_port
+
+TOKEN = "f" * 32
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+SOURCES = Path(nrs.__file__).parents[1]
+
+
+class Agent:
+    """A running load balancer with systemd's end of its notifications."""
+
+    def __init__(self, directory: Path) -> None:
+        self.port = free_port()
+        self.config = directory / "load_balancer.yaml"
+        self.log_file = directory / "log" / "load_balancer.log"
+        self.control = directory / "run" / "load_balancer.sock"
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._notify_path = directory / "notify"
+        self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._notify.bind(str(self._notify_path))
+        self._notify.settimeout(TIMEOUT_S)
+        self.process: subprocess.Popen[str] | None = None
+        self.write()
+
+    def write(self, *, port: int | None = None, token: str = TOKEN, **sections: Any) -> None:
+        """Write the configuration file, as JSON, which is YAML."""
+        server = {
+            "bind_address": "127.0.0.1",
+            "bind_port": port or self.port,
+            "log_file": str(self.log_file),
+        }
+        data = {"server": server, "api": {"token": token}, **sections}
+        self.config.write_text(json.dumps(data))
+
+    def start(self) -> None:
+        """Start it and wait until it says that it serves."""
+        self.process = self.spawn()
+        assert self.notified().startswith("READY=1\nSTATUS=serving on 127.0.0.1 port")
+
+    def spawn(self) -> subprocess.Popen[str]:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(SOURCES),
+            "NOTIFY_SOCKET": str(self._notify_path),
+            "NRS_RUNTIME_DIRECTORY": str(self.control.parent),
+        }
+        environment.pop("JOURNAL_STREAM", None)
+        return subprocess.Popen(
+            [sys.executable, "-m", "nrs", "load-balancer", "--config", str(self.config)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def notified(self) -> str:
+        return self._notify.recv(4096).decode()
+
+    def reload(self) -> None:
+        """Send SIGHUP and wait for the end of the reload."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGHUP)
+        assert self.notified().startswith("RELOADING=1\nMONOTONIC_USEC=")
+        assert self.notified().startswith("READY=1")
+
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
+        """Stop it; its exit status and standard error."""
+        assert self.process is not None
+        self.process.send_signal(by)
+        _, errors = self.process.communicate(timeout=TIMEOUT_S)
+        return self.process.returncode, errors
+
+    def close(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+        self._notify.close()
+
+    def get(self, path: str, **arguments: Any) -> requests.Response:
+        return requests.get(self.url + path, timeout=TIMEOUT_S, **arguments)
+
+    def post(self, body: dict[str, Any], token: str = TOKEN) -> requests.Response:
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.post(f"{self.url}/metrics", json=body, headers=headers, timeout=TIMEOUT_S)
+
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[Agent]:
+    agent = Agent(tmp_path)
+    yield agent
+    agent.close()
+
+
+def now(router_id: str, load: float = 0.0, **changes: Any) -> dict[str, Any]:
+    return fields(router_id, load, **{"timestamp": time.time(), **changes})
+
+
+def test_it_serves_until_sigterm(agent: Agent) -> None:
+    agent.write(business_server={"ip": "2001:db8:100::10"})
+    agent.start()
+    assert agent.get("/health").json()["status"] == "ok"
+    assert agent.post(now("router_1", 0.5)).status_code == 200
+    decision = agent.get("/decision/endpoint_1").json()
+    assert decision["optimal_router_id"] == "router_1"
+    assert decision["business_server_ip"] == "2001:db8:100::10"
+    assert abs(decision["timestamp"] - time.time()) < 60
+    status, errors = agent.stop()
+    assert (status, agent.notified()) == (0, "STOPPING=1")
+    assert "Traceback" not in errors
+    assert not agent.control.exists()
+    assert "router_1 is active" in agent.log()
+    assert "stopped" in agent.log()
+
+
+def test_control_c_stops_it_too(agent: Agent) -> None:
+    agent.start()
+    assert agent.stop(signal.SIGINT)[0] == 0
+
+
+def test_it_stops_while_clients_hang_on(agent: Agent) -> None:
+    agent.start()
+    with socket.create_connection(("127.0.0.1", agent.port)) as idle:
+        idle.sendall(b"GET /status HTTP/1.1\r\n")
+        assert agent.stop()[0] == 0
+
+
+def test_it_answers_on_its_control_socket(agent: Agent) -> None:
+    agent.start()
+    agent.post(now("router_1", 0.25))
+    status = control.request(agent.control, "status")
+    servers = status.pop("servers")
+    assert status == {
+        "role": "load_balancer",
+        "id": socket.gethostname(),
+        "codec": None,
+        "offloads": [],
+        "tunnels": [],
+    }
+    assert servers == agent.get("/status").json()["servers"]
+    assert [server["server_id"] for server in servers] == ["router_1"]
+
+
+def test_sighup_applies_the_algorithm_and_keeps_what_is_known(agent: Agent) -> None:
+    agent.start()
+    agent.post(now("router_1", cpu_percent=50.0))
+    assert agent.get("/decision/endpoint_1").json()["score"] == 0.85
+    agent.write(
+        algorithm={"weights": {"cpu": 1, "memory": 0, "bandwidth": 0, "connections": 0}},
+        business_server={"ip": "198.51.100.10"},
+    )
+    agent.reload()
+    decision = agent.get("/decision/endpoint_1").json()
+    assert (decision["score"], decision["business_server_ip"]) == (0.5, "198.51.100.10")
+    assert agent.get("/status").json()["active_decisions"] == 1
+    assert "configuration reloaded" in agent.log()
+
+
+def test_sighup_takes_a_new_token(agent: Agent) -> None:
+    agent.start()
+    agent.write(token="g" * 32)
+    agent.reload()
+    assert agent.post(now("router_1")).status_code == 401
+    assert agent.post(now("router_1"), "g" * 32).status_code == 200
+
+
+def test_sighup_moves_the_log(agent: Agent, tmp_path: Path) -> None:
+    agent.start()
+    agent.log_file = tmp_path / "elsewhere" / "lb.log"
+    agent.write()
+    agent.reload()
+    assert "configuration reloaded" in agent.log()
+
+
+@pytest.mark.parametrize(
+    "text", ["algorithm: {weights: {cpu: -1}}\n", "server: [\n", "", "nonsense: 1\n"]
+)
+def test_an_invalid_file_changes_nothing_on_sighup(agent: Agent, text: str) -> None:
+    agent.start()
+    agent.post(now("router_1", 0.5))
+    agent.config.write_text(text)
+    agent.reload()
+    assert agent.get("/decision/endpoint_1").json()["score"] == 0.5
+    assert agent.post(now("router_1", 0.25)).json()["score"] == 0.75
+    assert f"the configuration stays as it was: {agent.config}" in agent.log()
+
+
+def test_a_changed_port_needs_a_restart(agent: Agent) -> None:
+    agent.start()
+    other = free_port()
+    agent.write(port=other)
+    agent.reload()
+    assert agent.get("/health").ok
+    assert "a changed bind_address or bind_port needs a restart" in agent.log()
+
+
+def failed_start(agent: Agent) -> list[str]:
+    process = agent.spawn()
+    output, errors = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, output) == (2, "")
+    return errors.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "server: {bind_prot: 8080}\n",
+            "server.bind_prot: unknown key; allowed here: bind_address",
+        ),
+        ("algorithm: {weights: {cpu: .nan}}\n", "algorithm.weights.cpu: found nan"),
+        ("server: {bind_port: '80'}\n", "server.bind_port: found '80'"),
+        ("api: {token: short}\n", "api: token must have at least 32 characters"),
+        ("- 1\n", "must be a mapping of sections, found list"),
+    ],
+)
+def test_a_bad_file_stops_it_with_one_line(agent: Agent, text: str, line: str) -> None:
+    agent.config.write_text(text)
+    (error,) = failed_start(agent)
+    assert error.startswith(f"{agent.config}: {line}")
+
+
+def test_a_missing_file_stops_it(agent: Agent) -> None:
+    agent.config.unlink()
+    assert failed_start(agent) == [f"{agent.config}: No such file or directory"]
+
+
+def test_a_port_in_use_stops_it_with_one_line(agent: Agent) -> None:
+    with socket.create_server(("127.0.0.1", agent.port)):
+        assert failed_start(agent) == [
+            f"{agent.config}: server: cannot listen on 127.0.0.1 port {agent.port}:"
+            " Address already in use"
+        ]
+
+
+def test_an_address_of_another_host_stops_it(agent: Agent) -> None:
+    agent.config.write_text("server: {bind_address: 192.0.2.1}\n")
+    (error,) = failed_start(agent)
+    assert "cannot listen on 192.0.2.1 port 8080: Cannot assign requested address" in error
+
+
+def test_a_log_that_cannot_be_written_stops_it(agent: Agent, tmp_path: Path) -> None:
+    agent.log_file = tmp_path
+    agent.write()
+    assert failed_start(agent) == [f"{agent.config}: server.log_file: {tmp_path}: Is a directory"]
+
+
+def test_without_a_control_socket_it_serves_all_the_same(agent: Agent) -> None:
+    agent.control.parent.write_text("in the way")
+    agent.start()
+    assert agent.get("/health").ok
+    assert "`nrs status` cannot ask here" in agent.log()
+
+
+def test_a_second_one_does_not_take_the_control_socket(agent: Agent, tmp_path: Path) -> None:
+    agent.start()
+    agent.post(now("router_1"))
+    (tmp_path / "second").mkdir()
+    second = Agent(tmp_path / "second")
+    second.control = agent.control
+    try:
+        second.start()
+        assert "another agent answers there" in second.log()
+        assert second.stop()[0] == 0
+    finally:
+        second.close()
+    assert len(control.request(agent.control, "status")["servers"]) == 1

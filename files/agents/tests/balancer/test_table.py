@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+
+from nrs.balancer import table
+from nrs.balancer.decision import Held
+from nrs.balancer.table import DecisionTable, Entry
+
+
+def entry(asked_at: float) -> Entry:
+    return Entry(Held("router_1", 0.0), None, asked_at)
+
+
+def test_an_hour_of_silence_is_forgotten() -> None:
+    decisions = DecisionTable()
+    decisions.put("a", entry(0.0))
+    decisions.put("b", entry(10.0))
+    assert decisions.get("a", 3599.9) == entry(0.0)
+    assert decisions.get("a", 3600.0) is None
+    assert decisions.get("b", 3600.0) == entry(10.0)
+    assert len(decisions) == 1
+
+
+def test_who_asks_again_is_not_forgotten() -> None:
+    decisions = DecisionTable()
+    decisions.put("a", entry(0.0))
+    decisions.put("b", entry(10.0))
+    decisions.put("a", entry(2000.0))
+    assert decisions.get("a", 3700.0) == entry(2000.0)
+    assert decisions.get("b", 3700.0) is None
+
+
+def test_the_last_five_minutes_are_active() -> None:
+    decisions = DecisionTable()
+    for number in range(10):
+        decisions.put(f"endpoint_{number}", entry(100.0 * number))
+    decisions.put("endpoint_0", entry(900.0))
+    assert decisions.active(900.0) == 4
+    assert decisions.active(1199.0) == 2
+    assert decisions.active(1200.0) == 0
+
+
+def test_the_number_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "MOST_ENDPOINTS", 3)
+    decisions = DecisionTable()
+    for name in ("a", "b", "c", "a", "d"):
+        decisions.put(name, entry(0.0))
+    assert len(decisions) == 3
+    assert decisions.get("b", 0.0) is None
+    assert decisions.get("a", 0.0) is not None

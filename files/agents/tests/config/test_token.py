@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from nrs.config import common
+from nrs.config.common import Api
+
+TOKEN = "0123456789abcdef" * 2
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    path = tmp_path / "api_token"
+    monkeypatch.setattr(common, "DEFAULT_TOKEN_FILE", path)
+    return path
+
+
+def test_in_the_file() -> None:
+    assert Api.model_validate({"token": TOKEN}).bearer_token == TOKEN
+
+
+def test_in_a_file_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text(TOKEN + "\n")
+    assert Api.model_validate({"token_file": str(path)}).bearer_token == TOKEN
+
+
+def test_the_installed_one_is_used_where_there_is_one(installed: Path) -> None:
+    assert Api().bearer_token is None
+    installed.write_text(TOKEN + "\n")
+    assert Api().bearer_token == TOKEN
+    assert Api.model_validate({"token": "b" * 32}).bearer_token == "b" * 32
+
+
+def test_an_installed_one_that_cannot_be_read_is_not_passed_over(installed: Path) -> None:
+    installed.mkdir()
+    with pytest.raises(ValidationError, match=r"cannot read .*Is a directory"):
+        Api()
+
+
+@pytest.mark.parametrize("token", ["", "short", "a" * 31, "a" * 20 + " " + "b" * 20, "ü" * 32])
+def test_what_is_no_token_is_refused(token: str, installed: Path) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Api.model_validate({"token": token})
+    assert "32 characters" in str(caught.value)
+    installed.write_text(token, encoding="utf-8")
+    with pytest.raises(ValidationError):
+        Api()
+
+
+def test_only_one_place(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="not both"):
+        Api.model_validate({"token": TOKEN, "token_file": str(tmp_path)})
+    with pytest.raises(ValidationError, match="no such file"):
+        Api.model_validate({"token_file": str(tmp_path / "missing")})
+
+
+def test_a_token_is_not_printed() -> None:
+    assert TOKEN not in repr(Api.model_validate({"token": TOKEN}))
+
+
+def test_loopback_is_trusted_by_default() -> None:
+    assert [str(network) for network in Api().trusted_networks] == ["127.0.0.0/8", "::1/128"]

@@ -1,0 +1,18 @@
+"""Keeps the tests apart from what is installed on the machine and from how busy it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from nrs.config import common
+
+settings.register_profile("nrs", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("nrs")
+
+
+@pytest.fixture(autouse=True)
+def no_installed_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(common, "DEFAULT_TOKEN_FILE", Path("/no/such/token"))
