@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, PrivateAttr, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, model_validator
 from typing_extensions import Self
 
 from nrs.config.common import Api
@@ -14,6 +15,7 @@ from nrs.config.secret import decode_psk
 from nrs.config.types import Address, Address4, Address6, Port, Section
 
 Index = Annotated[int, Field(strict=True, ge=0, lt=2**64)]
+_SQLITE_URL = re.compile(r"sqlite:////[^?#]*[^?#/]")
 
 
 class Controller(Section):
@@ -51,6 +53,8 @@ class Pool6(Section):
     def _ordered(self) -> Self:
         if self.end < self.start:
             raise ValueError(f"end {self.end} is less than start {self.start}")
+        if int(self.base) + self.end >= 2**128:
+            raise ValueError(f"base {self.base} + end {self.end} is past the last IPv6 address")
         return self
 
 
@@ -83,6 +87,18 @@ class Tunnel(Section):
     default_port: Port = 51820
 
 
+def _sqlite_url(value: Any) -> Any:
+    if not isinstance(value, str) or not _SQLITE_URL.fullmatch(value):
+        raise ValueError("must name a SQLite file: sqlite:////absolute/path")
+    return value
+
+
+class Storage(Section):
+    """Where the registry is kept; without `url`, a SQLite file in the state directory."""
+
+    url: Annotated[str, BeforeValidator(_sqlite_url)] | None = None
+
+
 class NetworkControllerConfig(Section):
     """The whole file."""
 
@@ -90,4 +106,5 @@ class NetworkControllerConfig(Section):
     ip_allocation: IpAllocation = IpAllocation()
     security: Security = Security()
     tunnel: Tunnel = Tunnel()
+    storage: Storage = Storage()
     api: Api = Field(default_factory=Api)

@@ -1,0 +1,45 @@
+"""The tunnel addresses of both families: which is next, as text and by field of a registration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address
+
+from nrs.controller.allocation import Pool
+from nrs.controller.config import IpAllocation, Pool4, Pool6
+from nrs.controller.errors import PoolExhausted
+
+_FAMILY: dict[str, type[IPv4Address] | type[IPv6Address]] = {
+    "tun_ipv4": IPv4Address,
+    "tun_ipv6": IPv6Address,
+}
+FIELDS = tuple(_FAMILY)
+
+
+class Addresses:
+    """The pools of `bounds`, less what devices hold: pairs of IPv4 and IPv6 address."""
+
+    def __init__(self, bounds: IpAllocation, held: Iterable[tuple[str, str]]) -> None:
+        pairs = list(held)
+        self._pools = {
+            "tun_ipv4": _pool(bounds.tun_ipv4_pool, (int(IPv4Address(pair[0])) for pair in pairs)),
+            "tun_ipv6": _pool(bounds.tun_ipv6_pool, (int(IPv6Address(pair[1])) for pair in pairs)),
+        }
+
+    def next_free(self, field: str) -> str:
+        """The address to give next; it stays free until it is moved to. Raises PoolExhausted."""
+        free = self._pools[field].next_free()
+        if free is None:
+            raise PoolExhausted(field)
+        return str(_FAMILY[field](free))
+
+    def move(self, field: str, old: str | None, new: str) -> None:
+        """A device that held `old` holds `new` from now on."""
+        if old is not None:
+            self._pools[field].release(int(_FAMILY[field](old)))
+        self._pools[field].take(int(_FAMILY[field](new)))
+
+
+def _pool(bounds: Pool4 | Pool6, taken: Iterable[int]) -> Pool:
+    base = int(bounds.base)
+    return Pool(base + bounds.start, base + bounds.end, taken)

@@ -1,0 +1,81 @@
+"""The SQLite file behind the registry, and its transactions."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, create_engine, event, make_url
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.orm import Session
+
+from nrs.controller.models import Base
+
+DEFAULT_DIRECTORY = Path("/var/lib/network-routing-system/network_controller")
+_FILE_NAME = "registry.sqlite3"
+_LOCK_TIMEOUT_S = 10.0
+
+
+class StorageError(Exception):
+    """The database cannot be opened; the text names it and says why."""
+
+
+def default_url() -> str:
+    """A file in systemd's state directory for the unit, or where that would be."""
+    directory = os.environ.get("STATE_DIRECTORY", "").partition(":")[0] or str(DEFAULT_DIRECTORY)
+    return f"sqlite:///{Path(directory).absolute() / _FILE_NAME}"
+
+
+class Database:
+    """Transactions on the database at `url`. Raises StorageError."""
+
+    def __init__(self, url: str) -> None:
+        path = Path(make_url(url).database or "")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot create {path.parent}: {error.strerror}") from None
+        self._engine = create_engine(url, connect_args={"timeout": _LOCK_TIMEOUT_S})
+        event.listen(self._engine, "connect", _prepare)
+        event.listen(self._engine, "begin", _begin)
+        self._writing = self._engine.execution_options(writes=True)
+        try:
+            Base.metadata.create_all(self._writing)
+        except DatabaseError as error:
+            self._engine.dispose()
+            raise StorageError(f"cannot use {path}: {error.orig}") from None
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One consistent view of the data; writers are neither awaited nor held up."""
+        with Session(self._engine) as session, session.begin():
+            yield session
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Session]:
+        """One transaction, alone among writers: all of it is on disk at the end, or none."""
+        with Session(self._writing, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Close every connection that is not in use."""
+        self._engine.dispose()
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    # The driver would otherwise begin transactions by itself, and too late: a
+    # transaction that reads before it writes must hold the write lock from its start.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # A registration that was answered must not be lost with the power.
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

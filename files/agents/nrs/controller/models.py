@@ -1,0 +1,35 @@
+"""The registry's table."""
+
+from __future__ import annotations
+
+from sqlalchemy import Float, Integer, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """All tables of the registry."""
+
+
+class Device(Base):
+    """A registered device. Addresses are text in their canonical form, times epoch seconds.
+
+    That no two devices hold an address is the database's promise, so that it
+    holds between several processes too.
+    """
+
+    __tablename__ = "devices"
+
+    device_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    device_type: Mapped[str] = mapped_column(String(32))
+    name: Mapped[str] = mapped_column(String(128))
+    tun_ipv4: Mapped[str] = mapped_column(String(15), unique=True)
+    tun_ipv6: Mapped[str] = mapped_column(String(39), unique=True)
+    internal_ip: Mapped[str | None] = mapped_column(String(64))
+    external_ip: Mapped[str | None] = mapped_column(String(64))
+    port: Mapped[int | None] = mapped_column(Integer)
+    version: Mapped[str | None] = mapped_column(String(64))
+    registered_at: Mapped[float] = mapped_column(Float)
+    last_seen: Mapped[float] = mapped_column(Float)
+    last_status: Mapped[str | None] = mapped_column(Text)
+    config_version: Mapped[int] = mapped_column(Integer, default=0)
+    config: Mapped[str] = mapped_column(Text, default="{}")

@@ -1,0 +1,263 @@
+"""Who is registered, with which addresses and configuration."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import IPv4Address, IPv6Address
+from itertools import islice
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import RowMapping, select, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from nrs.api.messages import DeviceStatus, Registered, Registration
+from nrs.config.types import IPAddress
+from nrs.controller import overlay
+from nrs.controller.addresses import FIELDS, Addresses
+from nrs.controller.config import NetworkControllerConfig
+from nrs.controller.database import Database
+from nrs.controller.errors import AddressTaken, UnknownDevice
+from nrs.controller.models import Device
+from nrs.controller.presence import Presence, Seen
+from nrs.controller.views import Record
+
+_ATTEMPTS = 5
+_ROWS_PER_FLUSH = 1000
+_COLUMNS = (
+    Device.device_id,
+    Device.device_type,
+    Device.name,
+    Device.tun_ipv4,
+    Device.tun_ipv6,
+    Device.internal_ip,
+    Device.external_ip,
+    Device.port,
+    Device.version,
+    Device.registered_at,
+    Device.last_seen,
+    Device.config_version,
+)
+
+log = logging.getLogger(__name__)
+
+
+class Registry:
+    """The devices of the deployment. Safe to use from any thread.
+
+    The database is the authority; what is held in memory beside it, the free
+    addresses and the latest statuses, can be made again from it.
+    """
+
+    def __init__(
+        self, database: Database, config: NetworkControllerConfig, clock: Callable[[], float]
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._registering = threading.Lock()
+        self.configure(config)
+        self._presence = Presence(self._stored_presence())
+
+    def configure(self, config: NetworkControllerConfig) -> None:
+        """Give addresses from these pools from now on; devices keep what they have."""
+        with self._registering:
+            self._allocation = config.ip_allocation
+            self._tunnel_port = config.tunnel.default_port
+            self._load_addresses()
+
+    def register(self, request: Registration) -> tuple[Registered, bool]:
+        """What the device is told, and whether it is new. Raises AddressTaken, PoolExhausted."""
+        with self._registering:
+            for attempt in range(1, _ATTEMPTS + 1):
+                try:
+                    device, new = self._register(request)
+                    break
+                except IntegrityError:
+                    # Another process on the same database was quicker with this address.
+                    if attempt == _ATTEMPTS:
+                        raise
+                    self._load_addresses()
+        self._presence.registered(request.device_id, self._clock())
+        if new:
+            log.info(
+                "device %s (%s) registered with %s and %s",
+                device.device_id,
+                device.device_type,
+                device.tun_ipv4,
+                device.tun_ipv6,
+            )
+        return self._answer(device), new
+
+    def record_status(self, status: DeviceStatus) -> None:
+        """Keep what a device says of itself. Raises UnknownDevice."""
+        if status.device_id not in self._presence:
+            self.device(status.device_id)
+        self._presence.reported(status, self._clock())
+
+    def configuration(self, device_id: str) -> tuple[int, dict[str, Any]]:
+        """The version and content of what was pushed to a device. Raises UnknownDevice."""
+        with self._database.reading() as session:
+            device = _existing(session, device_id)
+            return device.config_version, json.loads(device.config)
+
+    def push(self, device_id: str, config: dict[str, Any]) -> tuple[int, bool]:
+        """Replace a device's pushed configuration; its version, and whether it differs.
+
+        Raises UnknownDevice.
+        """
+        text = overlay.canonical(config)
+        with self._database.writing() as session:
+            device = _existing(session, device_id)
+            changed = device.config != text
+            if changed:
+                device.config = text
+                device.config_version += 1
+            version = device.config_version
+        if changed:
+            log.info("device %s: configuration version %d", device_id, version)
+        return version, changed
+
+    def device(self, device_id: str) -> Record:
+        """One device. Raises UnknownDevice."""
+        with self._database.reading() as session:
+            row = (
+                session.execute(select(*_COLUMNS).where(Device.device_id == device_id))
+                .mappings()
+                .first()
+            )
+        if row is None:
+            raise UnknownDevice(device_id)
+        return self._record(row)
+
+    def devices(self) -> list[Record]:
+        """All devices, by name of device."""
+        with self._database.reading() as session:
+            rows = session.execute(select(*_COLUMNS).order_by(Device.device_id)).mappings().all()
+        return [self._record(row) for row in rows]
+
+    def flush(self) -> None:
+        """Write the statuses that arrived since the last flush; those that fail come again."""
+        changes = self._presence.take_changes()
+        pending = iter(list(changes.items()))
+        while batch := list(islice(pending, _ROWS_PER_FLUSH)):
+            try:
+                self._store(batch)
+            except SQLAlchemyError as error:
+                log.error("statuses could not be stored: %s", error)
+                self._presence.put_back(dict([*batch, *pending]))
+                return
+
+    def close(self) -> None:
+        """Store what is only in memory and close the database."""
+        self.flush()
+        self._database.close()
+
+    def _register(self, request: Registration) -> tuple[Device, bool]:
+        with self._database.writing() as session:
+            device = session.get(Device, request.device_id)
+            new = device is None
+            if device is None:
+                now = self._clock()
+                device = Device(device_id=request.device_id, registered_at=now, last_seen=now)
+            held = {field: getattr(device, field) for field in FIELDS}
+            given = {
+                "tun_ipv4": self._address(session, "tun_ipv4", request.tun_ipv4, held),
+                "tun_ipv6": self._address(session, "tun_ipv6", request.tun_ipv6, held),
+            }
+            device.tun_ipv4 = given["tun_ipv4"]
+            device.tun_ipv6 = given["tun_ipv6"]
+            device.device_type = request.device_type
+            device.name = request.name
+            device.internal_ip = _text(request.internal_ip)
+            device.external_ip = _text(request.external_ip)
+            device.port = request.port
+            device.version = request.version
+            session.add(device)
+        # Only now is it on disk; a transaction that failed must leave no mark here.
+        for field, address in given.items():
+            if address != held[field]:
+                self._addresses.move(field, held[field], address)
+        return device, new
+
+    def _address(
+        self,
+        session: Session,
+        field: str,
+        stated: IPAddress | None,
+        held: Mapping[str, str | None],
+    ) -> str:
+        """The address for `field`: the stated one, else the held one, else the next free one."""
+        if stated is None:
+            return held[field] or self._addresses.next_free(field)
+        address = str(stated)
+        if address != held[field]:
+            holder = session.scalar(
+                select(Device.device_id).where(getattr(Device, field) == address)
+            )
+            if holder is not None:
+                raise AddressTaken(field, address, holder)
+        return address
+
+    def _answer(self, device: Device) -> Registered:
+        return Registered(
+            device_id=device.device_id,
+            tun_ipv4=IPv4Address(device.tun_ipv4),
+            tun_ipv6=IPv6Address(device.tun_ipv6),
+            tunnel_port=self._tunnel_port,
+            config_version=device.config_version,
+        )
+
+    def _load_addresses(self) -> None:
+        with self._database.reading() as session:
+            rows = session.execute(select(Device.tun_ipv4, Device.tun_ipv6)).all()
+        self._addresses = Addresses(self._allocation, ((row[0], row[1]) for row in rows))
+
+    def _stored_presence(self) -> dict[str, Seen]:
+        with self._database.reading() as session:
+            rows = session.execute(
+                select(Device.device_id, Device.last_seen, Device.last_status)
+            ).all()
+        return {device_id: Seen(at, _status(status)) for device_id, at, status in rows}
+
+    def _store(self, batch: Sequence[tuple[str, Seen]]) -> None:
+        with self._database.writing() as session:
+            session.execute(
+                update(Device),
+                [
+                    {
+                        "device_id": device_id,
+                        "last_seen": seen.at,
+                        "last_status": seen.status.model_dump_json() if seen.status else None,
+                    }
+                    for device_id, seen in batch
+                ],
+            )
+
+    def _record(self, row: RowMapping) -> Record:
+        values: dict[str, Any] = dict(row)
+        stored = Seen(values.pop("last_seen"))
+        seen = self._presence.get(values["device_id"]) or stored
+        return Record(**values, last_seen=seen.at, reported=seen.status)
+
+
+def _status(stored: str | None) -> DeviceStatus | None:
+    """A status from the database; one in the form of another release is as good as none."""
+    try:
+        return DeviceStatus.model_validate_json(stored) if stored else None
+    except ValidationError:
+        return None
+
+
+def _existing(session: Session, device_id: str) -> Device:
+    device = session.get(Device, device_id)
+    if device is None:
+        raise UnknownDevice(device_id)
+    return device
+
+
+def _text(address: IPAddress | None) -> str | None:
+    return None if address is None else str(address)

@@ -1,0 +1,210 @@
+"""The registry on a real file: what survives, what is never written, who wins."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nrs.api.messages import DeviceStatus, Registration
+from nrs.controller.database import Database, StorageError
+from nrs.controller.errors import AddressTaken, PoolExhausted, UnknownDevice
+from nrs.controller.registry import Registry
+
+from .conftest import Clock, configuration, endpoint, status, tunnel
+
+Open = Callable[..., Registry]
+
+
+def registration(device_id: str, **fields: Any) -> Registration:
+    return Registration.model_validate(endpoint(device_id, **fields))
+
+
+def register(registry: Registry, device_id: str, **fields: Any) -> tuple[str, str]:
+    registered, _ = registry.register(registration(device_id, **fields))
+    return str(registered.tun_ipv4), str(registered.tun_ipv6)
+
+
+def test_a_restart_keeps_devices_addresses_configuration_and_status(
+    open_registry: Open, clock: Clock
+) -> None:
+    before = open_registry()
+    first = register(before, "endpoint_1")
+    register(before, "endpoint_2")
+    before.push("endpoint_1", {"metrics": {"report_interval": 5}})
+    before.record_status(
+        DeviceStatus.model_validate(status("endpoint_1", tunnel("r1"), config_version=1))
+    )
+    expected = before.devices()
+    before.close()
+
+    clock.now += 1000
+    after = open_registry()
+    assert after.devices() == expected
+    assert after.configuration("endpoint_1") == (1, {"metrics": {"report_interval": 5}})
+    assert register(after, "endpoint_1") == first
+    assert register(after, "endpoint_3") == ("10.10.100.3", "fd00:100::3")
+
+
+def test_a_status_of_another_releases_form_does_not_stop_the_start(
+    open_registry: Open, database_file: Path
+) -> None:
+    before = open_registry()
+    register(before, "endpoint_1")
+    before.close()
+    with sqlite3.connect(database_file) as connection:
+        connection.execute("UPDATE devices SET last_status = '{\"another\": 1}'")
+    connection.close()
+    assert open_registry().device("endpoint_1").reported is None
+
+
+def test_devices_keep_addresses_when_the_pools_move(open_registry: Open) -> None:
+    registry = open_registry()
+    held = register(registry, "endpoint_1")
+    registry.configure(configuration(tun_ipv4_pool={"base": "10.99.0.0", "start": 5, "end": 5}))
+    assert register(registry, "endpoint_1") == held
+    assert register(registry, "endpoint_2")[0] == "10.99.0.5"
+    with pytest.raises(PoolExhausted):
+        register(registry, "endpoint_3")
+
+
+def test_an_exhausted_pool_of_one_family_costs_no_address_of_the_other(
+    open_registry: Open, clock: Clock
+) -> None:
+    registry = open_registry(tun_ipv6_pool={"start": 1, "end": 1})
+    register(registry, "endpoint_1")
+    with pytest.raises(PoolExhausted) as exhausted:
+        register(registry, "endpoint_2")
+    assert exhausted.value.field == "tun_ipv6"
+    with pytest.raises(UnknownDevice):
+        registry.device("endpoint_2")
+    assert register(registry, "endpoint_3", tun_ipv6="fd00::9") == ("10.10.100.2", "fd00::9")
+
+
+def test_a_device_that_moves_to_another_address_frees_the_old_one(open_registry: Open) -> None:
+    registry = open_registry()
+    register(registry, "endpoint_1")
+    assert register(registry, "endpoint_1", tun_ipv4="10.10.100.7")[0] == "10.10.100.7"
+    assert register(registry, "endpoint_2")[0] == "10.10.100.1"
+    assert register(registry, "endpoint_1")[0] == "10.10.100.7"
+
+
+def test_stated_addresses_are_passed_over_by_the_allocation(open_registry: Open) -> None:
+    registry = open_registry()
+    register(registry, "router_1", tun_ipv4="10.10.100.1", tun_ipv6="fd00:100::1")
+    assert register(registry, "endpoint_1") == ("10.10.100.2", "fd00:100::2")
+
+
+@pytest.mark.parametrize(
+    ("field", "address"), [("tun_ipv4", "10.10.100.1"), ("tun_ipv6", "fd00:100:0:0::1")]
+)
+def test_an_address_of_another_device_is_refused_however_it_is_written(
+    open_registry: Open, field: str, address: str
+) -> None:
+    registry = open_registry()
+    register(registry, "endpoint_1")
+    before = register(registry, "endpoint_2")
+    with pytest.raises(AddressTaken, match="endpoint_1") as taken:
+        register(registry, "endpoint_2", **{field: address}, name="changed")
+    assert taken.value.field == field
+    device = registry.device("endpoint_2")
+    assert (device.tun_ipv4, device.tun_ipv6) == before
+    assert device.name == "name of endpoint_2"
+
+
+def test_two_controllers_on_one_database_never_give_an_address_twice(open_registry: Open) -> None:
+    # Each loads its free addresses at its start, and so is out of date from then on.
+    registries = [open_registry(), open_registry()]
+    with ThreadPoolExecutor(8) as executor:
+        given = list(
+            executor.map(lambda n: register(registries[n % 2], f"endpoint_{n}"), range(60))
+        )
+    assert len({v4 for v4, _ in given}) == len({v6 for _, v6 in given}) == 60
+    for n, held in enumerate(given):
+        assert register(registries[(n + 1) % 2], f"endpoint_{n}") == held
+
+
+def test_a_device_registered_elsewhere_may_post_its_status_here(open_registry: Open) -> None:
+    here, elsewhere = open_registry(), open_registry()
+    register(elsewhere, "endpoint_1")
+    here.record_status(DeviceStatus.model_validate(status("endpoint_1", tunnel("r1"))))
+    assert [t.peer_id for t in here.device("endpoint_1").tunnels] == ["r1"]
+
+
+def test_statuses_reach_the_file_in_a_flush_and_not_before(
+    open_registry: Open, database_file: Path, clock: Clock
+) -> None:
+    registry = open_registry()
+    for n in range(3):
+        register(registry, f"endpoint_{n}")
+    clock.now += 5
+    for n in range(3):
+        registry.record_status(DeviceStatus.model_validate(status(f"endpoint_{n}")))
+
+    def stored() -> set[tuple[float, bool]]:
+        connection = sqlite3.connect(database_file)
+        rows = connection.execute("SELECT last_seen, last_status IS NOT NULL FROM devices")
+        found = {(row[0], bool(row[1])) for row in rows}
+        connection.close()
+        return found
+
+    assert stored() == {(clock.now - 5, False)}
+    registry.flush()
+    assert stored() == {(clock.now, True)}
+
+
+def test_statuses_that_could_not_be_stored_are_stored_later(
+    open_registry: Open, database_file: Path
+) -> None:
+    registry = open_registry()
+    register(registry, "endpoint_1")
+    registry.record_status(DeviceStatus.model_validate(status("endpoint_1", tunnel("r1"))))
+    with sqlite3.connect(database_file) as connection:
+        connection.execute("ALTER TABLE devices RENAME TO away")
+    registry.flush()
+    with connection:
+        connection.execute("ALTER TABLE away RENAME TO devices")
+    connection.close()
+    registry.flush()
+    assert open_registry().device("endpoint_1").reported is not None
+
+
+def test_a_registration_that_changes_nothing_writes_nothing(
+    open_registry: Open, database_file: Path
+) -> None:
+    registry = open_registry()
+    register(registry, "endpoint_1")
+    wal = database_file.with_name(database_file.name + "-wal")
+    before = wal.read_bytes()
+    register(registry, "endpoint_1")
+    assert wal.read_bytes() == before
+
+
+def test_the_file_is_durable_and_lets_readers_pass(
+    open_registry: Open, database_file: Path
+) -> None:
+    database = Database(f"sqlite:///{database_file}")
+    with database.reading() as session:
+        connection = session.connection()
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        with database.writing():
+            pass
+    database.close()
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, but long enough to be read as the header of one " * 20)
+    with pytest.raises(StorageError, match=r"notes\.txt: file is not a database"):
+        Database(f"sqlite:///{path}")
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match=r"cannot create .*/file/below"):
+        Database(f"sqlite:///{tmp_path}/file/below/registry.sqlite3")
