@@ -1,0 +1,76 @@
+"""`nrs`: runs the agents, checks their files, asks them how they are."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+import nrs
+from nrs.cli.units import UNITS, Unit
+
+_FILE = click.Path(path_type=Path)
+_UNIT = click.Choice(list(UNITS))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(nrs.__version__, prog_name="nrs", message="%(prog)s %(version)s")
+def main() -> None:
+    """The network routing system on this host."""
+
+
+def _run_command(unit: Unit) -> click.Command:
+    @click.command(unit.command, help=unit.summary)
+    @click.option(
+        "--config",
+        type=_FILE,
+        default=unit.config_file,
+        show_default=True,
+        help="The agent's configuration. SIGHUP reads it again, SIGTERM stops the agent.",
+    )
+    def command(config: Path) -> None:
+        sys.exit(unit.agent()(config))
+
+    return command
+
+
+for _unit in UNITS.values():
+    main.add_command(_run_command(_unit))
+
+
+@main.command("check-config")
+@click.option("--unit", type=_UNIT, help="Whose file it is; else the file's name says it.")
+@click.argument("file", type=_FILE)
+def check_config(unit: str | None, file: Path) -> None:
+    """Say what is wrong with a configuration FILE, without starting anything.
+
+    Exit status 2 when the agent would refuse it.
+    """
+    from nrs.config.loader import ConfigError, load  # noqa: PLC0415 - keeps `nrs status` quick
+
+    name = unit or file.stem
+    if name not in UNITS:
+        raise click.UsageError(
+            f"{file}: the name is not that of a unit's file ({', '.join(UNITS)});"
+            " say whose file it is with --unit"
+        )
+    try:
+        load(file, UNITS[name].model())
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    click.echo(f"{file}: ok")
+
+
+@main.command("status")
+@click.option("--json", "as_json", is_flag=True, help="One object, or a list for several agents.")
+@click.option("--unit", type=_UNIT, help="Ask this agent only.")
+def status(as_json: bool, unit: str | None) -> None:
+    """Show how the agents on this host are: tunnels, servers, devices.
+
+    Exit status 1 when no agent runs, or one does not answer.
+    """
+    from nrs.cli import status as command  # noqa: PLC0415 - only this command needs it
+
+    sys.exit(command.show([unit] if unit else list(UNITS), as_json=as_json))
