@@ -119,6 +119,8 @@ class Liveness:
             self._rttvar = 0.75 * self._rttvar + 0.25 * abs(self.srtt - rtt)
             self.srtt = 0.875 * self.srtt + 0.125 * rtt
         if self.state is State.SUSPECT:
+            # The probes still out were counted as this failure; late answers are no second one.
+            self._outstanding.clear()
             self._enter(State.UP, now)
 
     # -- what to do
@@ -152,7 +154,7 @@ class Liveness:
     def _judge(self, now: float) -> None:
         if self.state is State.UP and (
             len(self._outstanding) >= self.timing.unanswered
-            and now - self._outstanding[0][1] >= self.limit
+            and now >= self._outstanding[0][1] + self.limit
         ):
             self.failures += 1
             self._enter(State.SUSPECT, now)

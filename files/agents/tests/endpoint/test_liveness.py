@@ -1,0 +1,361 @@
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+
+from nrs.endpoint.liveness import Action, Liveness, State, Timing
+
+T0 = 1000.0
+MS = 0.001
+
+
+class Simulation:
+    """A tunnel's liveness driven by its own `next_due`, over a path with a round trip time.
+
+    Time is counted in the events themselves, so nothing here sleeps.
+    """
+
+    def __init__(self, rtt: float = 0.004, timing: Timing | None = None) -> None:
+        self.live = Liveness(timing or Timing(), T0)
+        self.now = T0
+        self.rtt: float | None = rtt
+        self.sent: list[tuple[float, Action]] = []
+        self.states: list[tuple[float, State]] = []
+        self._answers: list[tuple[float, int, float]] = []
+
+    def open(self) -> Simulation:
+        self.live.session_opened(self.now)
+        return self
+
+    def run(self, seconds: float, *, busy: bool = False) -> Simulation:
+        end = self.now + seconds
+        while True:
+            answer = min(self._answers, default=None)
+            when = max(self.now, self.live.next_due(busy))
+            if answer is not None and answer[0] <= when:
+                when = answer[0]
+            if when > end:
+                self.now = end
+                return self
+            self.now = when
+            if answer is not None and answer[0] == when:
+                self._answers.remove(answer)
+                self.live.probe_answered(answer[1], answer[2], when)
+            else:
+                actions = self.live.due(when, busy)
+                assert actions or self.live.state is not State.UP, "woken for nothing"
+                for action in actions:
+                    self.sent.append((when, action))
+                    if action is Action.PROBE and self.rtt is not None:
+                        self._answers.append((when + self.rtt, self.live.probe_number, self.rtt))
+            if not self.states or self.states[-1][1] is not self.live.state:
+                self.states.append((when, self.live.state))
+
+    def times(self, action: Action, since: float = 0.0) -> list[float]:
+        return [when - T0 for when, sent in self.sent if sent is action and when >= since]
+
+
+def gaps(times: list[float]) -> list[float]:
+    return [round(b - a, 6) for a, b in itertools.pairwise(times)]
+
+
+def test_the_defaults_are_what_the_protocol_says() -> None:
+    timing = Timing()
+    assert (timing.keepalive, timing.dead, timing.unanswered) == (10.0, 30.0, 3)
+    assert (timing.probe, timing.least_limit) == (0.010, 0.100)
+
+
+def test_hellos_begin_at_once_and_back_off() -> None:
+    path = Simulation(rtt=0.004).run(20.0)
+    assert path.live.state is State.CONNECTING
+    assert path.times(Action.HELLO)[:6] == pytest.approx([0.0, 0.25, 0.75, 1.75, 3.75, 5.75])
+    assert set(gaps(path.times(Action.HELLO)[4:])) == {2.0}
+    assert not path.times(Action.PROBE)
+
+
+def test_a_session_is_up_and_probed_at_once() -> None:
+    path = Simulation().run(0.1).open()
+    opened = path.now
+    assert path.live.state is State.UP
+    assert path.live.since == opened
+    assert path.live.due(opened, busy=False) == [Action.PROBE]
+
+
+def test_idle_keepalive_every_10_s() -> None:
+    path = Simulation().open().run(65.0)
+    assert path.times(Action.PROBE) == pytest.approx([0, 10, 20, 30, 40, 50, 60])
+    assert path.live.state is State.UP
+    assert not path.times(Action.HELLO)
+
+
+def test_keepalive_as_configured() -> None:
+    path = Simulation(timing=Timing(keepalive=1.0, dead=3.0)).open().run(5.5)
+    assert path.times(Action.PROBE) == pytest.approx([0, 1, 2, 3, 4, 5])
+
+
+def test_a_busy_tunnel_is_probed_every_10_ms() -> None:
+    path = Simulation().open().run(1.0, busy=True)
+    assert set(gaps(path.times(Action.PROBE))) == {0.01}
+    assert len(path.times(Action.PROBE)) in {100, 101}
+    assert path.live.state is State.UP
+
+
+def test_a_busy_tunnel_that_goes_silent_is_suspect_after_the_limit() -> None:
+    path = Simulation(rtt=0.004).open().run(1.0, busy=True)
+    path.rtt = None
+    cut = path.now
+    path.run(0.3, busy=True)
+    assert path.live.state is State.SUSPECT
+    assert path.live.failures == 1
+    assert 0.085 <= path.live.since - cut <= 0.100 + 2 * 0.010 + MS
+
+
+def test_an_idle_tunnel_that_goes_silent_is_suspect_after_three_keepalives_retried_soon() -> None:
+    path = Simulation().open().run(5.0)
+    path.rtt = None
+    path.run(6.0)
+    assert path.live.state is State.SUSPECT
+    assert path.live.since - T0 == pytest.approx(10.4)
+    assert path.times(Action.PROBE, T0 + 9)[:3] == pytest.approx([10.0, 10.2, 10.4])
+
+
+@pytest.mark.parametrize("unanswered", [1, 2])
+def test_fewer_than_three_unanswered_probes_prove_nothing(unanswered: int) -> None:
+    live = Liveness(Timing(keepalive=1000.0, idle_retry=1000.0), T0)
+    live.session_opened(T0)
+    for number in range(unanswered):
+        assert live.due(T0 + number * 10 * MS, busy=True) == [Action.PROBE]
+    assert live.due(T0 + 500.0, busy=False) == []
+    assert live.state is State.UP
+
+
+def test_three_unanswered_probes_have_to_be_old_enough() -> None:
+    live = Liveness(Timing(), T0)
+    live.session_opened(T0)
+    for n in range(10):
+        assert live.due(T0 + n * 10 * MS, busy=True) == [Action.PROBE]
+    live.due(T0 + 99.9 * MS, busy=True)
+    assert live.state is State.UP
+    assert live.next_due(busy=True) == pytest.approx(T0 + 100 * MS)
+    live.due(T0 + 100 * MS, busy=True)
+    assert live.state is State.SUSPECT
+
+
+@pytest.mark.parametrize(
+    ("samples", "expected"),
+    [
+        ([], 0.100),
+        ([0.004], 0.100),
+        ([0.200], 0.200 + 4 * 0.100),
+        ([0.080], 0.080 + 4 * 0.040),
+        ([0.200, 0.200], 0.200 + 4 * 0.075),
+        ([0.100, 0.300], 0.125 + 4 * (0.75 * 0.050 + 0.25 * 0.200)),
+    ],
+)
+def test_the_limit_is_srtt_and_four_rttvar(samples: list[float], expected: float) -> None:
+    """RFC 6298 section 2, with alpha 1/8 and beta 1/4."""
+    live = Liveness(Timing(), T0)
+    live.session_opened(T0)
+    for sample in samples:
+        live.probe_answered(1, sample, T0)
+    assert live.limit == pytest.approx(expected)
+
+
+def test_a_long_path_is_not_suspected_for_being_long() -> None:
+    path = Simulation(rtt=0.180).open().run(2.0)
+    path.run(20.0, busy=True)
+    assert path.live.failures == 0
+    assert {state for _, state in path.states} == {State.UP}
+
+
+def test_a_jittery_path_is_not_suspected() -> None:
+    chance = random.Random(1)  # noqa: S311
+    path = Simulation(rtt=0.030).open().run(1.0, busy=True)
+    for _ in range(300):
+        path.rtt = chance.uniform(0.020, 0.080)
+        path.run(0.1, busy=True)
+    assert path.live.failures == 0
+
+
+def test_losing_nine_of_ten_probes_is_not_death() -> None:
+    path = Simulation(rtt=0.004).open().run(1.0, busy=True)
+    for _ in range(50):
+        path.rtt = None
+        path.run(0.088, busy=True)
+        path.rtt = 0.004
+        path.run(0.012, busy=True)
+    assert path.live.failures == 0
+
+
+def test_suspect_is_probed_often_even_when_idle_and_says_hello_after_a_moment() -> None:
+    path = Simulation().open().run(1.0, busy=True)
+    path.rtt = None
+    path.run(0.2, busy=True)
+    suspect = path.live.since
+    assert path.live.state is State.SUSPECT
+    path.run(3.0)
+    assert set(gaps(path.times(Action.PROBE, suspect)[1:])) == {0.05}
+    hellos = [t + T0 - suspect for t in path.times(Action.HELLO, suspect)]
+    assert hellos == pytest.approx([0.3, 0.55, 1.05, 2.05])
+
+
+def test_an_answer_brings_a_suspect_tunnel_back() -> None:
+    path = Simulation().open().run(1.0, busy=True)
+    path.rtt = None
+    path.run(2.0, busy=True)
+    assert path.live.state is State.SUSPECT
+    path.rtt = 0.004
+    back = path.now
+    path.run(0.06, busy=True)
+    assert path.live.state is State.UP
+    assert back < path.live.since <= back + 0.055
+    path.run(5.0, busy=True)
+    assert path.live.state is State.UP
+    assert path.live.failures == 1
+    assert path.times(Action.HELLO, back + 0.06) == []
+
+
+def test_a_burst_of_late_answers_is_one_failure_not_many() -> None:
+    """A queue on the way holds everything for 300 ms, then lets it all go at once."""
+    path = Simulation(rtt=0.002).open().run(1.0, busy=True)
+    stalled = path.now
+    live = path.live
+    path.rtt = None
+    path.run(0.300, busy=True)
+    numbers = list(range(live.probe_number - 20, live.probe_number + 1))
+    assert live.state is State.SUSPECT
+    path.rtt = 0.002
+    for number in numbers:
+        live.probe_answered(number, 0.2, path.now)
+        live.due(path.now, busy=True)
+    path.run(1.0, busy=True)
+    assert live.failures == 1
+    assert live.state is State.UP
+    assert live.since > stalled
+
+
+def test_down_after_30_s_without_an_answer() -> None:
+    path = Simulation().open().run(1.0, busy=True)
+    path.rtt = None
+    answered = path.now
+    path.run(29.9)
+    assert path.live.state is State.SUSPECT
+    path.run(0.2)
+    assert path.live.state is State.DOWN
+    assert path.live.since - answered == pytest.approx(30.0, abs=0.06)
+    count = len(path.times(Action.PROBE))
+    path.run(20.0)
+    assert len(path.times(Action.PROBE)) == count
+    assert set(gaps(path.times(Action.HELLO, path.now - 15))) == {2.0}
+
+
+def test_an_idle_tunnel_is_down_30_s_after_its_last_answer() -> None:
+    path = Simulation().open().run(5.0)
+    path.rtt = None
+    path.run(30.0)
+    assert path.live.state is State.DOWN
+    assert path.live.since - T0 == pytest.approx(30.0, abs=0.06)
+
+
+def test_a_late_answer_does_not_raise_the_dead() -> None:
+    path = Simulation().open().run(1.0)
+    path.rtt = None
+    path.run(50.0)
+    assert path.live.state is State.DOWN
+    path.live.probe_answered(path.live.probe_number, 0.004, path.now)
+    assert path.live.state is State.DOWN
+    path.open()
+    assert path.live.state is State.UP
+    assert path.live.failures == 1
+
+
+@pytest.mark.parametrize("silence", [2.0, 50.0])
+def test_a_new_session_begins_with_a_clean_slate(silence: float) -> None:
+    path = Simulation().open().run(1.0, busy=True)
+    path.rtt = None
+    path.run(silence, busy=True)
+    path.rtt = 0.004
+    path.open().run(1.0, busy=True)
+    assert path.live.state is State.UP
+    assert path.live.failures == 1
+
+
+def test_bye_means_hello_at_once() -> None:
+    path = Simulation().open().run(1.0, busy=True)
+    path.live.session_lost(path.now)
+    assert path.live.state is State.CONNECTING
+    assert path.live.failures == 0
+    lost = path.now
+    path.run(2.0, busy=True)
+    assert [t + T0 - lost for t in path.times(Action.HELLO)] == pytest.approx(
+        [0.0, 0.25, 0.75, 1.75]
+    )
+    assert path.times(Action.PROBE, lost) == []
+
+
+def test_the_backoff_starts_again_with_each_failure() -> None:
+    path = Simulation().run(30.0).open()
+    path.run(1.0, busy=True)
+    path.rtt = None
+    path.run(2.0, busy=True)
+    suspect = path.live.since
+    hellos = [t + T0 - suspect for t in path.times(Action.HELLO, suspect)]
+    assert hellos == pytest.approx([0.3, 0.55, 1.05])
+
+
+def test_answers_out_of_order() -> None:
+    live = Liveness(Timing(), T0)
+    live.session_opened(T0)
+    for n in range(5):
+        live.due(T0 + n * 10 * MS, busy=True)
+    live.probe_answered(5, 0.01, T0 + 0.05)
+    live.probe_answered(2, 0.03, T0 + 0.05)
+    assert live.next_due(busy=False) == pytest.approx(T0 + 0.040 + 10.0)
+    assert live.srtt == pytest.approx(0.875 * 0.01 + 0.125 * 0.03)
+
+
+def test_an_answer_to_an_old_probe_leaves_the_newer_ones_outstanding() -> None:
+    live = Liveness(Timing(), T0)
+    live.session_opened(T0)
+    for n in range(5):
+        live.due(T0 + n * 10 * MS, busy=True)
+    live.probe_answered(2, 0.01, T0 + 0.05)
+    live.due(T0 + 0.119, busy=False)
+    assert live.state is State.UP
+    live.due(T0 + 0.121, busy=False)  # the third was sent at 20 ms
+    assert live.state is State.SUSPECT
+
+
+def test_probe_numbers_wrap() -> None:
+    path = Simulation().open()
+    path.live._probe_number = 2**32 - 20
+    path.run(1.0, busy=True)
+    assert 0 < path.live.probe_number < 100
+    assert path.live.failures == 0
+    path.rtt = None
+    path.live._probe_number = 2**32 - 3
+    path.run(1.0, busy=True)
+    assert path.live.state is State.SUSPECT
+
+
+def test_minutes_without_answers_do_not_pile_up() -> None:
+    path = Simulation(timing=Timing(dead=1e6)).open().run(0.5, busy=True)
+    path.rtt = None
+    path.run(300.0, busy=True)
+    assert len(path.live._outstanding) <= 1024
+
+
+def test_next_due_never_lies_behind_what_due_has_done() -> None:
+    """Each call of `due` at the time asked for moves the time on: no busy loop."""
+    for busy in (False, True):
+        path = Simulation().open().run(1.0, busy=busy)
+        path.rtt = None
+        for _ in range(3000):
+            when = max(path.now, path.live.next_due(busy))
+            path.live.due(when, busy)
+            if path.live.next_due(busy) <= when:  # the third probe may complete the evidence
+                path.live.due(when, busy)
+            assert path.live.next_due(busy) > when
+            path.now = when

@@ -1,0 +1,520 @@
+"""Makes the test vectors of docs/PROTOCOL.md from the code.
+
+In files/agents: `python -m tests.tunnel.make_vectors` shows whether the document is
+current, `--write` renews it. A changed vector is a changed protocol: raise the version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
+from nrs.tunnel import keys, virtio, wire
+from nrs.tunnel.codec import Assembler, Sealed, Sealer, batch_entry
+from nrs.tunnel.figures import Drop, Figures
+from nrs.tunnel.handshake import Identity, Initiator, Responder, StaticKey
+from nrs.tunnel.wire import ACTIVE, Claim, KeyMode, ProbeAck, RouterFlag, Type
+from tests.tunnel.fakes import datagrams
+from tests.tunnel.packets import ACK, CWR, FIN, PSH, TCP, UDP, SuperPacket, udp_packet
+
+DOCUMENT = Path(__file__).resolve().parents[4] / "docs" / "PROTOCOL.md"
+_BLOCK = re.compile(r"(?<=^```json\n)(.*?)(?=^```$)", re.DOTALL | re.MULTILINE)
+
+PSK = bytes(range(32))
+ENDPOINT_PRIVATE = bytes.fromhex("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a")
+ROUTER_PRIVATE = bytes.fromhex("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb")
+ENDPOINT_NONCE = bytes(range(0x40, 0x60))
+ROUTER_NONCE = bytes(range(0x60, 0x80))
+ENDPOINT_INDEX = 0x11223344
+ROUTER_INDEX = 0x55667788
+ROUTER = {"router_id": "router_1", "tun_ipv4": "10.10.1.1", "tun_ipv6": "fd00:10:1::1"}
+ENDPOINT_NETWORKS = ["10.0.0.0/8", "fd00::/8"]
+PLAIN_CLAIM = {
+    "endpoint_id": "endpoint_1",
+    "tun_ipv4": "10.10.100.1",
+    "tun_ipv6": "fd00:10:100::1",
+    "prefixes": [],
+}
+SITE_CLAIM = {**PLAIN_CLAIM, "prefixes": ["10.20.0.0/16", "fd00:20::/32"]}
+
+Vector = dict[str, Any]
+
+
+def claim_of(fields: Vector) -> Claim:
+    """The claim that a vector describes."""
+    return Claim(
+        fields["endpoint_id"],
+        ipaddress.IPv4Address(fields["tun_ipv4"]),
+        ipaddress.IPv6Address(fields["tun_ipv6"]),
+        tuple(ipaddress.ip_network(prefix) for prefix in fields["prefixes"]),
+    )
+
+
+def identity() -> Identity:
+    """The router of the vectors."""
+    return Identity(
+        ROUTER["router_id"],
+        ipaddress.IPv4Address(ROUTER["tun_ipv4"]),
+        ipaddress.IPv6Address(ROUTER["tun_ipv6"]),
+    )
+
+
+def initiator(static: StaticKey, claim: Claim) -> Initiator:
+    """The endpoint of the vectors."""
+    stream = iter([ENDPOINT_PRIVATE, ENDPOINT_NONCE])
+    return Initiator(static, claim, ENDPOINT_INDEX, lambda _: next(stream))
+
+
+def handshake(name: str, mode: KeyMode, key_id: int, fields: Vector, flags: RouterFlag) -> Vector:
+    """One handshake with every value on the way."""
+    claim = claim_of(fields)
+    device = mode is KeyMode.DEVICE
+    static = StaticKey(keys.device_key(PSK, claim, key_id) if device else PSK, mode, key_id)
+    one = initiator(static, claim)
+    other = Responder(identity(), {key_id: PSK}, frozenset({mode}))
+    stream = iter([ROUTER_PRIVATE, ROUTER_NONCE])
+    offer = other.check(one.hello())
+    answer, theirs = other.accept(offer, ROUTER_INDEX, flags, lambda _: next(stream))
+    ack, ours = one.finish(answer)
+    if (ours.send_key, ours.receive_key) != (theirs.receive_key, theirs.send_key):
+        raise AssertionError("the ends do not agree")
+    signed = one.hello()[: -wire.TAG_BYTES] + answer[: -wire.TAG_BYTES]
+    return {
+        "name": name,
+        "key_mode": int(mode),
+        "key_id": key_id,
+        "claim": fields,
+        "claim_bytes": claim.encode().hex(),
+        "static_key": static.secret.hex(),
+        "hello_key": keys._hkdf(static.secret, salt=None, info=b"nrs v1 hello", length=32).hex(),
+        "endpoint": {
+            "index": ENDPOINT_INDEX,
+            "private": ENDPOINT_PRIVATE.hex(),
+            "public": offer.hello.public.hex(),
+            "nonce": ENDPOINT_NONCE.hex(),
+        },
+        "router": {
+            **ROUTER,
+            "flags": int(flags),
+            "index": ROUTER_INDEX,
+            "private": ROUTER_PRIVATE.hex(),
+            "public": ack.public.hex(),
+            "nonce": ROUTER_NONCE.hex(),
+        },
+        "hello": one.hello().hex(),
+        "hello_ack": answer.hex(),
+        "x25519": one._private.exchange(X25519PublicKey.from_public_bytes(ack.public)).hex(),
+        "transcript": hashlib.sha256(signed).hexdigest(),
+        "key_to_router": ours.send_key.hex(),
+        "key_to_endpoint": ours.receive_key.hex(),
+    }
+
+
+def control(
+    name: str,
+    key: str,
+    index: int,
+    sequence: int,
+    kind: Type,
+    *,
+    flags: int = 0,
+    specific: int = 0,
+    body: bytes = b"",
+) -> Vector:
+    """One control datagram."""
+    sealer = Sealer(bytes.fromhex(key), index)
+    sealer.sequence = sequence - 1
+    return {
+        "name": name,
+        "key": key,
+        "index": index,
+        "sequence": sequence,
+        "type": int(kind),
+        "flags": flags,
+        "specific": specific,
+        "body": body.hex(),
+        "datagram": sealer.control(kind, body, flags=flags, specific=specific).hex(),
+    }
+
+
+def frame(written: bytes) -> Vector:
+    """A frame in words: the virtio-net header is in host byte order and cannot be quoted."""
+    flags, gso, _, gso_size, start, offset = virtio.HEADER.unpack_from(written)
+    names = {virtio.GSO_NONE: "none", virtio.GSO_TCP4: "tcp4", virtio.GSO_TCP6: "tcp6"}
+    return {
+        "partial_checksum": bool(flags & virtio.NEEDS_CHECKSUM),
+        "gso": names.get(gso & ~virtio.GSO_ECN, "udp"),
+        "ecn": bool(gso & virtio.GSO_ECN),
+        "gso_size": gso_size,
+        "checksum_start": start,
+        "checksum_offset": offset,
+        "packet": written[virtio.HEADER_BYTES :].hex(),
+    }
+
+
+def deliver(train: list[bytes]) -> list[Vector]:
+    """The frames that a receiver writes for datagrams that have verified."""
+    frames: list[Vector] = []
+    assembler = Assembler(
+        lambda parts: frames.append(frame(b"".join(parts))),
+        lambda _: True,
+        Figures(),
+        udp_offload=True,
+    )
+    for datagram in train:
+        first, flags, _, _, _, _, specific = wire.HEADER.unpack_from(datagram)
+        body = memoryview(datagram)[wire.HEADER_BYTES : -wire.TAG_BYTES]
+        if first & 15 == Type.SEGMENT:
+            reason = assembler.segment(body, flags, specific)
+        elif first & 15 == Type.BATCH:
+            reason = assembler.batch(body)
+        else:
+            reason = assembler.data(body, flags, specific)
+        if reason is not None:
+            raise AssertionError(f"not delivered: {reason}")
+    assembler.flush()
+    return frames
+
+
+def data(name: str, key: str, packet: bytes, *, partial: int = 0) -> Vector:
+    """One DATA datagram; `partial` is where the transport header begins."""
+    sealer = Sealer(bytes.fromhex(key), ROUTER_INDEX)
+    sealer.sequence = 100
+    (datagram,) = datagrams(sealer.data(packet, partial, 6 if partial else 0))
+    return {
+        "name": name,
+        "key": key,
+        "index": ROUTER_INDEX,
+        "sequence": 101,
+        "checksum_start": partial,
+        "checksum_offset": 6 if partial else 0,
+        "packet": packet.hex(),
+        "datagram": datagram.hex(),
+        "frames": deliver([datagram]),
+    }
+
+
+def batch(key: str) -> Vector:
+    """Three small packets in one datagram, the second with a partial checksum."""
+    entries = [
+        (udp_packet(b"one"), False),
+        (udp_packet(b"two", partial=True), True),
+        (udp_packet(b"three", source="fd00:10:100::1", destination="2001:db8:100::10"), False),
+    ]
+    sealer = Sealer(bytes.fromhex(key), ROUTER_INDEX)
+    sealer.sequence = 200
+    body = b"".join(batch_entry(packet, partial) for packet, partial in entries)
+    (datagram,) = datagrams(sealer.batch(body, len(entries)))
+    return {
+        "name": "BATCH of three",
+        "key": key,
+        "index": ROUTER_INDEX,
+        "sequence": 201,
+        "entries": [{"packet": p.hex(), "partial_checksum": partial} for p, partial in entries],
+        "datagram": datagram.hex(),
+        "frames": deliver([datagram]),
+    }
+
+
+def super_packet(name: str, key: str, whole: SuperPacket, orders: list[list[int]]) -> Vector:
+    """A super-packet, its slices, and what becomes of some of them in one train."""
+    sealer = Sealer(bytes.fromhex(key), ROUTER_INDEX)
+    sealer.sequence = 300
+    sends: list[Sealed] = list(sealer.segments(memoryview(whole.frame())))
+    slices = [datagram for sealed in sends for datagram in datagrams(sealed)]
+    return {
+        "name": name,
+        "key": key,
+        "index": ROUTER_INDEX,
+        "first_sequence": 301,
+        "frame": frame(whole.frame()),
+        "datagrams": [datagram.hex() for datagram in slices],
+        "deliveries": [
+            {"slices": order, "frames": deliver([slices[n] for n in order])} for order in orders
+        ],
+    }
+
+
+def super_packets(key: str) -> list[Vector]:
+    """One of each kind, small enough to read."""
+    v6 = {"source": "fd00:10:100::1", "destination": "2001:db8:100::10"}
+    letters = b"abcdefghijklmnopqrstuvwxyz"
+    return [
+        super_packet(
+            "TCP/IPv4, sequence number and identification about to wrap, FIN PSH CWR set",
+            key,
+            SuperPacket(
+                TCP,
+                letters,
+                8,
+                flags=ACK | PSH | FIN | CWR,
+                sequence=2**32 - 10,
+                identity=0xFFFE,
+            ),
+            [[0, 1, 2, 3], [0, 1], [1, 2], [3], [2, 0]],
+        ),
+        super_packet(
+            "TCP/IPv6 with 12 bytes of options and a hop-by-hop header",
+            key,
+            SuperPacket(
+                TCP,
+                letters[:20],
+                8,
+                **v6,
+                flags=ACK | PSH,
+                tcp_options=bytes.fromhex("0101080a0000000100000002"),
+                ip_extra=bytes.fromhex("0000010400000000"),
+            ),
+            [[0, 1, 2], [1]],
+        ),
+        super_packet(
+            "UDP/IPv4", key, SuperPacket(UDP, letters[:20], 8, dport=53), [[0, 1, 2], [1, 2], [2]]
+        ),
+        super_packet(
+            "UDP/IPv6", key, SuperPacket(UDP, letters[:20], 8, dport=53, **v6), [[0, 1, 2], [0, 2]]
+        ),
+    ]
+
+
+def _changed(datagram: bytes, offset: int, value: bytes) -> bytes:
+    return datagram[:offset] + value + datagram[offset + len(value) :]
+
+
+def _resealed(signed: bytes, key: bytes) -> bytes:
+    return signed + keys.TagKey(key).tag(signed)
+
+
+class Examples:
+    """Datagrams to a router, in order, and why it drops them."""
+
+    def __init__(self, key: bytes) -> None:
+        self.vectors: list[Vector] = []
+        self._key = key
+        self._sequence = 1000
+
+    def add(self, name: str, datagram: bytes, reason: Drop | None) -> None:
+        """One more."""
+        why = None if reason is None else reason.value
+        self.vectors.append({"name": name, "datagram": datagram.hex(), "reason": why})
+
+    def sealed(
+        self,
+        kind: int,
+        body: bytes,
+        *,
+        flags: int = 0,
+        specific: int = 0,
+        lane: int = 0,
+        version: int = wire.VERSION,
+    ) -> bytes:
+        """A datagram with the next sequence number and a right tag."""
+        self._sequence += 1
+        header = wire.HEADER.pack(
+            version << 4 | kind, flags, 0, lane, ROUTER_INDEX, self._sequence, specific
+        )
+        return _resealed(header + body, self._key)
+
+
+GOOD = udp_packet(b"good")
+SPOOFED = udp_packet(b"spoofed", source="10.10.100.2")
+
+
+def dropped_headers(key: bytes) -> list[Vector]:
+    """Wrong before a body is looked at. The first one passes."""
+    ex = Examples(key)
+    first = ex.sealed(Type.DATA, GOOD)
+    ex.add("DATA that passes, for comparison", first, None)
+    ex.add("the same again", first, Drop.REPLAY)
+    whole = ex.sealed(Type.DATA, GOOD)
+    ex.add("one bit of the body flipped", _changed(whole, 45, bytes((whole[45] ^ 1,))), Drop.TAG)
+    ex.add("one bit of the tag flipped", whole[:-1] + bytes((whole[-1] ^ 1,)), Drop.TAG)
+    ex.add("one byte less", whole[:-1], Drop.TAG)
+    ex.add("one byte more", whole + b"\0", Drop.TAG)
+    ex.add("51 bytes", whole[:51], Drop.MALFORMED)
+    ex.add("version 2", ex.sealed(Type.DATA, GOOD, version=2), Drop.MALFORMED)
+    ex.add("type 3", ex.sealed(3, GOOD), Drop.MALFORMED)
+    ex.add("type 15", ex.sealed(15, GOOD), Drop.MALFORMED)
+    nobody = _changed(ex.sealed(Type.DATA, GOOD), 4, bytes((1, 2, 3, 4)))
+    ex.add("session index of nobody", nobody, Drop.NO_SESSION)
+    ex.add("lane 1", ex.sealed(Type.DATA, GOOD, lane=1), Drop.MALFORMED)
+    zero = wire.HEADER.pack(wire.first_byte(Type.DATA), 0, 0, 0, ROUTER_INDEX, 0, 0)
+    ex.add("sequence number 0", _resealed(zero + GOOD, key), Drop.REPLAY)
+    return ex.vectors
+
+
+def dropped_bodies(key: bytes) -> list[Vector]:
+    """Authentic, with a body that is wrong."""
+    ex = Examples(key)
+    ex._sequence = 2000
+    head = SuperPacket(TCP, bytes(24), 8).packet()[:40]
+    other = _changed(head, 15, b"\2")
+    eight = 40 << 16 | 8
+    malformed: list[tuple[str, Type, bytes, int, int]] = [
+        ("DATA that is no IP packet", Type.DATA, bytes(40), 0, 0),
+        ("DATA without a body", Type.DATA, b"", 0, 0),
+        ("DATA whose checksum field lies behind its end", Type.DATA, GOOD, 1, 20 << 16 | 40),
+        ("SEGMENT that is short and not the last", Type.SEGMENT, head + bytes(7), 1, eight),
+        ("SEGMENT longer than its segment size", Type.SEGMENT, head + bytes(9), 3, eight),
+        ("SEGMENT without payload", Type.SEGMENT, head, 3, eight),
+        (
+            "SEGMENT with a header length that does not end the TCP header",
+            Type.SEGMENT,
+            head + bytes(8),
+            3,
+            36 << 16 | 12,
+        ),
+        ("BATCH whose entry is cut off", Type.BATCH, batch_entry(GOOD, False)[:-1], 0, 1),
+        ("BATCH with an entry of no length", Type.BATCH, bytes(2), 0, 1),
+        ("PROBE with a body of 8 bytes", Type.PROBE, bytes(8), 0, 1),
+    ]
+    for name, kind, body, flags, specific in malformed:
+        datagram = ex.sealed(kind, body, flags=flags, specific=specific)
+        ex.add(name, datagram, Drop.MALFORMED)
+    spoofed: list[tuple[Type, bytes, int, int]] = [
+        (Type.DATA, SPOOFED, 0, 0),
+        (Type.SEGMENT, other + bytes(8), 1, eight),
+        (Type.BATCH, batch_entry(SPOOFED, False), 0, 1),
+    ]
+    for kind, body, flags, specific in spoofed:
+        datagram = ex.sealed(kind, body, flags=flags, specific=specific)
+        ex.add(f"{kind.name} with a source that is not the session's", datagram, Drop.SOURCE)
+    return ex.vectors
+
+
+def dropped_handshakes(shared: Vector) -> list[Vector]:
+    """HELLOs that get no answer, and a HELLO_ACK to the wrong end."""
+    hello, hello_key = bytes.fromhex(shared["hello"]), bytes.fromhex(shared["hello_key"])
+    ex = Examples(b"")
+    ex.add("HELLO_ACK to a router", bytes.fromhex(shared["hello_ack"]), Drop.MALFORMED)
+    ex.add("HELLO with one bit of the tag flipped", hello[:-1] + bytes((hello[-1] ^ 1,)), Drop.TAG)
+    ex.add("HELLO short of 8 bytes", _resealed(hello[:-40], hello_key), Drop.MALFORMED)
+    another = initiator(StaticKey(bytes(range(1, 33))), claim_of(PLAIN_CLAIM))
+    ex.add("HELLO under another PSK", another.hello(), Drop.TAG)
+    epoch = _resealed(_changed(hello[:-32], 2, b"\1"), hello_key)
+    ex.add("HELLO under a key id that the router does not hold", epoch, Drop.TAG)
+    rewritten = [
+        ("HELLO with cipher 1", 4, b"\1"),
+        ("HELLO with key mode 1 to a router in shared mode", 5, b"\1"),
+        ("HELLO with key mode 2", 5, b"\2"),
+        ("HELLO with a public key of low order", 40, b"\1".ljust(32, b"\0")),
+        ("HELLO with an id of no length", 72, b"\0"),
+        ("HELLO with a line feed in its id", 72 + 22, b"\n"),
+        ("HELLO with 17 prefixes", 73, b"\x11"),
+    ]
+    for name, offset, value in rewritten:
+        signed = _changed(hello[:-32], wire.HEADER_BYTES + offset, value)
+        ex.add(name, _resealed(signed, hello_key), Drop.MALFORMED)
+    for name, address in (
+        ("HELLO for an address outside of the endpoints' networks", "203.0.113.5"),
+        ("HELLO for the router's own address", ROUTER["tun_ipv4"]),
+    ):
+        claim = claim_of({**PLAIN_CLAIM, "tun_ipv4": address})
+        ex.add(name, initiator(StaticKey(PSK), claim).hello(), Drop.SOURCE)
+    return ex.vectors
+
+
+def build() -> Vector:
+    """All vectors."""
+    shared = handshake("shared key", KeyMode.SHARED, 0, PLAIN_CLAIM, RouterFlag(0))
+    device = handshake(
+        "device key of epoch 3, two prefixes, a router that drains",
+        KeyMode.DEVICE,
+        3,
+        SITE_CLAIM,
+        RouterFlag.DRAINING,
+    )
+    up, down = shared["key_to_router"], shared["key_to_endpoint"]
+    stamp = 1_234_567_890_123
+    return {
+        "version": wire.VERSION,
+        "master": PSK.hex(),
+        "handshakes": [shared, device],
+        "control": [
+            control(
+                "PROBE of an active tunnel",
+                up,
+                ROUTER_INDEX,
+                1,
+                Type.PROBE,
+                flags=ACTIVE,
+                specific=1,
+                body=wire.encode_probe(stamp),
+            ),
+            control(
+                "PROBE_ACK",
+                down,
+                ENDPOINT_INDEX,
+                1,
+                Type.PROBE_ACK,
+                specific=1,
+                body=ProbeAck(stamp, 1, 1).encode(),
+            ),
+            control("ROLE: active", up, ROUTER_INDEX, 2, Type.ROLE, flags=ACTIVE),
+            control("ROLE: standby", up, ROUTER_INDEX, 2**40, Type.ROLE),
+            control("BYE of the endpoint", up, ROUTER_INDEX, 3, Type.BYE),
+            control("BYE of the router", down, ENDPOINT_INDEX, 2, Type.BYE),
+        ],
+        "data": [
+            data("DATA, UDP/IPv4", up, udp_packet(b"hello")),
+            data(
+                "DATA, UDP/IPv4, partial checksum",
+                up,
+                udp_packet(b"hello", partial=True),
+                partial=20,
+            ),
+            data(
+                "DATA, UDP/IPv6, partial checksum",
+                up,
+                udp_packet(
+                    b"hello", partial=True, source="fd00:10:100::1", destination="2001:db8:100::10"
+                ),
+                partial=40,
+            ),
+        ],
+        "batch": batch(up),
+        "super_packets": super_packets(up),
+        "dropped_by_a_router": [
+            *dropped_headers(bytes.fromhex(up)),
+            *dropped_bodies(bytes.fromhex(up)),
+            *dropped_handshakes(shared),
+        ],
+    }
+
+
+def rendered(vectors: Vector) -> str:
+    """The block of the document."""
+    return json.dumps(vectors, indent=1) + "\n"
+
+
+def block(text: str) -> str:
+    """The one JSON block of the document. Raises ValueError."""
+    found = _BLOCK.findall(text)
+    if len(found) != 1:
+        raise ValueError(f"{DOCUMENT.name} has {len(found)} JSON blocks and must have one")
+    return str(found[0])
+
+
+def main(arguments: list[str]) -> int:
+    """Compare, or write."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    now = rendered(build())
+    if block(text) == now:
+        print(f"{DOCUMENT.name} is current")
+        return 0
+    if arguments != ["--write"]:
+        print(f"{DOCUMENT.name} differs from the code; --write renews it")
+        return 1
+    DOCUMENT.write_text(_BLOCK.sub(lambda _: now, text), encoding="utf-8")
+    print(f"{DOCUMENT.name} written")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

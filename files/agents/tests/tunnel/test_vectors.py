@@ -1,0 +1,438 @@
+"""The vectors in docs/PROTOCOL.md, against the text's rules and against the code.
+
+The first half reads the vectors with the standard library alone, as another
+implementation would; the second half feeds them to the code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import itertools
+import json
+import struct
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
+from nrs.router import policy
+from nrs.router.config import RoutingServerConfig
+from nrs.router.policy import RouterPolicy
+from nrs.tunnel import wire
+from nrs.tunnel.codec import Opener, Sealer, batch_entry
+from nrs.tunnel.engine import Engine
+from nrs.tunnel.figures import Drop
+from nrs.tunnel.handshake import Responder, StaticKey
+from nrs.tunnel.wire import KeyMode, RouterFlag, Type
+from tests.tunnel import make_vectors
+from tests.tunnel.fakes import FakeLoop, FakeSocket, FakeTun, datagrams
+from tests.tunnel.packets import assert_valid, sent_by_kernel
+
+TEXT = make_vectors.DOCUMENT.read_text(encoding="utf-8")
+VECTORS: dict[str, Any] = json.loads(make_vectors.block(TEXT))
+HANDSHAKES = VECTORS["handshakes"]
+SHARED = HANDSHAKES[0]
+SEALED = [
+    *VECTORS["control"],
+    *VECTORS["data"],
+    VECTORS["batch"],
+    *(
+        {**v, "name": f"{v['name']}, slice {n}", "datagram": d, "sequence": v["first_sequence"] + n}
+        for v in VECTORS["super_packets"]
+        for n, d in enumerate(v["datagrams"])
+    ),
+]
+DROPPED = VECTORS["dropped_by_a_router"]
+
+
+def named(vectors: list[dict[str, Any]]) -> Any:
+    return pytest.mark.parametrize("vector", vectors, ids=lambda vector: vector["name"])
+
+
+def raw(text: str) -> bytes:
+    return bytes.fromhex(text)
+
+
+def test_the_document_is_current() -> None:
+    """A difference is a changed protocol or one more vector: tests.tunnel.make_vectors."""
+    assert make_vectors.block(TEXT) == make_vectors.rendered(make_vectors.build())
+
+
+# -- by the text alone
+
+
+def hkdf(secret: bytes, salt: bytes, info: bytes, length: int) -> bytes:
+    prk = hmac.digest(salt or bytes(32), secret, "sha256")
+    first = hmac.digest(prk, info + b"\x01", "sha256")
+    return (first + hmac.digest(prk, first + info + b"\x02", "sha256"))[:length]
+
+
+@named(HANDSHAKES)
+def test_handshake_by_the_text(vector: dict[str, Any]) -> None:
+    endpoint, router, claim = vector["endpoint"], vector["router"], vector["claim"]
+    name = claim["endpoint_id"].encode()
+    claim_bytes = bytes((len(name), len(claim["prefixes"])))
+    claim_bytes += ipaddress.ip_address(claim["tun_ipv4"]).packed
+    claim_bytes += ipaddress.ip_address(claim["tun_ipv6"]).packed
+    for text in claim["prefixes"]:
+        network = ipaddress.ip_network(text)
+        claim_bytes += bytes((network.version, network.prefixlen))
+        claim_bytes += (network.network_address.packed + bytes(16))[:16]
+    claim_bytes += name
+    assert claim_bytes == raw(vector["claim_bytes"])
+
+    master, key_id = raw(VECTORS["master"]), vector["key_id"]
+    static = master
+    if vector["key_mode"] == 1:
+        static = hkdf(master, b"", b"nrs v1 device" + claim_bytes + bytes((key_id,)), 32)
+    assert static == raw(vector["static_key"])
+    hello_key = hkdf(static, b"", b"nrs v1 hello", 32)
+    assert hello_key == raw(vector["hello_key"])
+
+    hello = bytes((0x14, 0, key_id)) + bytes(17)
+    hello += struct.pack("!IBBBB", endpoint["index"], 0, vector["key_mode"], 1, 0)
+    hello += raw(endpoint["nonce"]) + raw(endpoint["public"]) + claim_bytes
+    hello = hello.ljust(20 + 192, b"\0")
+    assert raw(vector["hello"]) == hello + hmac.digest(hello_key, hello, "sha256")
+
+    router_id = router["router_id"].encode()
+    ack = struct.pack("!BBBBIQI", 0x15, 0, key_id, 0, endpoint["index"], 0, 0)
+    ack += struct.pack("!IBBBB", router["index"], 0, 1, router["flags"], len(router_id))
+    ack += raw(router["nonce"]) + raw(router["public"]) + raw(endpoint["nonce"])
+    ack += ipaddress.ip_address(router["tun_ipv4"]).packed
+    ack += ipaddress.ip_address(router["tun_ipv6"]).packed + router_id
+    assert raw(vector["hello_ack"]) == ack + hmac.digest(hello_key, ack, "sha256")
+    assert len(vector["hello_ack"]) <= len(vector["hello"])
+
+    private = X25519PrivateKey.from_private_bytes(raw(endpoint["private"]))
+    assert private.public_key().public_bytes_raw() == raw(endpoint["public"])
+    shared = private.exchange(X25519PublicKey.from_public_bytes(raw(router["public"])))
+    assert shared == raw(vector["x25519"])
+    transcript = hashlib.sha256(hello + ack).digest()
+    assert transcript == raw(vector["transcript"])
+    salt = raw(endpoint["nonce"]) + raw(router["nonce"])
+    okm = hkdf(shared + static, salt, b"nrs v1 session" + transcript, 64)
+    assert (okm[:32], okm[32:]) == (raw(vector["key_to_router"]), raw(vector["key_to_endpoint"]))
+
+
+@named(SEALED)
+def test_header_and_tag_by_the_text(vector: dict[str, Any]) -> None:
+    datagram = raw(vector["datagram"])
+    assert datagram[-32:] == hmac.digest(raw(vector["key"]), datagram[:-32], "sha256")
+    header = struct.pack("!BBIQ", 0, 0, vector["index"], vector["sequence"])
+    assert datagram[2:16] == header
+    assert datagram[0] >> 4 == VECTORS["version"] == 1
+    assert len(datagram) <= 1452
+
+
+@named(VECTORS["super_packets"])
+def test_slices_by_the_text(vector: dict[str, Any]) -> None:
+    packet, size = raw(vector["frame"]["packet"]), vector["frame"]["gso_size"]
+    slices = [raw(datagram) for datagram in vector["datagrams"]]
+    lengths = {datagram[17] for datagram in slices}
+    assert len(lengths) == 1
+    head = packet[: lengths.pop()]
+    assert b"".join(d[20 + len(head) : -32] for d in slices) == packet[len(head) :]
+    for index, datagram in enumerate(slices):
+        last = index == len(slices) - 1
+        assert datagram[:2] == bytes((0x11, 3 if last else 1))
+        assert datagram[16:20] == struct.pack("!BBH", index, len(head), size)
+        assert datagram[20 : 20 + len(head)] == head
+
+
+def kernel_frame(frame: dict[str, Any]) -> bytes:
+    """A frame of the vectors with its virtio-net header."""
+    kind = {"none": 0, "tcp4": 1, "tcp6": 4, "udp": 5}[frame["gso"]] | frame["ecn"] << 7
+    packet, start = raw(frame["packet"]), frame["checksum_start"]
+    head = 0
+    if frame["gso"] != "none":
+        head = start + (8 if frame["gso"] == "udp" else (packet[start + 12] >> 4) * 4)
+    return (
+        struct.pack(
+            "=BBHHHH",
+            frame["partial_checksum"],
+            kind,
+            head,
+            frame["gso_size"],
+            start,
+            frame["checksum_offset"],
+        )
+        + packet
+    )
+
+
+@named(VECTORS["super_packets"])
+def test_delivered_slices_are_the_packets_that_a_kernel_makes(vector: dict[str, Any]) -> None:
+    whole = sent_by_kernel(kernel_frame(vector["frame"]))
+    assert len(whole) == len(vector["datagrams"])
+    for delivery in vector["deliveries"]:
+        packets = [p for f in delivery["frames"] for p in sent_by_kernel(kernel_frame(f))]
+        assert packets == [whole[n] for n in delivery["slices"]]
+        for packet in packets:
+            assert_valid(packet)
+
+
+def test_every_type_has_a_vector() -> None:
+    kinds = {raw(vector["datagram"])[0] & 15 for vector in SEALED}
+    kinds |= {raw(SHARED[name])[0] & 15 for name in ("hello", "hello_ack")}
+    assert kinds == set(Type)
+
+
+def test_every_reason_that_a_datagram_can_show_has_an_example() -> None:
+    reasons = {vector["reason"] for vector in DROPPED} - {None}
+    assert reasons == {drop.value for drop in Drop} - {"rate", "full"}
+
+
+# -- by the code
+
+
+@named(HANDSHAKES)
+def test_handshake_by_the_code(vector: dict[str, Any]) -> None:
+    mode, key_id = KeyMode(vector["key_mode"]), vector["key_id"]
+    static = StaticKey(raw(vector["static_key"]), mode, key_id)
+    one = make_vectors.initiator(static, make_vectors.claim_of(vector["claim"]))
+    assert one.hello() == raw(vector["hello"])
+    other = Responder(make_vectors.identity(), {key_id: raw(VECTORS["master"])}, frozenset({mode}))
+    offer = other.check(raw(vector["hello"]))
+    assert offer.static == static
+    stream = iter([raw(vector["router"]["private"]), raw(vector["router"]["nonce"])])
+    answer, theirs = other.accept(
+        offer,
+        vector["router"]["index"],
+        RouterFlag(vector["router"]["flags"]),
+        lambda _: next(stream),
+    )
+    assert answer == raw(vector["hello_ack"])
+    ack, ours = one.finish(raw(vector["hello_ack"]))
+    assert ack.flags == vector["router"]["flags"]
+    for secrets, send, receive in (
+        (ours, "key_to_router", "key_to_endpoint"),
+        (theirs, "key_to_endpoint", "key_to_router"),
+    ):
+        assert (secrets.send_key, secrets.receive_key) == (raw(vector[send]), raw(vector[receive]))
+
+
+def sealer(vector: dict[str, Any]) -> Sealer:
+    made = Sealer(raw(vector["key"]), vector["index"])
+    made.sequence = vector.get("sequence", vector.get("first_sequence", 0)) - 1
+    return made
+
+
+@named(VECTORS["control"])
+def test_control_by_the_code(vector: dict[str, Any]) -> None:
+    made = sealer(vector).control(
+        Type(vector["type"]),
+        raw(vector["body"]),
+        flags=vector["flags"],
+        specific=vector["specific"],
+    )
+    assert made == raw(vector["datagram"])
+
+
+@named(VECTORS["data"])
+def test_data_by_the_code(vector: dict[str, Any]) -> None:
+    made = sealer(vector).data(
+        raw(vector["packet"]), vector["checksum_start"], vector["checksum_offset"]
+    )
+    assert datagrams(made) == [raw(vector["datagram"])]
+    assert make_vectors.deliver([raw(vector["datagram"])]) == vector["frames"]
+
+
+def test_batch_by_the_code() -> None:
+    vector = VECTORS["batch"]
+    body = b"".join(batch_entry(raw(e["packet"]), e["partial_checksum"]) for e in vector["entries"])
+    made = sealer(vector).batch(body, len(vector["entries"]))
+    assert datagrams(made) == [raw(vector["datagram"])]
+    assert make_vectors.deliver([raw(vector["datagram"])]) == vector["frames"]
+
+
+@named(VECTORS["super_packets"])
+def test_super_packets_by_the_code(vector: dict[str, Any]) -> None:
+    frame = memoryview(kernel_frame(vector["frame"]))
+    made = [d for sealed in sealer(vector).segments(frame) for d in datagrams(sealed)]
+    assert made == [raw(datagram) for datagram in vector["datagrams"]]
+    for delivery in vector["deliveries"]:
+        train = [made[n] for n in delivery["slices"]]
+        assert make_vectors.deliver(train) == delivery["frames"]
+
+
+@named(SEALED)
+def test_the_opener_takes_each_datagram_once(vector: dict[str, Any]) -> None:
+    opener, datagram = Opener(raw(vector["key"])), memoryview(raw(vector["datagram"]))
+    assert opener.verify(datagram, 0, vector["sequence"]) is None
+    assert opener.verify(datagram, 0, vector["sequence"]) is Drop.REPLAY
+
+
+class NoLinks:
+    """Routes that nobody installs."""
+
+    def add_route(self, *_: object) -> None: ...
+
+    def remove_route(self, *_: object) -> None: ...
+
+
+class Router:
+    """The router of the vectors: the real engine and policy around fake devices."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        stream = [raw(SHARED["router"]["private"]), raw(SHARED["router"]["nonce"])]
+        indices = itertools.count(SHARED["router"]["index"])
+        monkeypatch.setattr(
+            policy,
+            "secrets",
+            SimpleNamespace(
+                randbits=lambda _: next(indices),
+                token_bytes=lambda _: stream.pop(0) if stream else bytes(range(32)),
+            ),
+        )
+        router = SHARED["router"]
+        config = RoutingServerConfig.model_validate(
+            {
+                "server": {
+                    "server_id": router["router_id"],
+                    "name": "Router",
+                    "tunnel_id": 1,
+                    "egress_interface": "eth0",
+                },
+                "tunnel": {
+                    "psk": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+                    "tun_ipv4": router["tun_ipv4"],
+                    "tun_ipv6": router["tun_ipv6"],
+                    "endpoint_networks": make_vectors.ENDPOINT_NETWORKS,
+                },
+                "load_balancer": {"url": "http://192.0.2.10:8080"},
+            }
+        )
+        self.tun, self.loop, self.socket = FakeTun(), FakeLoop(), FakeSocket()
+        self.policy = RouterPolicy(config, NoLinks())  # type: ignore[arg-type]
+        self.policy._clock = self.loop.clock
+        self.engine = Engine(self.tun, self.loop, self.policy)  # type: ignore[arg-type]
+        self.engine.add_socket(self.socket)  # type: ignore[arg-type]
+        self.policy.start(self.engine)
+        self._peers = 0
+
+    def receive(self, datagram: bytes, *, same_peer: bool = False) -> list[str]:
+        """Let it arrive; the reasons of what was dropped."""
+        before = dict(self.engine.figures.drops)
+        self._peers += not same_peer
+        peer = (f"2001:db8:{self._peers:x}::1", 40000, 0, 0)
+        self.socket.trains.append(([datagram], peer))
+        self.loop.readers[self.socket.fileno()]()
+        after = self.engine.figures.drops
+        return [reason.value for reason in Drop for _ in range(after[reason] - before[reason])]
+
+    def connect(self) -> None:
+        """The handshake of the vectors and its first packet."""
+        assert self.receive(raw(SHARED["hello"])) == []
+        assert self.receive(raw(VECTORS["control"][0]["datagram"])) == []
+
+
+@pytest.fixture
+def router(monkeypatch: pytest.MonkeyPatch) -> Router:
+    return Router(monkeypatch)
+
+
+def test_a_router_answers_as_the_vectors_say(router: Router) -> None:
+    assert router.receive(raw(SHARED["hello"])) == []
+    assert [sent for sent, _ in router.socket.sent] == [raw(SHARED["hello_ack"])]
+    assert router.receive(raw(SHARED["hello"])) == []
+    assert router.socket.sent[1][0] == raw(SHARED["hello_ack"])  # the very same answer
+    (device,) = router.policy.table
+    assert device.current is None
+    assert router.receive(raw(VECTORS["control"][0]["datagram"])) == []
+    assert device.current is not None
+    assert device.active
+    assert router.socket.sent[2][0] == raw(VECTORS["control"][1]["datagram"])
+
+
+@named([v for v in VECTORS["control"][1:] if v["index"] == SHARED["router"]["index"]])
+def test_a_router_acts_on_control(router: Router, vector: dict[str, Any]) -> None:
+    router.connect()
+    assert router.receive(raw(vector["datagram"])) == []
+    devices = list(router.policy.table)
+    if vector["type"] == Type.BYE:
+        assert devices == []
+    else:
+        assert devices[0].active == bool(vector["flags"])
+
+
+@named([*VECTORS["data"], VECTORS["batch"]])
+def test_a_router_delivers_packets(router: Router, vector: dict[str, Any]) -> None:
+    router.connect()
+    assert router.receive(raw(vector["datagram"])) == []
+    assert router.tun.written == [kernel_frame(frame) for frame in vector["frames"]]
+
+
+def test_a_router_drops_what_the_vectors_say_it_drops(router: Router) -> None:
+    router.connect()
+    for vector in DROPPED:
+        sent, written = len(router.socket.sent), len(router.tun.written)
+        expected = [] if vector["reason"] is None else [vector["reason"]]
+        assert router.receive(raw(vector["datagram"])) == expected, vector["name"]
+        assert len(router.socket.sent) == sent, f"{vector['name']} was answered"
+        assert len(router.tun.written) - written == (not expected), vector["name"]
+    (device,) = router.policy.table
+    assert device.current is not None
+
+
+def test_a_replayed_hello_does_not_displace_the_session(router: Router) -> None:
+    router.connect()
+    (device,) = router.policy.table
+    live = device.current
+    for _ in range(5):
+        assert router.receive(raw(SHARED["hello"]), same_peer=True) == []
+    assert device.current is live
+    assert router.policy.select(make_vectors.claim_of(SHARED["claim"]).tun_ipv4.packed) is live
+
+
+def test_a_source_that_sends_too_many_hellos(router: Router) -> None:
+    hello = raw(SHARED["hello"])
+    reasons = [router.receive(hello, same_peer=True) for _ in range(8)]
+    assert reasons == [[]] * 5 + [["rate"]] * 3
+    router.loop.clock.now += 0.06
+    assert router.receive(hello, same_peer=True) == []
+
+
+def test_the_address_follows_the_newest_authentic_datagram(router: Router) -> None:
+    router.connect()
+    (device,) = router.policy.table
+    session = device.current
+    assert session is not None
+    key, index = raw(SHARED["key_to_router"]), SHARED["router"]["index"]
+    made = Sealer(key, index)
+    made.sequence = 50
+    older = made.control(Type.ROLE)
+    newer = made.control(Type.ROLE)
+    forged = bytearray(made.control(Type.ROLE))
+    forged[-1] ^= 1
+    router.receive(newer)
+    there = session.peer
+    assert there == ("2001:db8:3::1", 40000, 0, 0)
+    assert router.receive(bytes(forged)) == ["tag"]
+    assert router.receive(newer) == ["replay"]
+    assert router.receive(older) == []
+    assert session.peer == there
+    assert router.receive(made.control(Type.ROLE)) == []
+    assert session.peer == ("2001:db8:7::1", 40000, 0, 0)
+
+
+def test_no_flipped_bit_gets_through_a_router(router: Router) -> None:
+    router.connect()
+    datagram = raw(VECTORS["data"][0]["datagram"])
+    for bit in range(8 * len(datagram)):
+        flipped = bytearray(datagram)
+        flipped[bit // 8] ^= 1 << bit % 8
+        (reason,) = router.receive(bytes(flipped))
+        if bit // 8 == 0:
+            assert reason in {"malformed", "tag", "rate"}
+        else:
+            assert reason == ("no_session" if 4 <= bit // 8 < 8 else "tag")
+    for length in range(1, len(datagram)):
+        (reason,) = router.receive(datagram[:length])
+        assert reason == ("malformed" if length < wire.OVERHEAD else "tag")
+    assert router.tun.written == []
+    assert router.receive(datagram) == []
+    assert len(router.tun.written) == 1
