@@ -1,0 +1,194 @@
+# Copyright: Contributors to the network routing system
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Build, on the control node, the archive of wheels that each kind of host installs from.
+
+A host needs no network: the archive holds the agents' wheel, everything that it runs on
+and pip. An archive that fits is left alone, so a control node that has one needs no
+network either. Prints one JSON object:
+{"changed", "version", "build", "archives": {"3.11-x86_64": PATH}}.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+# glibc 2.28 is older than that of every distribution with Python 3.10 or newer.
+_PLATFORMS = (
+    "manylinux_2_5",
+    "manylinux1",
+    "manylinux_2_12",
+    "manylinux2010",
+    "manylinux_2_17",
+    "manylinux2014",
+    "manylinux_2_28",
+)
+_SOURCES = ("pyproject.toml", "README.md", "requirements.lock", "nrs/**/*")
+_GENERATED = {"__pycache__", ".mypy_cache", ".ruff_cache"}
+_BUILDS_KEPT = 3
+# A wheel is a zip, which knows no earlier year: the same sources give the same wheel.
+_SOURCE_DATE_EPOCH = "315532800"
+
+
+class BuildError(Exception):
+    """What the operator has to put right."""
+
+
+def source_files(source: Path) -> list[Path]:
+    """Every file that the agents' wheel and the archive are made from, in a fixed order."""
+    found = {path for pattern in _SOURCES for path in source.glob(pattern)}
+    return sorted(
+        path
+        for path in found
+        if path.is_file() and not _GENERATED & set(path.relative_to(source).parts)
+    )
+
+
+def digest(source: Path, files: list[Path]) -> str:
+    """A short name for exactly these sources, built by exactly this program."""
+    total = hashlib.sha256(Path(__file__).read_bytes())
+    for path in files:
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        total.update(f"{path.relative_to(source)} {content}\n".encode())
+    return total.hexdigest()[:16]
+
+
+def version(source: Path) -> str:
+    """The agents' version. Raises BuildError."""
+    text = (source / "pyproject.toml").read_text(encoding="utf-8")
+    found = re.search(r'^version = "([^"]+)"$', text, re.MULTILINE)
+    if found is None:
+        raise BuildError(f"{source}/pyproject.toml names no version")
+    return found.group(1)
+
+
+def pip(*arguments: str) -> None:
+    """Run pip. Raises BuildError with what it said."""
+    command = [sys.executable, "-m", "pip", *arguments, "--quiet", "--disable-pip-version-check"]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": _SOURCE_DATE_EPOCH}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip()
+        if "No module named pip" in said:
+            said += "; install it on this control node (Debian, Ubuntu: apt install python3-pip)"
+        raise BuildError(f"pip {arguments[0]}: {said}")
+
+
+def download(lock: Path, target: str, cache: Path) -> Path:
+    """The locked wheels for `target`, fetched once for each lock. Raises BuildError."""
+    locked = hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
+    wheels = cache / "downloads" / f"{locked}-{target}"
+    if wheels.is_dir():
+        return wheels
+    python, machine = target.split("-", 1)
+    wheels.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=wheels.parent) as temporary:
+        fetched = Path(temporary) / "wheels"
+        # The lock is complete: looking no further keeps the markers of this interpreter,
+        # which may be newer than the host's, out of the choice.
+        pip(
+            "download",
+            "--no-deps",
+            "--require-hashes",
+            "--only-binary=:all:",
+            "--implementation=cp",
+            f"--python-version={python}",
+            *(f"--platform={platform}_{machine}" for platform in _PLATFORMS),
+            f"--dest={fetched}",
+            f"--requirement={lock}",
+        )
+        fetched.rename(wheels)
+    return wheels
+
+
+def build_agents(source: Path, files: list[Path], wheels: Path, directory: Path) -> Path:
+    """Build the agents' wheel with the locked setuptools. Raises BuildError."""
+    copy = directory / "source"
+    for path in files:
+        destination = copy / path.relative_to(source)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, destination)
+    built = directory / "built"
+    pip(
+        "wheel",
+        "--no-deps",
+        "--no-index",
+        f"--find-links={wheels}",
+        f"--wheel-dir={built}",
+        str(copy),
+    )
+    return next(built.glob("*.whl"))
+
+
+def pack(members: list[Path], archive: Path) -> None:
+    """Write `members` into `archive`, which appears whole or not at all."""
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=archive.parent)
+    with os.fdopen(handle, "wb") as stream, tarfile.open(fileobj=stream, mode="w") as tar:
+        for member in members:
+            tar.add(member, arcname=member.name)
+    Path(temporary).replace(archive)
+
+
+def prune(cache: Path, keep: str) -> None:
+    """Remove all builds but `keep` and the newest others."""
+    builds = sorted(
+        (path for path in (cache / "builds").iterdir() if path.name != keep),
+        key=lambda path: path.stat().st_mtime,
+        reverse=True,
+    )
+    for old in builds[_BUILDS_KEPT - 1 :]:
+        shutil.rmtree(old)
+
+
+def run(source: Path, cache: Path, targets: list[str], *, dry_run: bool) -> dict[str, object]:
+    """Bring the archives for `targets` about. Raises BuildError, OSError."""
+    files = source_files(source)
+    build = digest(source, files)
+    archives = {target: cache / "builds" / build / f"{target}.tar" for target in targets}
+    absent = [target for target, archive in archives.items() if not archive.is_file()]
+    if absent and not dry_run:
+        for target in absent:
+            wheels = download(source / "requirements.lock", target, cache)
+            with tempfile.TemporaryDirectory() as temporary:
+                agents = build_agents(source, files, wheels, Path(temporary))
+                pack([agents, *sorted(wheels.glob("*.whl"))], archives[target])
+        prune(cache, build)
+    return {
+        "changed": bool(absent),
+        "version": version(source),
+        "build": build,
+        "archives": {target: str(archive) for target, archive in archives.items()},
+    }
+
+
+def main() -> int:
+    """Parse the command line and run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--source", type=Path, required=True, help="directory of pyproject.toml")
+    parser.add_argument("--cache", type=Path, required=True, help="where archives are kept")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be built")
+    parser.add_argument("targets", nargs="+", metavar="PYTHON-MACHINE", help="such as 3.11-x86_64")
+    options = parser.parse_args()
+    try:
+        result = run(options.source, options.cache, options.targets, dry_run=options.dry_run)
+    except (BuildError, OSError) as error:
+        print(f"the wheelhouse cannot be built: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

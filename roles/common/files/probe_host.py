@@ -1,0 +1,80 @@
+# Copyright: Contributors to the network routing system
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Say, in one look, what the roles have to know about a host; changes nothing.
+
+Usage: probe_host.py COMMAND, the agents' command as it stands on the path. Prints one JSON
+object.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+_NOT_ON_EVERY_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
+
+
+def first_line(path: Path) -> str:
+    """The first line of a file, or nothing."""
+    try:
+        return path.read_text(encoding="utf-8").partition("\n")[0]
+    except OSError:
+        return ""
+
+
+def said(*command: str) -> str:
+    """What a command prints, or nothing where there is no such command."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return ""
+
+
+def release(command: Path) -> str:
+    """The stamp of the release that the command belongs to, or nothing."""
+    return first_line(command.resolve().parent.parent / "release")
+
+
+def firewall() -> str:
+    """What kind of firewall would drop packets to a port that nobody has opened."""
+    if said("ufw", "status").startswith("Status: active"):
+        return "ufw"
+    if "policy drop" in said("nft", "list", "chain", "inet", "filter", "input"):
+        return "nftables"
+    return "none"
+
+
+def accepted_advertisements() -> dict[str, str]:
+    """The accept_ra of each interface."""
+    interfaces = Path("/proc/sys/net/ipv6/conf")
+    return {path.parent.name: first_line(path) for path in interfaces.glob("*/accept_ra")}
+
+
+def main() -> None:
+    """Print what there is."""
+    os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:{_NOT_ON_EVERY_PATH}"
+    found = {
+        "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
+        "machine": platform.machine(),
+        "libc": platform.libc_ver()[0],
+        "has_venv": importlib.util.find_spec("venv") is not None,
+        "has_systemd": Path("/run/systemd/system").is_dir(),
+        "has_tun": Path("/dev/net/tun").exists(),
+        "has_conntrack": Path("/proc/sys/net/netfilter/nf_conntrack_max").exists(),
+        "has_nft": bool(said("nft", "--version")),
+        "release": release(Path(sys.argv[1])),
+        "firewall": firewall(),
+        "accept_ra": accepted_advertisements(),
+    }
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
