@@ -1,0 +1,1 @@
+"""Real hosts on one machine: containers that boot systemd, joined by network namespaces."""

@@ -1,0 +1,59 @@
+"""What has to be done to a namespace so that it looks as the topology says.
+
+Pure: takes what `ip -json` reports, gives the lines for `ip -batch`. A namespace that
+is as it should be gives no line at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import ip_interface
+from typing import Any
+
+from lab.topology import Route
+
+Link = Mapping[str, Any]
+
+
+def names(links: Iterable[Link]) -> set[str]:
+    return {link["ifname"] for link in links}
+
+
+def is_up(link: Link) -> bool:
+    return "UP" in link["flags"]
+
+
+def addresses(link: Link) -> set[str]:
+    """The addresses of a link with their prefix lengths, in canonical form."""
+    return {
+        str(ip_interface(f"{info['local']}/{info['prefixlen']}"))
+        for info in link.get("addr_info", ())
+        if "local" in info
+    }
+
+
+def interface(links: Sequence[Link], name: str, wanted: Iterable[str]) -> list[str]:
+    """Addresses that a link lacks, and bringing it up; the link itself exists already."""
+    link = next((link for link in links if link["ifname"] == name), None)
+    present = addresses(link) if link else set()
+    lines = [
+        f"address add {address} dev {name}{' nodad' if ':' in address else ''}"
+        for address in wanted
+        if str(ip_interface(address)) not in present
+    ]
+    if link is None or not is_up(link):
+        lines.append(f"link set {name} up")
+    return lines
+
+
+def routes(present: Iterable[Mapping[str, Any]], wanted: Iterable[Route]) -> list[str]:
+    """The routes that are missing; ``present`` is both families' tables."""
+    have = {
+        (route.get("dst"), route.get("gateway"), route.get("dev"), route.get("metric"))
+        for route in present
+    }
+    return [
+        f"route add {route.destination} via {route.via} dev {route.device} metric {route.metric}"
+        for route in wanted
+        if (route.destination, route.via, route.device, route.metric) not in have
+    ]
