@@ -1,0 +1,164 @@
+# Copyright: Contributors to the network routing system
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The modules' HTTP client: a token, several servers in turn, retries, one kind of error."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+import time
+import urllib.error
+import urllib.parse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible.module_utils.urls import open_url
+
+ATTEMPTS = 3
+FIRST_PAUSE_S = 0.3
+_TRY_ANOTHER = frozenset({502, 503, 504})
+_TRANSPORT = (urllib.error.URLError, http.client.HTTPException, OSError)
+
+
+class ApiError(Exception):
+    """No usable answer. `status` is None where no server answered at all."""
+
+    def __init__(self, message: str, status: int | None = None, field: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.field = field
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where the servers are and how to talk to them; `timeout` in seconds an attempt."""
+
+    urls: Sequence[str]
+    token: str | None = None
+    timeout: float = 10.0
+    validate_certs: bool = True
+    ca_path: str | None = None
+
+
+class Client:
+    """Calls the servers in their order until one gives an answer.
+
+    A request that changes nothing more when repeated is sent again, three
+    rounds at most. One that might is sent on only while no server can have seen
+    it.
+    """
+
+    def __init__(self, connection: Connection, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._connection = connection
+        self._sleep = sleep
+
+    def get(self, path: str, query: dict[str, str] | None = None) -> dict[str, Any]:
+        """The JSON object that `GET path` answers. Raises ApiError."""
+        suffix = "?" + urllib.parse.urlencode(query) if query else ""
+        return self._call("GET", path + suffix, None, repeatable=True)
+
+    def post(self, path: str, body: dict[str, Any], *, repeatable: bool = False) -> dict[str, Any]:
+        """The JSON object that `POST path` answers. Raises ApiError."""
+        return self._call("POST", path, json.dumps(body).encode(), repeatable=repeatable)
+
+    def _call(
+        self, method: str, path: str, data: bytes | None, *, repeatable: bool
+    ) -> dict[str, Any]:
+        failures: dict[str, ApiError] = {}
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                self._sleep(FIRST_PAUSE_S * 2 ** (attempt - 1))
+            for url in self._connection.urls:
+                try:
+                    return self._once(method, url.rstrip("/") + path, data)
+                except _Failure as failure:
+                    failures[url] = failure.error
+                    if not (failure.unseen or (repeatable and failure.passing)):
+                        raise failure.error from None
+        raise _all_of(list(failures.values()))
+
+    def _once(self, method: str, url: str, data: bytes | None) -> dict[str, Any]:
+        connection = self._connection
+        headers = {"Accept": "application/json"}
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        if connection.token is not None:
+            headers["Authorization"] = "Bearer " + connection.token
+        try:
+            response = open_url(
+                url,
+                method=method,
+                data=data,
+                headers=headers,
+                timeout=connection.timeout,
+                validate_certs=connection.validate_certs,
+                ca_path=connection.ca_path,
+                # the token goes to the named servers and nowhere else
+                follow_redirects="none",
+                use_proxy=False,
+                use_netrc=False,
+            )
+            return _decoded(url, response.read())
+        except urllib.error.HTTPError as error:
+            raise _Failure(_refusal(url, error), passing=error.code in _TRY_ANOTHER) from None
+        except _TRANSPORT as error:
+            reason = getattr(error, "reason", error)
+            unseen = isinstance(reason, (ConnectionRefusedError, socket.gaierror))
+            message = "%s: %s" % (url, _why(reason))
+            raise _Failure(ApiError(message), unseen=unseen, passing=True) from None
+        except ValueError as error:
+            raise _Failure(ApiError("%s: %s" % (url, error))) from None
+
+
+class _Failure(Exception):
+    """One attempt failed: whether the server saw the request, and whether another may help."""
+
+    def __init__(self, error: ApiError, *, unseen: bool = False, passing: bool = False) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.unseen = unseen
+        self.passing = passing
+
+
+def _decoded(url: str, body: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except ValueError as error:
+        text = "%s answered something that is not JSON: %s" % (url, error)
+        raise _Failure(ApiError(text)) from None
+    if not isinstance(answer, dict):
+        raise _Failure(ApiError("%s answered JSON that is not an object" % url))
+    return answer
+
+
+def _refusal(url: str, error: urllib.error.HTTPError) -> ApiError:
+    try:
+        answer = json.loads(error.read())
+    except (ValueError, OSError, http.client.HTTPException):
+        answer = None
+    stated = answer if isinstance(answer, dict) else {}
+    field = stated.get("field")
+    text = "%s answered %d: %s" % (url, error.code, stated.get("error") or error.reason)
+    if field:
+        text += " (field %s)" % field
+    return ApiError(text, error.code, str(field) if field else None)
+
+
+def _why(reason: object) -> str:
+    # socket.timeout is another class than TimeoutError before Python 3.10
+    if isinstance(reason, (TimeoutError, socket.timeout)):
+        return "no answer in time"
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return "the certificate is not trusted: %s" % reason.verify_message
+    return str(reason) or type(reason).__name__
+
+
+def _all_of(errors: list[ApiError]) -> ApiError:
+    if len(errors) == 1:
+        return errors[0]
+    return ApiError("; ".join(str(error) for error in errors))

@@ -1,0 +1,29 @@
+"""ansible-test sanity, on what a consumer of the collection imports."""
+
+from __future__ import annotations
+
+from harness import collection, counts, tools
+from harness.report import Report
+from harness.settings import Cache
+
+PART = "sanity"
+_LIMIT_S = 900
+# No plugins: these have linters and a type check of their own (see lint.py), and
+# ansible-test takes every file in bin/ for Python.
+_LEFT_OUT = ("bin/", "files/", "lab/", "tests/harness/", "tests/harness_unit/", "tests/lab_unit/")
+
+
+def run(report: Report, cache: Cache) -> None:
+    """All sanity tests."""
+    ansible = tools.ansible(cache)
+    version = ansible.interpreter.version
+    exclude = [word for name in _LEFT_OUT for word in ("--exclude", name)]
+    report.step(
+        PART,
+        "ansible-test sanity",
+        ["ansible-test", "sanity", "--python", version, "--requirements", *exclude],
+        cwd=collection.refresh(cache),
+        env=tools.ansible_environment(cache, ansible),
+        limit=_LIMIT_S,
+        count=counts.of_sanity,
+    )

@@ -1,0 +1,42 @@
+"""The two environments that checks run in: the agents', and Ansible's."""
+
+from __future__ import annotations
+
+import shutil
+
+from harness import interpreters, venvs
+from harness.interpreters import Interpreter
+from harness.settings import AGENTS, CHECKOUT, Cache, environment
+from harness.venvs import Venv
+
+_SHIM = CHECKOUT / "tests" / "get_pip_shim.py"
+# The names by which ansible-core 2.19 and 2.20 or later look for pip's installer.
+_SHIM_NAMES = ("get_pip_24_2.py", "get_pip_25_2.py")
+
+
+def agents(cache: Cache, interpreter: Interpreter) -> Venv:
+    """What the agents run on, and what tests them."""
+    files = [AGENTS / "requirements.lock", AGENTS / "requirements-test.txt"]
+    return venvs.ensure(cache, "agents", interpreter, files)
+
+
+def ansible(cache: Cache) -> Venv:
+    """ansible-core and what tests the collection."""
+    files = [CHECKOUT / "tests" / "requirements.txt"]
+    return venvs.ensure(cache, "ansible", interpreters.for_ansible(), files)
+
+
+def ansible_environment(cache: Cache, venv: Venv) -> dict[str, str]:
+    """Ansible with a home of its own, in which ansible-test finds pip's installer."""
+    installers = cache.home / ".ansible" / "test" / "cache"
+    installers.mkdir(parents=True, exist_ok=True)
+    for name in _SHIM_NAMES:
+        shutil.copyfile(_SHIM, installers / name)
+    return environment(
+        cache,
+        venv.bin,
+        HOME=str(cache.home),
+        ANSIBLE_HOME=str(cache.home / ".ansible"),
+        ANSIBLE_COLLECTIONS_PATH=str(cache.collections),
+        ANSIBLE_NOCOLOR="1",
+    )

@@ -1,0 +1,58 @@
+"""Unit tests: of the agents, of the lab and this harness, of the plugins."""
+
+from __future__ import annotations
+
+from harness import collection, counts, interpreters, tools
+from harness.report import Report
+from harness.settings import AGENTS, CHECKOUT, Cache, environment
+
+PART = "unit"
+_LIMIT_S = 600
+_PYTEST = ("-m", "pytest", "-p", "no:cacheprovider", "--timeout=120", "--durations=5")
+
+
+def run(report: Report, cache: Cache) -> None:
+    """The agents on the oldest and the newest interpreter, then the rest."""
+    chosen = interpreters.oldest_and_newest(interpreters.present())
+    versions = " and ".join(interpreter.version for interpreter in chosen)
+    if chosen[0].version == interpreters.OLDEST_SUPPORTED:
+        report.note(f"the agents' unit tests ran on Python {versions}")
+    else:
+        report.note(
+            f"Python {interpreters.OLDEST_SUPPORTED}, the oldest supported, is not on this machine;"
+            f" the agents' unit tests ran on {versions} instead"
+        )
+    for interpreter in chosen:
+        venv = tools.agents(cache, interpreter)
+        report.step(
+            PART,
+            f"agents on {interpreter.version}",
+            [venv.python, *_PYTEST],
+            cwd=AGENTS,
+            env=environment(cache, venv.bin),
+            limit=_LIMIT_S,
+            count=counts.of_pytest,
+        )
+    ansible = tools.ansible(cache)
+    for name, tests, imports in (
+        ("lab", "tests/lab_unit", CHECKOUT),
+        ("harness", "tests/harness_unit", CHECKOUT / "tests"),
+    ):
+        report.step(
+            PART,
+            name,
+            [ansible.python, *_PYTEST, tests],
+            cwd=CHECKOUT,
+            env=environment(cache, ansible.bin, PYTHONPATH=str(imports)),
+            limit=_LIMIT_S,
+            count=counts.of_pytest,
+        )
+    report.step(
+        PART,
+        "plugins",
+        ["ansible-test", "units", "--python", ansible.interpreter.version],
+        cwd=collection.refresh(cache),
+        env=tools.ansible_environment(cache, ansible),
+        limit=_LIMIT_S,
+        count=counts.of_pytest,
+    )

@@ -1,0 +1,119 @@
+"""The lab under test, for every test of the whole system."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+LAB = CHECKOUT / "bin" / "lab"
+
+
+class Lab:
+    """The hosts of the lab that NRS_LAB_ROOT and NRS_LAB_NAME name."""
+
+    checkout = CHECKOUT
+    ENDPOINTS = ("endpoint_1", "endpoint_2")
+    ROUTERS = ("router_1", "router_2", "router_3")
+    UNITS = (
+        ("lb", "load_balancer"),
+        ("controller", "network_controller"),
+        *((name, "routing_server") for name in ROUTERS),
+        *((name, "network_access_endpoint") for name in ENDPOINTS),
+    )
+
+    @property
+    def name(self) -> str:
+        return os.environ.get("NRS_LAB_NAME") or "nrs"
+
+    def run(
+        self, *words: str, limit: float = 60, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `bin/lab` with some words; a status other than 0 fails the test."""
+        ended = subprocess.run(
+            [str(LAB), *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=limit,
+            check=False,
+        )
+        if check and ended.returncode:
+            pytest.fail(f"bin/lab {' '.join(words)}: {ended.stdout}{ended.stderr}")
+        return ended
+
+    def exec(self, host: str, *words: str, limit: float = 60) -> str:
+        """What a command on a host printed."""
+        return self.run("exec", host, *words, limit=limit).stdout
+
+    def start(self, host: str, *words: str) -> subprocess.Popen[str]:
+        """Start a command on a host."""
+        return subprocess.Popen(
+            [str(LAB), "exec", host, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def ansible(
+        self, program: str, *words: str, limit: float = 300
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one of Ansible's programs at the control node, on the lab's inventory."""
+        env = {key: os.environ[key] for key in ("PATH", "ANSIBLE_COLLECTIONS_PATH")}
+        settings = [f"{key}={value}" for key, value in env.items()]
+        inventory = str(CHECKOUT / "inventories" / "lab")
+        return self.run(
+            "ctl", "env", *settings, program, "-i", inventory, *words, limit=limit, check=False
+        )
+
+    def status(self, host: str) -> dict[str, Any]:
+        """`nrs status` of a host."""
+        status: dict[str, Any] = json.loads(self.exec(host, "nrs", "status", "--json"))
+        return status
+
+    def tunnels(self, endpoint: str) -> dict[str, dict[str, Any]]:
+        """An endpoint's tunnels by router."""
+        return {tunnel["router_id"]: tunnel for tunnel in self.status(endpoint)["tunnels"]}
+
+    def active_router(self, endpoint: str) -> str:
+        """The router that the endpoint's traffic goes through."""
+        active = [name for name, tunnel in self.tunnels(endpoint).items() if tunnel["active"]]
+        assert len(active) == 1, f"{endpoint} has active tunnels to {active or 'nobody'}"
+        return active[0]
+
+    def all_up(self) -> bool:
+        """Whether each endpoint has two tunnels up."""
+        return all(
+            sum(tunnel["up"] for tunnel in self.tunnels(endpoint).values()) == 2
+            for endpoint in self.ENDPOINTS
+        )
+
+
+def until(condition: Callable[[], bool], seconds: float, what: str) -> float:
+    """Wait until a condition holds and return how long that took; fail after `seconds`."""
+    started = time.monotonic()
+    while not condition():
+        if time.monotonic() - started > seconds:
+            pytest.fail(f"not within {seconds:g} s: {what}")
+        time.sleep(0.1)
+    return time.monotonic() - started
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    """The lab under test."""
+    return Lab()
+
+
+@pytest.fixture
+def wait() -> Callable[[Callable[[], bool], float, str], float]:
+    """Wait for a condition, for a bounded time."""
+    return until

@@ -1,0 +1,78 @@
+"""The playbooks and modules on hosts that are deployed already."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+
+def _started(lab: Any) -> dict[str, str]:
+    """When each agent's process was started, in the host's own monotonic time."""
+    return {
+        host: lab.exec(host, "systemctl", "show", "-p", "ExecMainStartTimestampMonotonic", unit)
+        for host, unit in lab.UNITS
+    }
+
+
+def test_a_second_up_changes_and_restarts_nothing(lab: Any) -> None:
+    before = _started(lab)
+    ended = lab.run("up", "--verbose", limit=400)
+    recaps = re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)\s+.*failed=(\d+)", ended.stdout, re.M)
+    assert {host for host, _changed, _failed in recaps} >= {host for host, _unit in lab.UNITS}
+    assert [recap for recap in recaps if recap[1:] != ("0", "0")] == []
+    assert _started(lab) == before
+    assert "endpoint_1" in ended.stdout and "router_1" in ended.stdout
+
+
+def test_verify_names_what_is_not_as_the_inventory_says(
+    lab: Any, wait: Callable[..., float]
+) -> None:
+    wait(lab.all_up, 30, "all tunnels up")
+    lab.exec("router_3", "systemctl", "stop", "routing_server")
+    verify = str(lab.checkout / "playbooks" / "verify.yml")
+    line = "endpoint_2 -> router_3: tunnel down (desired up)"
+    said = ""
+
+    def named() -> bool:
+        nonlocal said
+        ended = lab.ansible("ansible-playbook", verify, "-e", "verify_retries=1")
+        said = ended.stdout + ended.stderr
+        return ended.returncode != 0 and line in said
+
+    try:
+        wait(named, 60, "verify.yml names the tunnel that is down")
+    finally:
+        lab.exec("router_3", "systemctl", "start", "routing_server")
+    wait(lab.all_up, 30, "all tunnels up again")
+    ended = lab.ansible("ansible-playbook", verify)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_a_device_is_configured_through_the_controller_once(lab: Any) -> None:
+    def push(*more: str) -> dict[str, Any]:
+        arguments = {
+            "url": "http://[::1]:8090",
+            "token_file": "/etc/network-routing-system/api_token",
+            "device_id": "endpoint_1",
+            "config": {"load_balancer": {"poll_interval": 10}},
+        }
+        ended = lab.ansible(
+            "ansible",
+            "controller",
+            "-m",
+            "nrs.network_routing.device_config",
+            "-a",
+            json.dumps(arguments),
+            "--one-line",
+            *more,
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        result: dict[str, Any] = json.loads(ended.stdout.partition("=>")[2])
+        return result
+
+    predicted, first, second = push("--check"), push(), push()
+    assert (predicted["changed"], first["changed"], second["changed"]) == (True, True, False)
+    assert predicted["config"] == first["config"] == second["config"]
+    assert predicted["version"] < first["version"] == second["version"]

@@ -1,0 +1,145 @@
+# Copyright: Contributors to the network routing system
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The client against a server on loopback: what it sends, retries and says."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from ansible_collections.nrs.network_routing.plugins.module_utils._client import (
+    ApiError,
+    Client,
+    Connection,
+)
+from ansible_collections.nrs.network_routing.tests.unit.plugins.api_server import Answer, ApiServer
+
+
+def _client(
+    *urls: str, token: str | None = None, timeout: float = 5.0
+) -> tuple[Client, list[float]]:
+    pauses: list[float] = []
+    return Client(Connection(urls, token=token, timeout=timeout), sleep=pauses.append), pauses
+
+
+def test_sends_the_token_and_the_query(api: ApiServer) -> None:
+    api.on("GET", "/status", Answer(body={"ok": 1}))
+    client, _pauses = _client(api.url + "/", token="t" * 32)
+    assert client.get("/status", {"candidates": "a,b&c"}) == {"ok": 1}
+    assert api.asked[0].headers["Authorization"] == "Bearer " + "t" * 32
+    assert api.asked[0].query == {"candidates": "a,b&c"}
+
+
+def test_without_a_token_there_is_no_authorization(api: ApiServer) -> None:
+    api.on("GET", "/status", Answer(body={}))
+    _client(api.url)[0].get("/status")
+    assert "Authorization" not in api.asked[0].headers
+
+
+def test_posts_json(api: ApiServer) -> None:
+    api.on("POST", "/config", Answer(body={"version": 1}))
+    assert _client(api.url)[0].post("/config", {"device_id": "d"}) == {"version": 1}
+    assert api.asked[0].body == {"device_id": "d"}
+    assert api.asked[0].headers["Content-Type"] == "application/json"
+
+
+def test_a_server_that_does_not_answer_is_passed_over(api: ApiServer, closed_url: str) -> None:
+    api.on("GET", "/status", Answer(body={"from": "second"}))
+    client, pauses = _client(closed_url, api.url)
+    assert client.get("/status") == {"from": "second"}
+    assert pauses == []
+
+
+def test_every_server_is_named_when_none_answers(closed_url: str) -> None:
+    client, pauses = _client(closed_url, closed_url + "/2")
+    with pytest.raises(ApiError) as error:
+        client.get("/status")
+    text = str(error.value)
+    assert closed_url + "/status" in text and closed_url + "/2/status" in text
+    assert text.count("refused") == 2
+    assert error.value.status is None
+    assert pauses == [0.3, 0.6]
+
+
+def test_a_passing_failure_is_tried_again(api: ApiServer) -> None:
+    api.on("GET", "/status", Answer(503, {"error": "starting"}), Answer(body={"ok": 1}))
+    client, pauses = _client(api.url)
+    assert client.get("/status") == {"ok": 1}
+    assert pauses == [0.3]
+
+
+def test_a_lasting_503_ends_with_its_reason(api: ApiServer) -> None:
+    api.on("GET", "/decision/e", Answer(503, {"error": "no usable router", "field": None}))
+    with pytest.raises(ApiError) as error:
+        _client(api.url)[0].get("/decision/e")
+    assert str(error.value) == api.url + "/decision/e answered 503: no usable router"
+    assert error.value.status == 503
+    assert len(api.asked) == 3
+
+
+@pytest.mark.parametrize("answer", [Answer(503, {"error": "busy"}), Answer(hang_up=True)])
+def test_a_change_that_may_have_been_seen_is_not_sent_again(
+    api: ApiServer, second_api: ApiServer, answer: Answer
+) -> None:
+    api.on("POST", "/push_config/d", answer)
+    second_api.on("POST", "/push_config/d", Answer(body={}))
+    with pytest.raises(ApiError):
+        _client(api.url, second_api.url)[0].post("/push_config/d", {})
+    assert (len(api.asked), len(second_api.asked)) == (1, 0)
+
+
+def test_a_change_goes_on_where_nobody_can_have_seen_it(api: ApiServer, closed_url: str) -> None:
+    api.on("POST", "/push_config/d", Answer(body={"version": 2}))
+    assert _client(closed_url, api.url)[0].post("/push_config/d", {}) == {"version": 2}
+
+
+def test_a_refusal_is_final_and_names_the_field(api: ApiServer, second_api: ApiServer) -> None:
+    api.on("POST", "/config", Answer(400, {"error": "must be text", "field": "device_id"}))
+    with pytest.raises(ApiError) as error:
+        _client(api.url, second_api.url)[0].post("/config", {}, repeatable=True)
+    assert str(error.value).endswith("answered 400: must be text (field device_id)")
+    assert (error.value.status, error.value.field) == (400, "device_id")
+    assert (len(api.asked), len(second_api.asked)) == (1, 0)
+
+
+@pytest.mark.parametrize("raw", [b"<html>", b'{"a": ', b"\xff\xfe", b""])
+def test_an_answer_that_is_not_json(api: ApiServer, raw: bytes) -> None:
+    api.on("GET", "/status", Answer(raw=raw))
+    with pytest.raises(ApiError, match="is not JSON"):
+        _client(api.url)[0].get("/status")
+
+
+@pytest.mark.parametrize("body", [[], None, 3, "text"])
+def test_an_answer_that_is_not_an_object(api: ApiServer, body: object) -> None:
+    api.on("GET", "/status", Answer(body=body))
+    with pytest.raises(ApiError, match="not an object"):
+        _client(api.url)[0].get("/status")
+
+
+def test_an_error_without_json_still_says_its_status(api: ApiServer) -> None:
+    api.on("GET", "/status", Answer(500, raw=b"oops"))
+    with pytest.raises(ApiError, match="answered 500: Internal Server Error"):
+        _client(api.url)[0].get("/status")
+
+
+def test_the_token_does_not_follow_a_redirect(api: ApiServer, second_api: ApiServer) -> None:
+    api.on("GET", "/status", Answer(302, {}, headers={"Location": second_api.url + "/status"}))
+    with pytest.raises(ApiError, match="answered 302"):
+        _client(api.url, token="t" * 32)[0].get("/status")
+    assert second_api.asked == []
+
+
+def test_an_answer_that_does_not_come(api: ApiServer) -> None:
+    never = threading.Event()
+    api.handle("GET", "/status", lambda asked: (never.wait(5), Answer(hang_up=True))[1])
+    with pytest.raises(ApiError, match="no answer in time"):
+        _client(api.url, timeout=0.05)[0].get("/status")
+    never.set()
+
+
+def test_a_token_that_no_header_can_carry(api: ApiServer) -> None:
+    with pytest.raises(ApiError):
+        _client(api.url, token="two\nlines")[0].get("/status")
+    assert api.asked == []
