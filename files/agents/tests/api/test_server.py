@@ -180,7 +180,7 @@ def test_stop_answers_what_has_come_in(monkeypatch: pytest.MonkeyPatch) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     http.stop()
-    released.set()
+    threading.Timer(0.3, released.set).start()
     for thread in (serving_thread, *clients):
         thread.join(TIMEOUT_S)
     assert [parsed(answer)[2] for answer in answers] == [{"done": True}] * len(clients)

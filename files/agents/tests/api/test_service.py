@@ -27,6 +27,10 @@ def app() -> Flask:
     def status() -> dict[str, Any]:
         return {"device_id": service.body(DeviceStatus).device_id}
 
+    @app.get("/device/<device_id>")
+    def device(device_id: str) -> dict[str, Any]:
+        return {"device_id": device_id}
+
     @app.get("/broken")
     def broken() -> None:
         raise RuntimeError("password=hunter2")
@@ -49,7 +53,7 @@ def test_only_reading_health_is_open(client: FlaskClient, method: str) -> None:
     assert client.open("/health", method=method, environ_base=REMOTE).status_code == 401
 
 
-@pytest.mark.parametrize("path", ["/status", "/nowhere", "http://localhost//health"])
+@pytest.mark.parametrize("path", ["/status", "/nowhere", "/device//router_1"])
 def test_everything_else_answers_401_first(client: FlaskClient, path: str) -> None:
     answer = client.post(path, data=b"{", environ_base=REMOTE)
     assert answer.status_code == 401
@@ -67,7 +71,7 @@ def test_a_new_token_counts_from_the_next_request_on(app: Flask, client: FlaskCl
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/nowhere", 404), ("GET", "/status", 405), ("GET", "http://localhost//health", 404)],
+    [("GET", "/nowhere", 404), ("GET", "/status", 405), ("GET", "/device//router_1", 404)],
 )
 def test_errors_are_json(client: FlaskClient, method: str, path: str, status: int) -> None:
     answer = client.open(path, method=method, headers=BEARER)
