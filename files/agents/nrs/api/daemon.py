@@ -25,6 +25,10 @@ _STOP_TIMEOUT_S = 5.0
 log = logging.getLogger(__name__)
 
 
+class ListenError(Exception):
+    """An address that cannot be listened on now."""
+
+
 class Daemon:
     """Serves `app` on `listener`, and `handlers` on the control socket of `unit`.
 
@@ -90,7 +94,11 @@ class Daemon:
 
 
 def run(start: Callable[[], Daemon]) -> int:
-    """Serve what `start` makes; the exit status, 2 when it raises ConfigError."""
+    """Serve what `start` makes; the exit status.
+
+    2 says that the configuration is wrong, so that systemd does not try again, 1
+    that the host does not allow something yet, such as an address in use.
+    """
     # Threads inherit the mask, so that signals reach the main thread's wait and nothing else.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
@@ -98,6 +106,9 @@ def run(start: Callable[[], Daemon]) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
+    except ListenError as error:
+        print(error, file=sys.stderr)
+        return 1
     else:
         return daemon.serve()
     finally:
@@ -113,11 +124,11 @@ def open_log(log_file: Path | None, source: str) -> None:
 
 
 def open_listener(address: IPAddress, port: int, source: str) -> socket.socket:
-    """Listen on `address`. Raises ConfigError that names `source`."""
+    """Listen on `address`. Raises ListenError that names `source`."""
     try:
         return listen(str(address), port)
     except OSError as error:
-        raise ConfigError(
+        raise ListenError(
             f"{source}: cannot listen on {address} port {port}: {error.strerror}"
         ) from None
 

@@ -26,7 +26,6 @@ from nrs.controller.models import Device
 from nrs.controller.presence import Presence, Seen
 from nrs.controller.views import Record
 
-_ATTEMPTS = 5
 _ROWS_PER_FLUSH = 1000
 _COLUMNS = (
     Device.device_id,
@@ -67,20 +66,18 @@ class Registry:
         with self._registering:
             self._allocation = config.ip_allocation
             self._tunnel_port = config.tunnel.default_port
-            self._load_addresses()
+            with self._database.reading() as session:
+                self._load_addresses(session)
 
     def register(self, request: Registration) -> tuple[Registered, bool]:
         """What the device is told, and whether it is new. Raises AddressTaken, PoolExhausted."""
         with self._registering:
-            for attempt in range(1, _ATTEMPTS + 1):
-                try:
-                    device, new = self._register(request)
-                    break
-                except IntegrityError:
-                    # Another process on the same database was quicker with this address.
-                    if attempt == _ATTEMPTS:
-                        raise
-                    self._load_addresses()
+            try:
+                device, new = self._register(request)
+            except IntegrityError:
+                # Another process on the same database was quicker with this address. Read
+                # inside the transaction, what is free cannot change again before the write.
+                device, new = self._register(request, refresh=True)
         self._presence.registered(request.device_id, self._clock())
         if new:
             log.info(
@@ -156,8 +153,10 @@ class Registry:
         self.flush()
         self._database.close()
 
-    def _register(self, request: Registration) -> tuple[Device, bool]:
+    def _register(self, request: Registration, *, refresh: bool = False) -> tuple[Device, bool]:
         with self._database.writing() as session:
+            if refresh:
+                self._load_addresses(session)
             device = session.get(Device, request.device_id)
             new = device is None
             if device is None:
@@ -211,9 +210,8 @@ class Registry:
             config_version=device.config_version,
         )
 
-    def _load_addresses(self) -> None:
-        with self._database.reading() as session:
-            rows = session.execute(select(Device.tun_ipv4, Device.tun_ipv6)).all()
+    def _load_addresses(self, session: Session) -> None:
+        rows = session.execute(select(Device.tun_ipv4, Device.tun_ipv6)).all()
         self._addresses = Addresses(self._allocation, ((row[0], row[1]) for row in rows))
 
     def _stored_presence(self) -> dict[str, Seen]:

@@ -16,6 +16,7 @@ from nrs.config.types import (
     Interface4,
     Interface6,
     IPAddress,
+    Label,
     Name,
     Network,
     Port,
@@ -27,7 +28,7 @@ class Endpoint(Section):
     """Who this endpoint is."""
 
     endpoint_id: Name
-    name: Annotated[str, Field(min_length=1, max_length=128)]
+    name: Label
     log_file: Path | None = None
 
 

@@ -17,6 +17,7 @@ from nrs.config.types import (
     Interface4,
     Interface6,
     IPNetwork,
+    Label,
     Name,
     Network,
     Port,
@@ -35,7 +36,7 @@ class Server(Section):
     """Who this routing server is and where it listens."""
 
     server_id: Name
-    name: Annotated[str, Field(min_length=1, max_length=128)]
+    name: Label
     tunnel_id: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] | Name
     bind_address: Address = ipaddress.IPv6Address("::")
     bind_port: Port = 51820

@@ -216,10 +216,10 @@ def test_a_changed_port_needs_a_restart(agent: Agent) -> None:
     assert "a changed bind_address or bind_port needs a restart" in agent.log()
 
 
-def failed_start(agent: Agent) -> list[str]:
+def failed_start(agent: Agent, status: int = 2) -> list[str]:
     process = agent.spawn()
     output, errors = process.communicate(timeout=TIMEOUT_S)
-    assert (process.returncode, output) == (2, "")
+    assert (process.returncode, output) == (status, "")
     return errors.splitlines()
 
 
@@ -249,7 +249,7 @@ def test_a_missing_file_stops_it(agent: Agent) -> None:
 
 def test_a_port_in_use_stops_it_with_one_line(agent: Agent) -> None:
     with socket.create_server(("127.0.0.1", agent.port)):
-        assert failed_start(agent) == [
+        assert failed_start(agent, 1) == [
             f"{agent.config}: server: cannot listen on 127.0.0.1 port {agent.port}:"
             " Address already in use"
         ]
@@ -257,7 +257,7 @@ def test_a_port_in_use_stops_it_with_one_line(agent: Agent) -> None:
 
 def test_an_address_of_another_host_stops_it(agent: Agent) -> None:
     agent.config.write_text("server: {bind_address: 192.0.2.1}\n")
-    (error,) = failed_start(agent)
+    (error,) = failed_start(agent, 1)
     assert "cannot listen on 192.0.2.1 port 8080: Cannot assign requested address" in error
 
 
