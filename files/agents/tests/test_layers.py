@@ -16,7 +16,6 @@ LAYERS = (
     {"config"},
     {"api", "system", "tunnel"},
     {"agent"},
-    {"agent"},
     {"router", "endpoint", "balancer", "controller"},
     {"cli", "__main__"},
 )

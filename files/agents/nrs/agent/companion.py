@@ -30,6 +30,7 @@ class Companion:
         self._started = 0.0
         self._delay = _FIRST_DELAY_S
         self._next_start = 0.0
+        self._restarting = False
 
     def start(self) -> None:
         """Start the process."""
@@ -45,17 +46,22 @@ class Companion:
                 if now - self._started > _HEALTHY_AFTER_S:
                     self._delay = _FIRST_DELAY_S
                 return
-            log.warning("%s ended with status %d", self._command[2], status)
             self._release()
+            if self._restarting:
+                self._restarting = False
+                self.start()
+                return
+            log.warning("%s ended with status %d", self._command[2], status)
             self._next_start = now + self._delay
             self._delay = min(2 * self._delay, _LONGEST_DELAY_S)
         elif now >= self._next_start:
             self.start()
 
     def restart(self) -> None:
-        """Replace the process, so that it reads its configuration again."""
-        self.stop()
-        self.start()
+        """Have the process replaced, so that it reads its configuration again; does not wait."""
+        if self._process is not None:
+            self._restarting = True
+            self._process.terminate()
 
     def stop(self) -> None:
         """End the process."""

@@ -14,7 +14,8 @@ from nrs.system import control
 
 log = logging.getLogger(__name__)
 
-_MOST_TUNNELS = 4096
+_MOST_TUNNELS = 400
+"""What fits into a request of 64 KB; the endpoints report every tunnel in any case."""
 _NOT_FOUND = 404
 
 

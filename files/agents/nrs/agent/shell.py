@@ -174,6 +174,8 @@ class PacketAgent(ABC, Generic[Config]):
         if self._config_error is None:
             pushed.write(pushed.state_directory(self.UNIT), version)
             self._pushed = version
+            # Not at once: it is the companion that waits for the answer to this push.
+            self.loop.call_later(_TEND_INTERVAL_S, self._companion.restart)
             log.info("pushed configuration %d is in force", version.version)
         else:
             log.error(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from nrs.config.types import Address, Address4, Address6, Label, Name, Port
 
@@ -89,8 +89,8 @@ class TunnelStatus(Message):
     """One tunnel as its device sees it; `peer_id` is the device at the other end."""
 
     peer_id: Name
-    up: bool
-    active: bool
+    up: StrictBool
+    active: StrictBool
     rtt_ms: Milliseconds | None = None
     since: Timestamp | None = None
 

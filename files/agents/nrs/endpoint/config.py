@@ -39,7 +39,8 @@ class Tunnel(KeyedSection):
     tun_ipv4: Interface4
     tun_ipv6: Interface6
     port: Port = 51820
-    keepalive_interval: Annotated[float, Field(ge=0.1, le=300, allow_inf_nan=False)] = 10.0
+    # A router takes a tunnel for down that has been silent for 30 s.
+    keepalive_interval: Annotated[float, Field(ge=0.1, le=25, allow_inf_nan=False)] = 10.0
     routes: list[Network] = Field(default_factory=list)
 
 

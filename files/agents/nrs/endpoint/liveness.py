@@ -81,6 +81,10 @@ class Liveness:
         self._hello_pause = timing.hello_first
         self._next_hello = now
 
+    def retime(self, timing: Timing) -> None:
+        """Go by another timing from now on."""
+        self.timing = timing
+
     @property
     def probe_number(self) -> int:
         """The number that the PROBE asked for last is to carry."""

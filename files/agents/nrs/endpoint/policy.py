@@ -62,7 +62,9 @@ class EndpointPolicy:
                 tunnel.close(self.engine)
                 del self.tunnels[router_id]
         for router in config.routers:
-            if router.router_id not in self.tunnels:
+            if router.router_id in self.tunnels:
+                self.tunnels[router.router_id].liveness.retime(self._timing())
+            else:
                 self.tunnels[router.router_id] = self._tunnel(router)
         if self.active not in self.tunnels:
             self.active = None
@@ -71,14 +73,17 @@ class EndpointPolicy:
 
     def _tunnel(self, router: Router) -> Tunnel:
         tunnel = self._config.tunnel
-        keepalive = tunnel.keepalive_interval
         return Tunnel(
             router,
             tunnel.port,
             StaticKey(tunnel.key),
             Claim(self._config.endpoint.endpoint_id, tunnel.tun_ipv4.ip, tunnel.tun_ipv6.ip),
-            Timing(keepalive=keepalive, dead=3 * keepalive),
+            self._timing(),
         )
+
+    def _timing(self) -> Timing:
+        keepalive = self._config.tunnel.keepalive_interval
+        return Timing(keepalive=keepalive, dead=3 * keepalive)
 
     def advise(self, router_id: str) -> None:
         """The load balancer's optimal router."""

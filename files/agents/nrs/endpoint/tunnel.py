@@ -25,6 +25,8 @@ REKEY_S = 3600.0
 """A session older than this is replaced by a new one, for forward secrecy."""
 _REKEY_RETRY_S = 5.0
 _PREVIOUS_S = 10.0
+_UNANSWERED_HELLOS = 4
+"""After this many an operator is told that the router does not answer."""
 _ATTEMPT_S = 5.0
 """A HELLO is repeated as it is for this long, then made anew."""
 
@@ -49,6 +51,7 @@ class Tunnel:
         self._previous: Session | None = None
         self._next_rekey = 0.0
         self._unreachable: str | None = None
+        self._hellos = 0
 
     @property
     def router_id(self) -> str:
@@ -112,6 +115,14 @@ class Tunnel:
                 Initiator(self._static, self._claim, index, secrets.token_bytes),
                 now,
             )
+        self._hellos += 1
+        if self._hellos == _UNANSWERED_HELLOS:
+            log.warning(
+                "%s at %s port %d does not answer; still trying",
+                self.router_id,
+                self.router.address,
+                self._port,
+            )
         engine.send_raw(self._socket, self._attempt[0].hello(), None, None)
 
     def renew(self, engine: Engine, now: float) -> None:
@@ -147,6 +158,7 @@ class Tunnel:
             )
             return Drop.SOURCE
         self._attempt = None
+        self._hellos = 0
         now = time.monotonic()
         if self._previous is not None:
             engine.remove_session(self._previous)

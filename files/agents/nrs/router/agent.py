@@ -85,7 +85,8 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         return config.server.log_file
 
     def take_over(self, config: RoutingServerConfig) -> None:
-        _install_nat(config)
+        if config.server.egress_interface != self.config.server.egress_interface:
+            _install_nat(config)
         self._policy.configure(config)
 
     def tend(self) -> None:
@@ -96,6 +97,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         return {
             "id": self.config.server.server_id,
             "name": self.config.server.name,
+            "tunnel_id": self.config.server.tunnel_id,
             "offloads": self._offloads(),
             "tunnels": [
                 {

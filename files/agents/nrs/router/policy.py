@@ -137,7 +137,7 @@ class RouterPolicy:
             )
         elif control.kind is Type.ROLE:
             self._role(device, session, control)
-        elif control.kind is Type.BYE:
+        elif control.kind is Type.BYE and session is device.current:
             log.info("tunnel to %s was closed by the endpoint", device.claim.endpoint_id)
             self._forget(self.table.remove(device))
 

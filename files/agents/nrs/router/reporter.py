@@ -46,7 +46,7 @@ class MetricsReporter:
         self._config = config
         self._socket = socket
         self._client = ApiClient(config.load_balancer.url, config.api.bearer_token)
-        self._last = self._bandwidth(control.request(socket, "metrics"))
+        self._last: Bandwidth | None = None
         self._failing: set[str] = set()
         psutil.cpu_percent()
 
@@ -61,7 +61,7 @@ class MetricsReporter:
             timestamp=time.time(),
             cpu_percent=min(100.0, psutil.cpu_percent()),
             memory_percent=psutil.virtual_memory().percent,
-            bandwidth_mbps=round(present.mbps_since(self._last), 3),
+            bandwidth_mbps=round(present.mbps_since(self._last), 3) if self._last else 0.0,
             active_tunnels=figures["active_tunnels"],
             total_rx_packets=figures["total_rx_packets"],
             total_tx_packets=figures["total_tx_packets"],

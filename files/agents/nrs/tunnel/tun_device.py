@@ -36,9 +36,9 @@ class TunDevice:
             request = struct.pack("16sH22x", name.encode(), _IFF_TUN | _IFF_NO_PI | _IFF_VNET_HDR)
             fcntl.ioctl(self.fd, _TUNSETIFF, request)
             self.offloads = self._enable_offloads()
-        except OSError:
+        except OSError as error:
             os.close(self.fd)
-            raise
+            raise OSError(error.errno, error.strerror, name) from None
 
     def _enable_offloads(self) -> tuple[str, ...]:
         for names in _ATTEMPTS:

@@ -48,9 +48,9 @@ class UdpSocket:
             self._socket.bind((address, port))
             if peer is not None:
                 self._socket.connect(peer)
-        except OSError:
+        except OSError as error:
             self._socket.close()
-            raise
+            raise OSError(error.errno, error.strerror, f"UDP {address} port {port}") from None
         self._connected = peer is not None
         self.segmentation = True
         self.coalescing = self._enable_gro()

@@ -95,6 +95,16 @@ def test_keepalive_as_configured() -> None:
     assert path.times(Action.PROBE) == pytest.approx([0, 1, 2, 3, 4, 5])
 
 
+def test_another_timing_counts_from_the_last_probe_on() -> None:
+    path = Simulation().open().run(1.0)
+    path.live.retime(Timing(keepalive=2.0, dead=6.0))
+    path.run(6.0)
+    assert path.times(Action.PROBE) == pytest.approx([0, 2, 4, 6])
+    path.rtt = None
+    path.run(7.0)
+    assert path.live.state is State.DOWN
+
+
 def test_a_busy_tunnel_is_probed_every_10_ms() -> None:
     path = Simulation().open().run(1.0, busy=True)
     assert set(gaps(path.times(Action.PROBE))) == {0.01}

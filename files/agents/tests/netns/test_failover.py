@@ -104,5 +104,18 @@ def test_a_router_without_state_gets_its_idle_endpoints_back(running: Running) -
     _, endpoint, router_a, _ = running
     router_a.kill()
     router_a.start()
-    wait_until(lambda: "endpoint_1" in router_a.tunnels(), 15, "the endpoint is back")
+    wait_until(lambda: "endpoint_1" in router_a.tunnels(), 30, "the endpoint is back")
     wait_until(lambda: both_up(endpoint), 5, "both tunnels up")
+
+
+def test_a_reload_changes_the_keepalive_of_a_tunnel_that_is_up(running: Running) -> None:
+    _, endpoint, *_ = running
+    before = endpoint.status()["figures"]["rx_datagrams"]
+    config = endpoint.config
+    config["tunnel"]["keepalive_interval"] = 0.1
+    endpoint.write(config)
+    endpoint.signal(signal.SIGHUP)
+    wait_until(
+        lambda: endpoint.status()["figures"]["rx_datagrams"] > before + 20, 8, "quick keepalives"
+    )
+    assert both_up(endpoint)

@@ -40,3 +40,13 @@ def test_a_pushed_mistake_is_refused_and_nothing_changes(running: Running) -> No
     assert endpoint.status()["config_version"] == 0
     assert "unknown key" in endpoint.status()["config_error"]
     assert world.ping(BUSINESS[0])
+
+
+def test_a_push_reaches_the_companion_too(running: Running) -> None:
+    """What only the companion reads, such as the load balancer's URL, needs a new one."""
+    _, endpoint, *_ = running
+    answer = endpoint.command(
+        "apply_config", version=1, config={"load_balancer": {"url": "http://127.0.0.1:18080"}}
+    )
+    assert answer == {"error": None}
+    wait_until(lambda: "127.0.0.1:18080" in endpoint.log, 15, "the companion asks the new URL")

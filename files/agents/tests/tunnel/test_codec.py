@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nrs.tunnel import wire
@@ -216,6 +216,7 @@ def test_udp_without_offload_is_written_packet_by_packet() -> None:
     length=st.integers(1, 65_000),
     options=st.sampled_from([b"", bytes(12)]),
 )
+@example(gso_size=1001, length=65_000, options=b"")  # 60 of 1,093 bytes are too much
 @settings(max_examples=60)
 def test_sends_fit_what_the_kernel_takes(gso_size: int, length: int, options: bytes) -> None:
     length = min(length, 256 * gso_size)
@@ -412,6 +413,7 @@ def test_a_batch(packets: list[tuple[int, bool, bool]]) -> None:
     [
         (b"\0", Drop.MALFORMED),
         (b"\0\0", Drop.MALFORMED),
+        (b"\0\0" + batch_entry(udp_packet(b"late"), False), Drop.MALFORMED),
         (b"\x80\0", Drop.MALFORMED),
         (b"\0\x1c", Drop.MALFORMED),
         (b"\0\x1c" + udp_packet(b"")[:-1], Drop.MALFORMED),
@@ -576,13 +578,15 @@ def test_no_body_upsets_the_assembler(body: bytes, flags: int, specific: int) ->
         VNET.unpack_from(frame)
 
 
-def test_data_between_slices_keeps_the_order() -> None:
+@pytest.mark.parametrize("batched", [False, True])
+def test_packets_between_slices_keep_the_order(batched: bool) -> None:
     whole = SuperPacket(TCP, noise(40), 10)
     sealer = Sealer(KEY, 7)
     slices = sealed(whole, sealer)
     single = udp_packet(b"between")
     receiver = Receiver()
-    receiver.train([*slices[:2], *datagrams(sealer.data(single)), *slices[2:]])
+    between = sealer.batch(batch_entry(single, False), 1) if batched else sealer.data(single)
+    receiver.train([*slices[:2], *datagrams(between), *slices[2:]])
     expected = whole.expected()
     assert receiver.packets() == [*expected[:2], single, *expected[2:]]
 
@@ -600,3 +604,12 @@ def test_parts_are_what_an_assembler_writes() -> None:
     assembler.segment(body, flags, specific)
     assembler.flush()
     assert isinstance(written[0][2], memoryview)
+
+
+def test_nothing_follows_the_last_slice() -> None:
+    """A short slice within a run would shift every boundary behind it."""
+    receiver = Receiver()
+    assert receiver.assembler.segment(*slice_of(HEAD, bytes(4), last=True)) is None
+    assert receiver.assembler.segment(*slice_of(HEAD, bytes(10), index=1)) is None
+    receiver.assembler.flush()
+    assert [len(packet) for packet in receiver.packets()] == [44, 50]
