@@ -107,7 +107,8 @@ class Commands:
         hosts.up()
         deploy.deploy(self._settings, self._network, self._progress, verbose=arguments.verbose)
         self._progress.say("the lab is up")
-        print(f"\n{observe.deployment(hosts)}\n\n{report.NEXT_STEPS}")
+        found = observe.deployment(hosts)
+        print(f"\n{found.text()}\n\n{report.next_steps(found.tunnels)}")
         return 0
 
     def _start_hosts(self, arguments: argparse.Namespace) -> int:
@@ -129,7 +130,7 @@ class Commands:
         for one, other in hosts.faults.present():
             print(f"packets between {one} and {other} are dropped")
         if observe.deployed(hosts):
-            print(f"\n{observe.deployment(hosts)}")
+            print(f"\n{observe.deployment(hosts).text()}")
         return 0
 
     def _exec(self, arguments: argparse.Namespace) -> int:

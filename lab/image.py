@@ -18,7 +18,6 @@ from lab.topology import MANAGEMENT, Topology
 FILES = Path(__file__).resolve().parent / "rootfs"
 REPOSITORY = "localhost/nrs-lab"
 SUITE = "bookworm"
-MIRROR = "http://deb.debian.org"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 # No pip and no venv: a deployment must not need them.
 PACKAGES = (
@@ -140,12 +139,18 @@ def _bootstrap_command(rootfs: Path) -> list[str]:
         *(f"--customize-hook={hook}" for hook in HOOKS),
         SUITE,
         "-",
-        *_sources(os.environ.get("NRS_LAB_MIRROR") or MIRROR),
+        *_sources(os.environ.get("NRS_LAB_MIRROR")),
     ]
 
 
-def _sources(mirror: str) -> list[str]:
-    """Lines of sources.list; the key is named because Ubuntu's apt does not trust it by itself."""
+def _sources(mirror: str | None) -> list[str]:
+    """Lines of sources.list for a mirror of one's own; else mmdebstrap knows Debian's.
+
+    The key is named because Ubuntu's apt does not trust it by itself; mmdebstrap
+    does that for its own choice.
+    """
+    if not mirror:
+        return []
     return [
         f"deb [signed-by={KEYRING}] {mirror}/{archive} {suite} main"
         for archive, suite in (

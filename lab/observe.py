@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from lab import report
 from lab.hosts import Hosts
 from lab.shell import LabError
-from lab.topology import MANAGEMENT, Host
+from lab.topology import MANAGEMENT
 
 # On the host itself: reads from loopback need no token.
 _GET_STATUS = (
@@ -41,24 +42,41 @@ def hosts_table(hosts: Hosts) -> str:
     return report.table(("HOST", "STATE", "ADDRESS", "INTERFACES", "CUT"), rows)
 
 
-def deployment(hosts: Hosts) -> str:
-    """The tunnel table and the routers' scores, or the reason why there are none."""
-    parts = []
-    endpoints = [host for host in hosts.topology.hosts if host.name.startswith("endpoint_")]
-    statuses = {}
-    for host in endpoints:
+@dataclass(frozen=True)
+class Deployment:
+    """What the agents report, and what could not be had of it."""
+
+    tunnels: dict[str, dict[str, Any]]  # `nrs status --json` by endpoint
+    scores: dict[str, Any] | None  # the load balancer's /status
+    problems: tuple[str, ...]
+
+    def text(self) -> str:
+        parts = list(self.problems)
+        if self.tunnels:
+            parts.append(report.tunnels(self.tunnels))
+        if self.scores is not None:
+            parts.append(report.scores(self.scores))
+        return "\n\n".join(parts)
+
+
+def deployment(hosts: Hosts) -> Deployment:
+    """Ask the endpoints and the load balancer; one that does not answer is a problem noted."""
+    tunnels: dict[str, dict[str, Any]] = {}
+    scores: dict[str, Any] | None = None
+    problems = []
+    for host in hosts.topology.hosts:
+        if not host.name.startswith("endpoint_"):
+            continue
         try:
-            statuses[host.name] = _status(hosts, host)
+            tunnels[host.name] = json.loads(hosts.podman.output(host, "nrs", "status", "--json"))
         except (LabError, ValueError) as error:
-            parts.append(f"{host.name}: no tunnel status: {_last_line(error)}")
-    if statuses:
-        parts.append(report.tunnels(statuses))
+            problems.append(f"{host.name}: no tunnel status: {_last_line(error)}")
     try:
         said = hosts.podman.output(hosts.topology.host("lb"), "python3", "-c", _GET_STATUS)
-        parts.append(report.scores(json.loads(said)))
+        scores = json.loads(said)
     except (LabError, ValueError) as error:
-        parts.append(f"lb: no scores: {_last_line(error)}")
-    return "\n\n".join(parts)
+        problems.append(f"lb: no scores: {_last_line(error)}")
+    return Deployment(tunnels, scores, tuple(problems))
 
 
 def deployed(hosts: Hosts) -> bool:
@@ -68,11 +86,6 @@ def deployed(hosts: Hosts) -> bool:
     except LabError:
         return False
     return True
-
-
-def _status(hosts: Hosts, host: Host) -> dict[str, Any]:
-    status: dict[str, Any] = json.loads(hosts.podman.output(host, "nrs", "status", "--json"))
-    return status
 
 
 def _last_line(error: Exception) -> str:

@@ -91,6 +91,8 @@ class Podman:
                 f"--label={self._label}", f"--label=nrs.host={host.name}",
                 f"--network=ns:{namespace}", "--no-hosts", "--dns=none",
                 "--restart=always", "--systemd=always", "--stop-signal=SIGRTMIN+3",
+                # Nothing of a host is kept, so it need not shut down before it is removed.
+                "--stop-timeout=0",
                 "--pids-limit=-1", "--ulimit=nofile=16384:16384", "--ulimit=nproc=20000:20000",
                 f"--cap-add={capabilities}", "--device=/dev/net/tun",
                 "--security-opt=unmask=/proc/sys", "--security-opt=apparmor=unconfined",
@@ -108,10 +110,10 @@ class Podman:
         for attempt in range(_ATTEMPTS):
             if not left:
                 return
-            # Nothing of a host is kept, so it need not shut down first. A container that ends
-            # by itself at this moment is refused, and goes at the next attempt.
+            # A container that ends by itself at this moment is refused, and goes at the next
+            # attempt.
             names = [f"{self._settings.name}-{host}" for host in sorted(left)]
-            command = self.command("rm", "--force", "--time=0", "--volumes", *names)
+            command = self.command("rm", "--force", "--volumes", *names)
             run(command, check=attempt == _ATTEMPTS - 1)
             left &= set(self.containers())
 

@@ -7,17 +7,27 @@ from typing import Any
 
 Row = Sequence[str]
 
-NEXT_STEPS = """\
+_NEXT_STEPS = """\
 What to try next:
   bin/lab exec endpoint_1 nrs status
   bin/lab exec endpoint_1 ping -c 5 -I tun0 198.51.100.10
   bin/lab exec endpoint_1 curl -o /dev/null http://[2001:db8:100::10]/100M.bin
   bin/lab exec endpoint_1 iperf3 -c 198.51.100.10
-  bin/lab blackhole endpoint_1 router_1      (and unblackhole)
-  bin/lab cut router_1 egress0               (and join)
-  bin/lab exec router_1 systemctl kill -s KILL routing_server
+  bin/lab blackhole endpoint_1 {router}      (and unblackhole)
+  bin/lab cut {router} egress0               (and join)
+  bin/lab exec {router} systemctl kill -s KILL routing_server
   bin/lab status
   bin/lab down"""
+
+
+def next_steps(statuses: Mapping[str, Mapping[str, Any]]) -> str:
+    """Commands worth trying; those that break something name the router in use."""
+    active = [
+        tunnel.get("router_id")
+        for tunnel in statuses.get("endpoint_1", {}).get("tunnels", ())
+        if tunnel.get("active")
+    ]
+    return _NEXT_STEPS.format(router=active[0] if active else "router_1")
 
 
 def table(title: Row, rows: Iterable[Row]) -> str:
