@@ -112,7 +112,7 @@ def test_a_good_body(client: FlaskClient) -> None:
         (b'{"device_id": "a", "timestamp": 5, "more": 1}', "more"),
         (
             b'{"device_id": "a", "timestamp": 5, "tunnels":'
-            b' [{"peer_id": "b", "up": true, "active": 1, "rtt_ms": -1}]}',
+            b' [{"peer_id": "b", "up": true, "active": true, "rtt_ms": -1}]}',
             "tunnels.0.rtt_ms",
         ),
     ],
