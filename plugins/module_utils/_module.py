@@ -45,6 +45,7 @@ class ApiModule(AnsibleModule):
         except ApiError as error:
             self.fail_json(msg=str(error), status=error.status, field=error.field)
         self.exit_json(**{"changed": False, **result})
+        raise AssertionError("exit_json returned")
 
     def _connection(self) -> Connection:
         params = self.params
@@ -65,8 +66,9 @@ class ApiModule(AnsibleModule):
         )
 
     def _token(self) -> str | None:
+        token: str | None = self.params["token"]
         if self.params["token_file"] is None:
-            return self.params["token"]
+            return token
         try:
             token = Path(self.params["token_file"]).read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError) as error:

@@ -101,7 +101,7 @@ def read(client: Client, params: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point."""
-    options = {
+    options: dict[str, dict[str, Any]] = {
         "endpoint_id": {"type": "str", "required": True},
         "candidates": {"type": "list", "elements": "str"},
     }

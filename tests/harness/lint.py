@@ -29,6 +29,15 @@ def run(report: Report, cache: Cache) -> None:
     ]
     for name, where, command in steps:
         report.step(PART, name, command, cwd=where, env=env, limit=_LIMIT_S)
+    plugins = [copy / "plugins", copy / "tests" / "unit"]
+    report.step(
+        PART,
+        "mypy plugins",
+        ["mypy", "--config-file", copy / "tests" / "mypy.ini", *plugins],
+        cwd=cache.collections,
+        env=env,
+        limit=_LIMIT_S,
+    )
     env = tools.ansible_environment(cache, ansible)
     for name, command in (
         ("yamllint", ["yamllint", "--strict", "."]),

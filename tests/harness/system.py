@@ -35,7 +35,7 @@ class _System:
     def run(self) -> None:
         try:
             if self._deploy():
-                self._pytest("deployed system", "tests/system/deployed", 900)
+                self._pytest("deployed system", "tests/system/deployed", 1200)
             else:
                 self._diagnose()
         finally:
@@ -51,7 +51,7 @@ class _System:
         return (
             self._step("hosts", [_LAB, "hosts"], 600)
             and self._step("wheels", ["ansible-playbook", *playbook], 600)
-            and self._step("molecule", self._at_control_node(*_MOLECULE), 900)
+            and self._step("molecule", self._at_control_node(*_MOLECULE), 1200)
         )
 
     def _diagnose(self) -> None:

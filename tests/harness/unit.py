@@ -7,7 +7,7 @@ from harness.report import Report
 from harness.settings import AGENTS, CHECKOUT, Cache, environment
 
 PART = "unit"
-_LIMIT_S = 600
+_LIMIT_S = 900
 _PYTEST = ("-m", "pytest", "-p", "no:cacheprovider", "--timeout=120", "--durations=5")
 
 

@@ -25,3 +25,13 @@ def test_scores_show_what_is_missing_as_a_dash():
 def test_columns_line_up():
     lines = report.table(("A", "B"), [("longer", "x"), ("s", "y")]).splitlines()
     assert len({line.index(column) for line, column in zip(lines, "Bxy", strict=True)}) == 1
+
+
+def test_what_to_break_next_is_what_is_in_use():
+    tunnels = [
+        {"router_id": "router_1", "active": False},
+        {"router_id": "router_2", "active": True},
+    ]
+    text = report.next_steps({"endpoint_1": {"tunnels": tunnels}})
+    assert "blackhole endpoint_1 router_2" in text
+    assert "blackhole endpoint_1 router_1" in report.next_steps({})

@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.nrs.network_routing.plugins.filter.desired_topology import (
     desired_topology,
 )
 
 
 def test_devices_by_their_ids() -> None:
-    hostvars = {
+    hostvars: dict[str, dict[str, Any]] = {
         "r1.example.org": {
             "routing_server_server_id": "router_1",
             "routing_server_tun_ipv4": "10.10.1.1/16",
