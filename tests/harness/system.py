@@ -36,6 +36,7 @@ class _System:
         try:
             if self._deploy():
                 self._pytest("deployed system", "tests/system/deployed", 1200)
+                self._step("molecule destroy", self._at_control_node("molecule", "destroy"), 120)
             else:
                 self._diagnose()
         finally:
