@@ -40,7 +40,7 @@ _SWITCH_INTERVAL_S = 0.0005
 """`sys.setswitchinterval`: how soon other threads give the packet loop way."""
 _TAKE_OVER_TIMEOUT_S = 4.0
 
-SetUpError = (OSError, LinkError, NftablesError)
+SetUpError = (OSError, LinkError, NftablesError, codec.CodecError)
 
 
 class PacketAgent(ABC, Generic[Config]):
@@ -59,6 +59,7 @@ class PacketAgent(ABC, Generic[Config]):
     ) -> None:
         self.config = config
         self.cleanup = cleanup
+        self.codec = codec.load()
         self.loop = PacketLoop()
         cleanup.callback(self.loop.close)
         self.links = Links()
@@ -189,7 +190,7 @@ class PacketAgent(ABC, Generic[Config]):
     def _status(self, _: dict[str, Any]) -> dict[str, Any]:
         return {
             "role": self.UNIT,
-            "codec": codec.NAME,
+            "codec": self.codec.name,
             **self.status(),
             "figures": self.engine.figures.as_dict(),
             "longest_turn_ms": round(self.loop.longest_turn_s * 1000, 2),

@@ -14,7 +14,6 @@ from nrs.endpoint.config import NetworkAccessEndpointConfig
 from nrs.endpoint.liveness import State
 from nrs.endpoint.policy import EndpointPolicy
 from nrs.system.links import LinkError
-from nrs.tunnel import codec
 from nrs.tunnel.engine import Engine
 
 log = logging.getLogger(__name__)
@@ -54,7 +53,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         tunnel = self.config.tunnel
         self._tun = self.open_device(tunnel.interface_name, tunnel.tun_ipv4, tunnel.tun_ipv6)
         self._policy = EndpointPolicy(self.config, self.loop, self.links)
-        self.engine = Engine(self._tun, self.loop, self._policy)
+        self.engine = Engine(self._tun, self.loop, self._policy, self.codec)
         self.cleanup.callback(self._policy.close)
         self._policy.start(self.engine)
         self.cleanup.callback(self._remove_routes)
@@ -65,7 +64,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
             self.config.endpoint.endpoint_id,
             self._tun.name,
             ", ".join(self._policy.tunnels),
-            codec.NAME,
+            self.codec.name,
             ", ".join(self._offloads()) or "none",
         )
 

@@ -11,8 +11,7 @@ from nrs.endpoint.failover import View, choose
 from nrs.endpoint.liveness import State, Timing
 from nrs.endpoint.tunnel import Tunnel
 from nrs.system.links import Links
-from nrs.tunnel import inner, wire
-from nrs.tunnel.codec import Part
+from nrs.tunnel import wire
 from nrs.tunnel.engine import Control, Engine
 from nrs.tunnel.figures import Drop
 from nrs.tunnel.handshake import StaticKey
@@ -101,9 +100,8 @@ class EndpointPolicy:
         self._quicken()
         return tunnel.session
 
-    def allowed(self, session: Session, packet: Part) -> bool:
+    def delivered(self, session: Session) -> None:
         self._quicken()
-        return inner.destination(packet) in session.owned
 
     def handshake(
         self,

@@ -11,6 +11,7 @@ from nrs.endpoint.config import Router
 from nrs.endpoint.liveness import Action, Liveness, Timing
 from nrs.system.links import Links
 from nrs.tunnel import wire
+from nrs.tunnel.codec.interface import Check
 from nrs.tunnel.engine import Control, Engine
 from nrs.tunnel.figures import Drop
 from nrs.tunnel.handshake import BadTag, HandshakeError, Initiator, StaticKey
@@ -163,7 +164,9 @@ class Tunnel:
         if self._previous is not None:
             engine.remove_session(self._previous)
         self._previous = self.session
-        self.session = open_session(agreed, self._owned, self._socket, now)
+        self.session = open_session(
+            engine.codec, agreed, self._owned, Check.DESTINATION, self._socket, now
+        )
         engine.add_session(self.session)
         self.router_addresses = (ack.tun_ipv4.packed, ack.tun_ipv6.packed)
         self.liveness.session_opened(now)

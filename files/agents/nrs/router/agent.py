@@ -14,7 +14,6 @@ from nrs.config.pushed import Pushed
 from nrs.router.config import RoutingServerConfig
 from nrs.router.policy import RouterPolicy
 from nrs.system import forwarding, nftables
-from nrs.tunnel import codec
 from nrs.tunnel.engine import Engine
 from nrs.tunnel.udp_socket import UdpSocket
 
@@ -56,7 +55,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         self.cleanup.callback(_remove_nat)
         _install_nat(self.config)
         self._policy = RouterPolicy(self.config, self.links)
-        self.engine = Engine(self._tun, self.loop, self._policy)
+        self.engine = Engine(self._tun, self.loop, self._policy, self.codec)
         self.engine.add_socket(self._socket)
         self._policy.start(self.engine)
         self.cleanup.callback(self._policy.close)
@@ -67,7 +66,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             server.bind_address,
             server.bind_port,
             self._tun.name,
-            codec.NAME,
+            self.codec.name,
             ", ".join(self._offloads()) or "none",
         )
 

@@ -13,8 +13,8 @@ from nrs.router import claims
 from nrs.router.config import RoutingServerConfig
 from nrs.router.session_table import Device, Pending, SessionTable
 from nrs.system.links import LinkError, Links
-from nrs.tunnel import inner, wire
-from nrs.tunnel.codec import Part
+from nrs.tunnel import wire
+from nrs.tunnel.codec.interface import Check
 from nrs.tunnel.engine import Control, Engine, describe
 from nrs.tunnel.figures import Drop
 from nrs.tunnel.handshake import BadTag, HandshakeError, Identity, Offer, Responder
@@ -67,8 +67,8 @@ class RouterPolicy:
     def select(self, destination: bytes) -> Session | None:
         return self.table.select(destination)
 
-    def allowed(self, session: Session, packet: Part) -> bool:
-        return inner.source(packet) in session.owned
+    def delivered(self, session: Session) -> None:
+        """Nothing to do: liveness is the endpoints' business."""
 
     def handshake(
         self,
@@ -125,8 +125,11 @@ class RouterPolicy:
         if device is None:
             return
         if control.kind is Type.PROBE:
-            window = session.opener.windows[control.lane]
-            answer = ProbeAck(wire.decode_probe(control.body), window.highest, window.received)
+            answer = ProbeAck(
+                timestamp_us=wire.decode_probe(control.body),
+                highest=session.opener.highest(control.lane),
+                received=session.opener.received(control.lane),
+            )
             self._role(device, session, control)
             self.engine.send_control(
                 session,
@@ -155,7 +158,9 @@ class RouterPolicy:
         answer, agreed = self._responder.accept(offer, index, RouterFlag(0), secrets.token_bytes)
         claim = offer.hello.claim
         owned = Owned([claim.tun_ipv4.packed, claim.tun_ipv6.packed], claim.prefixes)
-        session = open_session(agreed, owned, socket, now, peer=peer, local=local)
+        session = open_session(
+            self.engine.codec, agreed, owned, Check.SOURCE, socket, now, peer=peer, local=local
+        )
         pending = Pending(session, offer.hello.nonce, answer, now)
         pushed_out = self.table.offer(claim, pending)
         if pushed_out is not None:

@@ -6,8 +6,8 @@ import logging
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from nrs.tunnel import codec, inner, virtio, wire
-from nrs.tunnel.codec import Part
+from nrs.tunnel import inner, wire
+from nrs.tunnel.codec.interface import Codec, Opened, Stop
 from nrs.tunnel.figures import Drop, Figures
 from nrs.tunnel.loop import PacketLoop
 from nrs.tunnel.session import Session
@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 _BUFFER_BYTES = 70_000
 _READS_A_TURN = 64
 _COMPLAINT_INTERVAL_S = 1.0
-_DATA_TYPES = frozenset({Type.DATA, Type.SEGMENT, Type.BATCH})
 _HANDSHAKE_TYPES = frozenset({Type.HELLO, Type.HELLO_ACK})
+_OPENER_DROPS = (Drop.TAG, Drop.REPLAY, Drop.SOURCE, Drop.MALFORMED)
 _TYPES = {int(kind): kind for kind in Type}
 
 
@@ -31,8 +31,8 @@ class Policy(Protocol):
     def select(self, destination: bytes) -> Session | None:
         """The session that a packet to `destination` (4 or 16 bytes) is sent through."""
 
-    def allowed(self, session: Session, packet: Part) -> bool:
-        """Whether a packet that came out of `session` may be delivered."""
+    def delivered(self, session: Session) -> None:
+        """Packets have come out of `session`."""
 
     def handshake(
         self,
@@ -63,29 +63,33 @@ class Control:
     body: bytes
 
 
-class _Batch:
-    """Small packets that wait, at most until the TUN queue is empty, for one datagram."""
+@dataclass(frozen=True)
+class _Origin:
+    """Where a train came from, and what the kernel said of it."""
 
-    __slots__ = ("frames", "length")
-
-    def __init__(self) -> None:
-        self.frames: list[tuple[bytes, int, int]] = []
-        self.length = 0
+    socket: UdpSocket
+    peer: tuple[Any, ...]
+    local: bytes | None
+    each: int
+    ecn: int
 
 
 class Engine:
     """Carries packets between a TUN device and sessions."""
 
-    def __init__(self, tun: TunDevice, loop: PacketLoop, policy: Policy) -> None:
+    def __init__(self, tun: TunDevice, loop: PacketLoop, policy: Policy, codec: Codec) -> None:
         self.tun = tun
         self.figures = Figures()
         self.sessions: dict[int, Session] = {}
         self._loop = loop
         self._policy = policy
         self._clock = loop.clock
-        self._from_tun = bytearray(_BUFFER_BYTES)
+        self.codec = codec
+        self._frames = codec.frames()
+        self._outbox = codec.outbox()
+        self._inbox = codec.inbox(udp_offload=tun.udp_offload)
         self._from_udp = bytearray(_BUFFER_BYTES)
-        self._batches: dict[Session, _Batch] = {}
+        self._from_udp_view = memoryview(self._from_udp)
         self._complained = -_COMPLAINT_INTERVAL_S
         loop.add_reader(tun.fd, self._read_tun)
 
@@ -100,12 +104,6 @@ class Engine:
     def add_session(self, session: Session) -> None:
         """Receive for `session`."""
         self.sessions[session.local_index] = session
-        session.assembler = codec.Assembler(
-            self._deliver,
-            lambda packet: self._policy.allowed(session, packet),
-            self.figures,
-            udp_offload=self.tun.udp_offload,
-        )
 
     def remove_session(self, session: Session) -> None:
         """Forget `session`."""
@@ -132,189 +130,171 @@ class Engine:
         except OSError:
             self.figures.dropped(Drop.FULL)
 
-    def _deliver(self, parts: list[Part]) -> None:
-        try:
-            self.tun.write(parts)
-        except BlockingIOError:
-            self.figures.dropped(Drop.FULL)
-        except OSError:
-            self.figures.dropped(Drop.MALFORMED)
-
     # -- from the TUN device to sessions
 
     def _read_tun(self) -> None:
-        buffer = self._from_tun
-        view = memoryview(buffer)
+        frames = self._frames
         now = self._clock()
-        try:
-            for _ in range(_READS_A_TURN):
-                length = self.tun.read_into(buffer)
-                self._outbound(view[:length], now)
-        except BlockingIOError:
-            pass
-        finally:
-            for session, batch in self._batches.items():
-                self._flush(session, batch)
-            self._batches.clear()
+        for _ in range(_READS_A_TURN):
+            frames.read(self.tun.fd)
+            if not frames.count:
+                return
+            self._route(now)
 
-    def _outbound(self, frame: memoryview, now: float) -> None:
-        packet = frame[virtio.HEADER_BYTES :]
+    def _route(self, now: float) -> None:
+        """Send runs of frames for the same session together; a flow is looked up once."""
+        frames = self._frames
+        began, run = 0, None
+        first = 0
+        while first < frames.count:
+            end = frames.group(first)
+            session = self._select(frames.packet(first), end - first)
+            if session is not run:
+                if run is not None:
+                    self._seal(run, began, first, now)
+                began, run = first, session
+            first = end
+        if run is not None:
+            self._seal(run, began, first, now)
+
+    def _select(self, packet: memoryview, count: int) -> Session | None:
         destination = inner.destination(packet)
         if not inner.is_unicast(destination):
-            return
+            return None
         session = self._policy.select(destination)
         if session is None:
-            self.figures.dropped(Drop.NO_SESSION)
-            return
+            self.figures.dropped(Drop.NO_SESSION, count)
+        return session
+
+    def _seal(self, session: Session, first: int, end: int, now: float) -> None:
         session.last_data_sent = now
-        flags, gso_type, _, _, start, offset = virtio.HEADER.unpack_from(frame)
-        batch = self._batches.get(session)
-        if gso_type:
-            if batch is not None:
-                self._flush(session, self._batches.pop(session))
-            self._send_segments(session, frame, len(packet))
-            return
-        self.figures.tx_packets += 1
-        self.figures.tx_bytes += len(packet)
-        if not flags & virtio.NEEDS_CHECKSUM:
-            start = offset = 0
-        size = len(packet) + 2
-        if size > wire.LARGEST_BODY or (start and not _derivable(packet, start, offset)):
-            if batch is not None:
-                self._flush(session, self._batches.pop(session))
-            self._send(session, session.sealer.data(packet, start, offset))
-            return
-        if batch is None:
-            batch = self._batches[session] = _Batch()
-        elif batch.length + size > wire.LARGEST_BODY:
-            self._flush(session, batch)
-            batch = self._batches[session] = _Batch()
-        batch.frames.append((bytes(packet), start, offset))
-        batch.length += size
-
-    def _send_segments(self, session: Session, frame: memoryview, length: int) -> None:
-        try:
-            for sealed in session.sealer.segments(frame):
-                self.figures.tx_packets += len(sealed.parts) // 3
-                self._send(session, sealed)
-        except ValueError as error:
-            log.debug("super-packet not carried: %s", error)
-            self.figures.dropped(Drop.MALFORMED)
-        self.figures.tx_bytes += length
-
-    def _flush(self, session: Session, batch: _Batch) -> None:
-        if len(batch.frames) == 1:
-            packet, start, offset = batch.frames[0]
-            self._send(session, session.sealer.data(packet, start, offset))
-            return
-        body = b"".join(codec.batch_entry(packet, start != 0) for packet, start, _ in batch.frames)
-        self.figures.batches += 1
-        self.figures.batched_packets += len(batch.frames)
-        self._send(session, session.sealer.batch(body, len(batch.frames)))
-
-    def _send(self, session: Session, sealed: codec.Sealed) -> None:
-        count = len(sealed.parts) // 3
-        try:
-            if session.socket.send(sealed, session.peer, session.local):
-                self.figures.tx_datagrams += count
+        figures, outbox = self.figures, self._outbox
+        while first < end:
+            outbox.clear()
+            sealed = outbox.seal(session.sealer, self._frames, first, end)
+            figures.tx_packets += sealed.packets
+            figures.tx_bytes += sealed.bytes
+            figures.batches += sealed.batches
+            figures.batched_packets += sealed.batched
+            if sealed.malformed:
+                figures.dropped(Drop.MALFORMED, sealed.malformed)
+            self._send_all(session)
+            if sealed.next == first:
+                figures.dropped(Drop.MALFORMED)
+                first += 1
             else:
-                self.figures.dropped(Drop.FULL, count)
-        except OSError:
-            self.figures.dropped(Drop.FULL, count)
+                first = sealed.next
+
+    def _send_all(self, session: Session) -> None:
+        send, data, figures = session.socket.send, self._outbox.view, self.figures
+        for train in self._outbox.sends():
+            count = -(-train.length // train.each)
+            try:
+                if send(data, train, session.peer, session.local):
+                    figures.tx_datagrams += count
+                else:
+                    figures.dropped(Drop.FULL, count)
+            except OSError:
+                figures.dropped(Drop.FULL, count)
 
     # -- from UDP sockets to the TUN device
 
     def _read_udp(self, socket: UdpSocket) -> None:
-        buffer = self._from_udp
-        view = memoryview(buffer)
+        buffer, view = self._from_udp, self._from_udp_view
         for _ in range(_READS_A_TURN):
             try:
-                length, each, peer, local = socket.receive_into(buffer)
+                length, each, ecn, peer, local = socket.receive_into(buffer)
             except BlockingIOError:
                 return
             except OSError:
                 continue  # an ICMP error of something sent earlier
             if length:
-                self._train(view[:length], each, socket, peer or (), local)
+                self._train(view[:length], _Origin(socket, peer or (), local, each, ecn))
 
-    def _train(
-        self,
-        train: memoryview,
-        each: int,
-        socket: UdpSocket,
-        peer: tuple[Any, ...],
-        local: bytes | None,
-    ) -> None:
+    def _train(self, train: memoryview, origin: _Origin) -> None:
+        """Open the datagrams of a train, usually all of one session."""
+        each, end = origin.each, len(train)
         now = self._clock()
-        touched: Session | None = None
-        for offset in range(0, len(train), each):
-            datagram = train[offset : offset + each]
-            session = self._datagram(datagram, socket, peer, local, now)
-            if touched is not None and session is not touched:
-                touched.assembler.flush()
-            touched = session
-        if touched is not None:
-            touched.assembler.flush()
+        start = 0
+        while start < end:
+            datagram = train[start : start + each]
+            session = self._session_of(datagram, origin)
+            if session is None:
+                start += each
+                continue
+            opened = self._inbox.open(session.opener, train, each, start, origin.ecn)
+            self._account(opened, origin)
+            full, refused = self._inbox.write(self.tun.fd)
+            if full:
+                self.figures.dropped(Drop.FULL, full)
+            if refused:
+                self.figures.dropped(Drop.MALFORMED, refused)
+            if opened.authentic:
+                self._heard(session, opened, origin, now)
+            start = opened.at
+            if opened.stop is Stop.CONTROL:
+                self._control(session, train[start : start + opened.size])
+                start += each
 
-    def _datagram(
-        self,
-        datagram: memoryview,
-        socket: UdpSocket,
-        peer: tuple[Any, ...],
-        local: bytes | None,
-        now: float,
-    ) -> Session | None:
-        """Open one datagram; the session it belongs to if it was authentic."""
-        self.figures.rx_datagrams += 1
+    def _session_of(self, datagram: memoryview, origin: _Origin) -> Session | None:
+        """Whose session this is; counts what belongs to none, and answers handshakes."""
         if len(datagram) < wire.OVERHEAD:
-            self._drop(Drop.MALFORMED)
+            self._refuse(Drop.MALFORMED)
             return None
-        first, flags, _, lane, index, sequence, specific = wire.HEADER.unpack_from(datagram)
+        first, _, _, _, index, _, _ = wire.HEADER.unpack_from(datagram)
         kind = _TYPES.get(first & 0x0F)
         if first >> 4 != wire.VERSION or kind is None:
-            self._drop(Drop.MALFORMED)
+            self._refuse(Drop.MALFORMED)
             return None
         if kind in _HANDSHAKE_TYPES:
-            reason = self._policy.handshake(kind, bytes(datagram), socket, peer, local)
+            self.figures.rx_datagrams += 1
+            reason = self._policy.handshake(
+                kind, bytes(datagram), origin.socket, origin.peer, origin.local
+            )
             if reason is not None:
-                self._drop(reason, peer)
+                self._drop(reason, origin.peer)
             return None
         session = self.sessions.get(index)
         if session is None:
-            self._drop(Drop.NO_SESSION)
-            return None
-        reason = session.opener.verify(datagram, lane, sequence)
-        if reason is not None:
-            self._drop(reason, peer)
-            return None
+            self._refuse(Drop.NO_SESSION)
+        return session
+
+    def _account(self, opened: Opened, origin: _Origin) -> None:
+        figures = self.figures
+        figures.rx_datagrams += opened.datagrams
+        figures.rx_packets += opened.packets
+        figures.rx_bytes += opened.bytes
+        if any(opened.drops):
+            for reason, count in zip(_OPENER_DROPS, opened.drops, strict=True):
+                if count:
+                    self._drop(reason, origin.peer, count)
+
+    def _heard(self, session: Session, opened: Opened, origin: _Origin, now: float) -> None:
         session.last_received = now
-        if session.peer is not None and sequence == session.opener.windows[lane].highest:
-            session.peer, session.local = peer, local
+        if session.peer is not None and opened.newest:
+            session.peer, session.local = origin.peer, origin.local
         if not session.confirmed:
             session.confirmed = True
             self._policy.confirmed(session)
-        body = datagram[wire.HEADER_BYTES : len(datagram) - wire.TAG_BYTES]
-        if kind not in _DATA_TYPES:
-            session.assembler.flush()
-            control = Control(kind, flags, lane, sequence, specific, bytes(body))
-            try:
-                self._policy.control(session, control)
-            except wire.Malformed:
-                self._drop(Drop.MALFORMED)
-            return session
-        session.last_data_received = now
-        if kind is Type.SEGMENT:
-            reason = session.assembler.segment(body, flags, specific)
-        elif kind is Type.BATCH:
-            reason = session.assembler.batch(body)
-        else:
-            reason = session.assembler.data(body, flags, specific)
-        if reason is not None:
-            self._drop(reason)
-        return session
+        if opened.data:
+            session.last_data_received = now
+            self._policy.delivered(session)
 
-    def _drop(self, reason: Drop, peer: tuple[Any, ...] = ()) -> None:
-        self.figures.dropped(reason)
+    def _control(self, session: Session, datagram: memoryview) -> None:
+        first, flags, _, lane, _, sequence, specific = wire.HEADER.unpack_from(datagram)
+        body = bytes(datagram[wire.HEADER_BYTES : len(datagram) - wire.TAG_BYTES])
+        control = Control(_TYPES[first & 0x0F], flags, lane, sequence, specific, body)
+        try:
+            self._policy.control(session, control)
+        except wire.Malformed:
+            self._drop(Drop.MALFORMED)
+
+    def _refuse(self, reason: Drop) -> None:
+        self.figures.rx_datagrams += 1
+        self._drop(reason)
+
+    def _drop(self, reason: Drop, peer: tuple[Any, ...] = (), count: int = 1) -> None:
+        self.figures.dropped(reason, count)
         now = self._clock()
         if reason is Drop.TAG and now - self._complained >= _COMPLAINT_INTERVAL_S:
             self._complained = now
@@ -331,9 +311,3 @@ def describe(peer: tuple[Any, ...]) -> str:
         return "the connected peer"
     host = str(peer[0]).removeprefix("::ffff:")
     return f"[{host}]:{peer[1]}" if ":" in host else f"{host}:{peer[1]}"
-
-
-def _derivable(packet: memoryview, start: int, offset: int) -> bool:
-    """Whether a receiver finds the partial checksum of a BATCH entry by itself."""
-    protocol, at = inner.transport(packet)
-    return at == start and inner.CHECKSUM_OFFSET.get(protocol) == offset

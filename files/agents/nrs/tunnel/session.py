@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from nrs.tunnel.codec import Assembler, Opener, Sealer
+from nrs.tunnel.codec.interface import Check, Codec, Opener, Sealer
 from nrs.tunnel.handshake import SessionSecrets
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.udp_socket import UdpSocket
@@ -32,23 +32,24 @@ class Session:
     last_received: float = 0.0
     last_data_received: float = -1e9
     last_data_sent: float = -1e9
-    assembler: Assembler = field(init=False)
 
 
 def open_session(
+    codec: Codec,
     secrets: SessionSecrets,
     owned: Owned,
+    check: Check,
     socket: UdpSocket,
     now: float,
     *,
     peer: SocketAddress | None = None,
     local: bytes | None = None,
 ) -> Session:
-    """The session that a handshake has agreed on."""
+    """The session that a handshake has agreed on; `check` holds its packets against `owned`."""
     return Session(
         local_index=secrets.local_index,
-        sealer=Sealer(secrets.send_key, secrets.peer_index, secrets.key_id),
-        opener=Opener(secrets.receive_key),
+        sealer=codec.sealer(secrets.send_key, secrets.peer_index, secrets.key_id),
+        opener=codec.opener(secrets.receive_key, secrets.local_index, owned, check),
         owned=owned,
         socket=socket,
         created=now,

@@ -9,13 +9,14 @@ import struct
 from contextlib import suppress
 from typing import Any
 
-from nrs.tunnel.codec import Part, Sealed
+from nrs.tunnel.codec.interface import Send
 
 _UDP_SEGMENT = 103
 _UDP_GRO = 104
 _SO_RCVBUFFORCE = 33
 _SO_SNDBUFFORCE = 32
 _IP_MTU_DISCOVER = 10
+_IP_RECVTOS = 13
 _IPV6_MTU_DISCOVER = 23
 _PMTUDISC_DONT = 0
 _BUFFER_BYTES = 26_214_400
@@ -23,7 +24,7 @@ _ANCILLARY_BYTES = 128
 _WRITABLE_WAIT_MS = 2
 _U16 = struct.Struct("=H")
 _I32 = struct.Struct("=i")
-_PKTINFO6_BYTES = 20
+_ANY_INTERFACE = bytes(4)
 
 _NO_OFFLOAD = frozenset({errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT})
 _TOO_LONG = frozenset({errno.EMSGSIZE, errno.EINVAL})
@@ -51,6 +52,7 @@ class UdpSocket:
         except OSError as error:
             self._socket.close()
             raise OSError(error.errno, error.strerror, f"UDP {address} port {port}") from None
+        self._family = family
         self._connected = peer is not None
         self.segmentation = True
         self.coalescing = self._enable_gro()
@@ -69,9 +71,11 @@ class UdpSocket:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
             sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_DONT)
         with suppress(OSError):
             sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_DONT)
+            sock.setsockopt(socket.IPPROTO_IP, _IP_RECVTOS, 1)
         if device is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode() + b"\0")
 
@@ -99,59 +103,77 @@ class UdpSocket:
 
     def receive_into(
         self, buffer: bytearray
-    ) -> tuple[int, int, tuple[Any, ...] | None, bytes | None]:
-        """A train: bytes, bytes of each datagram but the last, peer, pktinfo of our address.
+    ) -> tuple[int, int, int, tuple[Any, ...] | None, bytes | None]:
+        """A train: bytes, bytes of each datagram but the last, ECN, peer, pktinfo of our address.
 
         Raises BlockingIOError when nothing is there, OSError for a pending error.
         """
         length, ancillary, _, peer = self._socket.recvmsg_into([buffer], _ANCILLARY_BYTES)
-        each, local = length, None
+        each, ecn, local = length, 0, None
         for level, kind, data in ancillary:
-            if level == socket.IPPROTO_UDP and kind == _UDP_GRO:
-                each = _I32.unpack_from(data)[0]
-            elif level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
-                local = data[:16] + bytes(_PKTINFO6_BYTES - 16)
-        return length, each, peer, local
+            if level == socket.IPPROTO_UDP:
+                if kind == _UDP_GRO:
+                    each = _I32.unpack_from(data)[0]
+            elif level == socket.IPPROTO_IPV6:
+                if kind == socket.IPV6_PKTINFO:
+                    local = data[:16] + _ANY_INTERFACE
+                elif kind == socket.IPV6_TCLASS:
+                    ecn = data[0] & 3
+            elif level == socket.IPPROTO_IP and kind == socket.IP_TOS:
+                ecn = data[0] & 3
+        return length, each, ecn, peer, local
 
     def send(
-        self, sealed: Sealed, peer: tuple[Any, ...] | None = None, local: bytes | None = None
+        self,
+        data: memoryview,
+        train: Send,
+        peer: tuple[Any, ...] | None = None,
+        local: bytes | None = None,
     ) -> bool:
-        """Send datagrams in order; False when the kernel had no room for all of them.
+        """Send a train out of `data`; False when the kernel had no room for all of it.
 
         Raises OSError for what only an operator can mend, such as no route.
         """
-        parts, each = sealed.parts, sealed.segment_bytes
-        if len(parts) > 3 and self.segmentation:
+        offset, length, each, ecn = train
+        if length > each and self.segmentation:
             try:
-                return self._send(parts, peer, local, each)
+                return self._send(data[offset : offset + length], peer, local, each, ecn)
             except OSError as error:
                 if error.errno in _NO_OFFLOAD:
                     self.segmentation = False
                 elif error.errno not in _TOO_LONG:
                     raise
         sent = True
-        for index in range(0, len(parts), 3):
-            sent = self._send(parts[index : index + 3], peer, local, 0) and sent
+        for at in range(offset, offset + length, each):
+            end = min(at + each, offset + length)
+            sent = self._send(data[at:end], peer, local, 0, ecn) and sent
         return sent
 
     def send_one(
         self, datagram: bytes, peer: tuple[Any, ...] | None = None, local: bytes | None = None
     ) -> bool:
         """Send one datagram; as `send`."""
-        return self._send([datagram], peer, local, 0)
+        return self._send(datagram, peer, local, 0, 0)
 
     def _send(
-        self, parts: list[Part], peer: tuple[Any, ...] | None, local: bytes | None, each: int
+        self,
+        data: bytes | memoryview,
+        peer: tuple[Any, ...] | None,
+        local: bytes | None,
+        each: int,
+        ecn: int,
     ) -> bool:
         ancillary: list[tuple[int, int, bytes]] = []
         if each:
             ancillary.append((socket.IPPROTO_UDP, _UDP_SEGMENT, _U16.pack(each)))
         if local is not None:
             ancillary.append((socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, local))
+        if ecn:
+            ancillary.append(self._traffic_class(peer, ecn))
         destination = () if self._connected or peer is None else (0, peer)
         for attempt in (1, 2):
             try:
-                self._socket.sendmsg(parts, ancillary, *destination)
+                self._socket.sendmsg([data], ancillary, *destination)
             except BlockingIOError:
                 if attempt == 2 or not self._wait_writable():
                     return False
@@ -162,6 +184,13 @@ class UdpSocket:
             else:
                 return True
         return False
+
+    def _traffic_class(self, peer: tuple[Any, ...] | None, ecn: int) -> tuple[int, int, bytes]:
+        """The control message that sets the outer ECN; IPv4 has its own on a mapped address."""
+        mapped = peer is not None and str(peer[0]).startswith("::ffff:")
+        if self._family == socket.AF_INET or mapped:
+            return socket.IPPROTO_IP, socket.IP_TOS, _I32.pack(ecn)
+        return socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _I32.pack(ecn)
 
     def _wait_writable(self) -> bool:
         poller = select.poll()

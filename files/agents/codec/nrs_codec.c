@@ -1,0 +1,672 @@
+#define OPENSSL_SUPPRESS_DEPRECATED /* the one-shot interfaces cannot copy a prepared state */
+#include "nrs_codec.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+
+enum { DATA = 0x10, SEGMENT = 0x11, BATCH = 0x12, FIRST_CONTROL = 0x16, LAST_CONTROL = 0x19 };
+enum { HELLO = 0x14, HELLO_ACK = 0x15 };
+enum { PARTIAL = 1, LAST = 2 };
+enum { TCP = 6, UDP = 17 };
+enum { GSO_TCP4 = 1, GSO_TCP6 = 4, GSO_UDP = 5, GSO_ECN = 0x80, NEEDS_CHECKSUM = 1 };
+enum { FIN_PSH = 0x09, CWR = 0x80, CE = 3 };
+enum { WINDOW = 8192, RING_BYTES = 2048, MOST_SEGMENTS = 64, MOST_SEND = 65507, MOST_SLICES = 256 };
+enum { LARGEST_FRAME = 65546 };
+
+struct key {
+    SHA256_CTX inner, outer;
+};
+
+struct nrs_sealer {
+    struct key key;
+    uint64_t sequence;
+    uint32_t peer_index;
+    uint8_t key_id, lane;
+};
+
+struct window {
+    uint64_t highest, received;
+    uint8_t ring[RING_BYTES];
+};
+
+struct owned {
+    uint8_t family, prefix, address[16];
+};
+
+struct nrs_opener {
+    struct key key;
+    uint32_t index, lanes, check, owned_count;
+    struct owned owned[NRS_MOST_OWNED];
+    struct window windows[];
+};
+
+/* -- bytes */
+
+static inline uint32_t get16(const uint8_t *p) { return (uint32_t)p[0] << 8 | p[1]; }
+static inline uint32_t get32(const uint8_t *p) { return get16(p) << 16 | get16(p + 2); }
+static inline uint64_t get64(const uint8_t *p) { return (uint64_t)get32(p) << 32 | get32(p + 4); }
+static inline void put16(uint8_t *p, uint32_t v) { p[0] = (uint8_t)(v >> 8), p[1] = (uint8_t)v; }
+static inline void put32(uint8_t *p, uint32_t v) { put16(p, v >> 16), put16(p + 2, v); }
+static inline void put64(uint8_t *p, uint64_t v) { put32(p, (uint32_t)(v >> 32)), put32(p + 4, (uint32_t)v); }
+static inline uint32_t host16(const uint8_t *p) {
+    uint16_t v;
+    memcpy(&v, p, 2);
+    return v;
+}
+static inline void put_host16(uint8_t *p, uint32_t v) {
+    uint16_t s = (uint16_t)v;
+    memcpy(p, &s, 2);
+}
+static uint32_t sum16(const uint8_t *p, uint32_t length) {
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i + 1 < length; i += 2) sum += get16(p + i);
+    return sum;
+}
+static uint32_t fold(uint32_t sum) {
+    while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
+    return sum;
+}
+
+/* -- tags */
+
+static void key_init(struct key *key, const uint8_t secret[32]) {
+    uint8_t block[64];
+    memset(block, 0x36, sizeof block);
+    for (int i = 0; i < 32; i++) block[i] ^= secret[i];
+    SHA256_Init(&key->inner);
+    SHA256_Update(&key->inner, block, sizeof block);
+    memset(block, 0x5c, sizeof block);
+    for (int i = 0; i < 32; i++) block[i] ^= secret[i];
+    SHA256_Init(&key->outer);
+    SHA256_Update(&key->outer, block, sizeof block);
+    OPENSSL_cleanse(block, sizeof block);
+}
+
+static void tag(const struct key *key, const uint8_t *data, uint32_t length, uint8_t *out) {
+    uint8_t digest[32];
+    SHA256_CTX context = key->inner;
+    SHA256_Update(&context, data, length);
+    SHA256_Final(digest, &context);
+    context = key->outer;
+    SHA256_Update(&context, digest, sizeof digest);
+    SHA256_Final(out, &context);
+}
+
+/* -- the replay window (RFC 6479) */
+
+static int accept(struct window *w, uint64_t sequence) {
+    uint64_t block = sequence >> 3;
+    if (sequence > w->highest) {
+        uint64_t ahead = block - (w->highest >> 3);
+        if (ahead >= RING_BYTES)
+            memset(w->ring, 0, RING_BYTES);
+        else
+            for (uint64_t b = block - ahead + 1; b <= block; b++) w->ring[b % RING_BYTES] = 0;
+        w->highest = sequence;
+    } else if (sequence == 0 || w->highest - sequence >= WINDOW) {
+        return 0;
+    }
+    uint8_t bit = (uint8_t)(1u << (sequence & 7));
+    uint8_t *slot = &w->ring[block % RING_BYTES];
+    if (*slot & bit) return 0;
+    *slot |= bit;
+    w->received++;
+    return 1;
+}
+
+/* -- inner packets */
+
+static uint32_t ip_version(const uint8_t *p, uint32_t length) {
+    if (length < 20) return 0;
+    uint32_t version = p[0] >> 4;
+    if (version == 4) return 4;
+    return version == 6 && length >= 40 ? 6 : 0;
+}
+
+/* The protocol and the offset of the transport header; 0 where none is to be seen. */
+static uint32_t transport(const uint8_t *p, uint32_t length, uint32_t *start) {
+    *start = 0;
+    if (p[0] >> 4 == 4) {
+        if ((p[6] & 0x1f) || p[7]) return 0;
+        *start = (p[0] & 15u) * 4;
+        return p[9];
+    }
+    uint32_t protocol = p[6], offset = 40;
+    while (protocol == 0 || protocol == 43 || protocol == 60) {
+        if (offset + 2 > length) return 0;
+        protocol = p[offset];
+        offset += 8 + p[offset + 1] * 8u;
+    }
+    *start = offset;
+    return protocol;
+}
+
+static uint32_t checksum_offset(uint32_t protocol) {
+    return protocol == TCP ? 16 : protocol == UDP ? 6 : 0;
+}
+
+static int in_prefix(const uint8_t *a, const uint8_t *b, uint32_t bits) {
+    uint32_t bytes = bits >> 3, rest = bits & 7;
+    if (memcmp(a, b, bytes)) return 0;
+    return !rest || !((a[bytes] ^ b[bytes]) >> (8 - rest));
+}
+
+static int allowed(const nrs_opener *o, const uint8_t *p, uint32_t version) {
+    const uint8_t *address = version == 4 ? p + 12 : p + 8;
+    if (o->check == NRS_CHECK_DESTINATION) address += version == 4 ? 4 : 16;
+    for (uint32_t i = 0; i < o->owned_count; i++)
+        if (o->owned[i].family == version && in_prefix(address, o->owned[i].address, o->owned[i].prefix))
+            return 1;
+    return 0;
+}
+
+static uint32_t ecn_of(const uint8_t *p) { return p[0] >> 4 == 4 ? p[1] & 3u : (p[1] >> 4) & 3u; }
+
+/* Combine the outer ECN into a packet (RFC 6040 figure 4); 0 when it has to be dropped. */
+static int combine_ecn(uint8_t *p, uint32_t outer) {
+    uint32_t own = ecn_of(p);
+    if (outer == CE) {
+        if (own == 0) return 0;
+        own = CE;
+    } else if (outer == 1 && own == 2) {
+        own = 1;
+    } else {
+        return 1;
+    }
+    if (p[0] >> 4 == 4) {
+        uint32_t before = get16(p);
+        p[1] = (uint8_t)((p[1] & ~3u) | own);
+        /* RFC 1624 equation 3 */
+        put16(p + 10, ~fold((~get16(p + 10) & 0xffff) + (~before & 0xffff) + get16(p)) & 0xffff);
+    } else {
+        p[1] = (uint8_t)((p[1] & 0xcf) | own << 4);
+    }
+    return 1;
+}
+
+/* -- sealing */
+
+nrs_sealer *nrs_sealer_new(const uint8_t secret[32], uint32_t peer_index, uint8_t key_id, uint8_t lane) {
+    nrs_sealer *s = calloc(1, sizeof *s);
+    if (!s) return NULL;
+    key_init(&s->key, secret);
+    s->peer_index = peer_index;
+    s->key_id = key_id;
+    s->lane = lane;
+    return s;
+}
+
+void nrs_sealer_free(nrs_sealer *s) {
+    if (s) OPENSSL_cleanse(s, sizeof *s);
+    free(s);
+}
+
+uint64_t nrs_sealer_sequence(const nrs_sealer *s) { return s->sequence; }
+void nrs_sealer_set_sequence(nrs_sealer *s, uint64_t sequence) { s->sequence = sequence; }
+
+static void header(nrs_sealer *s, uint8_t *out, uint32_t kind, uint32_t flags, uint32_t specific) {
+    out[0] = (uint8_t)kind;
+    out[1] = (uint8_t)flags;
+    out[2] = s->key_id;
+    out[3] = s->lane;
+    put32(out + 4, s->peer_index);
+    put64(out + 8, ++s->sequence);
+    put32(out + 16, specific);
+}
+
+uint32_t nrs_seal_control(nrs_sealer *s, uint32_t kind, uint32_t flags, uint32_t specific,
+                          const uint8_t *body, uint32_t length, uint8_t *out) {
+    header(s, out, 0x10 | kind, flags, specific);
+    if (length) memcpy(out + NRS_HEADER, body, length);
+    tag(&s->key, out, NRS_HEADER + length, out + NRS_HEADER + length);
+    return NRS_HEADER + length + NRS_TAG;
+}
+
+/* The same flow: what may be sent, and later moved, together. */
+static int same_flow(const uint8_t *a, uint32_t a_length, const uint8_t *b, uint32_t b_length) {
+    uint32_t version = ip_version(a, a_length), a_start, b_start;
+    if (!version || version != ip_version(b, b_length)) return 0;
+    if (version == 4 ? memcmp(a + 12, b + 12, 8) : memcmp(a + 8, b + 8, 32)) return 0;
+    uint32_t protocol = transport(a, a_length, &a_start);
+    if (protocol != transport(b, b_length, &b_start)) return 0;
+    if (!protocol) return 1;
+    if (a_start + 4 > a_length || b_start + 4 > b_length) return a_start + 4 > a_length && b_start + 4 > b_length;
+    return !memcmp(a + a_start, b + b_start, 4);
+}
+
+uint32_t nrs_group(const uint8_t *arena, const nrs_frames *f, uint32_t first) {
+    const uint8_t *frame = arena + f->offset[first];
+    uint32_t end = first + 1;
+    if (f->length[first] < NRS_VNET || frame[1]) return 1;
+    while (end < f->count) {
+        const uint8_t *next = arena + f->offset[end];
+        if (f->length[end] < NRS_VNET || next[1]) break;
+        if (!same_flow(frame + NRS_VNET, f->length[first] - NRS_VNET, next + NRS_VNET,
+                       f->length[end] - NRS_VNET))
+            break;
+        end++;
+    }
+    return end - first;
+}
+
+/* Append a datagram of `length` bytes to the sends: to the last one where it fits. */
+static void append(nrs_sealed *r, uint32_t length, uint32_t ecn) {
+    nrs_send *last = r->count ? &r->sends[r->count - 1] : NULL;
+    if (last && last->ecn == ecn && last->offset + last->length == r->used && length <= last->each &&
+        last->length % last->each == 0 && last->length / last->each < MOST_SEGMENTS &&
+        last->length + length <= MOST_SEND) {
+        last->length += length;
+    } else {
+        nrs_send *send = &r->sends[r->count++];
+        send->offset = r->used;
+        send->length = send->each = length;
+        send->ecn = ecn;
+    }
+    r->used += length;
+    r->datagrams++;
+}
+
+static void seal_super(nrs_sealer *s, const uint8_t *frame, uint32_t length, uint8_t *out, nrs_sealed *r) {
+    const uint8_t *packet = frame + NRS_VNET;
+    uint32_t total = length - NRS_VNET;
+    uint32_t gso = host16(frame + 4), start = host16(frame + 6), offset = host16(frame + 8), head;
+    if (offset == 16 && start + 20 <= total)
+        head = start + (packet[start + 12] >> 4) * 4u;
+    else if (offset == 6)
+        head = start + 8;
+    else
+        head = total;
+    if (!ip_version(packet, total) || head > 255 || !gso || head >= total || head + gso > NRS_BODY ||
+        total - head > MOST_SLICES * gso) {
+        r->malformed++;
+        return;
+    }
+    uint32_t ecn = ecn_of(packet), slices = 0;
+    for (uint32_t at = head; at < total; at += gso, slices++) {
+        uint32_t payload = total - at < gso ? total - at : gso;
+        uint8_t *d = out + r->used;
+        header(s, d, SEGMENT, PARTIAL | (at + payload == total ? LAST : 0), slices << 24 | head << 16 | gso);
+        memcpy(d + NRS_HEADER, packet, head);
+        memcpy(d + NRS_HEADER + head, packet + at, payload);
+        tag(&s->key, d, NRS_HEADER + head + payload, d + NRS_HEADER + head + payload);
+        append(r, NRS_HEADER + head + payload + NRS_TAG, ecn);
+    }
+    r->packets += slices;
+    r->bytes += total;
+}
+
+struct batch {
+    uint8_t *datagram;
+    uint32_t length, count, ecn;
+};
+
+static void batch_close(nrs_sealer *s, struct batch *b, nrs_sealed *r) {
+    if (!b->count) return;
+    uint8_t *d = b->datagram;
+    if (b->count == 1) {
+        uint32_t entry = get16(d + NRS_HEADER), length = entry & 0x7fff, specific = 0;
+        memmove(d + NRS_HEADER, d + NRS_HEADER + 2, length);
+        if (entry >> 15) {
+            uint32_t start, protocol = transport(d + NRS_HEADER, length, &start);
+            specific = start << 16 | checksum_offset(protocol);
+        }
+        b->length = length;
+        header(s, d, DATA, entry >> 15 ? PARTIAL : 0, specific);
+    } else {
+        header(s, d, BATCH, 0, b->count);
+        r->batches++;
+        r->batched += b->count;
+    }
+    tag(&s->key, d, NRS_HEADER + b->length, d + NRS_HEADER + b->length);
+    append(r, NRS_HEADER + b->length + NRS_TAG, b->ecn);
+    b->count = b->length = 0;
+}
+
+void nrs_seal(nrs_sealer *s, const uint8_t *arena, const nrs_frames *f, uint32_t first, uint32_t end,
+              uint8_t *out, uint32_t capacity, nrs_sealed *r) {
+    struct batch b = {0};
+    uint32_t i = first;
+    for (; i < end; i++) {
+        const uint8_t *frame = arena + f->offset[i];
+        uint32_t length = f->length[i];
+        if (length < NRS_VNET || !ip_version(frame + NRS_VNET, length - NRS_VNET)) {
+            r->malformed++;
+            continue;
+        }
+        uint32_t total = length - NRS_VNET, pending = b.count ? NRS_HEADER + b.length + NRS_TAG : 0;
+        uint32_t slices = 1, gso = frame[1] ? host16(frame + 4) : 0;
+        if (gso) slices = total / gso + 1;
+        uint32_t heads = gso ? slices * 255 : 0;
+        if (capacity - r->used < pending + slices * (NRS_HEADER + NRS_TAG) + heads + total + NRS_BODY ||
+            NRS_MOST_SENDS - r->count < slices + 2)
+            break;
+        if (frame[1]) {
+            batch_close(s, &b, r);
+            seal_super(s, frame, length, out, r);
+            continue;
+        }
+        const uint8_t *packet = frame + NRS_VNET;
+        uint32_t partial = frame[0] & NEEDS_CHECKSUM, ecn = ecn_of(packet);
+        uint32_t start = host16(frame + 6), offset = host16(frame + 8), derived;
+        int derivable = !partial || (checksum_offset(transport(packet, total, &derived)) == offset &&
+                                     offset && derived == start);
+        r->packets++;
+        r->bytes += total;
+        if (total + 2 > NRS_BODY || !derivable) {
+            batch_close(s, &b, r);
+            uint8_t *d = out + r->used;
+            header(s, d, DATA, partial ? PARTIAL : 0, partial ? start << 16 | offset : 0);
+            memcpy(d + NRS_HEADER, packet, total);
+            tag(&s->key, d, NRS_HEADER + total, d + NRS_HEADER + total);
+            append(r, NRS_HEADER + total + NRS_TAG, ecn);
+            continue;
+        }
+        if (b.count && (b.ecn != ecn || b.length + 2 + total > NRS_BODY)) batch_close(s, &b, r);
+        if (!b.count) b.datagram = out + r->used, b.ecn = ecn;
+        uint8_t *entry = b.datagram + NRS_HEADER + b.length;
+        put16(entry, total | (partial ? 0x8000 : 0));
+        memcpy(entry + 2, packet, total);
+        b.length += 2 + total;
+        b.count++;
+    }
+    batch_close(s, &b, r);
+    r->next = i;
+}
+
+/* -- opening */
+
+nrs_opener *nrs_opener_new(const uint8_t secret[32], uint32_t index, uint32_t lanes, uint32_t check) {
+    if (!lanes || lanes > NRS_MOST_LANES) return NULL;
+    nrs_opener *o = calloc(1, sizeof *o + lanes * sizeof o->windows[0]);
+    if (!o) return NULL;
+    key_init(&o->key, secret);
+    o->index = index;
+    o->lanes = lanes;
+    o->check = check;
+    return o;
+}
+
+void nrs_opener_free(nrs_opener *o) {
+    if (o) OPENSSL_cleanse(o, sizeof *o);
+    free(o);
+}
+
+int nrs_opener_own(nrs_opener *o, uint32_t family, const uint8_t *address, uint32_t prefix) {
+    if (o->owned_count == NRS_MOST_OWNED || prefix > (family == 4 ? 32u : 128u)) return 0;
+    struct owned *own = &o->owned[o->owned_count++];
+    own->family = (uint8_t)family;
+    own->prefix = (uint8_t)prefix;
+    memcpy(own->address, address, family == 4 ? 4 : 16);
+    return 1;
+}
+
+uint64_t nrs_opener_highest(const nrs_opener *o, uint32_t lane) { return o->windows[lane].highest; }
+uint64_t nrs_opener_received(const nrs_opener *o, uint32_t lane) { return o->windows[lane].received; }
+
+int nrs_verify(nrs_opener *o, const uint8_t *d, uint32_t length) {
+    uint8_t own[NRS_TAG];
+    tag(&o->key, d, length - NRS_TAG, own);
+    if (CRYPTO_memcmp(own, d + length - NRS_TAG, NRS_TAG)) return NRS_DROP_TAG;
+    if (d[3] >= o->lanes) return NRS_DROP_MALFORMED;
+    return accept(&o->windows[d[3]], get64(d + 8)) ? NRS_OK : NRS_DROP_REPLAY;
+}
+
+/* Slices of one super-packet as they are put together in the out buffer. */
+struct run {
+    uint8_t *frame;  /* its virtio header; the packet follows */
+    uint32_t head, first, next, gso, count, payload, ended, ecn;
+    const uint8_t *original;
+};
+
+static uint8_t *frame_begin(uint8_t *out, const nrs_opened *r) { return out + r->used + 4; }
+
+static void frame_end(uint8_t *out, nrs_opened *r, uint32_t length) {
+    memcpy(out + r->used, &length, 4);
+    r->used += 4 + length;
+}
+
+static void vnet(uint8_t *p, uint32_t flags, uint32_t type, uint32_t head, uint32_t gso, uint32_t start, uint32_t offset) {
+    p[0] = (uint8_t)flags;
+    p[1] = (uint8_t)type;
+    put_host16(p + 2, head);
+    put_host16(p + 4, gso);
+    put_host16(p + 6, start);
+    put_host16(p + 8, offset);
+}
+
+/* Headers of slices `first`... in front of `payload` bytes; returns the frame's length. */
+static uint32_t rebuild(uint8_t *frame, uint32_t head, uint32_t payload, uint32_t first, uint32_t gso,
+                        uint32_t count, int whole_end) {
+    uint8_t *p = frame + NRS_VNET, *t;
+    uint32_t start, protocol = transport(p, head, &start), total = head + payload, pseudo, type;
+    t = p + start;
+    if (p[0] >> 4 == 4) {
+        put16(p + 2, total);
+        put16(p + 4, get16(p + 4) + first);
+        put16(p + 10, 0);
+        put16(p + 10, ~fold(sum16(p, start)) & 0xffff);
+        pseudo = sum16(p + 12, 8);
+        type = GSO_TCP4;
+    } else {
+        put16(p + 4, total - 40);
+        pseudo = sum16(p + 8, 32);
+        type = GSO_TCP6;
+    }
+    if (protocol == TCP) {
+        if (first) {
+            put32(t + 4, get32(t + 4) + first * gso);
+            t[13] &= (uint8_t)~CWR;
+        }
+        if (!whole_end) t[13] &= (uint8_t)~FIN_PSH;
+        if (t[13] & CWR) type |= GSO_ECN;
+    } else {
+        put16(t + 4, total - start);
+        type = GSO_UDP;
+    }
+    uint32_t offset = checksum_offset(protocol);
+    put16(t + offset, fold(pseudo + protocol + total - start));
+    if (count == 1)
+        vnet(frame, NEEDS_CHECKSUM, 0, 0, 0, start, offset);
+    else
+        vnet(frame, NEEDS_CHECKSUM, type, head, gso, start, offset);
+    return NRS_VNET + total;
+}
+
+static void run_flush(struct run *run, int udp_offload, uint8_t *out, nrs_opened *r) {
+    if (!run->count) return;
+    uint32_t start, count = run->count;
+    run->count = 0;
+    if (count > 1 && !udp_offload && transport(run->original, run->head, &start) == UDP) {
+        /* One frame a slice: apart from the last backwards, as each needs room in front. */
+        uint32_t gso = run->gso, each = 4 + NRS_VNET + run->head, base = r->used;
+        uint8_t *payloads = run->frame + NRS_VNET + run->head;
+        for (uint32_t i = count; i-- > 0;) {
+            uint32_t size = i == count - 1 ? run->payload - i * gso : gso;
+            uint8_t *to = out + base + i * (each + gso) + each;
+            memmove(to, payloads + i * gso, size);
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t size = i == count - 1 ? run->payload - i * gso : gso;
+            uint8_t *frame = frame_begin(out, r);
+            memcpy(frame + NRS_VNET, run->original, run->head);
+            combine_ecn(frame + NRS_VNET, run->ecn);
+            frame_end(out, r, rebuild(frame, run->head, size, run->first + i, gso, 1, 0));
+        }
+        return;
+    }
+    frame_end(out, r, rebuild(run->frame, run->head, run->payload, run->first, run->gso, count, (int)run->ended));
+}
+
+static int is_head(const uint8_t *p, uint32_t head) {
+    uint32_t start, protocol;
+    if (!ip_version(p, head)) return 0;
+    protocol = transport(p, head, &start);
+    if (start < 20) return 0;
+    if (protocol == TCP) return head >= start + 20 && head == start + (p[start + 12] >> 4) * 4u;
+    return protocol == UDP && head == start + 8;
+}
+
+static int open_segment(nrs_opener *o, struct run *run, const uint8_t *body, uint32_t length, const uint8_t *d,
+                        uint32_t ecn, int udp_offload, uint8_t *out, nrs_opened *r) {
+    uint32_t index = d[16], head = d[17], gso = get16(d + 18), last = d[1] & LAST, payload;
+    if (head >= length) return NRS_DROP_MALFORMED;
+    payload = length - head;
+    if (payload > gso || (payload < gso && !last)) return NRS_DROP_MALFORMED;
+    if (run->count && index == run->next && !run->ended && head == run->head && gso == run->gso &&
+        !memcmp(body, run->original, head)) {
+        memcpy(run->frame + NRS_VNET + head + run->payload, body + head, payload);
+        run->payload += payload;
+        run->count++;
+    } else {
+        run_flush(run, udp_offload, out, r);
+        if (!is_head(body, head)) return NRS_DROP_MALFORMED;
+        if (!allowed(o, body, body[0] >> 4)) return NRS_DROP_SOURCE;
+        run->frame = frame_begin(out, r);
+        memcpy(run->frame + NRS_VNET, body, length);
+        if (!combine_ecn(run->frame + NRS_VNET, ecn)) return NRS_DROP_MALFORMED;
+        run->original = body;
+        run->ecn = ecn;
+        run->head = head;
+        run->first = index;
+        run->gso = gso;
+        run->payload = payload;
+        run->count = 1;
+    }
+    run->next = index + 1;
+    run->ended = last;
+    r->packets++;
+    r->bytes += length;
+    return NRS_OK;
+}
+
+static int open_packet(nrs_opener *o, const uint8_t *packet, uint32_t length, uint32_t partial, uint32_t start,
+                       uint32_t offset, uint32_t ecn, uint8_t *out, nrs_opened *r) {
+    uint32_t version = ip_version(packet, length);
+    if (!version) return NRS_DROP_MALFORMED;
+    if (partial && (start < 20 || start + offset + 2 > length)) return NRS_DROP_MALFORMED;
+    if (!allowed(o, packet, version)) return NRS_DROP_SOURCE;
+    uint8_t *frame = frame_begin(out, r);
+    memcpy(frame + NRS_VNET, packet, length);
+    if (!combine_ecn(frame + NRS_VNET, ecn)) return NRS_DROP_MALFORMED;
+    if (partial)
+        vnet(frame, NEEDS_CHECKSUM, 0, 0, 0, start, offset);
+    else
+        memset(frame, 0, NRS_VNET);
+    frame_end(out, r, NRS_VNET + length);
+    r->packets++;
+    r->bytes += length;
+    return NRS_OK;
+}
+
+static void open_batch(nrs_opener *o, const uint8_t *body, uint32_t length, uint32_t ecn, uint8_t *out, nrs_opened *r) {
+    uint32_t at = 0;
+    while (at < length) {
+        uint32_t entry = at + 2 <= length ? get16(body + at) : 0, size = entry & 0x7fff, start = 0, offset = 0;
+        at += 2;
+        if (!size || size > length - at) {
+            r->drops[NRS_DROP_MALFORMED]++;
+            return;
+        }
+        uint32_t partial = entry >> 15;
+        if (partial && ip_version(body + at, size)) {
+            offset = checksum_offset(transport(body + at, size, &start));
+            partial = offset != 0;
+        }
+        int drop = open_packet(o, body + at, size, partial, start, offset, ecn, out, r);
+        if (drop) r->drops[drop]++;
+        at += size;
+    }
+}
+
+void nrs_open(nrs_opener *o, const uint8_t *train, uint32_t length, uint32_t each, uint32_t start, uint32_t ecn,
+              int udp_offload, uint8_t *out, uint32_t capacity, nrs_opened *r) {
+    struct run run = {0};
+    uint32_t at = start;
+    r->stop = NRS_TRAIN_DONE;
+    for (; at < length; at += each) {
+        const uint8_t *d = train + at;
+        uint32_t size = length - at < each ? length - at : each, body = size - NRS_HEADER - NRS_TAG;
+        if (size >= NRS_HEADER + NRS_TAG && (d[0] == HELLO || d[0] == HELLO_ACK || get32(d + 4) != o->index)) {
+            r->stop = NRS_FOREIGN;
+            break;
+        }
+        r->datagrams++;
+        if (size < NRS_HEADER + NRS_TAG || (d[0] > BATCH && d[0] < FIRST_CONTROL) || d[0] < DATA || d[0] > LAST_CONTROL) {
+            r->drops[NRS_DROP_MALFORMED]++;
+            continue;
+        }
+        uint64_t highest = d[3] < o->lanes ? o->windows[d[3]].highest : 0;
+        int drop = nrs_verify(o, d, size);
+        if (drop) {
+            r->drops[drop]++;
+            continue;
+        }
+        r->authentic++;
+        r->newest |= get64(d + 8) > highest;
+        if (d[0] >= FIRST_CONTROL) {
+            r->stop = NRS_CONTROL;
+            r->at = at;
+            r->size = size;
+            run_flush(&run, udp_offload, out, r);
+            return;
+        }
+        r->data++;
+        if (capacity - r->used < run.payload + run.head + run.count * (4 + NRS_VNET + run.head) + 2 * size + NRS_BODY) {
+            r->drops[NRS_DROP_MALFORMED]++;
+            continue;
+        }
+        const uint8_t *p = d + NRS_HEADER;
+        if (d[0] == SEGMENT) {
+            drop = open_segment(o, &run, p, body, d, ecn, udp_offload, out, r);
+        } else {
+            run_flush(&run, udp_offload, out, r);
+            if (d[0] == BATCH)
+                open_batch(o, p, body, ecn, out, r);
+            else
+                drop = open_packet(o, p, body, d[1] & PARTIAL, get16(d + 16), get16(d + 18), ecn, out, r);
+        }
+        if (drop) r->drops[drop]++;
+    }
+    run_flush(&run, udp_offload, out, r);
+    r->at = at;
+    r->size = 0;
+}
+
+/* -- the TUN device */
+
+int nrs_read_frames(int fd, uint8_t *arena, uint32_t capacity, nrs_frames *f) {
+    uint32_t used = 0;
+    f->count = 0;
+    while (f->count < NRS_MOST_FRAMES && capacity - used >= LARGEST_FRAME) {
+        ssize_t n = read(fd, arena + used, capacity - used);
+        if (n <= 0) {
+            if (n < 0 && errno == EINTR) continue;
+            return n == 0 || errno == EAGAIN ? 0 : errno;
+        }
+        f->offset[f->count] = used;
+        f->length[f->count++] = (uint32_t)n;
+        used += (uint32_t)n;
+    }
+    return 0;
+}
+
+void nrs_write_frames(int fd, const uint8_t *out, uint32_t used, uint32_t *full, uint32_t *refused) {
+    *full = *refused = 0;
+    for (uint32_t at = 0, length; at < used; at += 4 + length) {
+        memcpy(&length, out + at, 4);
+        ssize_t n;
+        do n = write(fd, out + at + 4, length);
+        while (n < 0 && errno == EINTR);
+        if (n < 0) {
+            if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)
+                ++*full;
+            else
+                ++*refused;
+        }
+    }
+}

@@ -1,0 +1,100 @@
+/* The packet codec in C: seal frames of a TUN device into datagrams and open
+   datagrams into frames. It knows nothing of Python and keeps no global state.
+   The same rules in Python, function by function: nrs/tunnel/codec/python.py.
+   The format is specified in docs/PROTOCOL.md. */
+#ifndef NRS_CODEC_H
+#define NRS_CODEC_H
+
+#include <stdint.h>
+
+enum {
+    NRS_HEADER = 20,
+    NRS_TAG = 32,
+    NRS_VNET = 10,
+    NRS_BODY = 1400,       /* longest body of packets */
+    NRS_MOST_FRAMES = 64,  /* frames read in one call */
+    NRS_MOST_SENDS = 512,
+    NRS_MOST_OWNED = 18,
+    NRS_MOST_LANES = 16
+};
+
+enum nrs_drop { NRS_OK, NRS_DROP_TAG, NRS_DROP_REPLAY, NRS_DROP_SOURCE, NRS_DROP_MALFORMED, NRS_DROPS };
+
+enum nrs_stop {
+    NRS_TRAIN_DONE,
+    NRS_CONTROL,  /* an authentic control datagram at `at`, `size` bytes */
+    NRS_FOREIGN   /* a datagram of another session, or of the handshake, at `at` */
+};
+
+/* Whose inner addresses a packet out of the tunnel is held against `owned`. */
+enum nrs_check { NRS_CHECK_SOURCE, NRS_CHECK_DESTINATION };
+
+typedef struct nrs_sealer nrs_sealer;
+typedef struct nrs_opener nrs_opener;
+
+/* Datagrams to be sent with one call: `each` bytes long, the last may be shorter. */
+typedef struct {
+    uint32_t offset, length, each, ecn;
+} nrs_send;
+
+typedef struct {
+    uint32_t count;     /* sends */
+    uint32_t used;      /* bytes of the out buffer */
+    uint32_t datagrams, packets, batches, batched, malformed;
+    uint32_t next;      /* the first frame that was not sealed */
+    uint64_t bytes;     /* of inner packets */
+    nrs_send sends[512];
+} nrs_sealed;
+
+typedef struct {
+    uint32_t stop, at, size;
+    uint32_t used;      /* bytes of the out buffer */
+    uint32_t authentic, newest, datagrams, packets, data;
+    uint64_t bytes;
+    uint32_t drops[5];
+} nrs_opened;
+
+typedef struct {
+    uint32_t count;
+    uint32_t offset[64], length[64];
+} nrs_frames;
+
+nrs_sealer *nrs_sealer_new(const uint8_t key[32], uint32_t peer_index, uint8_t key_id, uint8_t lane);
+void nrs_sealer_free(nrs_sealer *sealer);
+uint64_t nrs_sealer_sequence(const nrs_sealer *sealer);
+void nrs_sealer_set_sequence(nrs_sealer *sealer, uint64_t sequence);
+
+nrs_opener *nrs_opener_new(const uint8_t key[32], uint32_t index, uint32_t lanes, uint32_t check);
+void nrs_opener_free(nrs_opener *opener);
+/* 0 when there is no room; `family` is 4 or 6, `address` holds 4 or 16 bytes. */
+int nrs_opener_own(nrs_opener *opener, uint32_t family, const uint8_t *address, uint32_t prefix);
+uint64_t nrs_opener_highest(const nrs_opener *opener, uint32_t lane);
+uint64_t nrs_opener_received(const nrs_opener *opener, uint32_t lane);
+/* Verify one datagram and record it; the drop reason. */
+int nrs_verify(nrs_opener *opener, const uint8_t *datagram, uint32_t length);
+
+/* How many frames from `first` on belong together: one super-packet, or small
+   packets with the same addresses, protocol and ports. */
+uint32_t nrs_group(const uint8_t *arena, const nrs_frames *frames, uint32_t first);
+/* Seal frames [first, end), small packets or super-packets, until the out buffer
+   or the list of sends is full. Appends to `sealed`. */
+void nrs_seal(nrs_sealer *sealer, const uint8_t *arena, const nrs_frames *frames, uint32_t first,
+              uint32_t end, uint8_t *out, uint32_t capacity, nrs_sealed *sealed);
+/* One control datagram of header, `body` and tag into `out`; its length. */
+uint32_t nrs_seal_control(nrs_sealer *sealer, uint32_t kind, uint32_t flags, uint32_t specific,
+                          const uint8_t *body, uint32_t length, uint8_t *out);
+
+/* Open the datagrams of a train from byte `start` on into frames, each after its
+   length (u32, host order). `ecn` is what the outer headers carried. */
+void nrs_open(nrs_opener *opener, const uint8_t *train, uint32_t length, uint32_t each,
+              uint32_t start, uint32_t ecn, int udp_offload, uint8_t *out, uint32_t capacity,
+              nrs_opened *opened);
+
+/* Read frames until there are none, the arena is full or NRS_MOST_FRAMES are
+   there; 0, or errno where the device is broken. */
+int nrs_read_frames(int fd, uint8_t *arena, uint32_t capacity, nrs_frames *frames);
+/* Write the frames of an out buffer; how many the device had no room for (`full`)
+   and how many it refused. */
+void nrs_write_frames(int fd, const uint8_t *out, uint32_t used, uint32_t *full, uint32_t *refused);
+
+#endif

@@ -1,0 +1,233 @@
+"""The codec in C (codec/nrs_codec.c), bound with cffi. Import fails where it is not built."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from nrs.tunnel import wire
+from nrs.tunnel._nrs_codec import ffi, lib
+from nrs.tunnel.codec.interface import (
+    FRAMES_BYTES,
+    INBOX_BYTES,
+    MOST_FRAMES,
+    OUTBOX_BYTES,
+    Check,
+    Opened,
+    Sealed,
+    Send,
+    Stop,
+)
+from nrs.tunnel.inner import Owned
+from nrs.tunnel.wire import Type
+
+_VNET = 10
+
+
+class CSealer:
+    """See `interface.Sealer`."""
+
+    __slots__ = ("handle",)
+
+    def __init__(self, key: bytes, peer_index: int, key_id: int, lane: int) -> None:
+        self.handle: Any = ffi.gc(
+            _checked(lib.nrs_sealer_new(key, peer_index, key_id, lane)), lib.nrs_sealer_free
+        )
+
+    @property
+    def sequence(self) -> int:
+        return int(lib.nrs_sealer_sequence(self.handle))
+
+    @sequence.setter
+    def sequence(self, value: int) -> None:
+        lib.nrs_sealer_set_sequence(self.handle, value)
+
+    def control(self, kind: Type, body: bytes = b"", *, flags: int = 0, specific: int = 0) -> bytes:
+        out = bytearray(wire.OVERHEAD + len(body))
+        lib.nrs_seal_control(
+            self.handle, kind, flags, specific, body, len(body), ffi.from_buffer(out)
+        )
+        return bytes(out)
+
+
+class COpener:
+    """See `interface.Opener`."""
+
+    __slots__ = ("handle",)
+
+    def __init__(self, key: bytes, index: int, owned: Owned, check: Check, lanes: int) -> None:
+        self.handle: Any = ffi.gc(
+            _checked(lib.nrs_opener_new(key, index, lanes, check)), lib.nrs_opener_free
+        )
+        for address in owned.addresses:
+            self._own(address, 8 * len(address))
+        for prefix in owned.prefixes:
+            self._own(prefix.network_address.packed, prefix.prefixlen)
+
+    def _own(self, address: bytes, bits: int) -> None:
+        family = 4 if len(address) == 4 else 6
+        if not lib.nrs_opener_own(self.handle, family, address, bits):
+            raise ValueError("a session has too many addresses")
+
+    def highest(self, lane: int) -> int:
+        return int(lib.nrs_opener_highest(self.handle, lane))
+
+    def received(self, lane: int) -> int:
+        return int(lib.nrs_opener_received(self.handle, lane))
+
+
+class CFrames:
+    """See `interface.Frames`."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._arena = bytearray(FRAMES_BYTES)
+        self._view = memoryview(self._arena)
+        self.arena: Any = ffi.from_buffer(self._arena)
+        self.handle: Any = ffi.new("nrs_frames *")
+
+    def read(self, fd: int) -> None:
+        error = lib.nrs_read_frames(fd, self.arena, FRAMES_BYTES, self.handle)
+        self.count = self.handle.count
+        if error:
+            raise OSError(error, os.strerror(error))
+
+    def load(self, frames: list[bytes]) -> None:
+        used = 0
+        if len(frames) > MOST_FRAMES:
+            raise ValueError("too many frames")
+        for index, frame in enumerate(frames):
+            self._view[used : used + len(frame)] = frame
+            self.handle.offset[index] = used
+            self.handle.length[index] = len(frame)
+            used += len(frame)
+        self.count = self.handle.count = len(frames)
+
+    def packet(self, index: int) -> memoryview:
+        offset = self.handle.offset[index]
+        return self._view[offset + _VNET : offset + max(self.handle.length[index], _VNET)]
+
+    def group(self, first: int) -> int:
+        return first + int(lib.nrs_group(self.arena, self.handle, first))
+
+
+class COutbox:
+    """See `interface.Outbox`."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray(OUTBOX_BYTES)
+        self.view = memoryview(self._buffer)
+        self._out: Any = ffi.from_buffer(self._buffer)
+        self._sealed: Any = ffi.new("nrs_sealed *")
+
+    def clear(self) -> None:
+        self._sealed.count = self._sealed.used = 0
+
+    def seal(self, sealer: CSealer, frames: CFrames, first: int, end: int) -> Sealed:
+        r = self._sealed
+        r.datagrams = r.packets = r.batches = r.batched = r.malformed = r.bytes = 0
+        lib.nrs_seal(
+            sealer.handle, frames.arena, frames.handle, first, end, self._out, OUTBOX_BYTES, r
+        )
+        return Sealed(
+            next=r.next,
+            used=r.used,
+            datagrams=r.datagrams,
+            packets=r.packets,
+            bytes=r.bytes,
+            batches=r.batches,
+            batched=r.batched,
+            malformed=r.malformed,
+        )
+
+    def sends(self) -> list[Send]:
+        sends = self._sealed.sends
+        return [
+            Send(send.offset, send.length, send.each, send.ecn)
+            for send in (sends[index] for index in range(self._sealed.count))
+        ]
+
+
+class CInbox:
+    """See `interface.Inbox`."""
+
+    def __init__(self, *, udp_offload: bool) -> None:
+        self._udp_offload = udp_offload
+        self._buffer = bytearray(INBOX_BYTES)
+        self._out: Any = ffi.from_buffer(self._buffer)
+        self._opened: Any = ffi.new("nrs_opened *")
+        self._counts: Any = ffi.new("uint32_t[2]")
+
+    def clear(self) -> None:
+        self._opened.used = 0
+
+    def open(self, opener: COpener, train: memoryview, each: int, start: int, ecn: int) -> Opened:
+        r = self._opened
+        r.datagrams = r.authentic = r.newest = r.data = r.packets = r.bytes = r.size = 0
+        drops = r.drops
+        drops[1] = drops[2] = drops[3] = drops[4] = 0
+        lib.nrs_open(
+            opener.handle,
+            ffi.from_buffer(train),
+            len(train),
+            each,
+            start,
+            ecn,
+            self._udp_offload,
+            self._out,
+            INBOX_BYTES,
+            r,
+        )
+        return Opened(
+            stop=Stop(r.stop),
+            at=r.at,
+            size=r.size,
+            datagrams=r.datagrams,
+            authentic=r.authentic,
+            newest=bool(r.newest),
+            data=r.data,
+            packets=r.packets,
+            bytes=r.bytes,
+            drops=(drops[1], drops[2], drops[3], drops[4]),
+        )
+
+    def write(self, fd: int) -> tuple[int, int]:
+        counts = self._counts
+        lib.nrs_write_frames(fd, self._out, self._opened.used, counts, counts + 1)
+        self._opened.used = 0
+        return counts[0], counts[1]
+
+    def frames(self) -> list[bytes]:
+        result, at = [], 0
+        while at < self._opened.used:
+            length = int.from_bytes(self._buffer[at : at + 4], "little")
+            result.append(bytes(self._buffer[at + 4 : at + 4 + length]))
+            at += 4 + length
+        return result
+
+
+def _checked(pointer: Any) -> Any:
+    if pointer == ffi.NULL:
+        raise MemoryError("the codec has no memory for a session")
+    return pointer
+
+
+class CCodec:
+    """See `interface.Codec`."""
+
+    name = "c"
+
+    def sealer(self, key: bytes, peer_index: int, key_id: int = 0, lane: int = 0) -> CSealer:
+        return CSealer(key, peer_index, key_id, lane)
+
+    def opener(self, key: bytes, index: int, owned: Owned, check: Check, lanes: int = 1) -> COpener:
+        return COpener(key, index, owned, check, lanes)
+
+    def frames(self) -> CFrames:
+        return CFrames()
+
+    def outbox(self) -> COutbox:
+        return COutbox()
+
+    def inbox(self, *, udp_offload: bool) -> CInbox:
+        return CInbox(udp_offload=udp_offload)

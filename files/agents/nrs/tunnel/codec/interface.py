@@ -1,0 +1,187 @@
+"""What both codecs offer: the same classes, the same results.
+
+Frames come from a TUN device in `Frames`, are sealed into an `Outbox` of datagrams;
+trains of datagrams are opened into an `Inbox` of frames. A frame is a virtio-net
+header and a packet, or a whole TCP or UDP super-packet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple, Protocol
+
+from nrs.tunnel.inner import Owned
+from nrs.tunnel.wire import Type
+
+FRAMES_BYTES = 256 * 1024
+OUTBOX_BYTES = 512 * 1024
+INBOX_BYTES = 256 * 1024
+LARGEST_FRAME = 65_546
+MOST_FRAMES = 64
+MOST_SENDS = 512
+MOST_SEGMENTS = 64
+"""Datagrams in one UDP_SEGMENT send (UDP_MAX_SEGMENTS of older kernels)."""
+MOST_SEND_BYTES = 65_507
+"""Payload of the largest UDP datagram over IPv4; what one UDP_SEGMENT send may hold."""
+MOST_SLICES = 256
+"""What a slice's one-byte index can number."""
+
+
+class Check(IntEnum):
+    """Which address of a packet out of a tunnel has to be the session's own."""
+
+    SOURCE = 0
+    DESTINATION = 1
+
+
+class Reason(IntEnum):
+    """Index of a drop count of `Opened`."""
+
+    TAG = 1
+    REPLAY = 2
+    SOURCE = 3
+    MALFORMED = 4
+
+
+class Stop(IntEnum):
+    """Why opening a train has stopped."""
+
+    DONE = 0
+    CONTROL = 1
+    """An authentic control datagram, at `at`, `size` bytes."""
+    FOREIGN = 2
+    """A datagram of another session, or of the handshake, at `at`."""
+
+
+class Send(NamedTuple):
+    """Datagrams of an Outbox for one system call: `each` bytes, the last may be shorter."""
+
+    offset: int
+    length: int
+    each: int
+    ecn: int
+
+
+@dataclass
+class Sealed:
+    """What an Outbox holds and how it came about."""
+
+    next: int = 0
+    """The first frame that did not fit."""
+    used: int = 0
+    datagrams: int = 0
+    packets: int = 0
+    bytes: int = 0
+    batches: int = 0
+    batched: int = 0
+    malformed: int = 0
+
+
+@dataclass
+class Opened:
+    """How far a train was opened and what it brought."""
+
+    stop: Stop
+    at: int
+    size: int
+    datagrams: int
+    authentic: int
+    newest: bool
+    """Whether a datagram was the newest of its lane so far."""
+    data: int
+    packets: int
+    bytes: int
+    drops: tuple[int, int, int, int]
+    """tag, replay, source, malformed"""
+
+
+class Sealer(Protocol):
+    """Seals what one lane of a session sends."""
+
+    @property
+    def sequence(self) -> int:
+        """The number of the last datagram sealed."""
+
+    def control(self, kind: Type, body: bytes = b"", *, flags: int = 0, specific: int = 0) -> bytes:
+        """One control datagram."""
+
+
+class Opener(Protocol):
+    """Verifies and opens what one session receives."""
+
+    def highest(self, lane: int) -> int:
+        """The highest sequence number received on the lane."""
+
+    def received(self, lane: int) -> int:
+        """Datagrams received on the lane."""
+
+
+class Frames(Protocol):
+    """Frames read from a TUN device."""
+
+    count: int
+
+    def read(self, fd: int) -> None:
+        """Read until there are none or no room. Raises OSError."""
+
+    def load(self, frames: list[bytes]) -> None:
+        """Hold these frames instead, as if read."""
+
+    def packet(self, index: int) -> memoryview:
+        """The packet of a frame, for routing."""
+
+    def group(self, first: int) -> int:
+        """The end of the frames from `first` on that belong to one flow."""
+
+
+class Outbox(Protocol):
+    """Datagrams ready to be sent."""
+
+    view: memoryview
+
+    def clear(self) -> None:
+        """Make it empty."""
+
+    def seal(self, sealer: Sealer, frames: Frames, first: int, end: int) -> Sealed:
+        """Append what frames [first, end) make, as far as there is room."""
+
+    def sends(self) -> list[Send]:
+        """What to send, in order."""
+
+
+class Inbox(Protocol):
+    """Frames ready to be written to a TUN device."""
+
+    def clear(self) -> None:
+        """Make it empty."""
+
+    def open(self, opener: Opener, train: memoryview, each: int, start: int, ecn: int) -> Opened:
+        """Open the datagrams of a train from byte `start` on; frames are appended."""
+
+    def write(self, fd: int) -> tuple[int, int]:
+        """Write the frames; how many found no room, how many the device refused."""
+
+    def frames(self) -> list[bytes]:
+        """The frames, for tests."""
+
+
+class Codec(Protocol):
+    """A codec: its name and its classes."""
+
+    name: str
+
+    def sealer(self, key: bytes, peer_index: int, key_id: int = 0, lane: int = 0) -> Sealer:
+        """The sealer of one lane."""
+
+    def opener(self, key: bytes, index: int, owned: Owned, check: Check, lanes: int = 1) -> Opener:
+        """The opener of a session."""
+
+    def frames(self) -> Frames:
+        """Room for frames out of a TUN device."""
+
+    def outbox(self) -> Outbox:
+        """Room for datagrams."""
+
+    def inbox(self, *, udp_offload: bool) -> Inbox:
+        """Room for frames into a TUN device; `udp_offload` tells whether it takes USO."""

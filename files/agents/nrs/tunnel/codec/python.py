@@ -1,0 +1,717 @@
+"""The codec in pure Python. The same rules in C, function by function: codec/nrs_codec.c."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import struct
+from contextlib import suppress
+
+from nrs.tunnel import inner, virtio, wire
+from nrs.tunnel.codec.interface import (
+    FRAMES_BYTES,
+    LARGEST_FRAME,
+    MOST_FRAMES,
+    MOST_SEGMENTS,
+    MOST_SEND_BYTES,
+    MOST_SENDS,
+    MOST_SLICES,
+    OUTBOX_BYTES,
+    Check,
+    Opened,
+    Reason,
+    Sealed,
+    Send,
+    Stop,
+)
+from nrs.tunnel.inner import TCP, UDP, Owned
+from nrs.tunnel.keys import TagKey
+from nrs.tunnel.replay import ReplayWindow
+from nrs.tunnel.wire import DataFlag, Type
+
+_PARTIAL = int(DataFlag.PARTIAL_CHECKSUM)
+_LAST = int(DataFlag.LAST)
+_BATCH_PARTIAL = 0x8000
+_DATA = wire.first_byte(Type.DATA)
+_SEGMENT = wire.first_byte(Type.SEGMENT)
+_BATCH = wire.first_byte(Type.BATCH)
+_HELLO = wire.first_byte(Type.HELLO)
+_HELLO_ACK = wire.first_byte(Type.HELLO_ACK)
+_FIRST_CONTROL = wire.first_byte(Type.PROBE)
+_LAST_CONTROL = wire.first_byte(Type.BYE)
+_U16 = struct.Struct("!H")
+_U32 = struct.Struct("!I")
+_TCP_FLAGS = 13
+_FIN_PSH = 0x09
+_CWR = 0x80
+_CE = 3
+_VNET = virtio.HEADER_BYTES
+_HEADER = wire.HEADER_BYTES
+_TAG = wire.TAG_BYTES
+_OVERHEAD = wire.OVERHEAD
+
+
+class PythonSealer:
+    """See `interface.Sealer`."""
+
+    __slots__ = ("inner", "key_id", "lane", "outer", "peer_index", "sequence", "tag_key")
+
+    def __init__(self, key: bytes, peer_index: int, key_id: int, lane: int) -> None:
+        self.tag_key = TagKey(key)
+        self.inner = self.tag_key.inner
+        self.outer = self.tag_key.outer
+        self.peer_index = peer_index
+        self.key_id = key_id
+        self.lane = lane
+        self.sequence = 0
+
+    def control(self, kind: Type, body: bytes = b"", *, flags: int = 0, specific: int = 0) -> bytes:
+        signed = self.header(wire.first_byte(kind), flags, specific) + body
+        return signed + self.tag_key.tag(signed)
+
+    def header(self, first: int, flags: int, specific: int) -> bytes:
+        """The header of the next datagram."""
+        self.sequence += 1
+        return wire.HEADER.pack(
+            first, flags, self.key_id, self.lane, self.peer_index, self.sequence, specific
+        )
+
+
+class PythonOpener:
+    """See `interface.Opener`."""
+
+    __slots__ = ("check", "index", "inner", "outer", "owned", "windows")
+
+    def __init__(self, key: bytes, index: int, owned: Owned, check: Check, lanes: int) -> None:
+        tag_key = TagKey(key)
+        self.inner = tag_key.inner
+        self.outer = tag_key.outer
+        self.index = index
+        self.owned = owned
+        self.check = check
+        self.windows = [ReplayWindow() for _ in range(lanes)]
+
+    def highest(self, lane: int) -> int:
+        return self.windows[lane].highest
+
+    def received(self, lane: int) -> int:
+        return self.windows[lane].received
+
+    def verify(self, datagram: memoryview) -> Reason | None:
+        """None for a datagram that is authentic and new; it is recorded then."""
+        cut = len(datagram) - _TAG
+        digest = self.inner()
+        digest.update(datagram[:cut])
+        outer = self.outer()
+        outer.update(digest.digest())
+        if not hmac.compare_digest(outer.digest(), datagram[cut:]):
+            return Reason.TAG
+        lane = datagram[3]
+        if lane >= len(self.windows):
+            return Reason.MALFORMED
+        sequence = int.from_bytes(datagram[8:16], "big")
+        return None if self.windows[lane].accept(sequence) else Reason.REPLAY
+
+    def allowed(self, packet: memoryview | bytes) -> bool:
+        """Whether the packet's address is the session's own."""
+        if self.check is Check.SOURCE:
+            return inner.source(packet) in self.owned
+        return inner.destination(packet) in self.owned
+
+
+class PythonFrames:
+    """See `interface.Frames`."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._arena = bytearray(FRAMES_BYTES)
+        self.view = memoryview(self._arena)
+        self.offsets: list[int] = []
+        self.lengths: list[int] = []
+
+    def read(self, fd: int) -> None:
+        used = 0
+        offsets: list[int] = []
+        lengths: list[int] = []
+        view = self.view
+        with suppress(BlockingIOError):
+            while len(offsets) < MOST_FRAMES and FRAMES_BYTES - used >= LARGEST_FRAME:
+                length = os.readv(fd, [view[used:]])
+                if length == 0:
+                    break
+                offsets.append(used)
+                lengths.append(length)
+                used += length
+        self.offsets, self.lengths, self.count = offsets, lengths, len(offsets)
+
+    def load(self, frames: list[bytes]) -> None:
+        used = 0
+        self.offsets, self.lengths = [], []
+        for frame in frames:
+            self.view[used : used + len(frame)] = frame
+            self.offsets.append(used)
+            self.lengths.append(len(frame))
+            used += len(frame)
+        self.count = len(frames)
+
+    def packet(self, index: int) -> memoryview:
+        offset = self.offsets[index]
+        return self.view[offset + _VNET : offset + max(self.lengths[index], _VNET)]
+
+    def group(self, first: int) -> int:
+        offsets, lengths, arena = self.offsets, self.lengths, self._arena
+        if lengths[first] < _VNET or arena[offsets[first] + 1]:
+            return first + 1
+        key = _flow(self.packet(first))
+        end = first + 1
+        while end < self.count and lengths[end] >= _VNET and not arena[offsets[end] + 1]:
+            if key is None or _flow(self.packet(end)) != key:
+                break
+            end += 1
+        return end
+
+
+def _flow(packet: memoryview) -> bytes | None:
+    """Addresses, protocol and ports: what may be sent, and later moved, together."""
+    version = inner.version(packet)
+    if not version:
+        return None
+    addresses = packet[12:20] if version == 4 else packet[8:40]
+    protocol, start = inner.transport(packet)
+    ports = packet[start : start + 4] if protocol and start + 4 <= len(packet) else b""
+    return bytes((protocol,)) + bytes(addresses) + bytes(ports)
+
+
+class _Batch:
+    """Small packets that wait for one datagram."""
+
+    __slots__ = ("ecn", "entries", "length")
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[memoryview, bool]] = []
+        self.length = 0
+        self.ecn = 0
+
+
+class PythonOutbox:
+    """See `interface.Outbox`."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray(OUTBOX_BYTES)
+        self.view = memoryview(self._buffer)
+        self._sends: list[Send] = []
+        self._used = 0
+
+    def clear(self) -> None:
+        self._sends = []
+        self._used = 0
+
+    def sends(self) -> list[Send]:
+        return self._sends
+
+    def seal(self, sealer: PythonSealer, frames: PythonFrames, first: int, end: int) -> Sealed:
+        result = Sealed()
+        batch = _Batch()
+        index = first
+        while index < end:
+            offset, length = frames.offsets[index], frames.lengths[index]
+            frame = frames.view[offset : offset + length]
+            packet = frame[_VNET:]
+            if length < _VNET or not inner.version(packet):
+                result.malformed += 1
+                index += 1
+                continue
+            if not self._has_room(frame, batch):
+                break
+            if frame[1]:
+                self._close(sealer, batch, result)
+                self._super(sealer, frame, result)
+            else:
+                self._small(sealer, frame, packet, batch, result)
+            index += 1
+        self._close(sealer, batch, result)
+        result.next = index
+        result.used = self._used
+        return result
+
+    def _has_room(self, frame: memoryview, batch: _Batch) -> bool:
+        total = len(frame) - _VNET
+        pending = _OVERHEAD + batch.length if batch.entries else 0
+        gso = virtio.HEADER.unpack_from(frame)[3] if frame[1] else 0
+        slices = total // gso + 1 if gso else 1
+        heads = slices * 255 if gso else 0
+        need = pending + slices * _OVERHEAD + heads + total + wire.LARGEST_BODY
+        return OUTBOX_BYTES - self._used >= need and MOST_SENDS - len(self._sends) >= slices + 2
+
+    def _append(self, length: int, ecn: int, result: Sealed) -> None:
+        if self._sends:
+            last = self._sends[-1]
+            if (
+                last.ecn == ecn
+                and last.offset + last.length == self._used
+                and length <= last.each
+                and last.length % last.each == 0
+                and last.length // last.each < MOST_SEGMENTS
+                and last.length + length <= MOST_SEND_BYTES
+            ):
+                self._sends[-1] = last._replace(length=last.length + length)
+                self._used += length
+                result.datagrams += 1
+                return
+        self._sends.append(Send(self._used, length, length, ecn))
+        self._used += length
+        result.datagrams += 1
+
+    def _super(self, sealer: PythonSealer, frame: memoryview, result: Sealed) -> None:
+        _, _, _, gso, start, offset = virtio.HEADER.unpack_from(frame)
+        packet = frame[_VNET:]
+        total = len(packet)
+        if offset == inner.CHECKSUM_OFFSET[TCP] and start + 20 <= total:
+            head_bytes = start + (packet[start + 12] >> 4) * 4
+        elif offset == inner.CHECKSUM_OFFSET[UDP]:
+            head_bytes = start + 8
+        else:
+            head_bytes = total
+        if (
+            head_bytes > 255
+            or not gso
+            or head_bytes >= total
+            or head_bytes + gso > wire.LARGEST_BODY
+            or total - head_bytes > MOST_SLICES * gso
+        ):
+            result.malformed += 1
+            return
+        head = bytes(packet[:head_bytes])
+        ecn = _ecn(head)
+        each = _OVERHEAD + head_bytes + gso
+        room = min(MOST_SEGMENTS, MOST_SEND_BYTES // each)
+        buffer, view, at = self._buffer, self.view, self._used
+        pack, make_inner, make_outer = wire.SEGMENT_HEADER.pack, sealer.inner, sealer.outer
+        key_id, lane, peer, sequence = (
+            sealer.key_id,
+            sealer.lane,
+            sealer.peer_index,
+            sealer.sequence,
+        )
+        began, before = at, _HEADER + head_bytes
+        slices = 0
+        for slices, position in enumerate(range(head_bytes, total, gso)):
+            after = position + gso
+            flags = _PARTIAL
+            if after >= total:
+                flags, after = _PARTIAL | _LAST, total
+            sequence += 1
+            body = at + before
+            cut = body + after - position
+            buffer[at:body] = (
+                pack(_SEGMENT, flags, key_id, lane, peer, sequence, slices, head_bytes, gso) + head
+            )
+            buffer[body:cut] = packet[position:after]
+            digest = make_inner()
+            digest.update(view[at:cut])
+            outer = make_outer()
+            outer.update(digest.digest())
+            at = cut + _TAG
+            buffer[cut:at] = outer.digest()
+        slices += 1
+        sealer.sequence = sequence
+        # The same sends as one `_append` for each datagram would make.
+        first = began
+        if self._sends:
+            last = self._sends[-1]
+            if last.ecn == ecn and last.offset + last.length == began and each <= last.each:
+                self._append_all(began, at, each, ecn)
+                first = at
+        while first < at:
+            length = min(room * each, at - first)
+            self._sends.append(Send(first, length, min(each, length), ecn))
+            first += length
+        self._used = at
+        result.datagrams += slices
+        result.packets += slices
+        result.bytes += total
+
+    def _append_all(self, began: int, end: int, each: int, ecn: int) -> None:
+        self._used = began
+        ignored = Sealed()
+        while self._used < end:
+            self._append(min(each, end - self._used), ecn, ignored)
+
+    def _small(
+        self,
+        sealer: PythonSealer,
+        frame: memoryview,
+        packet: memoryview,
+        batch: _Batch,
+        result: Sealed,
+    ) -> None:
+        flags, _, _, _, start, offset = virtio.HEADER.unpack_from(frame)
+        partial = bool(flags & virtio.NEEDS_CHECKSUM)
+        total = len(packet)
+        ecn = _ecn(packet)
+        derivable = not partial
+        if partial:
+            protocol, at = inner.transport(packet)
+            derivable = inner.CHECKSUM_OFFSET.get(protocol) == offset and at == start
+        result.packets += 1
+        result.bytes += total
+        if total + 2 > wire.LARGEST_BODY or not derivable:
+            self._close(sealer, batch, result)
+            specific = start << 16 | offset if partial else 0
+            self._datagram(sealer, _DATA, int(partial), specific, packet, ecn, result)
+            return
+        if batch.entries and (batch.ecn != ecn or batch.length + 2 + total > wire.LARGEST_BODY):
+            self._close(sealer, batch, result)
+        batch.ecn = ecn
+        batch.entries.append((packet, partial))
+        batch.length += 2 + total
+
+    def _close(self, sealer: PythonSealer, batch: _Batch, result: Sealed) -> None:
+        entries = batch.entries
+        if not entries:
+            return
+        if len(entries) == 1:
+            packet, partial = entries[0]
+            specific = 0
+            if partial:
+                protocol, start = inner.transport(packet)
+                specific = start << 16 | inner.CHECKSUM_OFFSET[protocol]
+            self._datagram(sealer, _DATA, int(partial), specific, packet, batch.ecn, result)
+        else:
+            parts: list[bytes | memoryview] = []
+            for packet, partial in entries:
+                parts.append(_U16.pack(len(packet) | (_BATCH_PARTIAL if partial else 0)))
+                parts.append(packet)
+            body = b"".join(parts)
+            self._datagram(sealer, _BATCH, 0, len(entries), body, batch.ecn, result)
+            result.batches += 1
+            result.batched += len(entries)
+        batch.entries = []
+        batch.length = 0
+
+    def _datagram(
+        self,
+        sealer: PythonSealer,
+        first: int,
+        flags: int,
+        specific: int,
+        body: bytes | memoryview,
+        ecn: int,
+        result: Sealed,
+    ) -> None:
+        at = self._used
+        signed = sealer.header(first, flags, specific) + body
+        cut = at + len(signed)
+        self._buffer[at:cut] = signed
+        self._buffer[cut : cut + _TAG] = sealer.tag_key.tag(signed)
+        self._append(len(signed) + _TAG, ecn, result)
+
+
+class PythonInbox:
+    """See `interface.Inbox`.
+
+    Slices of one super-packet that follow each other are put together; nothing is
+    merged across a gap, because a slice's index has to be the next one and its inner
+    headers the same bytes.
+    """
+
+    def __init__(self, *, udp_offload: bool) -> None:
+        self._udp_offload = udp_offload
+        self._frames: list[list[bytes | bytearray | memoryview]] = []
+        self._run: list[memoryview] = []
+        self._original = b""
+        self._first = self._next = self._gso = self._ecn = 0
+        self._ended = False
+        self._packets = self._bytes = 0
+
+    def clear(self) -> None:
+        self._frames = []
+
+    def frames(self) -> list[bytes]:
+        return [b"".join(frame) for frame in self._frames]
+
+    def write(self, fd: int) -> tuple[int, int]:
+        full = refused = 0
+        writev = os.writev
+        for frame in self._frames:
+            try:
+                writev(fd, frame)
+            except BlockingIOError:
+                full += 1
+            except OSError:
+                refused += 1
+        self._frames = []
+        return full, refused
+
+    def open(
+        self, opener: PythonOpener, train: memoryview, each: int, start: int, ecn: int
+    ) -> Opened:
+        length = len(train)
+        unpack = wire.HEADER.unpack_from
+        verify = opener.verify
+        index = opener.index
+        drops = [0, 0, 0, 0, 0]
+        datagrams = authentic = data = 0
+        newest = False
+        stop, at, size = Stop.DONE, start, 0
+        self._packets = self._bytes = 0
+        self._ecn = ecn
+        while at < length:
+            datagram = train[at : at + each]
+            size = len(datagram)
+            if size < _OVERHEAD:
+                datagrams += 1
+                drops[Reason.MALFORMED] += 1
+                at += each
+                continue
+            first, flags, _, lane, receiver, sequence, specific = unpack(datagram)
+            if receiver != index or first in {_HELLO, _HELLO_ACK}:
+                stop = Stop.FOREIGN
+                break
+            datagrams += 1
+            if not _DATA <= first <= _LAST_CONTROL or _BATCH < first < _FIRST_CONTROL:
+                drops[Reason.MALFORMED] += 1
+                at += each
+                continue
+            highest = opener.windows[lane].highest if lane < len(opener.windows) else 0
+            reason = verify(datagram)
+            if reason is not None:
+                drops[reason] += 1
+                at += each
+                continue
+            authentic += 1
+            newest = newest or sequence > highest
+            if first >= _FIRST_CONTROL:
+                stop = Stop.CONTROL
+                break
+            data += 1
+            body = datagram[_HEADER : size - _TAG]
+            if first == _SEGMENT:
+                reason = self._segment(opener, body, flags, specific)
+            else:
+                self._flush()
+                if first == _BATCH:
+                    self._batch(opener, body, drops)
+                else:
+                    fields = (specific >> 16, specific & 0xFFFF) if flags & _PARTIAL else None
+                    reason = self._packet(opener, body, fields)
+            if reason is not None:
+                drops[reason] += 1
+            at += each
+        self._flush()
+        return Opened(
+            stop=stop,
+            at=at,
+            size=size if stop is Stop.CONTROL else 0,
+            datagrams=datagrams,
+            authentic=authentic,
+            newest=newest,
+            data=data,
+            packets=self._packets,
+            bytes=self._bytes,
+            drops=(drops[1], drops[2], drops[3], drops[4]),
+        )
+
+    def _batch(self, opener: PythonOpener, body: memoryview, drops: list[int]) -> None:
+        offset, end = 0, len(body)
+        while offset < end:
+            entry = body[offset] << 8 | body[offset + 1] if offset + 2 <= end else 0
+            offset += 2
+            size = entry & ~_BATCH_PARTIAL
+            if not size or offset + size > end:
+                drops[Reason.MALFORMED] += 1
+                return
+            packet = body[offset : offset + size]
+            offset += size
+            fields = _partial_fields(packet) if entry & _BATCH_PARTIAL else None
+            reason = self._packet(opener, packet, fields)
+            if reason is not None:
+                drops[reason] += 1
+
+    def _packet(
+        self, opener: PythonOpener, packet: memoryview, partial: tuple[int, int] | None
+    ) -> Reason | None:
+        if not inner.version(packet):
+            return Reason.MALFORMED
+        header = virtio.PLAIN
+        if partial is not None:
+            start, offset = partial
+            if start < 20 or start + offset + 2 > len(packet):
+                return Reason.MALFORMED
+            header = virtio.HEADER.pack(virtio.NEEDS_CHECKSUM, 0, 0, 0, start, offset)
+        if not opener.allowed(packet):
+            return Reason.SOURCE
+        delivered = _combine_ecn(packet, self._ecn)
+        if delivered is None:
+            return Reason.MALFORMED
+        self._frames.append([header, delivered])
+        self._packets += 1
+        self._bytes += len(packet)
+        return None
+
+    def _segment(
+        self, opener: PythonOpener, body: memoryview, flags: int, specific: int
+    ) -> Reason | None:
+        index, head_bytes, gso = specific >> 24, specific >> 16 & 0xFF, specific & 0xFFFF
+        length = len(body) - head_bytes
+        last = flags & _LAST
+        if length <= 0 or length > gso or (length < gso and not last):
+            return Reason.MALFORMED
+        head = bytes(body[:head_bytes])
+        if not (
+            index == self._next
+            and self._run
+            and not self._ended
+            and head == self._original
+            and gso == self._gso
+        ):
+            self._flush()
+            if not _is_head(head):
+                return Reason.MALFORMED
+            if not opener.allowed(head):
+                return Reason.SOURCE
+            if _combine_ecn(head, self._ecn) is None:
+                return Reason.MALFORMED
+            self._original, self._first, self._gso = head, index, gso
+        self._run.append(body[head_bytes:])
+        self._next = index + 1
+        self._ended = bool(last)
+        self._packets += 1
+        self._bytes += len(body)
+        return None
+
+    def _flush(self) -> None:
+        if not self._run:
+            return
+        run, self._run = self._run, []
+        head = _combine_ecn(self._original, self._ecn)
+        assert head is not None
+        if len(run) > 1 and not self._udp_offload and inner.transport(head)[0] == UDP:
+            for index, payload in enumerate(run, self._first):
+                self._frames.append(_frame(head, [payload], index, self._gso, False))
+        else:
+            self._frames.append(_frame(head, run, self._first, self._gso, self._ended))
+
+
+def _partial_fields(packet: memoryview) -> tuple[int, int] | None:
+    if not inner.version(packet):
+        return None
+    protocol, start = inner.transport(packet)
+    offset = inner.CHECKSUM_OFFSET.get(protocol)
+    return None if offset is None else (start, offset)
+
+
+def _is_head(head: bytes) -> bool:
+    """Whether these are the headers of a TCP or UDP packet and nothing else."""
+    if not inner.version(head):
+        return False
+    protocol, start = inner.transport(head)
+    if start < 20:
+        return False
+    if protocol == TCP:
+        return len(head) >= start + 20 and len(head) == start + (head[start + 12] >> 4) * 4
+    return protocol == UDP and len(head) == start + 8
+
+
+def _ecn(packet: memoryview | bytes) -> int:
+    return packet[1] & 3 if packet[0] >> 4 == 4 else packet[1] >> 4 & 3
+
+
+def _combine_ecn(packet: memoryview | bytes, outer: int) -> memoryview | bytes | bytearray | None:
+    """The packet with the outer ECN in it (RFC 6040 figure 4); None when it has to be dropped."""
+    own = _ecn(packet)
+    if outer == _CE:
+        if own == 0:
+            return None
+        combined = _CE
+    elif outer == 1 and own == 2:
+        combined = 1
+    else:
+        return packet
+    changed = bytearray(packet)
+    if packet[0] >> 4 == 4:
+        before = _U16.unpack_from(changed)[0]
+        changed[1] = changed[1] & ~3 | combined
+        # RFC 1624 equation 3
+        checksum = _U16.unpack_from(changed, 10)[0]
+        total = (~checksum & 0xFFFF) + (~before & 0xFFFF) + _U16.unpack_from(changed)[0]
+        _U16.pack_into(changed, 10, ~_fold(total) & 0xFFFF)
+    else:
+        changed[1] = changed[1] & 0xCF | combined << 4
+    return changed
+
+
+def _sum16(data: bytes | bytearray) -> int:
+    return sum(struct.unpack(f"!{len(data) // 2}H", data))
+
+
+def _fold(total: int) -> int:
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total
+
+
+def _frame(
+    original: memoryview | bytes | bytearray,
+    run: list[memoryview],
+    first: int,
+    gso: int,
+    whole_end: bool,
+) -> list[bytes | bytearray | memoryview]:
+    """One packet or super-packet from slices `first`... of the super-packet of `original`.
+
+    Lengths, IP id, TCP sequence number and flags, and the partial checksum are made
+    right for the slices that are there: FIN and PSH belong to the last slice, CWR to
+    the first (RFC 3168 section 6.1.2).
+    """
+    head = bytearray(original)
+    protocol, start = inner.transport(head)
+    total = len(head) + sum(map(len, run))
+    if head[0] >> 4 == 4:
+        _U16.pack_into(head, 2, total)
+        _U16.pack_into(head, 4, _U16.unpack_from(head, 4)[0] + first & 0xFFFF)
+        head[10:12] = b"\0\0"
+        _U16.pack_into(head, 10, ~_fold(_sum16(head[:start])) & 0xFFFF)
+        pseudo, gso_type = _sum16(head[12:20]), virtio.GSO_TCP4
+    else:
+        _U16.pack_into(head, 4, total - 40)
+        pseudo, gso_type = _sum16(head[8:40]), virtio.GSO_TCP6
+    if protocol == TCP:
+        if first:
+            sequence = _U32.unpack_from(head, start + 4)[0] + first * gso
+            _U32.pack_into(head, start + 4, sequence & 0xFFFFFFFF)
+            head[start + _TCP_FLAGS] &= ~_CWR
+        if not whole_end:
+            head[start + _TCP_FLAGS] &= ~_FIN_PSH
+        if head[start + _TCP_FLAGS] & _CWR:
+            gso_type |= virtio.GSO_ECN
+    else:
+        _U16.pack_into(head, start + 4, total - start)
+        gso_type = virtio.GSO_UDP
+    offset = inner.CHECKSUM_OFFSET[protocol]
+    _U16.pack_into(head, start + offset, _fold(pseudo + protocol + total - start))
+    fields = (gso_type, len(head), gso) if len(run) > 1 else (virtio.GSO_NONE, 0, 0)
+    return [virtio.HEADER.pack(virtio.NEEDS_CHECKSUM, *fields, start, offset), head, *run]
+
+
+class PythonCodec:
+    """See `interface.Codec`."""
+
+    name = "python"
+
+    def sealer(self, key: bytes, peer_index: int, key_id: int = 0, lane: int = 0) -> PythonSealer:
+        return PythonSealer(key, peer_index, key_id, lane)
+
+    def opener(
+        self, key: bytes, index: int, owned: Owned, check: Check, lanes: int = 1
+    ) -> PythonOpener:
+        return PythonOpener(key, index, owned, check, lanes)
+
+    def frames(self) -> PythonFrames:
+        return PythonFrames()
+
+    def outbox(self) -> PythonOutbox:
+        return PythonOutbox()
+
+    def inbox(self, *, udp_offload: bool) -> PythonInbox:
+        return PythonInbox(udp_offload=udp_offload)

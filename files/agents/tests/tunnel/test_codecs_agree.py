@@ -1,0 +1,295 @@
+"""Both codecs: the same bytes in give the same bytes, sends, counts and drop reasons out."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import astuple
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nrs.tunnel.codec import load
+from nrs.tunnel.codec.interface import Check, Codec, Inbox, Opener, Sealer, Stop
+from nrs.tunnel.inner import Owned
+from nrs.tunnel.wire import OVERHEAD, Type
+
+CODECS: tuple[Codec, Codec] = (load("c"), load("python"))
+KEY = bytes(range(32))
+INDEX = 0x01020304
+V4 = (bytes((10, 10, 100, 1)), bytes((198, 51, 100, 10)))
+V6 = (
+    bytes.fromhex("fd0000100100" + "00" * 9 + "01"),
+    bytes.fromhex("20010db80100" + "00" * 9 + "10"),
+)
+OWNED = Owned([V4[0], V6[0]])
+VNET = struct.Struct("=BBHHHH")
+
+
+def packet(
+    version: int,
+    protocol: int,
+    payload: bytes,
+    *,
+    tos: int = 0,
+    ttl: int = 64,
+    flags: int = 0x18,
+    source: bytes | None = None,
+    ports: bytes = b"\x9c\x40\x01\xbb",
+) -> bytes:
+    own, far = V4 if version == 4 else V6
+    own = source or own
+    if protocol == 6:
+        transport = (
+            ports + struct.pack("!IIBBHHH", 1000, 2000, 0x80, flags, 500, 0, 0) + bytes(range(12))
+        )
+    elif protocol == 17:
+        transport = ports + struct.pack("!HH", 8 + len(payload), 0)
+    else:
+        transport = b"\x08\0\0\0\0\1\0\2"
+    body = transport + payload
+    if version == 4:
+        return (
+            struct.pack("!BBHHHBBH", 0x45, tos, 20 + len(body), 77, 0x4000, ttl, protocol, 0x1234)
+            + own
+            + far
+            + body
+        )
+    return struct.pack("!IHBB", 6 << 28 | tos << 20, len(body), protocol, ttl) + own + far + body
+
+
+versions = st.sampled_from([4, 6])
+tos = st.sampled_from([0, 0, 0, 1, 2, 3, 0xB8])
+
+
+@st.composite
+def small_frames(draw: st.DrawFn) -> bytes:
+    version, protocol = draw(versions), draw(st.sampled_from([6, 17, 1]))
+    inner = packet(
+        version,
+        protocol,
+        draw(st.binary(max_size=draw(st.sampled_from([8, 100, 1340])))),
+        tos=draw(tos),
+        ports=draw(st.sampled_from([b"\x9c\x40\x01\xbb", b"\0\x35\0\x35"])),
+    )
+    start = 20 if version == 4 else 40
+    if protocol in {6, 17} and draw(st.booleans()):
+        odd = draw(st.sampled_from([0, 0, 0, 2]))
+        return VNET.pack(1, 0, 0, 0, start + odd, 16 if protocol == 6 else 6) + inner
+    return VNET.pack(0, 0, 0, 0, 0, 0) + inner
+
+
+@st.composite
+def super_frames(draw: st.DrawFn) -> bytes:
+    version, protocol = draw(versions), draw(st.sampled_from([6, 17]))
+    gso = draw(st.integers(1, 1360))
+    payload = bytes(draw(st.integers(0, min(60_000, 70 * gso))))
+    inner = packet(
+        version,
+        protocol,
+        payload,
+        tos=draw(tos),
+        flags=draw(st.sampled_from([0x10, 0x18, 0x19, 0x90])),
+    )
+    start = 20 if version == 4 else 40
+    kind = {(4, 6): 1, (6, 6): 4}.get((version, protocol), 5)
+    return VNET.pack(1, kind, 0, gso, start, 16 if protocol == 6 else 6) + inner
+
+
+frame_lists = st.lists(
+    st.one_of(small_frames(), small_frames(), super_frames(), st.binary(max_size=60)),
+    min_size=1,
+    max_size=12,
+)
+
+
+def within_arena(frames: list[bytes]) -> list[bytes]:
+    kept, used = [], 0
+    for frame in frames:
+        used += len(frame)
+        if used > 190_000:
+            break
+        kept.append(frame)
+    return kept
+
+
+def sealed(codec: Codec, frames_in: list[bytes]) -> tuple[list[Any], list[bytes], Sealer]:
+    """What sealing reports and makes, one entry a call, and the datagrams."""
+    frames, outbox, sealer = codec.frames(), codec.outbox(), codec.sealer(KEY, INDEX, 1, 0)
+    frames.load(frames_in)
+    report: list[Any] = []
+    datagrams: list[bytes] = []
+    first = 0
+    while first < frames.count:
+        end = frames.group(first)
+        report.append(end)
+        while first < end:
+            outbox.clear()
+            result = outbox.seal(sealer, frames, first, end)
+            sends = outbox.sends()
+            report += [astuple(result), *sends]
+            for send in sends:
+                for at in range(send.offset, send.offset + send.length, send.each):
+                    datagrams.append(
+                        bytes(outbox.view[at : min(at + send.each, send.offset + send.length)])
+                    )
+            first = max(result.next, first + 1)
+    return report, datagrams, sealer
+
+
+def opened(
+    inbox: Inbox, opener: Opener, train: bytes, each: int, ecn: int
+) -> tuple[list[Any], list[bytes]]:
+    """What opening reports, past every stop, and the frames."""
+    report: list[Any] = []
+    start = 0
+    inbox.clear()
+    view = memoryview(bytearray(train))
+    while start < len(train):
+        result = inbox.open(opener, view, each, start, ecn)
+        report.append(astuple(result))
+        start = result.at if result.stop is Stop.DONE else result.at + each
+    frames = inbox.frames()
+    inbox.clear()
+    return report, frames
+
+
+def openers(check: Check = Check.SOURCE) -> list[Opener]:
+    return [codec.opener(KEY, INDEX, OWNED, check) for codec in CODECS]
+
+
+@settings(max_examples=150, deadline=None)
+@given(frame_lists)
+def test_sealing(frames: list[bytes]) -> None:
+    frames = within_arena(frames)
+    (c_report, c_datagrams, c_sealer), (p_report, p_datagrams, p_sealer) = (
+        sealed(codec, frames) for codec in CODECS
+    )
+    assert c_report == p_report
+    assert c_datagrams == p_datagrams
+    assert c_sealer.sequence == p_sealer.sequence == len(c_datagrams)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    frame_lists, st.randoms(use_true_random=False), tos, st.booleans(), st.sampled_from(list(Check))
+)
+def test_opening_any_subset_in_any_order_with_any_damage(
+    frames: list[bytes], random: Any, ecn: int, udp_offload: bool, check: Check
+) -> None:
+    _, datagrams, _ = sealed(CODECS[1], within_arena(frames))
+    if not datagrams:
+        return
+    inboxes = [codec.inbox(udp_offload=udp_offload) for codec in CODECS]
+    both = openers(check)
+    sample = [d for d in datagrams if random.random() > 0.1]
+    if random.random() < 0.3:
+        random.shuffle(sample)
+    for at, datagram in enumerate(sample):
+        if random.random() < 0.1:
+            damaged = bytearray(datagram)
+            damaged[random.randrange(len(damaged))] ^= 1 << random.randrange(8)
+            sample[at] = bytes(damaged)
+    while sample:
+        each = len(sample[0])
+        train = sample.pop(0)
+        while (
+            sample
+            and len(sample[0]) <= each
+            and len(train) % each == 0
+            and len(train) + each < 65_536
+        ):
+            train += sample.pop(0)
+        outcome = [
+            opened(inbox, opener, train, each, ecn & 3)
+            for inbox, opener in zip(inboxes, both, strict=True)
+        ]
+        assert outcome[0] == outcome[1]
+    assert both[0].highest(0) == both[1].highest(0)
+    assert both[0].received(0) == both[1].received(0)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from([Type.DATA, Type.SEGMENT, Type.BATCH]),
+    st.integers(0, 255),
+    st.integers(0, 2**32 - 1),
+    st.one_of(
+        st.binary(max_size=120),
+        st.builds(packet, versions, st.sampled_from([6, 17, 0, 43]), st.binary(max_size=80)),
+    ),
+    st.booleans(),
+)
+def test_authentic_nonsense(
+    kind: Type, flags: int, specific: int, body: bytes, udp_offload: bool
+) -> None:
+    """What a peer with the key may send all the same."""
+    datagram = CODECS[1].sealer(KEY, INDEX).control(kind, body, flags=flags, specific=specific)
+    outcome = [
+        opened(
+            codec.inbox(udp_offload=udp_offload),
+            codec.opener(KEY, INDEX, OWNED, Check.SOURCE),
+            datagram,
+            len(datagram),
+            0,
+        )
+        for codec in CODECS
+    ]
+    assert outcome[0] == outcome[1]
+
+
+@pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
+def test_every_truncation_and_every_flipped_bit_is_dropped(codec: Codec) -> None:
+    _, (datagram,), _ = sealed(codec, [VNET.pack(0, 0, 0, 0, 0, 0) + packet(4, 17, b"x" * 20)])
+    opener = codec.opener(KEY, INDEX, OWNED, Check.SOURCE)
+    inbox = codec.inbox(udp_offload=True)
+    for bit in range(8 * len(datagram)):
+        damaged = bytearray(datagram)
+        damaged[bit // 8] ^= 1 << bit % 8
+        result = inbox.open(opener, memoryview(damaged), len(damaged), 0, 0)
+        foreign = result.stop is Stop.FOREIGN
+        assert foreign or sum(result.drops) == 1, f"bit {bit}"
+        assert not result.authentic
+    for length in range(1, len(datagram)):
+        result = inbox.open(opener, memoryview(bytearray(datagram[:length])), length, 0, 0)
+        assert sum(result.drops) == 1, f"{length} bytes"
+    assert inbox.frames() == []
+    result = inbox.open(opener, memoryview(bytearray(datagram)), len(datagram), 0, 0)
+    assert result.authentic == 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.integers(1, 300),
+            st.integers(8000, 8400),
+            st.integers(16000, 16700),
+            st.integers(2**40, 2**40 + 9000),
+        ),
+        min_size=1,
+        max_size=60,
+    )
+)
+def test_replay_windows(sequences: list[int]) -> None:
+    both = openers()
+    inboxes = [codec.inbox(udp_offload=True) for codec in CODECS]
+    for sequence in sequences:
+        sealer: Any = CODECS[1].sealer(KEY, INDEX)
+        sealer.sequence = sequence - 1
+        datagram = sealer.control(Type.PROBE, bytes(24))
+        outcome = [
+            opened(inbox, opener, datagram, len(datagram), 0)
+            for inbox, opener in zip(inboxes, both, strict=True)
+        ]
+        assert outcome[0] == outcome[1]
+
+
+def test_a_control_datagram_is_the_same_from_both() -> None:
+    datagrams = {
+        codec.sealer(KEY, 7, 2, 3).control(Type.ROLE, b"body", flags=1, specific=9)
+        for codec in CODECS
+    }
+    assert len(datagrams) == 1
+    assert len(datagrams.pop()) == OVERHEAD + 4
