@@ -1,12 +1,13 @@
-"""What an engine needs around it, without sockets, devices or time."""
+"""What an engine needs around it, without devices or time."""
 
 from __future__ import annotations
 
+import socket
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from nrs.tunnel.codec import Part, Sealed
+from nrs.tunnel.codec.interface import Send
 
 PEER = ("2001:db8:f::1", 51820, 0, 0)
 
@@ -33,24 +34,32 @@ class FakeLoop:
 
 
 class FakeTun:
-    """A TUN device: frames to read, frames written."""
+    """A TUN device: one end of a pair of datagram sockets, as a frame is read or written whole."""
 
-    fd = 100
     udp_offload = True
 
     def __init__(self) -> None:
-        self.frames: deque[bytes] = deque()
-        self.written: list[bytes] = []
+        self._device, self._kernel = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._device.setblocking(False)
+        self._kernel.setblocking(False)
+        self.fd = self._device.fileno()
 
-    def read_into(self, buffer: bytearray) -> int:
-        if not self.frames:
-            raise BlockingIOError
-        frame = self.frames.popleft()
-        buffer[: len(frame)] = frame
-        return len(frame)
+    def send(self, frame: bytes) -> None:
+        """A frame for the engine to read."""
+        self._kernel.send(frame)
 
-    def write(self, parts: list[Part]) -> None:
-        self.written.append(b"".join(parts))
+    def take(self) -> list[bytes]:
+        """The frames written since the last call."""
+        frames = []
+        while True:
+            try:
+                frames.append(self._kernel.recv(70_000))
+            except BlockingIOError:
+                return frames
+
+    def close(self) -> None:
+        self._device.close()
+        self._kernel.close()
 
 
 class FakeSocket:
@@ -66,18 +75,24 @@ class FakeSocket:
 
     def receive_into(
         self, buffer: bytearray
-    ) -> tuple[int, int, tuple[Any, ...] | None, bytes | None]:
+    ) -> tuple[int, int, int, tuple[Any, ...] | None, bytes | None]:
         if not self.trains:
             raise BlockingIOError
         train, peer = self.trains.popleft()
         whole = b"".join(train)
         buffer[: len(whole)] = whole
-        return len(whole), len(train[0]), peer, None
+        return len(whole), len(train[0]), 0, peer, None
 
     def send(
-        self, sealed: Sealed, peer: tuple[Any, ...] | None = None, local: bytes | None = None
+        self,
+        outbox: memoryview,
+        train: Send,
+        peer: tuple[Any, ...] | None = None,
+        local: bytes | None = None,
     ) -> bool:
-        self.sent += [(datagram, peer) for datagram in datagrams(sealed)]
+        end = train.offset + train.length
+        for at in range(train.offset, end, train.each):
+            self.sent.append((bytes(outbox[at : min(at + train.each, end)]), peer))
         return True
 
     def send_one(
@@ -85,9 +100,3 @@ class FakeSocket:
     ) -> bool:
         self.sent.append((datagram, peer))
         return True
-
-
-def datagrams(sealed: Sealed) -> list[bytes]:
-    """What goes on the wire."""
-    parts = sealed.parts
-    return [b"".join(parts[n : n + 3]) for n in range(0, len(parts), 3)]

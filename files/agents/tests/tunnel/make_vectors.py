@@ -17,11 +17,13 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from nrs.tunnel import keys, virtio, wire
-from nrs.tunnel.codec import Assembler, Sealed, Sealer, batch_entry
-from nrs.tunnel.figures import Drop, Figures
+from nrs.tunnel.codec.interface import Check
+from nrs.tunnel.codec.python import PythonCodec, PythonSealer
+from nrs.tunnel.figures import Drop
 from nrs.tunnel.handshake import Identity, Initiator, Responder, StaticKey
+from nrs.tunnel.inner import Owned
 from nrs.tunnel.wire import ACTIVE, Claim, KeyMode, ProbeAck, RouterFlag, Type
-from tests.tunnel.fakes import datagrams
+from tests.tunnel.carrying import batch_entry, partial, plain, sealed
 from tests.tunnel.packets import ACK, CWR, FIN, PSH, TCP, UDP, SuperPacket, udp_packet
 
 DOCUMENT = Path(__file__).resolve().parents[4] / "docs" / "PROTOCOL.md"
@@ -117,6 +119,13 @@ def handshake(name: str, mode: KeyMode, key_id: int, fields: Vector, flags: Rout
     }
 
 
+def sealer_of(key: str, index: int, sequence: int) -> PythonSealer:
+    """A sealer whose next datagram has the number `sequence`."""
+    sealer = PythonCodec().sealer(bytes.fromhex(key), index)
+    sealer.sequence = sequence - 1
+    return sealer
+
+
 def control(
     name: str,
     key: str,
@@ -129,8 +138,7 @@ def control(
     body: bytes = b"",
 ) -> Vector:
     """One control datagram."""
-    sealer = Sealer(bytes.fromhex(key), index)
-    sealer.sequence = sequence - 1
+    sealer = sealer_of(key, index, sequence)
     return {
         "name": name,
         "key": key,
@@ -159,45 +167,37 @@ def frame(written: bytes) -> Vector:
     }
 
 
-def deliver(train: list[bytes]) -> list[Vector]:
-    """The frames that a receiver writes for datagrams that have verified."""
-    frames: list[Vector] = []
-    assembler = Assembler(
-        lambda parts: frames.append(frame(b"".join(parts))),
-        lambda _: True,
-        Figures(),
-        udp_offload=True,
-    )
-    for datagram in train:
-        first, flags, _, _, _, _, specific = wire.HEADER.unpack_from(datagram)
-        body = memoryview(datagram)[wire.HEADER_BYTES : -wire.TAG_BYTES]
-        if first & 15 == Type.SEGMENT:
-            reason = assembler.segment(body, flags, specific)
-        elif first & 15 == Type.BATCH:
-            reason = assembler.batch(body)
-        else:
-            reason = assembler.data(body, flags, specific)
-        if reason is not None:
-            raise AssertionError(f"not delivered: {reason}")
-    assembler.flush()
-    return frames
+def deliver(key: str, train: list[bytes]) -> list[Vector]:
+    """The frames that a router writes for datagrams of one train."""
+    codec = PythonCodec()
+    claim = claim_of(PLAIN_CLAIM)
+    owned = Owned([claim.tun_ipv4.packed, claim.tun_ipv6.packed])
+    opener = codec.opener(bytes.fromhex(key), ROUTER_INDEX, owned, Check.SOURCE)
+    inbox = codec.inbox(udp_offload=True)
+    each = max(map(len, train))
+    if any(len(datagram) != each for datagram in train[:-1]):
+        raise AssertionError("a kernel would not coalesce these")
+    whole = memoryview(bytearray(b"".join(train)))
+    opened = inbox.open(opener, whole, each, 0, 0)
+    if opened.data != len(train) or any(opened.drops):
+        raise AssertionError(f"not delivered: {opened}")
+    return [frame(written) for written in inbox.frames()]
 
 
-def data(name: str, key: str, packet: bytes, *, partial: int = 0) -> Vector:
-    """One DATA datagram; `partial` is where the transport header begins."""
-    sealer = Sealer(bytes.fromhex(key), ROUTER_INDEX)
-    sealer.sequence = 100
-    (datagram,) = datagrams(sealer.data(packet, partial, 6 if partial else 0))
+def data(name: str, key: str, packet: bytes, *, start: int = 0) -> Vector:
+    """One DATA datagram; `start` is where the transport header of a partial checksum begins."""
+    whole = partial(packet, start, 6) if start else plain(packet)
+    (datagram,) = sealed(PythonCodec(), [whole], sealer_of(key, ROUTER_INDEX, 101))
     return {
         "name": name,
         "key": key,
         "index": ROUTER_INDEX,
         "sequence": 101,
-        "checksum_start": partial,
-        "checksum_offset": 6 if partial else 0,
+        "checksum_start": start,
+        "checksum_offset": 6 if start else 0,
         "packet": packet.hex(),
         "datagram": datagram.hex(),
-        "frames": deliver([datagram]),
+        "frames": deliver(key, [datagram]),
     }
 
 
@@ -208,27 +208,22 @@ def batch(key: str) -> Vector:
         (udp_packet(b"two", partial=True), True),
         (udp_packet(b"three", source="fd00:10:100::1", destination="2001:db8:100::10"), False),
     ]
-    sealer = Sealer(bytes.fromhex(key), ROUTER_INDEX)
-    sealer.sequence = 200
-    body = b"".join(batch_entry(packet, partial) for packet, partial in entries)
-    (datagram,) = datagrams(sealer.batch(body, len(entries)))
+    frames = [partial(packet, 20, 6) if flag else plain(packet) for packet, flag in entries]
+    (datagram,) = sealed(PythonCodec(), frames, sealer_of(key, ROUTER_INDEX, 201))
     return {
         "name": "BATCH of three",
         "key": key,
         "index": ROUTER_INDEX,
         "sequence": 201,
-        "entries": [{"packet": p.hex(), "partial_checksum": partial} for p, partial in entries],
+        "entries": [{"packet": p.hex(), "partial_checksum": flag} for p, flag in entries],
         "datagram": datagram.hex(),
-        "frames": deliver([datagram]),
+        "frames": deliver(key, [datagram]),
     }
 
 
 def super_packet(name: str, key: str, whole: SuperPacket, orders: list[list[int]]) -> Vector:
     """A super-packet, its slices, and what becomes of some of them in one train."""
-    sealer = Sealer(bytes.fromhex(key), ROUTER_INDEX)
-    sealer.sequence = 300
-    sends: list[Sealed] = list(sealer.segments(memoryview(whole.frame())))
-    slices = [datagram for sealed in sends for datagram in datagrams(sealed)]
+    slices = sealed(PythonCodec(), [whole.frame()], sealer_of(key, ROUTER_INDEX, 301))
     return {
         "name": name,
         "key": key,
@@ -237,7 +232,8 @@ def super_packet(name: str, key: str, whole: SuperPacket, orders: list[list[int]
         "frame": frame(whole.frame()),
         "datagrams": [datagram.hex() for datagram in slices],
         "deliveries": [
-            {"slices": order, "frames": deliver([slices[n] for n in order])} for order in orders
+            {"slices": order, "frames": deliver(key, [slices[n] for n in order])}
+            for order in orders
         ],
     }
 
@@ -370,7 +366,7 @@ def dropped_bodies(key: bytes) -> list[Vector]:
             3,
             36 << 16 | 12,
         ),
-        ("BATCH whose entry is cut off", Type.BATCH, batch_entry(GOOD, False)[:-1], 0, 1),
+        ("BATCH whose entry is cut off", Type.BATCH, batch_entry(GOOD)[:-1], 0, 1),
         ("BATCH with an entry of no length", Type.BATCH, bytes(2), 0, 1),
         ("PROBE with a body of 8 bytes", Type.PROBE, bytes(8), 0, 1),
     ]
@@ -380,7 +376,7 @@ def dropped_bodies(key: bytes) -> list[Vector]:
     spoofed: list[tuple[Type, bytes, int, int]] = [
         (Type.DATA, SPOOFED, 0, 0),
         (Type.SEGMENT, other + bytes(8), 1, eight),
-        (Type.BATCH, batch_entry(SPOOFED, False), 0, 1),
+        (Type.BATCH, batch_entry(SPOOFED), 0, 1),
     ]
     for kind, body, flags, specific in spoofed:
         datagram = ex.sealed(kind, body, flags=flags, specific=specific)
@@ -467,7 +463,7 @@ def build() -> Vector:
                 "DATA, UDP/IPv4, partial checksum",
                 up,
                 udp_packet(b"hello", partial=True),
-                partial=20,
+                start=20,
             ),
             data(
                 "DATA, UDP/IPv6, partial checksum",
@@ -475,7 +471,7 @@ def build() -> Vector:
                 udp_packet(
                     b"hello", partial=True, source="fd00:10:100::1", destination="2001:db8:100::10"
                 ),
-                partial=40,
+                start=40,
             ),
         ],
         "batch": batch(up),
