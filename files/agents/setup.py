@@ -1,17 +1,14 @@
-"""The C codec is optional: where it cannot be compiled the wheel is pure Python."""
+"""The C codec is built only where it is asked for: without it the wheel is pure Python."""
 
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
 
 from setuptools import setup
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-if os.environ.get("NRS_BUILD_CODEC", "1") == "1":
+if os.environ.get("NRS_BUILD_CODEC") == "1":
     setup(
+        setup_requires=["cffi>=1.16"],
         cffi_modules=["codec/build.py:ffibuilder"],
         options={"bdist_wheel": {"py_limited_api": "cp310"}},
     )

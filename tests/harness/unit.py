@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness import collection, counts, interpreters, tools
+from harness import codec, collection, counts, interpreters, tools
 from harness.report import Report
 from harness.settings import AGENTS, CHECKOUT, Cache, environment
 
@@ -29,7 +29,7 @@ def run(report: Report, cache: Cache) -> None:
             f"agents on {interpreter.version}",
             [venv.python, *_PYTEST],
             cwd=AGENTS,
-            env=environment(cache, venv.bin),
+            env=environment(cache, venv.bin, PYTHONPATH=str(codec.ensure(cache, venv))),
             limit=_LIMIT_S,
             count=counts.of_pytest,
         )

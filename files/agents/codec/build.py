@@ -1,4 +1,4 @@
-"""Build the C codec as `nrs.tunnel._nrs_codec`: cffi's API mode, one binary for every Python 3."""
+"""Build the C codec as the module `_nrs_codec`: cffi's API mode, one binary for every Python 3."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def declarations(header: str) -> str:
 ffibuilder = FFI()
 ffibuilder.cdef(declarations(HEADER))
 ffibuilder.set_source(
-    "nrs.tunnel._nrs_codec",
+    "_nrs_codec",
     '#include "nrs_codec.h"',
     sources=["codec/nrs_codec.c"],
     include_dirs=["codec"],

@@ -7,7 +7,8 @@
 A host needs no network: the archive holds the agents' wheel, everything that it runs on
 and pip. An archive that fits is left alone, so a control node that has one needs no
 network either. Prints one JSON object:
-{"changed", "version", "build", "archives": {"3.11-x86_64": PATH}}.
+{"changed", "version", "build", "archives": {"3.11-x86_64": PATH},
+"without_codec": {"3.11-x86_64": WHY}}.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import argparse
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tempfile
 from pathlib import Path
@@ -34,9 +37,18 @@ _PLATFORMS = (
     "manylinux2014",
     "manylinux_2_28",
 )
-_SOURCES = ("pyproject.toml", "README.md", "requirements.lock", "nrs/**/*")
+_SOURCES = (
+    "pyproject.toml",
+    "setup.py",
+    "README.md",
+    "requirements.lock",
+    "codec/*.[ch]",
+    "codec/build.py",
+    "nrs/**/*",
+)
 _GENERATED = {"__pycache__", ".mypy_cache", ".ruff_cache"}
 _BUILDS_KEPT = 3
+_COMPILER_HINT = "on Debian and Ubuntu: apt install gcc python3-dev libssl-dev"
 # A wheel is a zip, which knows no earlier year: the same sources give the same wheel.
 _SOURCE_DATE_EPOCH = "315532800"
 
@@ -55,13 +67,27 @@ def source_files(source: Path) -> list[Path]:
     )
 
 
-def digest(source: Path, files: list[Path]) -> str:
-    """A short name for exactly these sources, built by exactly this program."""
-    total = hashlib.sha256(Path(__file__).read_bytes())
+def digest(source: Path, files: list[Path], *, codec: bool) -> str:
+    """A short name for exactly these sources, built by exactly this program and tools."""
+    total = hashlib.sha256(Path(__file__).read_bytes() + bytes((codec,)))
     for path in files:
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         total.update(f"{path.relative_to(source)} {content}\n".encode())
     return total.hexdigest()[:16]
+
+
+def compiler_lack() -> str:
+    """What this control node lacks to build the C codec; empty where it has everything."""
+    command = ["cc", f"-I{sysconfig.get_path('include')}", "-fsyntax-only", "-xc", "-"]
+    headers = "#include <Python.h>\n#include <openssl/sha.h>\n"
+    try:
+        done = subprocess.run(command, input=headers, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return f"no C compiler here; {_COMPILER_HINT}"
+    if done.returncode == 0:
+        return ""
+    header = "Python.h" if "Python.h" in done.stderr else "openssl/sha.h"
+    return f"no {header} here; {_COMPILER_HINT}"
 
 
 def version(source: Path) -> str:
@@ -73,10 +99,10 @@ def version(source: Path) -> str:
     return found.group(1)
 
 
-def pip(*arguments: str) -> None:
-    """Run pip. Raises BuildError with what it said."""
+def pip(*arguments: str, **variables: str) -> None:
+    """Run pip with more environment variables. Raises BuildError with what it said."""
     command = [sys.executable, "-m", "pip", *arguments, "--quiet", "--disable-pip-version-check"]
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": _SOURCE_DATE_EPOCH}
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": _SOURCE_DATE_EPOCH, **variables}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip()
@@ -112,8 +138,10 @@ def download(lock: Path, target: str, cache: Path) -> Path:
     return wheels
 
 
-def build_agents(source: Path, files: list[Path], wheels: Path, directory: Path) -> Path:
-    """Build the agents' wheel with the locked setuptools. Raises BuildError."""
+def build_agents(
+    source: Path, files: list[Path], tools: Path, directory: Path, *, codec: bool
+) -> Path:
+    """Build the agents' wheel by the locked tools. Raises BuildError."""
     copy = directory / "source"
     for path in files:
         destination = copy / path.relative_to(source)
@@ -124,11 +152,28 @@ def build_agents(source: Path, files: list[Path], wheels: Path, directory: Path)
         "wheel",
         "--no-deps",
         "--no-index",
-        f"--find-links={wheels}",
+        f"--find-links={tools}",
         f"--wheel-dir={built}",
         str(copy),
+        NRS_BUILD_CODEC="1" if codec else "0",
     )
     return next(built.glob("*.whl"))
+
+
+def codec_lack(targets: list[str]) -> dict[str, str]:
+    """Why the hosts of a target have to do without the C codec.
+
+    It is one binary for every Python 3, but for one kind of processor.
+    """
+    here = platform.machine()
+    lack = compiler_lack()
+    reasons: dict[str, str] = {}
+    for target in targets:
+        machine = target.partition("-")[2]
+        why = lack if machine == here else f"the hosts are {machine}, this control node is {here}"
+        if why:
+            reasons[target] = why
+    return reasons
 
 
 def pack(members: list[Path], archive: Path) -> None:
@@ -155,14 +200,19 @@ def prune(cache: Path, keep: str) -> None:
 def run(source: Path, cache: Path, targets: list[str], *, dry_run: bool) -> dict[str, object]:
     """Bring the archives for `targets` about. Raises BuildError, OSError."""
     files = source_files(source)
-    build = digest(source, files)
+    without_codec = codec_lack(targets)
+    build = digest(source, files, codec=not without_codec)
     archives = {target: cache / "builds" / build / f"{target}.tar" for target in targets}
     absent = [target for target, archive in archives.items() if not archive.is_file()]
     if absent and not dry_run:
+        lock = source / "requirements.lock"
         for target in absent:
-            wheels = download(source / "requirements.lock", target, cache)
+            codec = target not in without_codec
+            wheels = download(lock, target, cache)
+            # cffi, which builds the codec, runs on this control node's Python.
+            tools = download(lock, own_target(), cache) if codec else wheels
             with tempfile.TemporaryDirectory() as temporary:
-                agents = build_agents(source, files, wheels, Path(temporary))
+                agents = build_agents(source, files, tools, Path(temporary), codec=codec)
                 pack([agents, *sorted(wheels.glob("*.whl"))], archives[target])
         prune(cache, build)
     return {
@@ -170,7 +220,13 @@ def run(source: Path, cache: Path, targets: list[str], *, dry_run: bool) -> dict
         "version": version(source),
         "build": build,
         "archives": {target: str(archive) for target, archive in archives.items()},
+        "without_codec": without_codec,
     }
+
+
+def own_target() -> str:
+    """What this control node is, named as targets are."""
+    return f"{sys.version_info[0]}.{sys.version_info[1]}-{platform.machine()}"
 
 
 def main() -> int:

@@ -20,11 +20,15 @@ from pathlib import Path
 
 _DISTRIBUTION = "network-routing-agents"
 # Importing all of it proves that the release can start, and leaves byte code for what the
-# agents use, which they may not write themselves.
+# agents use, which they may not write themselves. The binding of the C codec is left to
+# the agents: they do without where it does not load.
 _IMPORT_ALL = """
 import importlib, pkgutil, nrs
+from nrs.tunnel import codec
 for module in pkgutil.walk_packages(nrs.__path__, "nrs."):
-    importlib.import_module(module.name)
+    if module.name != "nrs.tunnel.codec.c":
+        importlib.import_module(module.name)
+codec.load()
 """
 
 

@@ -6,7 +6,6 @@ import errno
 import fcntl
 import os
 import struct
-from collections.abc import Sequence
 from contextlib import suppress
 
 _TUNSETIFF = 0x400454CA
@@ -21,8 +20,6 @@ _ATTEMPTS = (tuple(_OFFLOADS), ("csum", "tso4", "tso6"), ("csum",), ())
 GSO_MAX_BYTES = 60_000
 """`gso_max_size` of the device: one read is then one UDP_SEGMENT send of at most 65,507 bytes."""
 GSO_MAX_SEGMENTS = 64
-
-Part = bytes | bytearray | memoryview
 
 
 class TunDevice:
@@ -55,14 +52,6 @@ class TunDevice:
     def udp_offload(self) -> bool:
         """Whether UDP super-packets may be written."""
         return "uso4" in self.offloads
-
-    def read_into(self, buffer: bytearray | memoryview) -> int:
-        """One frame; its length. Raises BlockingIOError when there is none."""
-        return os.readv(self.fd, [buffer])
-
-    def write(self, parts: Sequence[Part]) -> None:
-        """One frame. Raises OSError, e.g. EINVAL for one that the kernel does not take."""
-        os.writev(self.fd, parts)
 
     def close(self) -> None:
         """Close it; a device that is not persistent goes with its addresses and routes."""

@@ -85,7 +85,7 @@ class Agent:
         return {
             **os.environ,
             "NRS_RUNTIME_DIRECTORY": str(self.directory),
-            "PYTHONPATH": str(AGENTS),
+            "PYTHONPATH": os.pathsep.join([str(AGENTS), os.environ.get("PYTHONPATH", "")]),
         }
 
     def status(self) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from nrs.router.session_table import (
     Pending,
     SessionTable,
 )
+from nrs.tunnel.codec.interface import Check
+from nrs.tunnel.codec.python import PythonCodec
 from nrs.tunnel.handshake import SessionSecrets
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.session import Session, open_session
@@ -36,8 +38,10 @@ def claim(number: int = 1, *prefixes: str, name: str | None = None) -> Claim:
 def session(of: Claim, now: float = 0.0) -> Session:
     index = next(_indices)
     return open_session(
+        PythonCodec(),
         SessionSecrets(index, index, 0, b"s" * 32, b"r" * 32),
         Owned([of.tun_ipv4.packed, of.tun_ipv6.packed], of.prefixes),
+        Check.SOURCE,
         None,  # type: ignore[arg-type]
         now,
     )

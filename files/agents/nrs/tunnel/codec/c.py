@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from _nrs_codec import ffi, lib
+
 from nrs.tunnel import wire
-from nrs.tunnel._nrs_codec import ffi, lib
 from nrs.tunnel.codec.interface import (
     FRAMES_BYTES,
     INBOX_BYTES,
