@@ -8,7 +8,7 @@ from pathlib import Path
 from cffi import FFI
 
 HERE = Path(__file__).resolve().parent
-HEADER = (HERE / "nrs_codec.h").read_text(encoding="utf-8")
+HEADERS = [(HERE / name).read_text(encoding="utf-8") for name in ("nrs_codec.h", "nrs_carrier.h")]
 
 
 def declarations(header: str) -> str:
@@ -18,11 +18,12 @@ def declarations(header: str) -> str:
 
 
 ffibuilder = FFI()
-ffibuilder.cdef(declarations(HEADER))
+for header in HEADERS:
+    ffibuilder.cdef(declarations(header))
 ffibuilder.set_source(
     "_nrs_codec",
-    '#include "nrs_codec.h"',
-    sources=["codec/nrs_codec.c"],
+    '#include "nrs_carrier.h"',
+    sources=["codec/nrs_codec.c", "codec/nrs_carrier.c"],
     include_dirs=["codec"],
     libraries=["crypto"],
     extra_compile_args=["-O2", "-std=c11", "-Wall", "-Wextra"],

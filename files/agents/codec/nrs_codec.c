@@ -1,10 +1,8 @@
 #define OPENSSL_SUPPRESS_DEPRECATED /* the one-shot interfaces cannot copy a prepared state */
 #include "nrs_codec.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
@@ -16,7 +14,6 @@ enum { TCP = 6, UDP = 17 };
 enum { GSO_TCP4 = 1, GSO_TCP6 = 4, GSO_UDP = 5, GSO_ECN = 0x80, NEEDS_CHECKSUM = 1 };
 enum { FIN_PSH = 0x09, CWR = 0x80, CE = 3 };
 enum { WINDOW = 8192, RING_BYTES = 2048, MOST_SEGMENTS = 64, MOST_SEND = 65507, MOST_SLICES = 256 };
-enum { LARGEST_FRAME = 65546 };
 
 struct key {
     SHA256_CTX inner, outer;
@@ -635,38 +632,4 @@ void nrs_open(nrs_opener *o, const uint8_t *train, uint32_t length, uint32_t eac
     run_flush(&run, udp_offload, out, r);
     r->at = at;
     r->size = 0;
-}
-
-/* -- the TUN device */
-
-int nrs_read_frames(int fd, uint8_t *arena, uint32_t capacity, nrs_frames *f) {
-    uint32_t used = 0;
-    f->count = 0;
-    while (f->count < NRS_MOST_FRAMES && capacity - used >= LARGEST_FRAME) {
-        ssize_t n = read(fd, arena + used, capacity - used);
-        if (n <= 0) {
-            if (n < 0 && errno == EINTR) continue;
-            return n == 0 || errno == EAGAIN ? 0 : errno;
-        }
-        f->offset[f->count] = used;
-        f->length[f->count++] = (uint32_t)n;
-        used += (uint32_t)n;
-    }
-    return 0;
-}
-
-void nrs_write_frames(int fd, const uint8_t *out, uint32_t used, uint32_t *full, uint32_t *refused) {
-    *full = *refused = 0;
-    for (uint32_t at = 0, length; at < used; at += 4 + length) {
-        memcpy(&length, out + at, 4);
-        ssize_t n;
-        do n = write(fd, out + at + 4, length);
-        while (n < 0 && errno == EINTR);
-        if (n < 0) {
-            if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)
-                ++*full;
-            else
-                ++*refused;
-        }
-    }
 }

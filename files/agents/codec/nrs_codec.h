@@ -90,11 +90,4 @@ void nrs_open(nrs_opener *opener, const uint8_t *train, uint32_t length, uint32_
               uint32_t start, uint32_t ecn, int udp_offload, uint8_t *out, uint32_t capacity,
               nrs_opened *opened);
 
-/* Read frames until there are none, the arena is full or NRS_MOST_FRAMES are
-   there; 0, or errno where the device is broken. */
-int nrs_read_frames(int fd, uint8_t *arena, uint32_t capacity, nrs_frames *frames);
-/* Write the frames of an out buffer; how many the device had no room for (`full`)
-   and how many it refused. */
-void nrs_write_frames(int fd, const uint8_t *out, uint32_t used, uint32_t *full, uint32_t *refused);
-
 #endif

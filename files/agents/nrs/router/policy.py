@@ -117,7 +117,7 @@ class RouterPolicy:
                 "tunnel to %s is up (%s, from %s)",
                 device.claim.endpoint_id,
                 device.claim.tun_ipv4,
-                describe(session.peer or ()),
+                describe(session.path.peer or ()),
             )
 
     def control(self, session: Session, control: Control) -> None:

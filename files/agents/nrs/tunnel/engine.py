@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from nrs.tunnel import inner, wire
-from nrs.tunnel.codec.interface import Codec, Opened, Stop
+from nrs.tunnel.codec.interface import (
+    AUTHENTIC,
+    BAD_TAG,
+    DATA,
+    STOP_MASK,
+    Codec,
+    Intake,
+    Stop,
+)
 from nrs.tunnel.figures import Drop, Figures
 from nrs.tunnel.loop import PacketLoop
 from nrs.tunnel.session import Session
 from nrs.tunnel.tun_device import TunDevice
-from nrs.tunnel.udp_socket import UdpSocket
+from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
 from nrs.tunnel.wire import Type
 
 log = logging.getLogger(__name__)
 
-_BUFFER_BYTES = 70_000
 _READS_A_TURN = 64
 _COMPLAINT_INTERVAL_S = 1.0
 _HANDSHAKE_TYPES = frozenset({Type.HELLO, Type.HELLO_ACK})
-_OPENER_DROPS = (Drop.TAG, Drop.REPLAY, Drop.SOURCE, Drop.MALFORMED)
 _TYPES = {int(kind): kind for kind in Type}
 
 
@@ -39,7 +45,7 @@ class Policy(Protocol):
         kind: Type,
         datagram: bytes,
         socket: UdpSocket,
-        peer: tuple[Any, ...],
+        peer: SocketAddress,
         local: bytes | None,
     ) -> Drop | None:
         """A HELLO or HELLO_ACK, not yet verified."""
@@ -63,35 +69,28 @@ class Control:
     body: bytes
 
 
-@dataclass(frozen=True)
-class _Origin:
-    """Where a train came from, and what the kernel said of it."""
-
-    socket: UdpSocket
-    peer: tuple[Any, ...]
-    local: bytes | None
-    each: int
-    ecn: int
-
-
 class Engine:
     """Carries packets between a TUN device and sessions."""
 
     def __init__(self, tun: TunDevice, loop: PacketLoop, policy: Policy, codec: Codec) -> None:
         self.tun = tun
-        self.figures = Figures()
         self.sessions: dict[int, Session] = {}
+        self.codec = codec
+        self._counted = Figures()
         self._loop = loop
         self._policy = policy
         self._clock = loop.clock
-        self.codec = codec
         self._frames = codec.frames()
         self._outbox = codec.outbox()
+        self._intake = codec.intake()
         self._inbox = codec.inbox(udp_offload=tun.udp_offload)
-        self._from_udp = bytearray(_BUFFER_BYTES)
-        self._from_udp_view = memoryview(self._from_udp)
         self._complained = -_COMPLAINT_INTERVAL_S
         loop.add_reader(tun.fd, self._read_tun)
+
+    @property
+    def figures(self) -> Figures:
+        """What has been carried and dropped so far."""
+        return self._counted.with_totals(self._outbox.totals, self._inbox.totals)
 
     def add_socket(self, socket: UdpSocket) -> None:
         """Receive from `socket`."""
@@ -114,29 +113,30 @@ class Engine:
     ) -> None:
         """Send a control datagram through `session` at once."""
         datagram = session.sealer.control(kind, body, flags=flags, specific=specific)
-        self.send_raw(session.socket, datagram, session.peer, session.local)
+        path = session.path
+        self.send_raw(session.socket, datagram, path.peer, path.local)
 
     def send_raw(
         self,
         socket: UdpSocket,
         datagram: bytes,
-        peer: tuple[Any, ...] | None,
+        peer: SocketAddress | None,
         local: bytes | None,
     ) -> None:
         """Send a datagram that is sealed already; one that cannot be sent counts as full."""
         try:
             if not socket.send_one(datagram, peer, local):
-                self.figures.dropped(Drop.FULL)
+                self._counted.dropped(Drop.FULL)
         except OSError:
-            self.figures.dropped(Drop.FULL)
+            self._counted.dropped(Drop.FULL)
 
     # -- from the TUN device to sessions
 
     def _read_tun(self) -> None:
-        frames = self._frames
+        frames, fd = self._frames, self.tun.fd
         now = self._clock()
         for _ in range(_READS_A_TURN):
-            frames.read(self.tun.fd)
+            frames.read(fd)
             if not frames.count:
                 return
             self._route(now)
@@ -144,18 +144,19 @@ class Engine:
     def _route(self, now: float) -> None:
         """Send runs of frames for the same session together; a flow is looked up once."""
         frames = self._frames
+        count = frames.count
         began, run = 0, None
         first = 0
-        while first < frames.count:
+        while first < count:
             end = frames.group(first)
             session = self._select(frames.packet(first), end - first)
             if session is not run:
                 if run is not None:
-                    self._seal(run, began, first, now)
+                    self._send(run, began, first, now)
                 began, run = first, session
             first = end
         if run is not None:
-            self._seal(run, began, first, now)
+            self._send(run, began, count, now)
 
     def _select(self, packet: memoryview, count: int) -> Session | None:
         destination = inner.destination(packet)
@@ -163,122 +164,85 @@ class Engine:
             return None
         session = self._policy.select(destination)
         if session is None:
-            self.figures.dropped(Drop.NO_SESSION, count)
+            self._counted.dropped(Drop.NO_SESSION, count)
         return session
 
-    def _seal(self, session: Session, first: int, end: int, now: float) -> None:
+    def _send(self, session: Session, first: int, end: int, now: float) -> None:
         session.last_data_sent = now
-        figures, outbox = self.figures, self._outbox
-        while first < end:
-            outbox.clear()
-            sealed = outbox.seal(session.sealer, self._frames, first, end)
-            figures.tx_packets += sealed.packets
-            figures.tx_bytes += sealed.bytes
-            figures.batches += sealed.batches
-            figures.batched_packets += sealed.batched
-            if sealed.malformed:
-                figures.dropped(Drop.MALFORMED, sealed.malformed)
-            self._send_all(session)
-            if sealed.next == first:
-                figures.dropped(Drop.MALFORMED)
-                first += 1
-            else:
-                first = sealed.next
-
-    def _send_all(self, session: Session) -> None:
-        send, data, figures = session.socket.send, self._outbox.view, self.figures
-        for train in self._outbox.sends():
-            count = -(-train.length // train.each)
-            try:
-                if send(data, train, session.peer, session.local):
-                    figures.tx_datagrams += count
-                else:
-                    figures.dropped(Drop.FULL, count)
-            except OSError:
-                figures.dropped(Drop.FULL, count)
+        self._outbox.carry(session.sealer, session.path, self._frames, first, end)
 
     # -- from UDP sockets to the TUN device
 
     def _read_udp(self, socket: UdpSocket) -> None:
-        buffer, view = self._from_udp, self._from_udp_view
+        intake = self._intake
         for _ in range(_READS_A_TURN):
-            try:
-                length, each, ecn, peer, local = socket.receive_into(buffer)
-            except BlockingIOError:
+            received = intake.receive(socket)
+            if not received:
                 return
-            except OSError:
-                continue  # an ICMP error of something sent earlier
-            if length:
-                self._train(view[:length], _Origin(socket, peer or (), local, each, ecn))
+            if received > 0:
+                self._deliver(intake, socket)
 
-    def _train(self, train: memoryview, origin: _Origin) -> None:
+    def _deliver(self, intake: Intake, socket: UdpSocket) -> None:
         """Open the datagrams of a train, usually all of one session."""
-        each, end = origin.each, len(train)
-        now = self._clock()
-        start = 0
-        while start < end:
-            datagram = train[start : start + each]
-            session = self._session_of(datagram, origin)
+        inbox, fd = self._inbox, self.tun.fd
+        start, index = 0, intake.index
+        while True:
+            session = self.sessions.get(index)
             if session is None:
-                start += each
-                continue
-            opened = self._inbox.open(session.opener, train, each, start, origin.ecn)
-            self._account(opened, origin)
-            full, refused = self._inbox.write(self.tun.fd)
-            if full:
-                self.figures.dropped(Drop.FULL, full)
-            if refused:
-                self.figures.dropped(Drop.MALFORMED, refused)
-            if opened.authentic:
-                self._heard(session, opened, origin, now)
-            start = opened.at
-            if opened.stop is Stop.CONTROL:
-                self._control(session, train[start : start + opened.size])
-                start += each
+                self._stray(intake, start, socket)
+                start += intake.each
+            else:
+                result = inbox.carry(session.opener, session.path, intake, start, fd)
+                if result & AUTHENTIC:
+                    self._heard(session, result)
+                if result & BAD_TAG:
+                    self._complain(intake.peer)
+                stop = result & STOP_MASK
+                if stop == Stop.DONE:
+                    return
+                at = inbox.at
+                if stop == Stop.CONTROL:
+                    self._control(session, intake.datagram(at)[: inbox.size])
+                    start = at + intake.each
+                elif at > start:
+                    start = at
+                else:
+                    self._stray(intake, start, socket)
+                    start += intake.each
+            if start >= intake.length:
+                return
+            index = intake.index_at(start)
 
-    def _session_of(self, datagram: memoryview, origin: _Origin) -> Session | None:
-        """Whose session this is; counts what belongs to none, and answers handshakes."""
-        if len(datagram) < wire.OVERHEAD:
-            self._refuse(Drop.MALFORMED)
-            return None
-        first, _, _, _, index, _, _ = wire.HEADER.unpack_from(datagram)
-        kind = _TYPES.get(first & 0x0F)
-        if first >> 4 != wire.VERSION or kind is None:
-            self._refuse(Drop.MALFORMED)
-            return None
-        if kind in _HANDSHAKE_TYPES:
-            self.figures.rx_datagrams += 1
-            reason = self._policy.handshake(
-                kind, bytes(datagram), origin.socket, origin.peer, origin.local
-            )
-            if reason is not None:
-                self._drop(reason, origin.peer)
-            return None
-        session = self.sessions.get(index)
-        if session is None:
-            self._refuse(Drop.NO_SESSION)
-        return session
-
-    def _account(self, opened: Opened, origin: _Origin) -> None:
-        figures = self.figures
-        figures.rx_datagrams += opened.datagrams
-        figures.rx_packets += opened.packets
-        figures.rx_bytes += opened.bytes
-        if any(opened.drops):
-            for reason, count in zip(_OPENER_DROPS, opened.drops, strict=True):
-                if count:
-                    self._drop(reason, origin.peer, count)
-
-    def _heard(self, session: Session, opened: Opened, origin: _Origin, now: float) -> None:
+    def _heard(self, session: Session, result: int) -> None:
+        now = self._clock()
         session.last_received = now
-        if session.peer is not None and opened.newest:
-            session.peer, session.local = origin.peer, origin.local
         if not session.confirmed:
             session.confirmed = True
             self._policy.confirmed(session)
-        if opened.data:
+        if result & DATA:
             session.last_data_received = now
             self._policy.delivered(session)
+
+    def _stray(self, intake: Intake, start: int, socket: UdpSocket) -> None:
+        """A datagram of no session: a handshake is answered, the rest is counted."""
+        self._counted.rx_datagrams += 1
+        datagram = intake.datagram(start)
+        if len(datagram) < wire.OVERHEAD:
+            self._counted.dropped(Drop.MALFORMED)
+            return
+        first = datagram[0]
+        kind = _TYPES.get(first & 0x0F)
+        if first >> 4 != wire.VERSION or kind is None:
+            self._counted.dropped(Drop.MALFORMED)
+        elif kind in _HANDSHAKE_TYPES:
+            peer = intake.peer
+            reason = self._policy.handshake(kind, bytes(datagram), socket, peer, intake.local)
+            if reason is not None:
+                self._counted.dropped(reason)
+            if reason is Drop.TAG:
+                self._complain(peer)
+        else:
+            self._counted.dropped(Drop.NO_SESSION)
 
     def _control(self, session: Session, datagram: memoryview) -> None:
         first, flags, _, lane, _, sequence, specific = wire.HEADER.unpack_from(datagram)
@@ -287,16 +251,11 @@ class Engine:
         try:
             self._policy.control(session, control)
         except wire.Malformed:
-            self._drop(Drop.MALFORMED)
+            self._counted.dropped(Drop.MALFORMED)
 
-    def _refuse(self, reason: Drop) -> None:
-        self.figures.rx_datagrams += 1
-        self._drop(reason)
-
-    def _drop(self, reason: Drop, peer: tuple[Any, ...] = (), count: int = 1) -> None:
-        self.figures.dropped(reason, count)
+    def _complain(self, peer: SocketAddress) -> None:
         now = self._clock()
-        if reason is Drop.TAG and now - self._complained >= _COMPLAINT_INTERVAL_S:
+        if now - self._complained >= _COMPLAINT_INTERVAL_S:
             self._complained = now
             log.warning(
                 "HMAC verification failed for a datagram from %s; %d so far",
@@ -305,7 +264,7 @@ class Engine:
             )
 
 
-def describe(peer: tuple[Any, ...]) -> str:
+def describe(peer: SocketAddress) -> str:
     """`address:port` of a socket address, IPv4 shown as such."""
     if not peer:
         return "the connected peer"

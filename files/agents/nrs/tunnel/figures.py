@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from nrs.tunnel.codec.interface import Totals
+
 
 class Drop(Enum):
     """Why a datagram or packet was not carried."""
@@ -31,6 +33,29 @@ class Figures:
     batches: int = 0
     batched_packets: int = 0
     drops: dict[Drop, int] = field(default_factory=lambda: dict.fromkeys(Drop, 0))
+
+    def with_totals(self, sent: Totals, received: Totals) -> Figures:
+        """These, and what a codec has counted."""
+        drops = dict(self.drops)
+        for reason, count in (
+            (Drop.TAG, received.tag),
+            (Drop.REPLAY, received.replay),
+            (Drop.SOURCE, received.source),
+            (Drop.MALFORMED, sent.malformed + received.malformed + received.refused),
+            (Drop.FULL, sent.full + received.full),
+        ):
+            drops[reason] += count
+        return Figures(
+            rx_packets=self.rx_packets + received.packets,
+            tx_packets=self.tx_packets + sent.packets,
+            rx_bytes=self.rx_bytes + received.bytes,
+            tx_bytes=self.tx_bytes + sent.bytes,
+            rx_datagrams=self.rx_datagrams + received.datagrams,
+            tx_datagrams=self.tx_datagrams + sent.datagrams,
+            batches=self.batches + sent.batches,
+            batched_packets=self.batched_packets + sent.batched,
+            drops=drops,
+        )
 
     def dropped(self, reason: Drop, count: int = 1) -> None:
         """Count a drop."""

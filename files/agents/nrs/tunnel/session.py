@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from nrs.tunnel.codec.interface import Check, Codec, Opener, Sealer
+from nrs.tunnel.codec.interface import Check, Codec, Opener, Path, Sealer
 from nrs.tunnel.handshake import SessionSecrets
 from nrs.tunnel.inner import Owned
-from nrs.tunnel.udp_socket import UdpSocket
-
-SocketAddress = tuple[Any, ...]
+from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
 
 
 @dataclass(eq=False)
@@ -23,10 +20,8 @@ class Session:
     owned: Owned
     socket: UdpSocket
     created: float
-    peer: SocketAddress | None = None
-    """Where the newest authenticated datagram came from; None for a connected socket."""
-    local: bytes | None = None
-    """The pktinfo of that datagram's destination, so that answers leave from there."""
+    path: Path
+    """Follows the newest authenticated datagram, where the socket is not connected."""
     confirmed: bool = False
     """Whether the peer has proved that it holds the session's keys."""
     last_received: float = 0.0
@@ -53,7 +48,6 @@ def open_session(
         owned=owned,
         socket=socket,
         created=now,
-        peer=peer,
-        local=local,
+        path=codec.path(socket, peer, local),
         last_received=now,
     )

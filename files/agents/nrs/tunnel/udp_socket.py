@@ -9,8 +9,6 @@ import struct
 from contextlib import suppress
 from typing import Any
 
-from nrs.tunnel.codec.interface import Send
-
 _UDP_SEGMENT = 103
 _UDP_GRO = 104
 _SO_RCVBUFFORCE = 33
@@ -25,9 +23,17 @@ _WRITABLE_WAIT_MS = 2
 _U16 = struct.Struct("=H")
 _I32 = struct.Struct("=i")
 _ANY_INTERFACE = bytes(4)
+_FAMILY = struct.Struct("=H")
+_SCOPE = struct.Struct("=I")
+_SOCKADDR4 = struct.Struct("!2sH4s8x")
+_SOCKADDR6 = struct.Struct("!2sHI16s4s")
 
 _NO_OFFLOAD = frozenset({errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT})
 _TOO_LONG = frozenset({errno.EMSGSIZE, errno.EINVAL})
+
+
+SocketAddress = tuple[Any, ...]
+"""`(host, port)` over IPv4, `(host, port, flow label, scope)` over IPv6."""
 
 
 class UdpSocket:
@@ -103,7 +109,7 @@ class UdpSocket:
 
     def receive_into(
         self, buffer: bytearray
-    ) -> tuple[int, int, int, tuple[Any, ...] | None, bytes | None]:
+    ) -> tuple[int, int, int, SocketAddress | None, bytes | None]:
         """A train: bytes, bytes of each datagram but the last, ECN, peer, pktinfo of our address.
 
         Raises BlockingIOError when nothing is there, OSError for a pending error.
@@ -123,34 +129,53 @@ class UdpSocket:
                 ecn = data[0] & 3
         return length, each, ecn, peer, local
 
+    def sends_ipv4(self, peer: SocketAddress | None) -> bool:
+        """Whether what goes to `peer` leaves over IPv4, perhaps from an IPv6 socket."""
+        return self._family == socket.AF_INET or (
+            peer is not None and str(peer[0]).startswith("::ffff:")
+        )
+
+    def packed(self, peer: SocketAddress) -> bytes:
+        """`peer` as struct sockaddr_in or sockaddr_in6."""
+        host, _, _ = str(peer[0]).partition("%")
+        address = socket.inet_pton(self._family, host)
+        if self._family == socket.AF_INET:
+            return _SOCKADDR4.pack(_FAMILY.pack(self._family), peer[1], address)
+        return _SOCKADDR6.pack(
+            _FAMILY.pack(self._family), peer[1], peer[2], address, _SCOPE.pack(peer[3])
+        )
+
     def send(
         self,
         data: memoryview,
-        train: Send,
-        peer: tuple[Any, ...] | None = None,
+        train: tuple[int, int, int, int],
+        peer: SocketAddress | None = None,
         local: bytes | None = None,
-    ) -> bool:
-        """Send a train out of `data`; False when the kernel had no room for all of it.
+    ) -> int:
+        """Send a train out of `data`: offset, bytes, bytes of each datagram, ECN.
 
-        Raises OSError for what only an operator can mend, such as no route.
+        Returns how many datagrams the kernel took. Raises OSError for what only an
+        operator can mend, such as no route.
         """
         offset, length, each, ecn = train
         if length > each and self.segmentation:
             try:
-                return self._send(data[offset : offset + length], peer, local, each, ecn)
+                sent = self._send(data[offset : offset + length], peer, local, each, ecn)
+                return -(-length // each) if sent else 0
             except OSError as error:
                 if error.errno in _NO_OFFLOAD:
                     self.segmentation = False
                 elif error.errno not in _TOO_LONG:
                     raise
-        sent = True
+        count = 0
         for at in range(offset, offset + length, each):
             end = min(at + each, offset + length)
-            sent = self._send(data[at:end], peer, local, 0, ecn) and sent
-        return sent
+            with suppress(OSError):
+                count += self._send(data[at:end], peer, local, 0, ecn)
+        return count
 
     def send_one(
-        self, datagram: bytes, peer: tuple[Any, ...] | None = None, local: bytes | None = None
+        self, datagram: bytes, peer: SocketAddress | None = None, local: bytes | None = None
     ) -> bool:
         """Send one datagram; as `send`."""
         return self._send(datagram, peer, local, 0, 0)
@@ -158,7 +183,7 @@ class UdpSocket:
     def _send(
         self,
         data: bytes | memoryview,
-        peer: tuple[Any, ...] | None,
+        peer: SocketAddress | None,
         local: bytes | None,
         each: int,
         ecn: int,
@@ -185,10 +210,9 @@ class UdpSocket:
                 return True
         return False
 
-    def _traffic_class(self, peer: tuple[Any, ...] | None, ecn: int) -> tuple[int, int, bytes]:
+    def _traffic_class(self, peer: SocketAddress | None, ecn: int) -> tuple[int, int, bytes]:
         """The control message that sets the outer ECN; IPv4 has its own on a mapped address."""
-        mapped = peer is not None and str(peer[0]).startswith("::ffff:")
-        if self._family == socket.AF_INET or mapped:
+        if self.sends_ipv4(peer):
             return socket.IPPROTO_IP, socket.IP_TOS, _I32.pack(ecn)
         return socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _I32.pack(ecn)
 
@@ -200,3 +224,14 @@ class UdpSocket:
     def close(self) -> None:
         """Close it."""
         self._socket.close()
+
+
+def unpacked(data: bytes) -> SocketAddress:
+    """The address in a struct sockaddr_in or sockaddr_in6; empty for none."""
+    if not data:
+        return ()
+    if _FAMILY.unpack_from(data)[0] == socket.AF_INET:
+        _, port, address = _SOCKADDR4.unpack(data[: _SOCKADDR4.size])
+        return socket.inet_ntop(socket.AF_INET, address), port
+    _, port, flow, address, scope = _SOCKADDR6.unpack(data[: _SOCKADDR6.size])
+    return socket.inet_ntop(socket.AF_INET6, address), port, flow, _SCOPE.unpack(scope)[0]

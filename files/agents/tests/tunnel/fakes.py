@@ -7,10 +7,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from nrs.tunnel.codec.interface import Send
-
-PEER = ("2001:db8:f::1", 51820, 0, 0)
-
 
 class Clock:
     """Time that passes when told to."""
@@ -62,41 +58,43 @@ class FakeTun:
         self._kernel.close()
 
 
-class FakeSocket:
-    """A UDP socket: trains to receive, datagrams sent."""
+class Peers:
+    """Senders on the loopback, each with an address of its own, and what they were answered."""
 
-    def __init__(self, fd: int = 200) -> None:
-        self._fd = fd
-        self.trains: deque[tuple[list[bytes], tuple[Any, ...]]] = deque()
-        self.sent: list[tuple[bytes, tuple[Any, ...] | None]] = []
+    _KEPT = 12
 
-    def fileno(self) -> int:
-        return self._fd
+    def __init__(self, there: tuple[Any, ...]) -> None:
+        self._there = there
+        self._sockets: deque[socket.socket] = deque()
+        self._made = 0
+        self.sent: list[bytes] = []
 
-    def receive_into(
-        self, buffer: bytearray
-    ) -> tuple[int, int, int, tuple[Any, ...] | None, bytes | None]:
-        if not self.trains:
-            raise BlockingIOError
-        train, peer = self.trains.popleft()
-        whole = b"".join(train)
-        buffer[: len(whole)] = whole
-        return len(whole), len(train[0]), 0, peer, None
+    def send(self, datagram: bytes, *, same: bool = False) -> None:
+        """From a new address, or from the `same` as last time."""
+        if not same or not self._sockets:
+            self._made += 1
+            one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            one.bind((f"127.1.{self._made >> 8}.{self._made & 255}", 0))
+            one.setblocking(False)
+            self._sockets.append(one)
+            if len(self._sockets) > self._KEPT:
+                self._sockets.popleft().close()
+        self._sockets[-1].sendto(datagram, self._there)
 
-    def send(
-        self,
-        outbox: memoryview,
-        train: Send,
-        peer: tuple[Any, ...] | None = None,
-        local: bytes | None = None,
-    ) -> bool:
-        end = train.offset + train.length
-        for at in range(train.offset, end, train.each):
-            self.sent.append((bytes(outbox[at : min(at + train.each, end)]), peer))
-        return True
+    @property
+    def last(self) -> tuple[Any, ...]:
+        """The newest sender's address."""
+        return tuple(self._sockets[-1].getsockname())
 
-    def send_one(
-        self, datagram: bytes, peer: tuple[Any, ...] | None = None, local: bytes | None = None
-    ) -> bool:
-        self.sent.append((datagram, peer))
-        return True
+    def collect(self) -> None:
+        """Take what has arrived into `sent`."""
+        for one in self._sockets:
+            while True:
+                try:
+                    self.sent.append(one.recv(70_000))
+                except BlockingIOError:
+                    break
+
+    def close(self) -> None:
+        while self._sockets:
+            self._sockets.pop().close()

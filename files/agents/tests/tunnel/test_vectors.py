@@ -28,10 +28,11 @@ from nrs.tunnel.engine import Engine
 from nrs.tunnel.figures import Drop
 from nrs.tunnel.handshake import Responder, StaticKey
 from nrs.tunnel.inner import Owned
+from nrs.tunnel.udp_socket import UdpSocket
 from nrs.tunnel.wire import KeyMode, RouterFlag, Type
 from tests.tunnel import make_vectors
 from tests.tunnel.carrying import CODECS, partial, plain, sealed
-from tests.tunnel.fakes import FakeLoop, FakeSocket, FakeTun
+from tests.tunnel.fakes import FakeLoop, FakeTun, Peers
 from tests.tunnel.packets import assert_valid, sent_by_kernel
 
 TEXT = make_vectors.DOCUMENT.read_text(encoding="utf-8")
@@ -327,23 +328,28 @@ class Router:
                 "load_balancer": {"url": "http://192.0.2.10:8080"},
             }
         )
-        self.tun, self.loop, self.socket = FakeTun(), FakeLoop(), FakeSocket()
+        self.tun, self.loop = FakeTun(), FakeLoop()
+        self.socket = UdpSocket("127.0.0.1", 0)
+        self.peers = Peers(self.socket.local_address)
         self.policy = RouterPolicy(config, NoLinks())  # type: ignore[arg-type]
         self.policy._clock = self.loop.clock
         self.engine = Engine(self.tun, self.loop, self.policy, codec)  # type: ignore[arg-type]
-        self.engine.add_socket(self.socket)  # type: ignore[arg-type]
+        self.engine.add_socket(self.socket)
         self.policy.start(self.engine)
-        self._peers = 0
 
     def receive(self, datagram: bytes, *, same_peer: bool = False) -> list[str]:
         """Let it arrive; the reasons of what was dropped."""
-        before = dict(self.engine.figures.drops)
-        self._peers += not same_peer
-        peer = (f"2001:db8:{self._peers:x}::1", 40000, 0, 0)
-        self.socket.trains.append(([datagram], peer))
+        before = self.engine.figures.drops
+        self.peers.send(datagram, same=same_peer)
         self.loop.readers[self.socket.fileno()]()
+        self.peers.collect()
         after = self.engine.figures.drops
         return [reason.value for reason in Drop for _ in range(after[reason] - before[reason])]
+
+    def close(self) -> None:
+        self.tun.close()
+        self.socket.close()
+        self.peers.close()
 
     def connect(self) -> None:
         """The handshake of the vectors and its first packet."""
@@ -355,20 +361,20 @@ class Router:
 def router(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Router]:
     router = Router(request.param, monkeypatch)
     yield router
-    router.tun.close()
+    router.close()
 
 
 def test_a_router_answers_as_the_vectors_say(router: Router) -> None:
     assert router.receive(raw(SHARED["hello"])) == []
-    assert [sent for sent, _ in router.socket.sent] == [raw(SHARED["hello_ack"])]
+    assert router.peers.sent == [raw(SHARED["hello_ack"])]
     assert router.receive(raw(SHARED["hello"])) == []
-    assert router.socket.sent[1][0] == raw(SHARED["hello_ack"])  # the very same answer
+    assert router.peers.sent[1] == raw(SHARED["hello_ack"])  # the very same answer
     (device,) = router.policy.table
     assert device.current is None
     assert router.receive(raw(VECTORS["control"][0]["datagram"])) == []
     assert device.current is not None
     assert device.active
-    assert router.socket.sent[2][0] == raw(VECTORS["control"][1]["datagram"])
+    assert router.peers.sent[2] == raw(VECTORS["control"][1]["datagram"])
 
 
 @named([v for v in VECTORS["control"][1:] if v["index"] == SHARED["router"]["index"]])
@@ -392,10 +398,10 @@ def test_a_router_delivers_packets(router: Router, vector: dict[str, Any]) -> No
 def test_a_router_drops_what_the_vectors_say_it_drops(router: Router) -> None:
     router.connect()
     for vector in DROPPED:
-        sent = len(router.socket.sent)
+        sent = len(router.peers.sent)
         expected = [] if vector["reason"] is None else [vector["reason"]]
         assert router.receive(raw(vector["datagram"])) == expected, vector["name"]
-        assert len(router.socket.sent) == sent, f"{vector['name']} was answered"
+        assert len(router.peers.sent) == sent, f"{vector['name']} was answered"
         assert len(router.tun.take()) == (not expected), vector["name"]
     (device,) = router.policy.table
     assert device.current is not None
@@ -432,14 +438,14 @@ def test_the_address_follows_the_newest_authentic_datagram(router: Router) -> No
     forged = bytearray(made.control(Type.ROLE))
     forged[-1] ^= 1
     router.receive(newer)
-    there = session.peer
-    assert there == ("2001:db8:3::1", 40000, 0, 0)
+    there = session.path.peer
+    assert there == router.peers.last
     assert router.receive(bytes(forged)) == ["tag"]
     assert router.receive(newer) == ["replay"]
     assert router.receive(older) == []
-    assert session.peer == there
+    assert session.path.peer == there
     assert router.receive(made.control(Type.ROLE)) == []
-    assert session.peer == ("2001:db8:7::1", 40000, 0, 0)
+    assert session.path.peer == router.peers.last != there
 
 
 def test_no_flipped_bit_gets_through_a_router(router: Router) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 from _nrs_codec import ffi, lib
@@ -11,6 +12,7 @@ from nrs.tunnel import wire
 from nrs.tunnel.codec.interface import (
     FRAMES_BYTES,
     INBOX_BYTES,
+    INTAKE_BYTES,
     MOST_FRAMES,
     OUTBOX_BYTES,
     Check,
@@ -18,8 +20,10 @@ from nrs.tunnel.codec.interface import (
     Sealed,
     Send,
     Stop,
+    Totals,
 )
 from nrs.tunnel.inner import Owned
+from nrs.tunnel.udp_socket import SocketAddress, UdpSocket, unpacked
 from nrs.tunnel.wire import Type
 
 _VNET = 10
@@ -112,6 +116,85 @@ class CFrames:
         return first + int(lib.nrs_group(self.arena, self.handle, first))
 
 
+class CPath:
+    """See `interface.Path`."""
+
+    __slots__ = ("handle", "socket")
+
+    def __init__(self, socket: UdpSocket, peer: SocketAddress | None, local: bytes | None) -> None:
+        self.socket = socket
+        path: Any = ffi.new("nrs_path *")
+        path.fd = socket.fileno()
+        path.segmentation = socket.segmentation
+        path.ipv4 = socket.sends_ipv4(peer)
+        if peer is not None:
+            address = socket.packed(peer)
+            path.address_length = len(address)
+            ffi.memmove(path.address, address, len(address))
+        if local is not None:
+            path.local_length = len(local)
+            ffi.memmove(path.local, local, len(local))
+        self.handle = path
+
+    @property
+    def peer(self) -> SocketAddress | None:
+        return _address(self.handle) or None
+
+    @property
+    def local(self) -> bytes | None:
+        return _local(self.handle)
+
+
+class CIntake:
+    """See `interface.Intake`."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray(INTAKE_BYTES)
+        self._view = memoryview(self._buffer)
+        self.buffer: Any = ffi.from_buffer(self._buffer)
+        self.train: Any = ffi.new("nrs_train *")
+
+    def receive(self, socket: UdpSocket) -> int:
+        return int(lib.nrs_receive(socket.fileno(), self.buffer, INTAKE_BYTES, self.train))
+
+    @property
+    def index(self) -> int:
+        return int(self.train.index)
+
+    @property
+    def length(self) -> int:
+        return int(self.train.length)
+
+    @property
+    def each(self) -> int:
+        return int(self.train.each)
+
+    def index_at(self, start: int) -> int:
+        if start + 8 > self.train.length:
+            return 0
+        return int.from_bytes(self._view[start + 4 : start + 8], "big")
+
+    def datagram(self, start: int) -> memoryview:
+        train = self.train
+        return self._view[start : min(start + train.each, train.length)]
+
+    @property
+    def peer(self) -> SocketAddress:
+        return _address(self.train)
+
+    @property
+    def local(self) -> bytes | None:
+        return _local(self.train)
+
+
+def _address(holder: Any) -> SocketAddress:
+    return unpacked(bytes(ffi.buffer(holder.address, holder.address_length)))
+
+
+def _local(holder: Any) -> bytes | None:
+    return bytes(ffi.buffer(holder.local, holder.local_length)) if holder.local_length else None
+
+
 class COutbox:
     """See `interface.Outbox`."""
 
@@ -120,6 +203,11 @@ class COutbox:
         self.view = memoryview(self._buffer)
         self._out: Any = ffi.from_buffer(self._buffer)
         self._sealed: Any = ffi.new("nrs_sealed *")
+        self._totals: Any = ffi.new("nrs_totals *")
+
+    @property
+    def totals(self) -> Totals:
+        return _totals(self._totals)
 
     def clear(self) -> None:
         self._sealed.count = self._sealed.used = 0
@@ -148,6 +236,22 @@ class COutbox:
             for send in (sends[index] for index in range(self._sealed.count))
         ]
 
+    def carry(self, sealer: CSealer, path: CPath, frames: CFrames, first: int, end: int) -> None:
+        lib.nrs_carry_out(
+            sealer.handle,
+            path.handle,
+            frames.arena,
+            frames.handle,
+            first,
+            end,
+            self._out,
+            OUTBOX_BYTES,
+            self._sealed,
+            self._totals,
+        )
+        if not path.handle.segmentation:
+            path.socket.segmentation = False
+
 
 class CInbox:
     """See `interface.Inbox`."""
@@ -157,7 +261,19 @@ class CInbox:
         self._buffer = bytearray(INBOX_BYTES)
         self._out: Any = ffi.from_buffer(self._buffer)
         self._opened: Any = ffi.new("nrs_opened *")
-        self._counts: Any = ffi.new("uint32_t[2]")
+        self._totals: Any = ffi.new("nrs_totals *")
+
+    @property
+    def totals(self) -> Totals:
+        return _totals(self._totals)
+
+    @property
+    def at(self) -> int:
+        return int(self._opened.at)
+
+    @property
+    def size(self) -> int:
+        return int(self._opened.size)
 
     def clear(self) -> None:
         self._opened.used = 0
@@ -192,19 +308,47 @@ class CInbox:
             drops=(drops[1], drops[2], drops[3], drops[4]),
         )
 
-    def write(self, fd: int) -> tuple[int, int]:
-        counts = self._counts
-        lib.nrs_write_frames(fd, self._out, self._opened.used, counts, counts + 1)
-        self._opened.used = 0
-        return counts[0], counts[1]
+    def carry(self, opener: COpener, path: CPath, intake: CIntake, start: int, fd: int) -> int:
+        return int(
+            lib.nrs_carry_in(
+                opener.handle,
+                path.handle,
+                intake.buffer,
+                intake.train,
+                start,
+                self._udp_offload,
+                self._out,
+                INBOX_BYTES,
+                fd,
+                self._opened,
+                self._totals,
+            )
+        )
 
     def frames(self) -> list[bytes]:
         result, at = [], 0
         while at < self._opened.used:
-            length = int.from_bytes(self._buffer[at : at + 4], "little")
+            length = int.from_bytes(self._buffer[at : at + 4], sys.byteorder)
             result.append(bytes(self._buffer[at + 4 : at + 4 + length]))
             at += 4 + length
         return result
+
+
+def _totals(counted: Any) -> Totals:
+    _, tag, replay, source, malformed = counted.drops
+    return Totals(
+        datagrams=counted.datagrams,
+        packets=counted.packets,
+        bytes=counted.bytes,
+        batches=counted.batches,
+        batched=counted.batched,
+        malformed=counted.malformed + malformed,
+        full=counted.full,
+        refused=counted.refused,
+        tag=tag,
+        replay=replay,
+        source=source,
+    )
 
 
 def _checked(pointer: Any) -> Any:
@@ -223,6 +367,12 @@ class CCodec:
 
     def opener(self, key: bytes, index: int, owned: Owned, check: Check, lanes: int = 1) -> COpener:
         return COpener(key, index, owned, check, lanes)
+
+    def path(self, socket: UdpSocket, peer: SocketAddress | None, local: bytes | None) -> CPath:
+        return CPath(socket, peer, local)
+
+    def intake(self) -> CIntake:
+        return CIntake()
 
     def frames(self) -> CFrames:
         return CFrames()

@@ -1,8 +1,9 @@
 """What both codecs offer: the same classes, the same results.
 
-Frames come from a TUN device in `Frames`, are sealed into an `Outbox` of datagrams;
-trains of datagrams are opened into an `Inbox` of frames. A frame is a virtio-net
-header and a packet, or a whole TCP or UDP super-packet.
+Frames come from a TUN device in `Frames`, are sealed into an `Outbox` of datagrams and
+sent along a `Path`; a train of datagrams is received in an `Intake` and opened into an
+`Inbox` of frames, which are written to the TUN device. A frame is a virtio-net header
+and a packet, or a whole TCP or UDP super-packet.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from enum import IntEnum
 from typing import NamedTuple, Protocol
 
 from nrs.tunnel.inner import Owned
+from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
 from nrs.tunnel.wire import Type
 
 FRAMES_BYTES = 256 * 1024
 OUTBOX_BYTES = 512 * 1024
 INBOX_BYTES = 256 * 1024
+INTAKE_BYTES = 70_000
 LARGEST_FRAME = 65_546
 MOST_FRAMES = 64
 MOST_SENDS = 512
@@ -96,6 +99,45 @@ class Opened:
     """tag, replay, source, malformed"""
 
 
+STOP_MASK = 3
+"""Of what `Inbox.carry` returns: a `Stop`. The other bits:"""
+AUTHENTIC = 4
+"""At least one datagram was authentic."""
+DATA = 8
+"""At least one carried packets."""
+BAD_TAG = 16
+
+
+@dataclass
+class Totals:
+    """What an Outbox or Inbox has carried since the start."""
+
+    datagrams: int = 0
+    packets: int = 0
+    bytes: int = 0
+    batches: int = 0
+    batched: int = 0
+    malformed: int = 0
+    full: int = 0
+    refused: int = 0
+    """Frames that the device did not take."""
+    tag: int = 0
+    replay: int = 0
+    source: int = 0
+
+
+class Path(Protocol):
+    """Where a session's datagrams go."""
+
+    @property
+    def peer(self) -> SocketAddress | None:
+        """The other end; None for a connected socket."""
+
+    @property
+    def local(self) -> bytes | None:
+        """The address of our own to send from, as IPV6_PKTINFO takes it."""
+
+
 class Sealer(Protocol):
     """Seals what one lane of a session sends."""
 
@@ -149,6 +191,40 @@ class Outbox(Protocol):
     def sends(self) -> list[Send]:
         """What to send, in order."""
 
+    def carry(self, sealer: Sealer, path: Path, frames: Frames, first: int, end: int) -> None:
+        """Seal frames [first, end) and send what they make."""
+
+    @property
+    def totals(self) -> Totals:
+        """What `carry` has sent."""
+
+
+class Intake(Protocol):
+    """Room for one train of datagrams."""
+
+    index: int
+    """The session index of the first datagram; 0 where it is too short."""
+    length: int
+    each: int
+    """Bytes of each datagram but the last."""
+
+    def receive(self, socket: UdpSocket) -> int:
+        """1: a train was received; 0: nothing is there; -1: an error of an earlier datagram."""
+
+    def index_at(self, start: int) -> int:
+        """The session index of the datagram at byte `start`."""
+
+    def datagram(self, start: int) -> memoryview:
+        """The datagram at byte `start`."""
+
+    @property
+    def peer(self) -> SocketAddress:
+        """Who sent the train."""
+
+    @property
+    def local(self) -> bytes | None:
+        """The address of our own that it was sent to, as IPV6_PKTINFO takes it."""
+
 
 class Inbox(Protocol):
     """Frames ready to be written to a TUN device."""
@@ -159,8 +235,21 @@ class Inbox(Protocol):
     def open(self, opener: Opener, train: memoryview, each: int, start: int, ecn: int) -> Opened:
         """Open the datagrams of a train from byte `start` on; frames are appended."""
 
-    def write(self, fd: int) -> tuple[int, int]:
-        """Write the frames; how many found no room, how many the device refused."""
+    at: int
+    """Where `carry` has stopped."""
+    size: int
+    """Bytes of the control datagram there."""
+
+    def carry(self, opener: Opener, path: Path, intake: Intake, start: int, fd: int) -> int:
+        """Open a train from byte `start` on and write its frames to the TUN device `fd`.
+
+        The path follows the newest authentic datagram. The result is a `Stop` and the
+        bits AUTHENTIC, DATA and BAD_TAG.
+        """
+
+    @property
+    def totals(self) -> Totals:
+        """What `carry` has delivered and dropped."""
 
     def frames(self) -> list[bytes]:
         """The frames, for tests."""
@@ -176,6 +265,12 @@ class Codec(Protocol):
 
     def opener(self, key: bytes, index: int, owned: Owned, check: Check, lanes: int = 1) -> Opener:
         """The opener of a session."""
+
+    def path(self, socket: UdpSocket, peer: SocketAddress | None, local: bytes | None) -> Path:
+        """A path; `peer` is None for a connected socket."""
+
+    def intake(self) -> Intake:
+        """Room for a train."""
 
     def frames(self) -> Frames:
         """Room for frames out of a TUN device."""

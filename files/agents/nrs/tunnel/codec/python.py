@@ -9,7 +9,11 @@ from contextlib import suppress
 
 from nrs.tunnel import inner, virtio, wire
 from nrs.tunnel.codec.interface import (
+    AUTHENTIC,
+    BAD_TAG,
+    DATA,
     FRAMES_BYTES,
+    INTAKE_BYTES,
     LARGEST_FRAME,
     MOST_FRAMES,
     MOST_SEGMENTS,
@@ -23,10 +27,12 @@ from nrs.tunnel.codec.interface import (
     Sealed,
     Send,
     Stop,
+    Totals,
 )
 from nrs.tunnel.inner import TCP, UDP, Owned
 from nrs.tunnel.keys import TagKey
 from nrs.tunnel.replay import ReplayWindow
+from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
 from nrs.tunnel.wire import DataFlag, Type
 
 _PARTIAL = int(DataFlag.PARTIAL_CHECKSUM)
@@ -119,6 +125,50 @@ class PythonOpener:
         return inner.destination(packet) in self.owned
 
 
+class PythonPath:
+    """See `interface.Path`."""
+
+    __slots__ = ("local", "peer", "socket")
+
+    def __init__(self, socket: UdpSocket, peer: SocketAddress | None, local: bytes | None) -> None:
+        self.socket = socket
+        self.peer = peer
+        self.local = local
+
+
+class PythonIntake:
+    """See `interface.Intake`."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray(INTAKE_BYTES)
+        self._view = memoryview(self._buffer)
+        self.train = self._view[:0]
+        self.index = self.length = self.each = self.ecn = 0
+        self.peer: SocketAddress = ()
+        self.local: bytes | None = None
+
+    def receive(self, socket: UdpSocket) -> int:
+        try:
+            length, self.each, self.ecn, peer, self.local = socket.receive_into(self._buffer)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            return -1
+        if not length:
+            return -1
+        self.peer = peer or ()
+        self.length = length
+        self.train = self._view[:length]
+        self.index = self.index_at(0)
+        return 1
+
+    def index_at(self, start: int) -> int:
+        return _U32.unpack_from(self._buffer, start + 4)[0] if start + 8 <= self.length else 0
+
+    def datagram(self, start: int) -> memoryview:
+        return self.train[start : start + self.each]
+
+
 class PythonFrames:
     """See `interface.Frames`."""
 
@@ -199,6 +249,7 @@ class PythonOutbox:
     def __init__(self) -> None:
         self._buffer = bytearray(OUTBOX_BYTES)
         self.view = memoryview(self._buffer)
+        self.totals = Totals()
         self._sends: list[Send] = []
         self._used = 0
 
@@ -208,6 +259,36 @@ class PythonOutbox:
 
     def sends(self) -> list[Send]:
         return self._sends
+
+    def carry(
+        self, sealer: PythonSealer, path: PythonPath, frames: PythonFrames, first: int, end: int
+    ) -> None:
+        totals = self.totals
+        while first < end:
+            self.clear()
+            sealed = self.seal(sealer, frames, first, end)
+            totals.packets += sealed.packets
+            totals.bytes += sealed.bytes
+            totals.batches += sealed.batches
+            totals.batched += sealed.batched
+            totals.malformed += sealed.malformed
+            self._send_all(path)
+            if sealed.next == first:  # more than a whole buffer
+                totals.malformed += 1
+                first += 1
+            else:
+                first = sealed.next
+
+    def _send_all(self, path: PythonPath) -> None:
+        send, totals = path.socket.send, self.totals
+        for train in self._sends:
+            count = -(-train.length // train.each)
+            try:
+                sent = send(self.view, train, path.peer, path.local)
+            except OSError:
+                sent = 0
+            totals.datagrams += sent
+            totals.full += count - sent
 
     def seal(self, sealer: PythonSealer, frames: PythonFrames, first: int, end: int) -> Sealed:
         result = Sealed()
@@ -416,6 +497,8 @@ class PythonInbox:
     """
 
     def __init__(self, *, udp_offload: bool) -> None:
+        self.totals = Totals()
+        self.at = self.size = 0
         self._udp_offload = udp_offload
         self._frames: list[list[bytes | bytearray | memoryview]] = []
         self._run: list[memoryview] = []
@@ -430,7 +513,37 @@ class PythonInbox:
     def frames(self) -> list[bytes]:
         return [b"".join(frame) for frame in self._frames]
 
-    def write(self, fd: int) -> tuple[int, int]:
+    def carry(
+        self, opener: PythonOpener, path: PythonPath, intake: PythonIntake, start: int, fd: int
+    ) -> int:
+        opened = self.open(opener, intake.train, intake.each, start, intake.ecn)
+        totals = self.totals
+        if self._frames:
+            full, refused = self._write(fd)
+            totals.full += full
+            totals.refused += refused
+        if opened.newest and path.peer is not None:
+            path.peer, path.local = intake.peer, intake.local
+        totals.datagrams += opened.datagrams
+        totals.packets += opened.packets
+        totals.bytes += opened.bytes
+        result = int(opened.stop)
+        if opened.authentic:
+            result |= AUTHENTIC
+        if opened.data:
+            result |= DATA
+        if any(opened.drops):
+            tag, replay, source, malformed = opened.drops
+            totals.tag += tag
+            totals.replay += replay
+            totals.source += source
+            totals.malformed += malformed
+            if tag:
+                result |= BAD_TAG
+        self.at, self.size = opened.at, opened.size
+        return result
+
+    def _write(self, fd: int) -> tuple[int, int]:
         full = refused = 0
         writev = os.writev
         for frame in self._frames:
@@ -706,6 +819,14 @@ class PythonCodec:
         self, key: bytes, index: int, owned: Owned, check: Check, lanes: int = 1
     ) -> PythonOpener:
         return PythonOpener(key, index, owned, check, lanes)
+
+    def path(
+        self, socket: UdpSocket, peer: SocketAddress | None, local: bytes | None
+    ) -> PythonPath:
+        return PythonPath(socket, peer, local)
+
+    def intake(self) -> PythonIntake:
+        return PythonIntake()
 
     def frames(self) -> PythonFrames:
         return PythonFrames()

@@ -1,0 +1,213 @@
+#define _GNU_SOURCE /* struct in6_pktinfo */
+#include "nrs_carrier.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { LEVEL_UDP = 17, UDP_SEGMENT = 103, UDP_GRO = 104 };
+enum { LARGEST_FRAME = 65546, WRITABLE_WAIT_MS = 2 };
+
+/* -- the TUN device */
+
+int nrs_read_frames(int fd, uint8_t *arena, uint32_t capacity, nrs_frames *f) {
+    uint32_t used = 0;
+    f->count = 0;
+    while (f->count < NRS_MOST_FRAMES && capacity - used >= LARGEST_FRAME) {
+        ssize_t n = read(fd, arena + used, capacity - used);
+        if (n <= 0) {
+            if (n < 0 && errno == EINTR) continue;
+            return n == 0 || errno == EAGAIN ? 0 : errno;
+        }
+        f->offset[f->count] = used;
+        f->length[f->count++] = (uint32_t)n;
+        used += (uint32_t)n;
+    }
+    return 0;
+}
+
+void nrs_write_frames(int fd, const uint8_t *out, uint32_t used, uint32_t *full, uint32_t *refused) {
+    *full = *refused = 0;
+    for (uint32_t at = 0, length; at < used; at += 4 + length) {
+        memcpy(&length, out + at, 4);
+        ssize_t n;
+        do n = write(fd, out + at + 4, length);
+        while (n < 0 && errno == EINTR);
+        if (n < 0) {
+            if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)
+                ++*full;
+            else
+                ++*refused;
+        }
+    }
+}
+
+/* -- sending */
+
+static void add_control(struct msghdr *m, int level, int type, const void *data, size_t length) {
+    struct cmsghdr *c = (struct cmsghdr *)((uint8_t *)m->msg_control + m->msg_controllen);
+    c->cmsg_level = level;
+    c->cmsg_type = type;
+    c->cmsg_len = CMSG_LEN(length);
+    memcpy(CMSG_DATA(c), data, length);
+    m->msg_controllen += CMSG_SPACE(length);
+}
+
+/* One system call, repeated once where that may help; 0 or errno. */
+static int send_once(const nrs_path *path, const uint8_t *data, uint32_t length, uint32_t each, uint32_t ecn) {
+    struct iovec part = {(void *)(uintptr_t)data, length};
+    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(20) + CMSG_SPACE(sizeof(int))];
+    struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control};
+    memset(control, 0, sizeof control);
+    if (path->address_length) {
+        m.msg_name = (void *)(uintptr_t)path->address;
+        m.msg_namelen = path->address_length;
+    }
+    if (each) {
+        uint16_t size = (uint16_t)each;
+        add_control(&m, LEVEL_UDP, UDP_SEGMENT, &size, sizeof size);
+    }
+    if (path->local_length) add_control(&m, IPPROTO_IPV6, IPV6_PKTINFO, path->local, path->local_length);
+    if (ecn) {
+        int class = (int)ecn;
+        if (path->ipv4)
+            add_control(&m, IPPROTO_IP, IP_TOS, &class, sizeof class);
+        else
+            add_control(&m, IPPROTO_IPV6, IPV6_TCLASS, &class, sizeof class);
+    }
+    if (!m.msg_controllen) m.msg_control = NULL;
+    for (int attempt = 1;; attempt++) {
+        if (sendmsg(path->fd, &m, 0) >= 0) return 0;
+        if (errno == EINTR) continue;
+        if (attempt == 2) return errno;
+        if (errno == EAGAIN) {
+            struct pollfd writable = {path->fd, POLLOUT, 0};
+            if (poll(&writable, 1, WRITABLE_WAIT_MS) <= 0) return EAGAIN;
+        } else if (errno != ECONNREFUSED) {
+            /* ECONNREFUSED is an ICMP error of an earlier datagram: reported once, this one was not sent. */
+            return errno;
+        }
+    }
+}
+
+static void send_train(nrs_path *path, const uint8_t *out, const nrs_send *send, nrs_totals *t) {
+    uint32_t count = (send->length + send->each - 1) / send->each;
+    if (send->length > send->each && path->segmentation) {
+        int error = send_once(path, out + send->offset, send->length, send->each, send->ecn);
+        if (!error) {
+            t->datagrams += count;
+            return;
+        }
+        if (error == EIO || error == EOPNOTSUPP || error == ENOPROTOOPT) {
+            path->segmentation = 0;
+        } else if (error != EMSGSIZE && error != EINVAL) {
+            t->full += count;
+            return;
+        }
+    }
+    for (uint32_t at = 0; at < send->length; at += send->each) {
+        uint32_t length = send->length - at < send->each ? send->length - at : send->each;
+        if (send_once(path, out + send->offset + at, length, 0, send->ecn))
+            t->full++;
+        else
+            t->datagrams++;
+    }
+}
+
+void nrs_carry_out(nrs_sealer *sealer, nrs_path *path, const uint8_t *arena, const nrs_frames *frames,
+                   uint32_t first, uint32_t end, uint8_t *out, uint32_t capacity, nrs_sealed *s,
+                   nrs_totals *t) {
+    while (first < end) {
+        memset(s, 0, offsetof(nrs_sealed, sends));
+        nrs_seal(sealer, arena, frames, first, end, out, capacity, s);
+        for (uint32_t i = 0; i < s->count; i++) send_train(path, out, &s->sends[i], t);
+        t->packets += s->packets;
+        t->bytes += s->bytes;
+        t->batches += s->batches;
+        t->batched += s->batched;
+        t->malformed += s->malformed;
+        if (s->next == first) { /* more than a whole buffer */
+            t->malformed++;
+            first++;
+        } else {
+            first = s->next;
+        }
+    }
+}
+
+/* -- receiving */
+
+int nrs_receive(int fd, uint8_t *buffer, uint32_t capacity, nrs_train *t) {
+    struct iovec part = {buffer, capacity};
+    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(20) + 2 * CMSG_SPACE(sizeof(int))];
+    struct msghdr m = {.msg_name = t->address,
+                       .msg_namelen = sizeof t->address,
+                       .msg_iov = &part,
+                       .msg_iovlen = 1,
+                       .msg_control = control,
+                       .msg_controllen = sizeof control};
+    ssize_t n;
+    do n = recvmsg(fd, &m, 0);
+    while (n < 0 && errno == EINTR);
+    if (n < 0) return errno == EAGAIN ? 0 : -1;
+    t->length = t->each = (uint32_t)n;
+    t->ecn = t->local_length = 0;
+    t->address_length = m.msg_namelen;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+        if (c->cmsg_level == LEVEL_UDP && c->cmsg_type == UDP_GRO) {
+            int each;
+            memcpy(&each, CMSG_DATA(c), sizeof each);
+            if (each > 0) t->each = (uint32_t)each;
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            memcpy(t->local, CMSG_DATA(c), 16);
+            memset(t->local + 16, 0, 4); /* any interface: routes may change */
+            t->local_length = 20;
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS) {
+            int class;
+            memcpy(&class, CMSG_DATA(c), sizeof class);
+            t->ecn = (uint32_t)class & 3;
+        } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
+            t->ecn = CMSG_DATA(c)[0] & 3u;
+        }
+    }
+    t->index = 0;
+    if (n >= 8) t->index = (uint32_t)buffer[4] << 24 | (uint32_t)buffer[5] << 16 | (uint32_t)buffer[6] << 8 | buffer[7];
+    return n > 0 ? 1 : -1;
+}
+
+static void follow(nrs_path *path, const nrs_train *t) {
+    if (path->address_length == t->address_length && !memcmp(path->address, t->address, t->address_length) &&
+        path->local_length == t->local_length && !memcmp(path->local, t->local, t->local_length))
+        return;
+    path->address_length = t->address_length;
+    memcpy(path->address, t->address, sizeof path->address);
+    path->local_length = t->local_length;
+    memcpy(path->local, t->local, sizeof path->local);
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    struct sockaddr_in6 six;
+    memcpy(&six, t->address, sizeof six);
+    path->ipv4 = six.sin6_family == AF_INET || !memcmp(&six.sin6_addr, mapped, sizeof mapped);
+}
+
+int nrs_carry_in(nrs_opener *opener, nrs_path *path, const uint8_t *buffer, const nrs_train *train,
+                 uint32_t start, int udp_offload, uint8_t *out, uint32_t capacity, int tun,
+                 nrs_opened *o, nrs_totals *t) {
+    uint32_t full, refused;
+    memset(o, 0, sizeof *o);
+    nrs_open(opener, buffer, train->length, train->each, start, train->ecn, udp_offload, out, capacity, o);
+    nrs_write_frames(tun, out, o->used, &full, &refused);
+    if (o->newest && path->address_length) follow(path, train);
+    t->datagrams += o->datagrams;
+    t->packets += o->packets;
+    t->bytes += o->bytes;
+    t->full += full;
+    t->refused += refused;
+    for (int i = 1; i < NRS_DROPS; i++) t->drops[i] += o->drops[i];
+    return (int)(o->stop | (o->authentic ? NRS_AUTHENTIC : 0u) | (o->data ? NRS_CARRIED_DATA : 0u) |
+                 (o->drops[NRS_DROP_TAG] ? NRS_BAD_TAG : 0u));
+}

@@ -1,0 +1,63 @@
+/* The way of packets between descriptors and the codec: one call for whatever a TUN
+   device or a UDP socket has ready. It knows nothing of Python and keeps no global state.
+   The same rules in Python: nrs/tunnel/codec/python_carrier.py. */
+#ifndef NRS_CARRIER_H
+#define NRS_CARRIER_H
+
+#include "nrs_codec.h"
+
+/* Where a session's datagrams go: a socket and, where it is not connected, an address
+   and the address of our own to send from. */
+typedef struct {
+    int fd;
+    int segmentation;   /* whether the kernel takes UDP_SEGMENT of this socket */
+    int ipv4;           /* whether datagrams leave over IPv4 */
+    uint32_t address_length, local_length;
+    uint8_t address[28]; /* struct sockaddr_in or sockaddr_in6 */
+    uint8_t local[20];   /* struct in6_pktinfo */
+} nrs_path;
+
+/* A received train: `length` bytes, `each` in every datagram but the last. */
+typedef struct {
+    uint32_t length, each, ecn;
+    uint32_t index; /* the session index of the first datagram, 0 where it is too short */
+    uint32_t address_length, local_length;
+    uint8_t address[28];
+    uint8_t local[20];
+} nrs_train;
+
+/* Totals since the start. */
+typedef struct {
+    uint64_t datagrams, packets, bytes, batches, batched, malformed, full, refused;
+    uint64_t drops[5];
+} nrs_totals;
+
+enum nrs_carried {
+    NRS_STOP_MASK = 3,     /* an nrs_stop */
+    NRS_AUTHENTIC = 4,     /* at least one datagram was */
+    NRS_CARRIED_DATA = 8,  /* at least one carried packets */
+    NRS_BAD_TAG = 16
+};
+
+/* Read frames until there are none, the arena is full or NRS_MOST_FRAMES are
+   there; 0, or errno where the device is broken. */
+int nrs_read_frames(int fd, uint8_t *arena, uint32_t capacity, nrs_frames *frames);
+/* Write the frames of an out buffer; how many the device had no room for (`full`)
+   and how many it refused. */
+void nrs_write_frames(int fd, const uint8_t *out, uint32_t used, uint32_t *full, uint32_t *refused);
+
+/* Seal frames [first, end) and send what they make. */
+void nrs_carry_out(nrs_sealer *sealer, nrs_path *path, const uint8_t *arena, const nrs_frames *frames,
+                   uint32_t first, uint32_t end, uint8_t *out, uint32_t capacity, nrs_sealed *sealed,
+                   nrs_totals *totals);
+
+/* 1: a train was received; 0: nothing is there; -1: an error of an earlier datagram. */
+int nrs_receive(int fd, uint8_t *buffer, uint32_t capacity, nrs_train *train);
+/* Open a train from byte `start` on, write the frames to the TUN device, and let the
+   path follow the newest authentic datagram; bits of nrs_carried. `opened` says where
+   it stopped. */
+int nrs_carry_in(nrs_opener *opener, nrs_path *path, const uint8_t *buffer, const nrs_train *train,
+                 uint32_t start, int udp_offload, uint8_t *out, uint32_t capacity, int tun,
+                 nrs_opened *opened, nrs_totals *totals);
+
+#endif
