@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-_SECRET = frozenset({"psk", "default_psk", "token"})
+_SECRET = frozenset({"psk", "previous_psk", "device_key", "default_psk", "token"})
 _HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_SECRET_KEYS = {"psk", "default_psk", "token"}
+_SECRET_KEYS = {"psk", "previous_psk", "device_key", "default_psk", "token"}
 
 
 class ConfigError(Exception):

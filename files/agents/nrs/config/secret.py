@@ -1,13 +1,14 @@
-"""Pre-shared keys: where they may stand in a file, and which are refused."""
+"""Pre-shared keys and device keys: where they may stand in a file, and which are refused."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pydantic import Field, PrivateAttr, SecretStr, model_validator
+from pydantic import PrivateAttr, SecretStr, model_validator
 from typing_extensions import Self
 
 from nrs.config.types import Section
@@ -17,6 +18,9 @@ _PLACEHOLDER = re.compile(
     r"(change|replace|your|example|placeholder|insert|secret|<)", re.IGNORECASE
 )
 _LEAST_DISTINCT_BYTES = 8
+_DEVICE_KEY = re.compile(r"[0-9A-Fa-f]{64}")
+
+Decode = Callable[[str], bytes]
 
 
 def decode_psk(text: str) -> bytes:
@@ -42,16 +46,30 @@ def decode_psk(text: str) -> bytes:
     return key
 
 
-def read_psk_file(path: Path) -> bytes:
-    """Read and decode the PSK in `path`. Raises ValueError that names the file."""
+def decode_device_key(text: str) -> bytes:
+    """Decode a device key, 64 hexadecimal digits. Raises ValueError without the key in it."""
+    text = text.strip()
+    if not _DEVICE_KEY.fullmatch(text):
+        raise ValueError(
+            f"must be 64 hexadecimal digits, found {len(text)} characters;"
+            " it is computed from the master key by the device_key filter"
+        )
+    key = bytes.fromhex(text)
+    if len(set(key)) < _LEAST_DISTINCT_BYTES:
+        raise ValueError("is a placeholder; compute it by the device_key filter")
+    return key
+
+
+def read_key_file(path: Path, decode: Decode) -> bytes:
+    """Read and decode the key in `path`. Raises ValueError that names the file."""
     try:
         text = path.read_text(encoding="ascii")
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ValueError(f"{path}: is not base64 text") from None
+        raise ValueError(f"{path}: is not ASCII text") from None
     try:
-        return decode_psk(text)
+        return decode(text)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -59,24 +77,40 @@ def read_psk_file(path: Path) -> bytes:
 class KeyedSection(Section):
     """A section that carries `psk`, or `psk_file` in its place."""
 
-    psk: SecretStr | None = Field(default=None)
-    psk_file: Path | None = Field(default=None)
+    psk: SecretStr | None = None
+    psk_file: Path | None = None
     _key: bytes = PrivateAttr(default=b"")
 
     @model_validator(mode="after")
     def _resolve(self) -> Self:
-        if (self.psk is None) == (self.psk_file is None):
-            raise ValueError("needs exactly one of psk and psk_file")
-        if self.psk is not None:
-            try:
-                self._key = decode_psk(self.psk.get_secret_value())
-            except ValueError as error:
-                raise ValueError(f"psk {error}") from None
-        elif self.psk_file is not None:
-            self._key = read_psk_file(self.psk_file)
+        _, self._key = self._one_of("psk", "psk_file")
         return self
+
+    def _one_of(self, *fields: str) -> tuple[str, bytes]:
+        """The one of `fields` that is given, and its key. Raises ValueError."""
+        given = [field for field in fields if getattr(self, field) is not None]
+        if len(given) != 1:
+            if not given:
+                raise ValueError(f"needs one of {_listed(fields)}")
+            raise ValueError(f"takes only one of {_listed(fields)}, found {_listed(given)}")
+        (field,) = given
+        value = getattr(self, field)
+        decode = decode_device_key if field.startswith("device_key") else decode_psk
+        if isinstance(value, Path):
+            try:
+                return field, read_key_file(value, decode)
+            except ValueError as error:
+                raise ValueError(f"{field}: {error}") from None
+        try:
+            return field, decode(value.get_secret_value())
+        except ValueError as error:
+            raise ValueError(f"{field} {error}") from None
 
     @property
     def key(self) -> bytes:
         """The decoded key, at least 32 bytes."""
         return self._key
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))

@@ -100,6 +100,9 @@ Urls = Annotated[list[Url], BeforeValidator(_one_or_more), Field(min_length=1)]
 """One URL or a list of URLs, always held as a list."""
 
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
+EPOCHS = 256
+Epoch = Annotated[int, Field(strict=True, ge=0, lt=EPOCHS)]
+"""Which key of a row of keys this is: what a HELLO names as its key id."""
 Seconds = Annotated[float, Field(strict=True, gt=0, le=86400, allow_inf_nan=False)]
 Interface = Annotated[str, StringConstraints(pattern=r"^[^\s/:]{1,15}$", strict=True)]
 Address = Annotated[IPAddress, _parsed_by(ipaddress.ip_address, "an IPv4 or IPv6 address")]

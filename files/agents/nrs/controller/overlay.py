@@ -6,7 +6,14 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_SECRETS = frozenset({"psk", "psk_file", "default_psk", "token", "token_file"})
+_SECRETS = frozenset(
+    {"default_psk"}
+    | {
+        key + ending
+        for key in ("psk", "previous_psk", "device_key", "token")
+        for ending in ("", "_file")
+    }
+)
 _IDENTITY = frozenset({"config.server.server_id", "config.endpoint.endpoint_id"})
 
 

@@ -15,6 +15,7 @@ from nrs.endpoint.liveness import State
 from nrs.endpoint.policy import EndpointPolicy
 from nrs.system.links import LinkError
 from nrs.tunnel.engine import Engine
+from nrs.tunnel.session import key_of
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +116,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
                     "rtt_ms": tunnel.rtt_ms,
                     "since": tunnel.state_since,
                     "state": tunnel.liveness.state.value,
+                    **key_of(tunnel.session),
                 }
                 for tunnel in list(policy.tunnels.values())
             ],

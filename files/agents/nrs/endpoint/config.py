@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, model_validator
 from typing_extensions import Self
 
 from nrs.config.common import Api, NetworkControllerAccess, PolledLoadBalancer
 from nrs.config.secret import KeyedSection
 from nrs.config.types import (
     Address,
+    Epoch,
     Interface,
     Interface4,
     Interface6,
@@ -33,7 +34,11 @@ class Endpoint(Section):
 
 
 class Tunnel(KeyedSection):
-    """The TUN device, the key, and what goes through the tunnel."""
+    """The TUN device, the key, and what goes through the tunnel.
+
+    The key is a PSK that all endpoints share, or the device key that was made for this
+    endpoint's id and addresses.
+    """
 
     interface_name: Interface = "tun0"
     tun_ipv4: Interface4
@@ -42,6 +47,21 @@ class Tunnel(KeyedSection):
     # A router takes a tunnel for down that has been silent for 30 s.
     keepalive_interval: Annotated[float, Field(ge=0.1, le=25, allow_inf_nan=False)] = 10.0
     routes: list[Network] = Field(default_factory=list)
+    device_key: SecretStr | None = None
+    device_key_file: Path | None = None
+    key_epoch: Epoch = 0
+    _own_key: bool = PrivateAttr(default=False)
+
+    @model_validator(mode="after")
+    def _resolve(self) -> Self:
+        field, self._key = self._one_of("psk", "psk_file", "device_key", "device_key_file")
+        self._own_key = field.startswith("device_key")
+        return self
+
+    @property
+    def has_device_key(self) -> bool:
+        """Whether `key` is a device key rather than a PSK."""
+        return self._own_key
 
 
 class Router(Section):

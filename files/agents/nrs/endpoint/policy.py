@@ -18,7 +18,7 @@ from nrs.tunnel.handshake import StaticKey
 from nrs.tunnel.loop import PacketLoop, Timer
 from nrs.tunnel.session import Session
 from nrs.tunnel.udp_socket import UdpSocket
-from nrs.tunnel.wire import Claim, Type
+from nrs.tunnel.wire import Claim, KeyMode, Type
 
 log = logging.getLogger(__name__)
 
@@ -52,17 +52,24 @@ class EndpointPolicy:
         self.configure(self._config)
 
     def configure(self, config: NetworkAccessEndpointConfig) -> None:
-        """Take over a configuration; a tunnel whose router entry is unchanged stays up."""
+        """Take over a configuration; a tunnel whose router entry is unchanged stays up.
+
+        With another key it stays up too: a session of the new key replaces the present one.
+        """
         before, self._config = self._config, config
-        rekeyed = before.tunnel.key != config.tunnel.key or before.tunnel.port != config.tunnel.port
+        moved = before.tunnel.port != config.tunnel.port
+        static = _static_key(config)
+        rekeyed = static != _static_key(before)
         wanted = {router.router_id: router for router in config.routers}
         for router_id, tunnel in list(self.tunnels.items()):
-            if rekeyed or wanted.get(router_id) != tunnel.router:
+            if moved or wanted.get(router_id) != tunnel.router:
                 tunnel.close(self.engine)
                 del self.tunnels[router_id]
         for router in config.routers:
             if router.router_id in self.tunnels:
                 self.tunnels[router.router_id].liveness.retime(self._timing())
+                if rekeyed:
+                    self.tunnels[router.router_id].rekey(static)
             else:
                 self.tunnels[router.router_id] = self._tunnel(router)
         if self.active not in self.tunnels:
@@ -75,7 +82,7 @@ class EndpointPolicy:
         return Tunnel(
             router,
             tunnel.port,
-            StaticKey(tunnel.key),
+            _static_key(self._config),
             Claim(self._config.endpoint.endpoint_id, tunnel.tun_ipv4.ip, tunnel.tun_ipv6.ip),
             self._timing(),
         )
@@ -231,3 +238,9 @@ class EndpointPolicy:
             self._timer.cancel()
         for tunnel in self.tunnels.values():
             tunnel.close(self.engine)
+
+
+def _static_key(config: NetworkAccessEndpointConfig) -> StaticKey:
+    tunnel = config.tunnel
+    mode = KeyMode.DEVICE if tunnel.has_device_key else KeyMode.SHARED
+    return StaticKey(tunnel.key, mode, tunnel.key_epoch)

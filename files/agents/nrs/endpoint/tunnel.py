@@ -8,7 +8,7 @@ import time
 
 from nrs.config.types import IPAddress
 from nrs.endpoint.config import Router
-from nrs.endpoint.liveness import Action, Liveness, Timing
+from nrs.endpoint.liveness import Action, Liveness, State, Timing
 from nrs.system.links import Links
 from nrs.tunnel import wire
 from nrs.tunnel.codec.interface import Check
@@ -18,7 +18,7 @@ from nrs.tunnel.handshake import BadTag, HandshakeError, Initiator, StaticKey
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.session import Session, open_session
 from nrs.tunnel.udp_socket import UdpSocket
-from nrs.tunnel.wire import Claim, ProbeAck, Type
+from nrs.tunnel.wire import Claim, KeyMode, ProbeAck, Type
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +51,17 @@ class Tunnel:
         self._attempt: tuple[Initiator, float] | None = None
         self._previous: Session | None = None
         self._next_rekey = 0.0
+        self._rekeyed = False
         self._unreachable: str | None = None
         self._hellos = 0
+
+    def rekey(self, static: StaticKey) -> None:
+        """Use another key: a new session at once, by `renew`, while the present one serves."""
+        self._static = static
+        self._attempt = None
+        self._hellos = 0
+        self._rekeyed = True
+        self._next_rekey = 0.0
 
     @property
     def router_id(self) -> str:
@@ -119,24 +128,35 @@ class Tunnel:
         self._hellos += 1
         if self._hellos == _UNANSWERED_HELLOS:
             log.warning(
-                "%s at %s port %d does not answer; still trying",
+                "%s at %s port %d does not answer%s; still trying",
                 self.router_id,
                 self.router.address,
                 self._port,
+                f" a HELLO with {self._key}, the session in use stays" if self._renewing else "",
             )
         engine.send_raw(self._socket, self._attempt[0].hello(), None, None)
 
     def renew(self, engine: Engine, now: float) -> None:
-        """Replace an old session while it still works, and forget the one before it."""
-        if self.session is None:
-            return
-        age = now - self.session.created
+        """Replace a session that is old, or of another key, while it still works.
+
+        The one before it is forgotten after a moment.
+        """
+        age = now - self.session.created if self.session is not None else 0.0
         if self._previous is not None and age > _PREVIOUS_S:
             engine.remove_session(self._previous)
             self._previous = None
-        if age > REKEY_S and now >= self._next_rekey:
+        if (self._rekeyed or age > REKEY_S) and now >= self._next_rekey:
             self._next_rekey = now + _REKEY_RETRY_S
             self._hello(engine)
+
+    @property
+    def _renewing(self) -> bool:
+        return self.session is not None and self.liveness.state is State.UP
+
+    @property
+    def _key(self) -> str:
+        mode = "its device key" if self._static.mode is KeyMode.DEVICE else "the PSK"
+        return f"{mode} of epoch {self._static.key_id}"
 
     def hello_ack(self, datagram: bytes, engine: Engine, active: bool) -> Drop | None:
         """A HELLO_ACK on this tunnel's socket; opens the session that it offers."""
@@ -160,6 +180,9 @@ class Tunnel:
             return Drop.SOURCE
         self._attempt = None
         self._hellos = 0
+        if self._rekeyed:
+            log.info("tunnel to %s: new session with %s", self.router_id, self._key)
+            self._rekeyed = False
         now = time.monotonic()
         if self._previous is not None:
             engine.remove_session(self._previous)
@@ -167,6 +190,7 @@ class Tunnel:
         self.session = open_session(
             engine.codec, agreed, self._owned, Check.DESTINATION, self._socket, now
         )
+        self.session.opened_with = self._static
         engine.add_session(self.session)
         self.router_addresses = (ack.tun_ipv4.packed, ack.tun_ipv6.packed)
         self.liveness.session_opened(now)
@@ -193,6 +217,7 @@ class Tunnel:
                 engine.remove_session(session)
         self.session = self._previous = None
         self.router_addresses = ()
+        self._hellos = 0
         self.liveness.session_lost(time.monotonic())
 
     def close(self, engine: Engine) -> None:

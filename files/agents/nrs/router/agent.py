@@ -15,6 +15,7 @@ from nrs.router.config import RoutingServerConfig
 from nrs.router.policy import RouterPolicy
 from nrs.system import forwarding, nftables
 from nrs.tunnel.engine import Engine
+from nrs.tunnel.session import key_of
 from nrs.tunnel.udp_socket import UdpSocket
 
 log = logging.getLogger(__name__)
@@ -107,6 +108,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
                     "since": device.since,
                     "tun_ipv4": str(device.claim.tun_ipv4),
                     "tun_ipv6": str(device.claim.tun_ipv6),
+                    **key_of(device.current),
                 }
                 for device in self._policy.table
                 if device.current is not None

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, model_validator
 from typing_extensions import Self
 
 from nrs.config.common import Api, LoadBalancerAccess, NetworkControllerAccess
 from nrs.config.secret import KeyedSection
 from nrs.config.types import (
+    EPOCHS,
     Address,
+    Epoch,
     Interface,
     Interface4,
     Interface6,
@@ -25,11 +27,17 @@ from nrs.config.types import (
     Section,
 )
 
+KeyModeName = Literal["shared", "device"]
+
 _PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 
 
 def _private() -> list[IPNetwork]:
     return [ipaddress.ip_network(text) for text in _PRIVATE]
+
+
+def _shared_alone() -> list[KeyModeName]:
+    return ["shared"]
 
 
 class Server(Section):
@@ -47,12 +55,37 @@ class Server(Section):
 
 
 class Tunnel(KeyedSection):
-    """The TUN device, the key, and the inner networks that endpoints may claim."""
+    """The TUN device, the keys, and the inner networks that endpoints may claim.
+
+    The PSK is the master key of the endpoints' device keys. The one before it, of
+    epoch `key_epoch - 1` (modulo 256), is accepted too where it is given.
+    """
 
     interface_name: Interface = "tun0"
     tun_ipv4: Interface4
     tun_ipv6: Interface6
     endpoint_networks: list[Network] = Field(default_factory=_private, min_length=1)
+    key_epoch: Epoch = 0
+    previous_psk: SecretStr | None = None
+    previous_psk_file: Path | None = None
+    key_modes: Annotated[list[KeyModeName], Field(min_length=1)] = Field(
+        default_factory=_shared_alone
+    )
+    _previous: bytes | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _resolve_previous(self) -> Self:
+        if self.previous_psk is not None or self.previous_psk_file is not None:
+            _, self._previous = self._one_of("previous_psk", "previous_psk_file")
+        return self
+
+    @property
+    def keys(self) -> dict[int, bytes]:
+        """The keys that are accepted, by epoch."""
+        keys = {self.key_epoch: self.key}
+        if self._previous is not None:
+            keys[(self.key_epoch - 1) % EPOCHS] = self._previous
+        return keys
 
 
 class Metrics(Section):

@@ -17,7 +17,14 @@ from nrs.tunnel import wire
 from nrs.tunnel.codec.interface import Check
 from nrs.tunnel.engine import Control, Engine, describe
 from nrs.tunnel.figures import Drop
-from nrs.tunnel.handshake import BadTag, HandshakeError, Identity, Offer, Responder
+from nrs.tunnel.handshake import (
+    BadTag,
+    HandshakeError,
+    Identity,
+    ModeRefused,
+    Offer,
+    Responder,
+)
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.ratelimit import SourceLimiter
 from nrs.tunnel.session import Session, open_session
@@ -28,6 +35,16 @@ log = logging.getLogger(__name__)
 
 _EXPIRE_INTERVAL_S = 1.0
 _REFUSAL_INTERVAL_S = 1.0
+_WRONG_MODE = {
+    KeyMode.SHARED: (
+        "its key is the shared PSK, and tunnel.key_modes allows device keys only: give it"
+        " tunnel.device_key, or allow 'shared' here"
+    ),
+    KeyMode.DEVICE: (
+        "its key is a device key, and tunnel.key_modes allows the shared PSK only: allow"
+        " 'device' here"
+    ),
+}
 
 
 class RouterPolicy:
@@ -44,7 +61,7 @@ class RouterPolicy:
         self.configure(config)
 
     def configure(self, config: RoutingServerConfig) -> None:
-        """Take over a configuration; sessions stay."""
+        """Take over a configuration; sessions stay, but those of a key that is gone."""
         tunnel = config.tunnel
         self._interface = tunnel.interface_name
         self._networks = tunnel.endpoint_networks
@@ -54,9 +71,31 @@ class RouterPolicy:
         self._own = own
         self._responder = Responder(
             Identity(config.server.server_id, tunnel.tun_ipv4.ip, tunnel.tun_ipv6.ip),
-            {0: tunnel.key},
-            frozenset({KeyMode.SHARED}),
+            tunnel.keys,
+            frozenset(KeyMode[mode.upper()] for mode in tunnel.key_modes),
         )
+        self._revoke()
+
+    def _revoke(self) -> None:
+        """Close the sessions whose key or mode is no longer accepted."""
+        lost = [
+            device.current
+            for device in self.table
+            if device.current is not None and not self._accepted(device.current)
+        ]
+        for session in lost:
+            # Said before it is forgotten: the endpoint tries anew at once.
+            self.engine.send_control(session, Type.BYE)
+        devices, sessions = self.table.revoke(self._accepted)
+        for device in devices:
+            log.warning(
+                "tunnel to %s is closed: the key that opened it is no longer accepted",
+                device.claim.endpoint_id,
+            )
+        self._forget(sessions)
+
+    def _accepted(self, session: Session) -> bool:
+        return session.opened_with is not None and self._responder.accepts(session.opened_with)
 
     def start(self, engine: Engine) -> None:
         """Serve `engine`."""
@@ -87,6 +126,9 @@ class RouterPolicy:
             offer = self._responder.check(datagram)
         except BadTag:
             return Drop.TAG
+        except ModeRefused as refused:
+            self._log_refusal(now, refused.hello.claim, peer, _WRONG_MODE[refused.hello.key_mode])
+            return Drop.MALFORMED
         except HandshakeError as error:
             log.debug("HELLO from %s: %s", describe(peer), error)
             return Drop.MALFORMED
@@ -161,6 +203,7 @@ class RouterPolicy:
         session = open_session(
             self.engine.codec, agreed, owned, Check.SOURCE, socket, now, peer=peer, local=local
         )
+        session.opened_with = offer.held
         pending = Pending(session, offer.hello.nonce, answer, now)
         pushed_out = self.table.offer(claim, pending)
         if pushed_out is not None:

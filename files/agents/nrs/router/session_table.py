@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from nrs.config.types import IPNetwork
@@ -126,17 +126,47 @@ class SessionTable:
         """Forget a device; its sessions."""
         gone = [p.session for p in device.pending]
         gone += [s for s in (device.current, device.previous and device.previous[0]) if s]
-        for session in gone:
+        self._drop(device, gone)
+        return gone
+
+    def revoke(self, keep: Callable[[Session], bool]) -> tuple[list[Device], list[Session]]:
+        """Forget the sessions that are not to be kept: devices left without one, the sessions.
+
+        The session before the current one goes with it: the endpoint sends through neither.
+        """
+        devices: list[Device] = []
+        gone: list[Session] = []
+        for device in self:
+            lost = [p.session for p in device.pending if not keep(p.session)]
+            if device.previous is not None and not keep(device.previous[0]):
+                lost.append(device.previous[0])
+            if device.current is not None and not keep(device.current):
+                lost.append(device.current)
+                if device.previous is not None and device.previous[0] not in lost:
+                    lost.append(device.previous[0])
+                devices.append(device)
+            self._drop(device, lost)
+            gone += lost
+        return devices, gone
+
+    def _drop(self, device: Device, lost: list[Session]) -> None:
+        """Take the sessions out of every table, and the device if none is left."""
+        device.pending = [p for p in device.pending if p.session not in lost]
+        if device.previous is not None and device.previous[0] in lost:
+            device.previous = None
+        if device.current in lost:
+            device.current = None
+            device.active = False
+        for session in lost:
             del self._by_session[session]
-        for session in gone:
             for address in session.owned.addresses:
                 if self._by_address.get(address) is session:
                     del self._by_address[address]
             for prefix in session.owned.prefixes:
                 if self._by_prefix.get(prefix) is session:
                     del self._by_prefix[prefix]
-        del self._devices[device.claim]
-        return gone
+        if device.current is None and not device.pending:
+            self._devices.pop(device.claim, None)
 
     def expire(self, now: float) -> tuple[list[Device], list[Session]]:
         """Forget what has been silent for too long: devices removed, sessions to forget."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
@@ -31,6 +31,14 @@ class BadTag(HandshakeError):
     """The tag does not prove the key."""
 
 
+class ModeRefused(HandshakeError):
+    """The tag proves the key, in a mode that is not allowed here."""
+
+    def __init__(self, hello: Hello) -> None:
+        super().__init__(f"key mode {hello.key_mode.name.lower()} is not allowed here")
+        self.hello = hello
+
+
 @dataclass(frozen=True)
 class SessionSecrets:
     """What a finished handshake gives one end."""
@@ -44,9 +52,9 @@ class SessionSecrets:
 
 @dataclass(frozen=True)
 class StaticKey:
-    """The key that an end was configured with."""
+    """The key that an end was configured with, or that a router has derived from its own."""
 
-    secret: bytes
+    secret: bytes = field(repr=False)
     mode: KeyMode = KeyMode.SHARED
     key_id: int = 0
 
@@ -120,11 +128,16 @@ class Identity:
 
 @dataclass(frozen=True)
 class Offer:
-    """A HELLO whose tag has verified."""
+    """A HELLO whose tag has verified.
+
+    `static` is the endpoint's key, and `held` the router's own that it was checked with:
+    the same in shared mode, the master key in device mode.
+    """
 
     hello: Hello
     signed: bytes
     static: StaticKey
+    held: StaticKey
     tag_key: keys.TagKey
 
 
@@ -137,14 +150,14 @@ class Responder:
         self._identity = identity
         self._masters = masters
         self._modes = modes
-        self._shared = {
-            key_id: keys.hello_key(master)
-            for key_id, master in masters.items()
-            if KeyMode.SHARED in modes
-        }
+        self._shared = {key_id: keys.hello_key(master) for key_id, master in masters.items()}
+
+    def accepts(self, held: StaticKey) -> bool:
+        """Whether a HELLO that was checked with the key `held` would be taken now."""
+        return held.mode in self._modes and self._masters.get(held.key_id) == held.secret
 
     def check(self, datagram: bytes) -> Offer:
-        """Verify a HELLO, at the cost of one tag. Raises BadTag, HandshakeError."""
+        """Verify a HELLO, at the cost of one tag. Raises BadTag, ModeRefused, HandshakeError."""
         if len(datagram) < wire.OVERHEAD:
             raise HandshakeError("HELLO is too short")
         signed, tag = datagram[: -wire.TAG_BYTES], datagram[-wire.TAG_BYTES :]
@@ -156,16 +169,24 @@ class Responder:
         master = self._masters.get(key_id)
         if master is None:
             raise BadTag(f"HELLO names key {key_id}, which is not held here")
-        if hello.key_mode not in self._modes:
-            raise HandshakeError(f"key mode {hello.key_mode.name.lower()} is not allowed here")
         if hello.key_mode is KeyMode.DEVICE:
             secret = keys.device_key(master, hello.claim, key_id)
             tag_key = keys.hello_key(secret)
         else:
             secret, tag_key = master, self._shared[key_id]
-        if not tag_key.verify(tag, signed):
+        proved = tag_key.verify(tag, signed)
+        if hello.key_mode not in self._modes:
+            # Only who holds a key may have its name in the log.
+            raise ModeRefused(hello) if proved else HandshakeError("key mode")
+        if not proved:
             raise BadTag("HELLO")
-        return Offer(hello, signed, StaticKey(secret, hello.key_mode, key_id), tag_key)
+        return Offer(
+            hello,
+            signed,
+            static=StaticKey(secret, hello.key_mode, key_id),
+            held=StaticKey(master, hello.key_mode, key_id),
+            tag_key=tag_key,
+        )
 
     def accept(
         self, offer: Offer, index: int, flags: RouterFlag, random: Random

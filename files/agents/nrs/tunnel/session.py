@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nrs.tunnel.codec.interface import Check, Codec, Opener, Path, Sealer
-from nrs.tunnel.handshake import SessionSecrets
+from nrs.tunnel.handshake import SessionSecrets, StaticKey
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
 
@@ -24,9 +24,19 @@ class Session:
     """Follows the newest authenticated datagram, where the socket is not connected."""
     confirmed: bool = False
     """Whether the peer has proved that it holds the session's keys."""
+    opened_with: StaticKey | None = None
+    """The configured key of this end that opened it; a router's is the PSK or master key."""
     last_received: float = 0.0
     last_data_received: float = -1e9
     last_data_sent: float = -1e9
+
+
+def key_of(session: Session | None) -> dict[str, object]:
+    """For status: the mode and epoch of the key that opened `session`, if there is one."""
+    if session is None or session.opened_with is None:
+        return {"key_mode": None, "key_epoch": None}
+    key = session.opened_with
+    return {"key_mode": key.mode.name.lower(), "key_epoch": key.key_id}
 
 
 def open_session(
