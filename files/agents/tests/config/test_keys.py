@@ -1,0 +1,125 @@
+"""The keys of the two files that have tunnels: modes, epochs, and what is refused."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from nrs.config.loader import ConfigError, load
+from nrs.endpoint.config import NetworkAccessEndpointConfig
+from nrs.router.config import RoutingServerConfig
+from tests.config.test_files import ENDPOINT, PSK, ROUTING_SERVER
+
+BEFORE = base64.b64encode(bytes(range(50, 82))).decode()
+DEVICE_KEY = bytes(range(32)).hex()
+
+
+def router(tmp_path: Path, *more: str) -> RoutingServerConfig:
+    text = ROUTING_SERVER.replace(f'psk: "{PSK}"', ", ".join((f'psk: "{PSK}"', *more)))
+    return load(written(tmp_path, text), RoutingServerConfig)
+
+
+def endpoint(tmp_path: Path, *keys: str) -> NetworkAccessEndpointConfig:
+    text = ENDPOINT.replace(f'  psk: "{PSK}"\n', "".join(f"  {key}\n" for key in keys))
+    return load(written(tmp_path, text), NetworkAccessEndpointConfig)
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "file.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_a_router_without_further_keys_takes_the_psk_of_epoch_0_alone(tmp_path: Path) -> None:
+    tunnel = router(tmp_path).tunnel
+    assert tunnel.keys == {0: bytes(range(32))}
+    assert tunnel.key_modes == ["shared"]
+
+
+@pytest.mark.parametrize(("epoch", "before"), [(1, 0), (255, 254), (0, 255)])
+def test_the_previous_key_is_of_the_epoch_before(tmp_path: Path, epoch: int, before: int) -> None:
+    file = tmp_path / "previous"
+    file.write_text(BEFORE + "\n")
+    for key in (f'previous_psk: "{BEFORE}"', f"previous_psk_file: {file}"):
+        tunnel = router(tmp_path, f"key_epoch: {epoch}", key).tunnel
+        assert tunnel.keys == {epoch: bytes(range(32)), before: bytes(range(50, 82))}
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ("key_epoch: 256", r"tunnel\.key_epoch: found 256"),
+        ("key_epoch: -1", r"tunnel\.key_epoch: found -1"),
+        ("key_epoch: '1'", r"tunnel\.key_epoch: found '1'"),
+        ("key_modes: []", r"tunnel\.key_modes: .*at least 1"),
+        ("key_modes: [devise]", r"key_modes\[0\]: found 'devise': .*'shared' or 'device'"),
+        ("key_modes: device", r"tunnel\.key_modes: found 'device'"),
+        ("previous_psk: CHANGE_ME", "tunnel: previous_psk is a placeholder"),
+        ("previous_psk: [1]", r"tunnel\.previous_psk: "),
+        ("previous_psk_file: /no/such", "previous_psk_file: cannot read /no/such: No such file"),
+        (
+            f'previous_psk: "{BEFORE}", previous_psk_file: /x',
+            "tunnel: takes only one of previous_psk and previous_psk_file",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_routers_keys(tmp_path: Path, more: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem) as refused:
+        router(tmp_path, more)
+    assert str(tmp_path / "file.yaml") in str(refused.value)
+    assert BEFORE not in str(refused.value)
+
+
+def test_an_endpoint_has_a_psk_or_a_device_key(tmp_path: Path) -> None:
+    file = tmp_path / "device_key"
+    file.write_text(DEVICE_KEY.upper() + "\n")
+    shared = endpoint(tmp_path, f'psk: "{PSK}"').tunnel
+    assert (shared.has_device_key, shared.key_epoch) == (False, 0)
+    for key in (f'device_key: "{DEVICE_KEY}"', f"device_key_file: {file}"):
+        tunnel = endpoint(tmp_path, key, "key_epoch: 7").tunnel
+        assert (tunnel.key, tunnel.has_device_key) == (bytes(range(32)), True)
+        assert tunnel.key_epoch == 7
+
+
+ALL = "psk, psk_file, device_key and device_key_file"
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ((), f"tunnel: needs one of {ALL}"),
+        ((f'psk: "{PSK}"', f'device_key: "{DEVICE_KEY}"'), f"takes only one of {ALL}, found psk"),
+        ((f'device_key: "{DEVICE_KEY[:-1]}"',), "device_key must be 64 hexadecimal .* 63 char"),
+        ((f'device_key: "{DEVICE_KEY[:-1]}g"',), "device_key must be 64 hexadecimal digits"),
+        ((f'device_key: "{"00" * 32}"',), "tunnel: device_key is a placeholder"),
+        (("device_key: [1]",), r"tunnel\.device_key: "),
+        (("device_key_file: /no/such",), "device_key_file: cannot read /no/such: No such file"),
+        ((f'psk: "{PSK}"', "key_epoch: 256"), r"tunnel\.key_epoch: found 256"),
+    ],
+)
+def test_what_is_wrong_with_an_endpoints_key(
+    tmp_path: Path, keys: tuple[str, ...], problem: str
+) -> None:
+    with pytest.raises(ConfigError, match=problem) as refused:
+        endpoint(tmp_path, *keys)
+    assert str(tmp_path / "file.yaml") in str(refused.value)
+    assert DEVICE_KEY[:-1] not in str(refused.value)
+    assert PSK not in str(refused.value)
+
+
+def test_a_file_without_a_device_key_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "device_key"
+    file.write_text(PSK)
+    with pytest.raises(ConfigError, match=rf"device_key_file: {file}: must be 64") as refused:
+        endpoint(tmp_path, f"device_key_file: {file}")
+    assert PSK not in str(refused.value)
+
+
+def test_no_key_is_printed(tmp_path: Path) -> None:
+    tunnel = endpoint(tmp_path, f'device_key: "{DEVICE_KEY}"').tunnel
+    server = router(tmp_path, f'previous_psk: "{BEFORE}"').tunnel
+    for text in (repr(tunnel), str(tunnel.model_dump()), repr(server), str(server.model_dump())):
+        for secret in (DEVICE_KEY, BEFORE, PSK, str(bytes(range(32))), str(bytes(range(50, 82)))):
+            assert secret not in text
