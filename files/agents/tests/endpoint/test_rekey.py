@@ -1,0 +1,272 @@
+"""A changed key opens new sessions while the present ones serve; a changed port does not."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import logging
+import os
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from nrs.endpoint import tunnel as tunnel_module
+from nrs.endpoint.config import NetworkAccessEndpointConfig
+from nrs.endpoint.liveness import State
+from nrs.endpoint.policy import EndpointPolicy
+from nrs.endpoint.tunnel import Tunnel
+from nrs.tunnel import codec, keys, wire
+from nrs.tunnel.engine import Control
+from nrs.tunnel.figures import Drop
+from nrs.tunnel.handshake import Identity, Responder, StaticKey
+from nrs.tunnel.session import Session
+from nrs.tunnel.wire import Claim, Hello, KeyMode, ProbeAck, RouterFlag, Type
+
+OLD, NEW = bytes(range(32)), bytes(range(50, 82))
+CLAIM = Claim(
+    "endpoint_1",
+    ipaddress.IPv4Address("10.10.100.1"),
+    ipaddress.IPv6Address("fd00:10:100::1"),
+)
+IDENTITY = Identity("r1", ipaddress.IPv4Address("10.10.1.1"), ipaddress.IPv6Address("fd00:10:1::1"))
+BOTH = frozenset(KeyMode)
+
+
+class Loop:
+    """Time that passes when told to; timers are left to the test."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def clock(self) -> float:
+        return self.now
+
+    def call_at(self, _when: float, callback: Any) -> Any:
+        return SimpleNamespace(callback=callback, cancel=lambda: None)
+
+
+class Engine:
+    """Keeps what it is given to send."""
+
+    def __init__(self) -> None:
+        self.codec = codec.load()
+        self.sessions: dict[int, Session] = {}
+        self.hellos: list[bytes] = []
+        self.said: list[tuple[Session, Type]] = []
+
+    def add_socket(self, _socket: Any) -> None: ...
+
+    def remove_socket(self, _socket: Any) -> None: ...
+
+    def add_session(self, session: Session) -> None:
+        self.sessions[session.local_index] = session
+
+    def remove_session(self, session: Session) -> None:
+        self.sessions.pop(session.local_index, None)
+
+    def send_raw(self, _socket: Any, datagram: bytes, *_: Any) -> None:
+        self.hellos.append(datagram)
+
+    def send_control(self, session: Session, kind: Type, *_: Any, **__: Any) -> None:
+        self.said.append((session, kind))
+
+
+class Endpoint:
+    """A policy with one tunnel, and the routing server at its other end."""
+
+    def __init__(self, loop: Loop, **tunnel: Any) -> None:
+        self.loop = loop
+        self.engine = Engine()
+        links = SimpleNamespace(interface_of=lambda _: None)
+        self.policy = EndpointPolicy(config(**tunnel), loop, links)  # type: ignore[arg-type]
+        self.policy.start(self.engine)  # type: ignore[arg-type]
+
+    @property
+    def tunnel(self) -> Tunnel:
+        return self.policy.tunnels["r1"]
+
+    @property
+    def session(self) -> Session:
+        assert self.tunnel.session is not None
+        return self.tunnel.session
+
+    def answer(self, masters: dict[int, bytes]) -> Drop | None:
+        """A router with these keys answers the newest HELLO. Raises HandshakeError."""
+        router = Responder(IDENTITY, masters, BOTH)
+        offer = router.check(self.engine.hellos[-1])
+        datagram, _ = router.accept(offer, 99, RouterFlag(0), os.urandom)
+        socket: Any = self.tunnel._socket
+        return self.policy.handshake(Type.HELLO_ACK, datagram, socket, (), None)
+
+    def wait(self, seconds: float, step: float = 0.5) -> None:
+        """Time passes, with the policy served and every probe answered."""
+        until = self.loop.now + seconds
+        while self.loop.now < until:
+            self.loop.now = min(until, self.loop.now + step)
+            if self.tunnel.session is not None:
+                body = ProbeAck(int(self.loop.now * 1e6), 0, 0).encode()
+                number = self.tunnel.liveness.probe_number
+                self.policy.control(self.session, Control(Type.PROBE_ACK, 0, 0, 1, number, body))
+            self.policy._service()
+
+
+def config(**tunnel: Any) -> NetworkAccessEndpointConfig:
+    return NetworkAccessEndpointConfig.model_validate(
+        {
+            "endpoint": {"endpoint_id": "endpoint_1", "name": "one"},
+            "tunnel": {"tun_ipv4": "10.10.100.1", "tun_ipv6": "fd00:10:100::1", **tunnel},
+            "routers": [{"router_id": "r1", "external_ip": "127.0.0.1"}],
+            "load_balancer": {"url": "http://127.0.0.1:8080"},
+        }
+    )
+
+
+def psk(key: bytes = OLD) -> dict[str, str]:
+    return {"psk": base64.b64encode(key).decode()}
+
+
+def device_key(master: bytes, epoch: int) -> dict[str, Any]:
+    return {"device_key": keys.device_key(master, CLAIM, epoch).hex(), "key_epoch": epoch}
+
+
+def key_of(hello: bytes) -> tuple[KeyMode, int]:
+    body = hello[wire.HEADER_BYTES : -wire.TAG_BYTES]
+    return Hello.decode(body).key_mode, hello[2]
+
+
+@pytest.fixture
+def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
+    passing = Loop()
+    monkeypatch.setattr(
+        tunnel_module,
+        "time",
+        SimpleNamespace(
+            monotonic=passing.clock,
+            monotonic_ns=lambda: int(passing.now * 1e9),
+            time=time.time,
+        ),
+    )
+    return passing
+
+
+@pytest.fixture
+def endpoint(loop: Loop) -> Iterator[Endpoint]:
+    """An endpoint in shared mode, its tunnel up."""
+    made = Endpoint(loop, **psk())
+    assert made.answer({0: OLD}) is None
+    yield made
+    made.policy.close()
+
+
+@pytest.mark.parametrize(
+    ("tunnel", "masters", "expected"),
+    [
+        (psk(NEW), {0: NEW}, StaticKey(NEW)),
+        ({**psk(), "key_epoch": 1}, {1: OLD}, StaticKey(OLD, key_id=1)),
+        (
+            device_key(OLD, 0),
+            {0: OLD},
+            StaticKey(keys.device_key(OLD, CLAIM, 0), KeyMode.DEVICE),
+        ),
+        (
+            device_key(NEW, 1),
+            {0: OLD, 1: NEW},
+            StaticKey(keys.device_key(NEW, CLAIM, 1), KeyMode.DEVICE, 1),
+        ),
+    ],
+    ids=["another PSK", "another epoch", "another mode", "all of them"],
+)
+def test_a_changed_key_opens_a_new_session_while_the_old_one_serves(
+    endpoint: Endpoint, tunnel: dict[str, Any], masters: dict[int, bytes], expected: StaticKey
+) -> None:
+    old, socket = endpoint.session, endpoint.tunnel._socket
+    endpoint.engine.hellos.clear()
+    endpoint.policy.configure(config(**tunnel))
+    assert [key_of(h) for h in endpoint.engine.hellos] == [(expected.mode, expected.key_id)]
+    assert endpoint.policy.select(b"\xc6\x33\x64\x0a") is old
+    assert endpoint.answer(masters) is None
+    new = endpoint.session
+    assert new is not old
+    assert new.opened_with == expected
+    assert endpoint.policy.select(b"\xc6\x33\x64\x0a") is new
+    assert endpoint.tunnel._socket is socket
+    assert Type.BYE not in [kind for _, kind in endpoint.engine.said]
+    # What the router has sent through the old one before it heard of the new one still opens.
+    assert old.local_index in endpoint.engine.sessions
+    endpoint.wait(11)
+    assert list(endpoint.engine.sessions.values()) == [new]
+    assert len(endpoint.engine.hellos) == 1
+
+
+def test_an_unanswered_new_key_leaves_the_old_session_in_use_and_is_logged(
+    endpoint: Endpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = endpoint.session
+    endpoint.engine.hellos.clear()
+    endpoint.policy.configure(config(**device_key(NEW, 1)))
+    endpoint.wait(4)
+    assert len(endpoint.engine.hellos) == 1
+    endpoint.wait(10)
+    assert len(endpoint.engine.hellos) == 3
+    warned = [r for r in caplog.records if r.levelno == logging.WARNING]
+    assert warned == []
+    endpoint.wait(60)
+    assert 10 <= len(endpoint.engine.hellos) <= 15
+    assert endpoint.session is old
+    assert endpoint.tunnel.liveness.state is State.UP
+    (warning,) = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert "r1" in warning
+    assert "its device key of epoch 1" in warning
+    assert "the session in use stays" in warning
+    # The router has got its new key at last.
+    assert endpoint.answer({1: NEW}) is None
+    assert endpoint.session is not old
+
+
+def test_an_answer_to_the_old_key_does_not_pass_for_one_to_the_new(endpoint: Endpoint) -> None:
+    endpoint.policy.configure(config(**psk(NEW)))
+    late = endpoint.engine.hellos[-1]
+    endpoint.policy.configure(config(**device_key(NEW, 0)))
+    assert endpoint.engine.hellos[-1] != late
+    endpoint.engine.hellos.append(late)
+    assert endpoint.answer({0: NEW}) is Drop.TAG
+    assert endpoint.session.opened_with == StaticKey(OLD)
+
+
+def test_a_bye_of_the_router_is_answered_with_the_new_key_at_once(endpoint: Endpoint) -> None:
+    endpoint.policy.configure(config(**device_key(NEW, 1)))
+    endpoint.engine.hellos.clear()
+    endpoint.policy.control(endpoint.session, Control(Type.BYE, 0, 0, 9, 0, b""))
+    assert endpoint.tunnel.session is None
+    assert [key_of(hello) for hello in endpoint.engine.hellos] == [(KeyMode.DEVICE, 1)]
+
+
+def test_a_tunnel_that_is_not_up_tries_the_new_key_at_once(loop: Loop) -> None:
+    endpoint = Endpoint(loop, **psk())
+    try:
+        endpoint.wait(8)
+        endpoint.engine.hellos.clear()
+        endpoint.policy.configure(config(**device_key(NEW, 1)))
+        assert [key_of(hello) for hello in endpoint.engine.hellos] == [(KeyMode.DEVICE, 1)]
+    finally:
+        endpoint.policy.close()
+
+
+def test_a_changed_port_sets_the_tunnel_up_again(endpoint: Endpoint) -> None:
+    old, socket = endpoint.session, endpoint.tunnel._socket
+    endpoint.policy.configure(config(**psk(), port=51999))
+    assert (old, Type.BYE) in endpoint.engine.said
+    assert endpoint.tunnel._socket is not socket
+    assert endpoint.tunnel.session is None
+
+
+def test_an_unchanged_key_changes_nothing(endpoint: Endpoint) -> None:
+    old = endpoint.session
+    endpoint.engine.hellos.clear()
+    endpoint.policy.configure(config(**psk(), keepalive_interval=5))
+    endpoint.wait(30)
+    assert endpoint.session is old
+    assert endpoint.engine.hellos == []
