@@ -14,6 +14,7 @@ from tests.config.test_files import ENDPOINT, PSK, ROUTING_SERVER
 
 BEFORE = base64.b64encode(bytes(range(50, 82))).decode()
 DEVICE_KEY = bytes(range(32)).hex()
+NUMBER = "31415926535"
 
 
 def router(tmp_path: Path, *more: str) -> RoutingServerConfig:
@@ -57,7 +58,7 @@ def test_the_previous_key_is_of_the_epoch_before(tmp_path: Path, epoch: int, bef
         ("key_modes: [devise]", r"key_modes\[0\]: found 'devise': .*'shared' or 'device'"),
         ("key_modes: device", r"tunnel\.key_modes: found 'device'"),
         ("previous_psk: CHANGE_ME", "tunnel: previous_psk is a placeholder"),
-        ("previous_psk: [1]", r"tunnel\.previous_psk: "),
+        (f"previous_psk: {NUMBER}", r"tunnel\.previous_psk: .*valid string"),
         ("previous_psk_file: /no/such", "previous_psk_file: cannot read /no/such: No such file"),
         (
             f'previous_psk: "{BEFORE}", previous_psk_file: /x',
@@ -70,6 +71,7 @@ def test_what_is_wrong_with_a_routers_keys(tmp_path: Path, more: str, problem: s
         router(tmp_path, more)
     assert str(tmp_path / "file.yaml") in str(refused.value)
     assert BEFORE not in str(refused.value)
+    assert NUMBER not in str(refused.value)
 
 
 def test_an_endpoint_has_a_psk_or_a_device_key(tmp_path: Path) -> None:
@@ -94,7 +96,7 @@ ALL = "psk, psk_file, device_key and device_key_file"
         ((f'device_key: "{DEVICE_KEY[:-1]}"',), "device_key must be 64 hexadecimal .* 63 char"),
         ((f'device_key: "{DEVICE_KEY[:-1]}g"',), "device_key must be 64 hexadecimal digits"),
         ((f'device_key: "{"00" * 32}"',), "tunnel: device_key is a placeholder"),
-        (("device_key: [1]",), r"tunnel\.device_key: "),
+        ((f"device_key: {NUMBER}",), r"tunnel\.device_key: .*valid string"),
         (("device_key_file: /no/such",), "device_key_file: cannot read /no/such: No such file"),
         ((f'psk: "{PSK}"', "key_epoch: 256"), r"tunnel\.key_epoch: found 256"),
     ],
@@ -106,6 +108,7 @@ def test_what_is_wrong_with_an_endpoints_key(
         endpoint(tmp_path, *keys)
     assert str(tmp_path / "file.yaml") in str(refused.value)
     assert DEVICE_KEY[:-1] not in str(refused.value)
+    assert NUMBER not in str(refused.value)
     assert PSK not in str(refused.value)
 
 

@@ -1,0 +1,172 @@
+"""Device keys and key epochs between running agents: what is refused, and a rotation."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import re
+import secrets
+import signal
+from pathlib import Path
+from typing import Any
+
+from nrs.tunnel import keys
+from nrs.tunnel.wire import Claim
+from tests.netns.conftest import both_up
+from tests.netns.world import BUSINESS, ENDPOINT_TUN, Agent, World, wait_until
+
+CLAIM = Claim(
+    "endpoint_1",
+    ipaddress.IPv4Address(ENDPOINT_TUN[0]),
+    ipaddress.IPv6Address(ENDPOINT_TUN[1]),
+)
+ROUTERS = ("router_a", "router_b")
+OLD, NEW = secrets.token_bytes(32), secrets.token_bytes(32)
+
+
+def key_file(world: World, name: str, text: str) -> str:
+    file = world.directory / name
+    file.write_text(text + "\n", encoding="ascii")
+    return str(file)
+
+
+def psk_file(world: World, name: str, key: bytes) -> str:
+    return key_file(world, name, base64.b64encode(key).decode())
+
+
+def device_key(world: World, master: bytes, epoch: int, claim: Claim = CLAIM) -> dict[str, Any]:
+    """The key part of an endpoint's `tunnel`."""
+    key = keys.device_key(master, claim, epoch).hex()
+    return {
+        "psk": None,
+        "device_key_file": key_file(world, "device_key", key),
+        "key_epoch": epoch,
+    }
+
+
+def routers(world: World) -> list[Agent]:
+    """Both routers, with the old key and device mode alone."""
+    tunnel = {"psk": None, "psk_file": psk_file(world, "psk", OLD), "key_modes": ["device"]}
+    return [world.router(name, tunnel=tunnel) for name in ROUTERS]
+
+
+def reload(agent: Agent, **tunnel: Any) -> None:
+    """Change keys of the agent's `tunnel` (None takes one out), and wait until it is in force."""
+    before = agent.log.count("configuration reloaded")
+    merged = {**agent.config["tunnel"], **tunnel}
+    agent.write({**agent.config, "tunnel": merged})
+    agent.signal(signal.SIGHUP)
+    wait_until(
+        lambda: agent.log.count("configuration reloaded") > before, 10, f"{agent.host} reloads"
+    )
+
+
+def rotate(world: World, agents: list[Agent]) -> None:
+    """The routers take the new key, and keep the old one beside it."""
+    previous = psk_file(world, "previous_psk", OLD)
+    psk_file(world, "psk", NEW)
+    for router in agents:
+        reload(router, key_epoch=1, previous_psk_file=previous)
+
+
+def epochs(endpoint: Agent) -> list[tuple[str, int]]:
+    return [(t["key_mode"], t["key_epoch"]) for t in endpoint.status().get("tunnels", [])]
+
+
+def carries(endpoint: Agent, packets: int) -> None:
+    """Wait until the endpoint has sent so many packets more."""
+    before = endpoint.status()["figures"]["tx_packets"]
+    wait_until(
+        lambda: endpoint.status()["figures"]["tx_packets"] >= before + packets,
+        20,
+        f"{packets} packets more",
+    )
+
+
+def test_a_rotation_of_device_keys_loses_no_packet(world: World, tmp_path: Path) -> None:
+    agents = routers(world)
+    endpoint = world.endpoint(tunnel=device_key(world, OLD, 0))
+    wait_until(lambda: both_up(endpoint), 20, "both tunnels up with device keys")
+    assert epochs(endpoint) == [("device", 0)] * 2
+    for address in BUSINESS:
+        assert world.ping(address), address
+
+    since = {name: tunnel["since"] for name, tunnel in endpoint.tunnels().items()}
+    with (tmp_path / "ping").open("wb") as output:
+        ping = world.popen(
+            "endpoint", "ping", "-q", "-i", "0.01", "-W", "2", BUSINESS[0], stdout=output
+        )
+        carries(endpoint, 50)
+        rotate(world, agents)
+        assert epochs(endpoint) == [("device", 0)] * 2
+        reload(endpoint, **device_key(world, NEW, 1))
+        wait_until(
+            lambda: epochs(endpoint) == [("device", 1)] * 2, 10, "both sessions of the new epoch"
+        )
+        for router in agents:
+            wait_until(
+                lambda router=router: router.tunnels()["endpoint_1"]["key_epoch"] == 1,
+                10,
+                f"{router.host} uses the new session",
+            )
+            reload(router, previous_psk_file=None)
+        carries(endpoint, 50)
+        ping.send_signal(signal.SIGINT)
+        ping.wait(10)
+    result = (tmp_path / "ping").read_text(encoding="ascii")
+    counted = re.search(r"(\d+) packets transmitted, (\d+) received", result)
+    assert counted is not None, result
+    print(result)
+    assert int(counted[1]) > 100
+    assert counted[1] == counted[2], result
+    assert {name: t["since"] for name, t in endpoint.tunnels().items()} == since
+    assert all("closed" not in agent.log for agent in agents)
+    assert {line for agent in agents for line in re.findall("HMAC.*", agent.log)} == set()
+
+
+def test_an_endpoint_that_kept_the_old_key_loses_its_tunnels(world: World) -> None:
+    agents = routers(world)
+    endpoint = world.endpoint(tunnel=device_key(world, OLD, 0))
+    wait_until(lambda: both_up(endpoint), 20, "both tunnels up")
+    rotate(world, agents)
+    assert world.ping(BUSINESS[0])
+    for router in agents:
+        reload(router, previous_psk_file=None)
+    wait_until(
+        lambda: [t["state"] for t in endpoint.tunnels().values()] == ["connecting"] * 2,
+        10,
+        "both tunnels closed",
+    )
+    assert not world.ping(BUSINESS[0], count=1)
+    for router in agents:
+        assert "tunnel to endpoint_1 is closed: the key that opened it" in router.log
+        wait_until(lambda router=router: "HMAC" in router.log, 10, "its HELLOs are refused")
+    # It comes back by itself with the key of today.
+    reload(endpoint, **device_key(world, NEW, 1))
+    wait_until(lambda: both_up(endpoint), 10, "both tunnels up with the new key")
+    assert world.ping(BUSINESS[0])
+
+
+def test_a_device_key_made_for_other_addresses_opens_nothing(world: World) -> None:
+    router = routers(world)[0]
+    stolen = Claim("endpoint_2", CLAIM.tun_ipv4 + 1, CLAIM.tun_ipv6 + 1)
+    endpoint = world.endpoint(tunnel=device_key(world, OLD, 0, stolen))
+    wait_until(lambda: "HMAC" in router.log, 20, "the refusal")
+    wait_until(lambda: router.status()["figures"]["drops"]["tag"] >= 3, 20, "three HELLOs refused")
+    assert not any(t["up"] for t in endpoint.tunnels().values())
+    assert router.tunnels() == {}
+
+
+def test_a_shared_key_is_refused_where_device_keys_alone_are_allowed(world: World) -> None:
+    router = routers(world)[0]
+    endpoint = world.endpoint(tunnel={"psk": base64.b64encode(OLD).decode()})
+    refused = re.compile(r"refused endpoint_1 from .*: its key is the shared PSK, .*device_key")
+    wait_until(lambda: refused.search(router.log), 20, "the refusal")
+    wait_until(
+        lambda: router.status()["figures"]["drops"]["malformed"] >= 3, 20, "three HELLOs refused"
+    )
+    assert not any(t["up"] for t in endpoint.tunnels().values())
+    # Without a restart of either, once the router allows it.
+    reload(router, key_modes=["device", "shared"])
+    wait_until(lambda: endpoint.tunnels()["router_a"]["up"], 10, "the tunnel up in shared mode")
+    assert not endpoint.tunnels()["router_b"]["up"]
