@@ -18,8 +18,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 _LEAST_PSK_BYTES = 32
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -52,9 +50,17 @@ def device_key(
         _parsed("tun_ipv6", tun_ipv6, ipaddress.IPv6Interface).ip,
         [_parsed("prefixes", prefix, ipaddress.ip_network) for prefix in prefixes],
     )
-    info = b"nrs v1 device" + claim + bytes((epoch,))
-    key: bytes = HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(_master(psk))
-    return key.hex()
+    return _hkdf(_master(psk), b"nrs v1 device" + claim + bytes((epoch,))).hex()
+
+
+def _hkdf(secret: bytes, info: bytes) -> bytes:
+    """RFC 5869 with SHA-256 and no salt, 32 bytes."""
+    # ansible-core depends on it, but ansible-test imports plugins without it.
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
+
+    derived: bytes = HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(secret)
+    return derived
 
 
 def _master(psk: str) -> bytes:

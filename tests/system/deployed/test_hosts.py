@@ -5,21 +5,34 @@ from __future__ import annotations
 from typing import Any
 
 CONFIGURATION = "/etc/network-routing-system"
+KEYS = {"routing_server": ("psk",), "network_access_endpoint": ("device_key",)}
 
 
 def test_secrets_are_for_the_agents_alone(lab: Any) -> None:
     for host, unit in lab.UNITS:
-        carries_traffic = unit in ("routing_server", "network_access_endpoint")
-        for secret in ("api_token", "psk") if carries_traffic else ("api_token",):
+        for secret in ("api_token", *KEYS.get(unit, ())):
             path = f"{CONFIGURATION}/{secret}"
             assert lab.exec(host, "stat", "-c", "%a %U", path) == "600 nrs\n", (host, secret)
-    # Who ranks routers needs no key of theirs.
-    assert lab.run("exec", "lb", "test", "-e", f"{CONFIGURATION}/psk", check=False).returncode == 1
+        # Who ranks routers needs no key of theirs, and the PSK opens every endpoint's addresses.
+        for secret in {"psk", "previous_psk", "device_key"} - {*KEYS.get(unit, ())}:
+            path = f"{CONFIGURATION}/{secret}"
+            found = lab.run("exec", host, "test", "-e", path, check=False)
+            assert found.returncode == 1, (host, secret)
+
+
+def test_tunnels_have_device_keys_and_nothing_else_is_accepted(lab: Any) -> None:
+    for host, unit in lab.UNITS:
+        if unit == "network_access_endpoint":
+            found = [(t["key_mode"], t["key_epoch"]) for t in lab.status(host)["tunnels"]]
+            assert found == [("device", 0)] * 2, host
+        elif unit == "routing_server":
+            path = f"{CONFIGURATION}/routing_server.yaml"
+            assert lab.exec(host, "grep", "key_modes", path).strip() == 'key_modes: ["device"]'
 
 
 def test_no_secret_is_in_a_log_or_a_process_list(lab: Any) -> None:
     script = (
-        "for secret in psk api_token; do"
+        "for secret in psk device_key api_token; do"
         f"  value=$(cat {CONFIGURATION}/$secret 2>/dev/null) || continue;"
         '  has() { grep -qF -- "$value"; };'
         "  ! journalctl -q --no-pager -o cat | has || echo $secret in journal;"
