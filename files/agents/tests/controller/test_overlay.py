@@ -14,6 +14,10 @@ from nrs.controller.overlay import OverlayRefused, canonical, check
     [
         ({"tunnel": {"psk": "x"}}, "config.tunnel.psk"),
         ({"tunnel": {"psk_file": "/x"}}, "config.tunnel.psk_file"),
+        ({"tunnel": {"previous_psk": "x"}}, "config.tunnel.previous_psk"),
+        ({"tunnel": {"previous_psk_file": "/x"}}, "config.tunnel.previous_psk_file"),
+        ({"tunnel": {"device_key": "x"}}, "config.tunnel.device_key"),
+        ({"tunnel": {"device_key_file": "/x"}}, "config.tunnel.device_key_file"),
         ({"api": {"token": "x"}}, "config.api.token"),
         ({"api": {"token_file": None}}, "config.api.token_file"),
         ({"security": {"default_psk": "x"}}, "config.security.default_psk"),
