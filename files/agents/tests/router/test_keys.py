@@ -12,7 +12,8 @@ import pytest
 
 from nrs.router.config import RoutingServerConfig
 from nrs.router.policy import RouterPolicy
-from nrs.tunnel import codec, keys
+from nrs.tunnel import keys
+from nrs.tunnel.codec.python import PythonCodec
 from nrs.tunnel.figures import Drop
 from nrs.tunnel.handshake import Initiator, StaticKey
 from nrs.tunnel.session import Session
@@ -31,7 +32,7 @@ class Engine:
     """Keeps what it is given to send."""
 
     def __init__(self) -> None:
-        self.codec = codec.load()
+        self.codec = PythonCodec()
         self.sessions: dict[int, Session] = {}
         self.answers: list[bytes] = []
         self.said: list[tuple[Session, Type]] = []
