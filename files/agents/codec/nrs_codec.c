@@ -12,7 +12,7 @@ enum { HELLO = 0x14, HELLO_ACK = 0x15 };
 enum { PARTIAL = 1, LAST = 2 };
 enum { TCP = 6, UDP = 17 };
 enum { GSO_TCP4 = 1, GSO_TCP6 = 4, GSO_UDP = 5, GSO_ECN = 0x80, NEEDS_CHECKSUM = 1 };
-enum { FIN_PSH = 0x09, CWR = 0x80, CE = 3 };
+enum { MORE_FRAGMENTS = 0x20, FIN_PSH = 0x09, CWR = 0x80, CE = 3 };
 enum { WINDOW = 8192, RING_BYTES = 2048, MOST_SEGMENTS = 64, MOST_SEND = 65507, MOST_SLICES = 256 };
 
 struct key {
@@ -141,6 +141,12 @@ static uint32_t transport(const uint8_t *p, uint32_t length, uint32_t *start) {
     }
     *start = offset;
     return protocol;
+}
+
+/* Where a checksum may begin at the earliest: behind the addresses that were looked at. */
+static uint32_t ip_header(const uint8_t *p) {
+    uint32_t length = p[0] >> 4 == 4 ? (p[0] & 15u) * 4 : 40;
+    return length < 20 ? 20 : length;
 }
 
 static uint32_t checksum_offset(uint32_t protocol) {
@@ -407,6 +413,7 @@ uint64_t nrs_opener_received(const nrs_opener *o, uint32_t lane) { return o->win
 
 int nrs_verify(nrs_opener *o, const uint8_t *d, uint32_t length) {
     uint8_t own[NRS_TAG];
+    if (length < NRS_HEADER + NRS_TAG) return NRS_DROP_MALFORMED;
     tag(&o->key, d, length - NRS_TAG, own);
     if (CRYPTO_memcmp(own, d + length - NRS_TAG, NRS_TAG)) return NRS_DROP_TAG;
     if (d[3] >= o->lanes) return NRS_DROP_MALFORMED;
@@ -502,6 +509,7 @@ static void run_flush(struct run *run, int udp_offload, uint8_t *out, nrs_opened
 static int is_head(const uint8_t *p, uint32_t head) {
     uint32_t start, protocol;
     if (!ip_version(p, head)) return 0;
+    if (p[0] >> 4 == 4 && p[6] & MORE_FRAGMENTS) return 0;
     protocol = transport(p, head, &start);
     if (start < 20) return 0;
     if (protocol == TCP) return head >= start + 20 && head == start + (p[start + 12] >> 4) * 4u;
@@ -545,7 +553,7 @@ static int open_packet(nrs_opener *o, const uint8_t *packet, uint32_t length, ui
                        uint32_t offset, uint32_t ecn, uint8_t *out, nrs_opened *r) {
     uint32_t version = ip_version(packet, length);
     if (!version) return NRS_DROP_MALFORMED;
-    if (partial && (start < 20 || start + offset + 2 > length)) return NRS_DROP_MALFORMED;
+    if (partial && (start < ip_header(packet) || start + offset + 2 > length)) return NRS_DROP_MALFORMED;
     if (!allowed(o, packet, version)) return NRS_DROP_SOURCE;
     uint8_t *frame = frame_begin(out, r);
     memcpy(frame + NRS_VNET, packet, length);
@@ -560,24 +568,24 @@ static int open_packet(nrs_opener *o, const uint8_t *packet, uint32_t length, ui
     return NRS_OK;
 }
 
-static void open_batch(nrs_opener *o, const uint8_t *body, uint32_t length, uint32_t ecn, uint8_t *out, nrs_opened *r) {
+/* The first reason to leave something out: one datagram counts as one drop. */
+static int open_batch(nrs_opener *o, const uint8_t *body, uint32_t length, uint32_t ecn, uint8_t *out, nrs_opened *r) {
     uint32_t at = 0;
+    int first = NRS_OK;
     while (at < length) {
         uint32_t entry = at + 2 <= length ? get16(body + at) : 0, size = entry & 0x7fff, start = 0, offset = 0;
         at += 2;
-        if (!size || size > length - at) {
-            r->drops[NRS_DROP_MALFORMED]++;
-            return;
-        }
+        if (!size || size > length - at) return first ? first : NRS_DROP_MALFORMED;
         uint32_t partial = entry >> 15;
         if (partial && ip_version(body + at, size)) {
             offset = checksum_offset(transport(body + at, size, &start));
             partial = offset != 0;
         }
         int drop = open_packet(o, body + at, size, partial, start, offset, ecn, out, r);
-        if (drop) r->drops[drop]++;
+        if (!first) first = drop;
         at += size;
     }
+    return first;
 }
 
 void nrs_open(nrs_opener *o, const uint8_t *train, uint32_t length, uint32_t each, uint32_t start, uint32_t ecn,
@@ -623,7 +631,7 @@ void nrs_open(nrs_opener *o, const uint8_t *train, uint32_t length, uint32_t eac
         } else {
             run_flush(&run, udp_offload, out, r);
             if (d[0] == BATCH)
-                open_batch(o, p, body, ecn, out, r);
+                drop = open_batch(o, p, body, ecn, out, r);
             else
                 drop = open_packet(o, p, body, d[1] & PARTIAL, get16(d + 16), get16(d + 18), ecn, out, r);
         }

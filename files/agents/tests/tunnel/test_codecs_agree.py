@@ -114,7 +114,9 @@ def within_arena(frames: list[bytes]) -> list[bytes]:
     return kept
 
 
-def sealed(codec: Codec, frames_in: list[bytes]) -> tuple[list[Any], list[bytes], Sealer]:
+def sealed(
+    codec: Codec, frames_in: list[bytes], *, by_flow: bool = True
+) -> tuple[list[Any], list[bytes], Sealer]:
     """What sealing reports and makes, one entry a call, and the datagrams."""
     frames, outbox, sealer = codec.frames(), codec.outbox(), codec.sealer(KEY, INDEX, 1, 0)
     frames.load(frames_in)
@@ -122,7 +124,7 @@ def sealed(codec: Codec, frames_in: list[bytes]) -> tuple[list[Any], list[bytes]
     datagrams: list[bytes] = []
     first = 0
     while first < frames.count:
-        end = frames.group(first)
+        end = frames.group(first) if by_flow else frames.count
         report.append(end)
         while first < end:
             outbox.clear()
@@ -160,15 +162,51 @@ def openers(check: Check = Check.SOURCE) -> list[Opener]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(frame_lists)
-def test_sealing(frames: list[bytes]) -> None:
-    frames = within_arena(frames)
+@given(frame_lists, st.booleans())
+def test_sealing(frames: list[bytes], by_flow: bool) -> None:
+    agree_on(within_arena(frames), by_flow)
+
+
+def agree_on(frames: list[bytes], by_flow: bool) -> None:
     (c_report, c_datagrams, c_sealer), (p_report, p_datagrams, p_sealer) = (
-        sealed(codec, frames) for codec in CODECS
+        sealed(codec, frames, by_flow=by_flow) for codec in CODECS
     )
     assert c_report == p_report
     assert c_datagrams == p_datagrams
     assert c_sealer.sequence == p_sealer.sequence == len(c_datagrams)
+
+
+def super_frame(payload: int, gso: int, version: int = 4) -> bytes:
+    kind, start = (1, 20) if version == 4 else (4, 40)
+    return VNET.pack(1, kind, 0, gso, start, 16) + packet(version, 6, bytes(payload))
+
+
+@pytest.mark.parametrize("by_flow", [True, False])
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("gso", [1, 500, 1000, 1300, 1328])
+def test_where_a_send_is_full(gso: int, version: int, by_flow: bool) -> None:
+    """64 datagrams, 65,507 bytes, a shorter last one that still fits or just does not."""
+    each = OVERHEAD + (52 if version == 4 else 72) + gso
+    room = min(64, 65_507 // each)
+    fits = min(gso, 65_507 - room * each - (each - gso))
+    for payload in {
+        1,
+        gso,
+        gso + 1,
+        room * gso - 1,
+        room * gso,
+        room * gso + 1,
+        room * gso + max(1, fits),
+        room * gso + max(1, fits) + 1,
+    }:
+        for before in (
+            [],
+            [super_frame(gso // 2 + 1, gso, version)],
+            [super_frame(2 * gso, gso, version)],
+            [VNET.pack(0, 0, 0, 0, 0, 0) + packet(version, 6, bytes(400))],
+        ):
+            if payload <= 64_000:
+                agree_on([*before, super_frame(payload, gso, version)], by_flow)
 
 
 @settings(max_examples=150, deadline=None)

@@ -48,6 +48,7 @@ _LAST_CONTROL = wire.first_byte(Type.BYE)
 _U16 = struct.Struct("!H")
 _U32 = struct.Struct("!I")
 _TCP_FLAGS = 13
+_MORE_FRAGMENTS = 0x20
 _FIN_PSH = 0x09
 _CWR = 0x80
 _CE = 3
@@ -397,14 +398,17 @@ class PythonOutbox:
         slices += 1
         sealer.sequence = sequence
         # The same sends as one `_append` for each datagram would make.
-        first = began
+        first, shortest = began, min(each, at - began)
         if self._sends:
             last = self._sends[-1]
-            if last.ecn == ecn and last.offset + last.length == began and each <= last.each:
+            if last.ecn == ecn and last.offset + last.length == began and shortest <= last.each:
                 self._append_all(began, at, each, ecn)
                 first = at
         while first < at:
             length = min(room * each, at - first)
+            rest = at - first - length
+            if rest < each and room < MOST_SEGMENTS and length + rest <= MOST_SEND_BYTES:
+                length += rest  # the last one is shorter and fits
             self._sends.append(Send(first, length, min(each, length), ecn))
             first += length
         self._used = at
@@ -604,7 +608,7 @@ class PythonInbox:
             else:
                 self._flush()
                 if first == _BATCH:
-                    self._batch(opener, body, drops)
+                    reason = self._batch(opener, body)
                 else:
                     fields = (specific >> 16, specific & 0xFFFF) if flags & _PARTIAL else None
                     reason = self._packet(opener, body, fields)
@@ -625,21 +629,22 @@ class PythonInbox:
             drops=(drops[1], drops[2], drops[3], drops[4]),
         )
 
-    def _batch(self, opener: PythonOpener, body: memoryview, drops: list[int]) -> None:
+    def _batch(self, opener: PythonOpener, body: memoryview) -> Reason | None:
+        """The first reason to leave something out: one datagram counts as one drop."""
+        first: Reason | None = None
         offset, end = 0, len(body)
         while offset < end:
             entry = body[offset] << 8 | body[offset + 1] if offset + 2 <= end else 0
             offset += 2
             size = entry & ~_BATCH_PARTIAL
             if not size or offset + size > end:
-                drops[Reason.MALFORMED] += 1
-                return
+                return first or Reason.MALFORMED
             packet = body[offset : offset + size]
             offset += size
             fields = _partial_fields(packet) if entry & _BATCH_PARTIAL else None
             reason = self._packet(opener, packet, fields)
-            if reason is not None:
-                drops[reason] += 1
+            first = first or reason
+        return first
 
     def _packet(
         self, opener: PythonOpener, packet: memoryview, partial: tuple[int, int] | None
@@ -649,7 +654,7 @@ class PythonInbox:
         header = virtio.PLAIN
         if partial is not None:
             start, offset = partial
-            if start < 20 or start + offset + 2 > len(packet):
+            if start < _ip_header(packet) or start + offset + 2 > len(packet):
                 return Reason.MALFORMED
             header = virtio.HEADER.pack(virtio.NEEDS_CHECKSUM, 0, 0, 0, start, offset)
         if not opener.allowed(packet):
@@ -714,9 +719,16 @@ def _partial_fields(packet: memoryview) -> tuple[int, int] | None:
     return None if offset is None else (start, offset)
 
 
+def _ip_header(packet: memoryview) -> int:
+    """Where a checksum may begin at the earliest: behind the addresses that were looked at."""
+    return max(20, (packet[0] & 0x0F) * 4) if packet[0] >> 4 == 4 else 40
+
+
 def _is_head(head: bytes) -> bool:
     """Whether these are the headers of a TCP or UDP packet and nothing else."""
     if not inner.version(head):
+        return False
+    if head[0] >> 4 == 4 and head[6] & _MORE_FRAGMENTS:
         return False
     protocol, start = inner.transport(head)
     if start < 20:
