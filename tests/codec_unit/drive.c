@@ -1,0 +1,353 @@
+/* Every function of the C codec at its limits, for a build with sanitizers: each buffer is a
+   heap block of exactly the size that the function is told. */
+#include "packets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+enum { INDEX = 0x01020304, ROOM = 512 * 1024 };
+
+static void frames_of(nrs_frames *f, uint32_t length, uint32_t count) {
+    memset(f, 0, sizeof *f);
+    f->count = count;
+    for (uint32_t i = 0; i < count; i++) f->offset[i] = i * length, f->length[i] = length;
+}
+
+static uint32_t small(uint8_t *frame, uint32_t version, uint32_t payload, uint32_t tos, int partial) {
+    struct layout l = {.version = version, .protocol = UDP, .tos = tos, .payload = payload};
+    uint32_t total = make_packet(frame + NRS_VNET, &l, 3);
+    make_vnet(frame, &l, partial, 0);
+    return NRS_VNET + total;
+}
+
+static uint32_t super(uint8_t *frame, uint32_t protocol, uint32_t payload, uint32_t gso) {
+    struct layout l = {.version = 4, .protocol = protocol, .payload = payload};
+    uint32_t total = make_packet(frame + NRS_VNET, &l, 5);
+    make_vnet(frame, &l, 1, gso);
+    return NRS_VNET + total;
+}
+
+static nrs_opener *open_all(void) {
+    static const uint8_t any[16];
+    nrs_opener *o = nrs_opener_new(KEY, INDEX, 1, NRS_CHECK_SOURCE);
+    CHECK(o && nrs_opener_own(o, 4, any, 0) && nrs_opener_own(o, 6, any, 0));
+    return o;
+}
+
+static void tags(void) {
+    nrs_sealer *s = nrs_sealer_new(KEY, INDEX, 7, 9);
+    CHECK(s);
+    for (uint32_t length = 0; length <= NRS_BODY; length++) {
+        uint8_t *body = exactly(length), *out = exactly(length + OVERHEAD), tag[32];
+        unsigned size = 0;
+        memset(body, (int)length, length);
+        CHECK(nrs_seal_control(s, WIRE_PROBE, 1, 0xa1b2c3d4, body, length, out) == length + OVERHEAD);
+        CHECK(HMAC(EVP_sha256(), KEY, 32, out, NRS_HEADER + length, tag, &size) && size == 32);
+        CHECK(!memcmp(tag, out + NRS_HEADER + length, 32));
+        CHECK(!memcmp(out, "\x16\1\7\x9\1\2\3\4", 8) && !memcmp(out + 16, "\xa1\xb2\xc3\xd4", 4));
+        CHECK(load16(out + 14) == length + 1 && nrs_sealer_sequence(s) == length + 1);
+        CHECK(!memcmp(out + NRS_HEADER, body, length));
+        free(body), free(out);
+    }
+    nrs_sealer_free(s);
+    nrs_sealer_free(NULL);
+    nrs_opener_free(NULL);
+}
+
+static void lanes_and_addresses(void) {
+    CHECK(!nrs_opener_new(KEY, INDEX, 0, 0) && !nrs_opener_new(KEY, INDEX, NRS_MOST_LANES + 1, 0));
+    nrs_opener *o = nrs_opener_new(KEY, INDEX, NRS_MOST_LANES, 0);
+    uint8_t address[16] = {0};
+    CHECK(!nrs_opener_own(o, 4, address, 33) && !nrs_opener_own(o, 6, address, 129));
+    for (uint32_t i = 0; i < NRS_MOST_OWNED; i++) CHECK(nrs_opener_own(o, i & 1 ? 4 : 6, address, i & 1 ? 32 : 128));
+    CHECK(!nrs_opener_own(o, 4, address, 32));
+    for (uint32_t lane = 0; lane < NRS_MOST_LANES + 2; lane++) {
+        nrs_sealer *s = nrs_sealer_new(KEY, INDEX, 0, (uint8_t)lane);
+        uint8_t datagram[OVERHEAD];
+        CHECK(nrs_seal_control(s, WIRE_PROBE, 0, 0, NULL, 0, datagram) == OVERHEAD);
+        CHECK(nrs_verify(o, datagram, OVERHEAD) == (lane < NRS_MOST_LANES ? NRS_OK : NRS_DROP_MALFORMED));
+        if (lane < NRS_MOST_LANES) {
+            CHECK(nrs_opener_highest(o, lane) == 1 && nrs_opener_received(o, lane) == 1);
+            CHECK(nrs_verify(o, datagram, OVERHEAD) == NRS_DROP_REPLAY);
+        }
+        for (uint32_t length = 0; length < OVERHEAD; length++) {
+            uint8_t *cut = exactly(length);
+            memcpy(cut, datagram, length);
+            CHECK(nrs_verify(o, cut, length) == NRS_DROP_MALFORMED);
+            free(cut);
+        }
+        nrs_sealer_free(s);
+    }
+    nrs_opener_free(o);
+}
+
+/* A packet from `source` comes through exactly if the prefix covers it. */
+static void prefixes(void) {
+    for (uint32_t version = 4; version <= 6; version += 2) {
+        uint32_t bits = version == 4 ? 32 : 128;
+        for (uint32_t prefix = 0; prefix <= bits; prefix++) {
+            for (uint32_t flipped = 0; flipped < bits; flipped++) {
+                uint8_t frame[128], datagram[256], out[8192];
+                nrs_opener *o = nrs_opener_new(KEY, INDEX, 1, NRS_CHECK_SOURCE);
+                nrs_sealer *s = nrs_sealer_new(KEY, INDEX, 0, 0);
+                CHECK(nrs_opener_own(o, version, version == 4 ? OWN4 : OWN6, prefix));
+                uint32_t total = small(frame, version, 4, 0, 0) - NRS_VNET;
+                frame[NRS_VNET + (version == 4 ? 12 : 8) + flipped / 8] ^= (uint8_t)(0x80 >> flipped % 8);
+                uint32_t size = nrs_seal_control(s, WIRE_DATA, 0, 0, frame + NRS_VNET, total, datagram);
+                nrs_opened r;
+                memset(&r, 0, sizeof r);
+                nrs_open(o, datagram, size, size, 0, 0, 1, out, sizeof out, &r);
+                CHECK(r.packets == (flipped >= prefix) && r.drops[NRS_DROP_SOURCE] == (flipped < prefix));
+                nrs_sealer_free(s), nrs_opener_free(o);
+            }
+        }
+    }
+}
+
+static void replay(void) {
+    static const struct { uint64_t sequence; int drop; } cases[] = {
+        {0, NRS_DROP_REPLAY}, {1, NRS_OK}, {1, NRS_DROP_REPLAY}, {8192, NRS_OK}, {2, NRS_OK}, {8193, NRS_OK},
+        {1, NRS_DROP_REPLAY}, {3, NRS_OK}, {24577, NRS_OK}, {16385, NRS_DROP_REPLAY}, {16386, NRS_OK},
+        {UINT64_MAX - 1, NRS_OK}, {UINT64_MAX, NRS_OK}, {UINT64_MAX, NRS_DROP_REPLAY}, {0, NRS_DROP_REPLAY},
+        {1, NRS_DROP_REPLAY}, {UINT64_MAX - 8191, NRS_OK}, {UINT64_MAX - 8192, NRS_DROP_REPLAY},
+    };
+    nrs_opener *o = open_all();
+    nrs_sealer *s = nrs_sealer_new(KEY, INDEX, 0, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t datagram[OVERHEAD];
+        nrs_sealer_set_sequence(s, cases[i].sequence - 1);
+        nrs_seal_control(s, WIRE_PROBE, 0, 0, NULL, 0, datagram);
+        CHECK(nrs_verify(o, datagram, OVERHEAD) == cases[i].drop);
+    }
+    CHECK(nrs_opener_highest(o, 0) == UINT64_MAX && nrs_opener_received(o, 0) == 10);
+    nrs_sealer_free(s), nrs_opener_free(o);
+}
+
+/* Seal `count` frames of `length` bytes with room for `capacity`; the sends are consistent. */
+static uint32_t seal(nrs_sealer *s, const uint8_t *arena, uint32_t length, uint32_t count, uint32_t capacity,
+                     nrs_sealed *r, uint8_t **kept) {
+    nrs_frames f;
+    frames_of(&f, length, count);
+    uint8_t *exact = exactly((size_t)length * count), *out = exactly(capacity);
+    memcpy(exact, arena, (size_t)length * count);
+    memset(r, 0, sizeof *r);
+    CHECK(nrs_group(exact, &f, 0) >= 1);
+    nrs_seal(s, exact, &f, 0, count, out, capacity, r);
+    CHECK(r->used <= capacity && r->count <= NRS_MOST_SENDS);
+    uint32_t end = 0;
+    for (uint32_t i = 0; i < r->count; i++) {
+        CHECK(r->sends[i].offset == end);
+        end += r->sends[i].length;
+    }
+    CHECK(end == r->used);
+    free(exact);
+    if (kept)
+        *kept = out;
+    else
+        free(out);
+    return r->next;
+}
+
+/* From no room to enough: nothing is sealed, then everything; never a byte beyond. */
+static void every_capacity(nrs_sealer *s, const uint8_t *frame, uint32_t length, uint32_t most) {
+    static nrs_sealed r;
+    uint32_t low = 0, high = most;
+    CHECK(seal(s, frame, length, 1, 0, &r, NULL) == 0 && !r.used);
+    CHECK(seal(s, frame, length, 1, most, &r, NULL) == 1 && r.used);
+    while (low + 1 < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (seal(s, frame, length, 1, middle, &r, NULL))
+            high = middle;
+        else
+            low = middle;
+    }
+    CHECK(high >= r.used);
+    for (uint32_t capacity = high > 80 ? high - 80 : 0; capacity < high + 80; capacity++)
+        CHECK(seal(s, frame, length, 1, capacity, &r, NULL) == (capacity >= high));
+}
+
+static void sealing(void) {
+    static nrs_sealed r;
+    static uint8_t arena[NRS_MOST_FRAMES * 2048 + LARGEST_FRAME];
+    nrs_sealer *s = nrs_sealer_new(KEY, INDEX, 0, 0);
+    memset(arena, 0x45, sizeof arena);
+    for (uint32_t length = 0; length < 64; length++) { /* too short to be anything */
+        CHECK(seal(s, arena, length, 2, ROOM, &r, NULL) == 2);
+        CHECK(length >= NRS_VNET + 20 || r.malformed == 2);
+    }
+    for (uint32_t version = 4; version <= 6; version += 2)
+        for (uint32_t payload = 0; payload <= 1400; payload += 7)
+            for (int partial = 0; partial < 2; partial++) {
+                uint32_t length = small(arena, version, payload, 0, partial);
+                CHECK(seal(s, arena, length, 1, ROOM, &r, NULL) == 1 && r.packets == 1 && r.datagrams == 1);
+            }
+    every_capacity(s, arena, small(arena, 4, 100, 0, 1), 4000);
+    every_capacity(s, arena, small(arena, 6, 1392, 0, 0), 5000);
+    every_capacity(s, arena, super(arena, TCP, 20000, 1000), 100000);
+    every_capacity(s, arena, super(arena, UDP, 640, 10), 100000);
+
+    /* As many frames as there may be, in every out buffer that holds a part of them. */
+    uint32_t length = small(arena, 4, 500, 0, 0);
+    for (uint32_t i = 1; i < NRS_MOST_FRAMES; i++) memcpy(arena + i * length, arena, length);
+    for (uint32_t capacity = 0; capacity < 45000; capacity += 97) {
+        uint32_t next = seal(s, arena, length, NRS_MOST_FRAMES, capacity, &r, NULL);
+        CHECK(next <= NRS_MOST_FRAMES && r.packets == next);
+    }
+    CHECK(seal(s, arena, length, NRS_MOST_FRAMES, ROOM, &r, NULL) == NRS_MOST_FRAMES && r.batched == 64);
+
+    /* A super-packet of as many slices as an index can number, and of one more. */
+    length = super(arena, TCP, 256 * 100, 100);
+    CHECK(seal(s, arena, length, 1, ROOM, &r, NULL) == 1 && r.packets == 256 && r.datagrams == 256);
+    length = super(arena, TCP, 256 * 100 + 1, 100);
+    CHECK(seal(s, arena, length, 1, ROOM, &r, NULL) == 1 && r.malformed == 1 && !r.used);
+    length = super(arena, TCP, LARGEST_FRAME - NRS_VNET - 40, 1);
+    CHECK(length == LARGEST_FRAME && seal(s, arena, length, 1, ROOM, &r, NULL) == 0); /* no room for 65,496 slices */
+    length = super(arena, TCP, LARGEST_FRAME - NRS_VNET - 40, 1360);
+    CHECK(seal(s, arena, length, 1, ROOM, &r, NULL) == 1 && r.packets == 49 && r.count == 2);
+    length = super(arena, TCP, 3000, 1361); /* a body beyond 1400 */
+    CHECK(seal(s, arena, length, 1, ROOM, &r, NULL) == 1 && r.malformed == 1);
+    for (uint32_t start = 0; start < 65536; start += 5) /* wherever a broken header points to */
+        for (uint32_t offset = 0; offset < 20; offset += 2) {
+            super(arena, TCP, 300, 100);
+            store_native16(arena + 6, start), store_native16(arena + 8, offset);
+            CHECK(seal(s, arena, NRS_VNET + 340, 1, 8192, &r, NULL) == 1);
+        }
+
+    /* Sends that cannot be joined, appended until the list is full. */
+    memset(&r, 0, sizeof r);
+    uint8_t *out = exactly(ROOM);
+    nrs_frames f;
+    memset(arena, 0, sizeof arena);
+    for (uint32_t i = 0; i < 16; i++) length = small(arena + i * 128, 4, 20, i & 1, 0);
+    frames_of(&f, 128, 16);
+    for (uint32_t i = 0; i < 16; i++) f.length[i] = length;
+    uint32_t calls = 0;
+    do nrs_seal(s, arena, &f, 0, 16, out, ROOM, &r);
+    while (r.next == 16 && ++calls < 1000);
+    CHECK(r.count <= NRS_MOST_SENDS && r.count > NRS_MOST_SENDS - 4 && r.datagrams == r.count && r.next < 16);
+    free(out);
+    nrs_sealer_free(s);
+}
+
+/* What was sealed, opened into less and less room: dropped and counted, never written beyond. */
+static void opening(void) {
+    static nrs_sealed r;
+    static uint8_t frame[LARGEST_FRAME];
+    for (uint32_t what = 0; what < 6; what++) {
+        nrs_sealer *s = nrs_sealer_new(KEY, INDEX, 0, 0);
+        uint32_t count = 1, length, udp_offload = what & 1;
+        if (what < 2) {
+            length = super(frame, UDP, 6000, 100);
+        } else if (what < 4) {
+            length = super(frame, TCP, 60000, 1200);
+        } else {
+            length = small(frame, 4, 0, 0, 1);
+            for (count = 1; count < 40; count++) memcpy(frame + count * length, frame, length);
+        }
+        uint8_t *out = NULL;
+        CHECK(seal(s, frame, length, count, ROOM, &r, &out) == count && r.count == 1);
+        uint8_t *train = exactly(r.used);
+        memcpy(train, out, r.used);
+        uint32_t enough = 0;
+        for (uint32_t capacity = 0; capacity < 80000; capacity += capacity < 8000 ? 61 : 1709) {
+            nrs_opener *o = open_all();
+            uint8_t *room = exactly(capacity);
+            nrs_opened opened;
+            memset(&opened, 0, sizeof opened);
+            nrs_open(o, train, r.used, r.sends[0].each, 0, 0, (int)udp_offload, room, capacity, &opened);
+            CHECK(opened.used <= capacity && opened.authentic == r.datagrams && opened.at >= r.used);
+            CHECK(opened.drops[NRS_DROP_MALFORMED] <= r.datagrams);
+            if (!opened.drops[NRS_DROP_MALFORMED]) {
+                CHECK(opened.packets == r.packets);
+                enough++;
+            }
+            free(room), nrs_opener_free(o);
+        }
+        CHECK(enough);
+        /* Every length of train and of its datagrams, and a start anywhere. */
+        for (uint32_t cut = 1; cut <= r.used && cut < 400; cut++) {
+            nrs_opener *o = open_all();
+            uint8_t *exact = exactly(cut), *room = exactly(65536);
+            nrs_opened opened;
+            memcpy(exact, train, cut);
+            for (uint32_t each = 1; each < 500; each += 31)
+                for (uint32_t start = 0; start <= cut; start += 53) {
+                    memset(&opened, 0, sizeof opened);
+                    nrs_open(o, exact, cut, each, start, 3, 0, room, 65536, &opened);
+                    CHECK(opened.used <= 65536);
+                }
+            free(exact), free(room), nrs_opener_free(o);
+        }
+        free(train), free(out), nrs_sealer_free(s);
+    }
+}
+
+static void reading(void) {
+    int pair[2];
+    static nrs_frames f;
+    uint8_t message[1500];
+    memset(message, 7, sizeof message);
+    CHECK(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair));
+    uint32_t capacity = NRS_MOST_FRAMES * 1500 + LARGEST_FRAME, sent = 0;
+    uint8_t *arena = exactly(capacity);
+    while (sent < 200 && send(pair[1], message, 1 + sent * 7, 0) > 0) sent++;
+    CHECK(sent > NRS_MOST_FRAMES);
+    for (uint32_t left = sent, number = 0; left;) {
+        CHECK(nrs_read_frames(pair[0], arena, capacity, &f) == 0);
+        CHECK(f.count == (left < NRS_MOST_FRAMES ? left : NRS_MOST_FRAMES));
+        for (uint32_t i = 0, used = 0; i < f.count; i++, number++) {
+            CHECK(f.offset[i] == used && f.length[i] == 1 + number * 7);
+            used += f.length[i];
+        }
+        left -= f.count;
+    }
+    CHECK(nrs_read_frames(pair[0], arena, capacity, &f) == 0 && f.count == 0);
+    CHECK(send(pair[1], message, 100, 0) == 100);
+    CHECK(nrs_read_frames(pair[0], arena, LARGEST_FRAME - 1, &f) == 0 && f.count == 0); /* no room for any */
+    CHECK(nrs_read_frames(pair[0], arena, LARGEST_FRAME, &f) == 0 && f.count == 1);
+    close(pair[1]);
+    CHECK(nrs_read_frames(pair[0], arena, capacity, &f) == 0 && f.count == 0);
+    close(pair[0]);
+    CHECK(nrs_read_frames(pair[0], arena, capacity, &f) == EBADF && f.count == 0);
+    free(arena);
+}
+
+static void writing(void) {
+    uint32_t full = 9, refused = 9, length = 100, used = 0;
+    uint8_t *out = exactly(1000 * 104);
+    memset(out, 1, 1000 * 104);
+    for (uint32_t i = 0; i < 1000; i++, used += 104) memcpy(out + used, &length, 4);
+    nrs_write_frames(-1, out, 0, &full, &refused);
+    CHECK(!full && !refused);
+    int pair[2], device = open("/dev/full", O_WRONLY);
+    CHECK(device >= 0);
+    nrs_write_frames(device, out, used, &full, &refused);
+    CHECK(!full && refused == 1000);
+    close(device);
+    CHECK(!socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair));
+    nrs_write_frames(pair[0], out, used, &full, &refused);
+    CHECK(full && full < 1000 && !refused);
+    uint32_t arrived = 0;
+    uint8_t message[200];
+    while (recv(pair[1], message, sizeof message, 0) == 100) arrived++;
+    CHECK(arrived + full == 1000);
+    close(pair[0]), close(pair[1]), free(out);
+}
+
+int main(void) {
+    tags();
+    lanes_and_addresses();
+    prefixes();
+    replay();
+    sealing();
+    opening();
+    reading();
+    writing();
+    puts("every limit held");
+    return 0;
+}

@@ -1,0 +1,48 @@
+"""Building the C codec with what drives it, as C alone: no Python header, no cffi."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CODEC = HERE.parent.parent / "files" / "agents" / "codec"
+SOURCE = CODEC / "nrs_codec.c"
+SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
+_LIMIT_S = 100
+# A finding ends the program; small caches, so that exact-size buffers stay cheap.
+_ENVIRONMENT = {
+    "ASAN_OPTIONS": "abort_on_error=0:detect_leaks=1:quarantine_size_mb=16:malloc_context_size=8",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+}
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end; output and errors together, as text."""
+    if shutil.which(command[0]) is None:
+        raise AssertionError(f"{command[0]} is not installed; bin/test does that")
+    return subprocess.run(
+        [str(word) for word in command],
+        env={**os.environ, **_ENVIRONMENT},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=_LIMIT_S,
+        check=False,
+    )
+
+
+def build(compiler: str, program: str, into: Path, *flags: str) -> Path:
+    """A program of this directory together with the codec; fails with the compiler's words."""
+    built = into / f"{program}_{compiler}"
+    ended = run(
+        compiler,
+        *("-std=c11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-Werror", *flags),
+        *("-I", CODEC, HERE / f"{program}.c", SOURCE, "-lcrypto", "-o", built),
+    )
+    assert ended.returncode == 0, ended.stdout
+    return built

@@ -1,0 +1,76 @@
+"""The C codec by itself: no warnings, every limit under sanitizers, and fuzzing."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from native import CODEC, SANITIZED, SOURCE, build, run
+
+FUZZ_SECONDS = int(os.environ.get("NRS_FUZZ_SECONDS", "20"))
+COMPILERS = ("gcc", "clang")
+WARNINGS = (
+    *("-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wpointer-arith"),
+    *("-Wcast-qual", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wundef", "-Wvla"),
+    *("-Wformat=2", "-Wnull-dereference", "-Werror"),
+)
+
+
+@pytest.mark.parametrize("level", ["-O0", "-O2"])
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_no_warnings(compiler: str, level: str, tmp_path: Path) -> None:
+    ended = run(
+        *(compiler, "-std=c11", level, *WARNINGS, "-I", CODEC),
+        *("-c", SOURCE, "-o", tmp_path / "codec.o"),
+    )
+    assert (ended.returncode, ended.stdout) == (0, "")
+
+
+def test_the_static_analyzer_finds_nothing(tmp_path: Path) -> None:
+    ended = run(
+        *("gcc", "-std=c11", "-O1", "-fanalyzer", "-Werror", "-I", CODEC),
+        *("-c", SOURCE, "-o", tmp_path / "codec.o"),
+    )
+    assert (ended.returncode, ended.stdout) == (0, "")
+
+
+def test_it_needs_nothing_of_python() -> None:
+    """Whoever builds it as C alone has it; the binding includes the codec, not the reverse."""
+    for source in CODEC.glob("nrs_codec.*"):
+        assert "Python.h" not in source.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_every_limit_under_sanitizers(compiler: str, tmp_path: Path) -> None:
+    ended = run(build(compiler, "drive", tmp_path, *SANITIZED))
+    assert ended.returncode == 0, ended.stdout
+    assert ended.stdout == "every limit held\n"
+
+
+@pytest.mark.parametrize("harness", ["fuzz_open", "fuzz_seal"])
+def test_fuzzing_finds_nothing(harness: str, tmp_path: Path) -> None:
+    """With random programs to begin with, the same in each run, and those grown from them."""
+    program = build("clang", harness, tmp_path, "-fsanitize=fuzzer", *SANITIZED)
+    seeds = tmp_path / "seeds"
+    seeds.mkdir()
+    chance = random.Random(harness)  # noqa: S311
+    for number in range(100):
+        (seeds / str(number)).write_bytes(chance.randbytes(1 << chance.randrange(2, 10)))
+    ended = run(
+        program,
+        *("-seed=1", "-max_len=1000", f"-max_total_time={FUZZ_SECONDS}", "-timeout=10"),
+        *("-print_final_stats=1", f"-artifact_prefix={tmp_path}/", seeds),
+    )
+    findings = [
+        f"{path.name}: {path.read_bytes().hex()}"
+        for path in tmp_path.iterdir()
+        if path.name.startswith(("crash-", "leak-", "timeout-", "oom-", "slow-unit-"))
+    ]
+    tail = ended.stdout[-6000:]
+    assert not findings, "\n".join([tail, *findings])
+    assert ended.returncode == 0, tail
+    runs = [line for line in ended.stdout.splitlines() if "number_of_executed_units" in line]
+    assert int(runs[0].split()[-1]) > 1000, tail
