@@ -195,6 +195,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         } else if (kind < 0xb0) { /* DATA */
             uint32_t length = take_packet(&in, body, &l), flags = take8(&in), specific = l.start << 16 | checksum_at(l.protocol);
             if (flags & 0x80) specific = take32(&in);
+            if (flags & 0x40) specific = (take8(&in) & 63) << 16 | (take8(&in) & 31); /* near the right place */
             seal_one(&peer, &in, WIRE_DATA, flags, specific, body, length);
         } else if (kind < 0xc8) { /* any type, any body */
             uint32_t length = take_bytes(&in, body, 64), flags = take8(&in);

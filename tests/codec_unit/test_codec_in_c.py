@@ -7,7 +7,6 @@ import random
 from pathlib import Path
 
 import pytest
-
 from native import CODEC, SANITIZED, SOURCE, build, run
 
 FUZZ_SECONDS = int(os.environ.get("NRS_FUZZ_SECONDS", "20"))
