@@ -133,6 +133,7 @@ static void take_segments(struct peer *peer, struct input *in) {
     struct layout l;
     uint32_t total = take_packet(in, packet, &l), how = take8(in), index = take8(in), count = how & 0x3f;
     uint32_t head = l.head <= total ? l.head : 0;
+    if (total > 20 && take8(in) >= 0xf0) packet[6] ^= 0x20; /* of IPv4: a first fragment */
     if (how & 0x40) head = take8(in);
     if (head > total) head = total;
     uint32_t payload = total - head, gso = how & 0x80 ? take16(in) : payload;

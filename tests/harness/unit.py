@@ -1,4 +1,4 @@
-"""Unit tests: of the agents, of the lab and this harness, of the plugins."""
+"""Unit tests: of the agents, of the codec in C, of the lab and this harness, of the plugins."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ def run(report: Report, cache: Cache) -> None:
         )
     ansible = tools.ansible(cache)
     for name, tests, imports in (
+        ("codec in C", "tests/codec_unit", CHECKOUT),
         ("lab", "tests/lab_unit", CHECKOUT),
         ("harness", "tests/harness_unit", CHECKOUT / "tests"),
     ):
