@@ -5,7 +5,7 @@
    make opens without a drop and carries the same payload. */
 #include "packets.h"
 
-enum { INDEX = 0x01020304, ROOM = 512 * 1024, WILD = 1 };
+enum { INDEX = 0x01020304, ROOM = 512 * 1024, OPENED = 200000, WILD = 1 };
 
 struct expected {
     uint32_t offset, length; /* in the arena: the packet */
@@ -21,6 +21,7 @@ struct box {
     uint32_t sealed_frames;
     uint32_t at, inside; /* how far opening has come: frame, byte of its payload */
     nrs_opener *opener;
+    uint8_t *opened; /* of OPENED bytes */
     int udp_offload;
 };
 
@@ -99,20 +100,19 @@ static void check_opened(struct box *box, const uint8_t *out, uint32_t used, int
 }
 
 static void open_sends(struct box *box, const uint8_t *out, const nrs_sealed *sealed, int wild) {
-    uint32_t capacity = 4 * 65536 + NRS_BODY;
     for (uint32_t i = 0; i < sealed->count; i++) {
         const nrs_send *send = &sealed->sends[i];
-        uint8_t *train = exactly(send->length), *frames = exactly(capacity);
+        uint8_t *train = exactly(send->length);
         memcpy(train, out + send->offset, send->length);
         nrs_opened r;
         memset(&r, 0, sizeof r);
-        nrs_open(box->opener, train, send->length, send->each, 0, send->ecn, box->udp_offload, frames, capacity, &r);
+        nrs_open(box->opener, train, send->length, send->each, 0, send->ecn, box->udp_offload, box->opened, OPENED,
+                 &r);
         uint32_t count = (send->length + send->each - 1) / send->each;
         CHECK(r.stop == NRS_TRAIN_DONE && r.datagrams == count && r.authentic == count && r.data == count);
         CHECK(!r.drops[NRS_DROP_TAG] && !r.drops[NRS_DROP_REPLAY] && !r.drops[NRS_DROP_SOURCE]);
         if (!wild) CHECK(!r.drops[NRS_DROP_MALFORMED]);
-        check_opened(box, frames, r.used, wild);
-        free(frames);
+        check_opened(box, box->opened, r.used, wild);
         free(train);
     }
 }
@@ -155,6 +155,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     nrs_sealer *sealer = nrs_sealer_new(KEY, INDEX, 0, 0);
     nrs_sealed *r = calloc(1, sizeof *r);
     box.opener = nrs_opener_new(KEY, INDEX, 1, NRS_CHECK_SOURCE);
+    box.opened = exactly(OPENED);
     CHECK(sealer && r && box.opener);
     CHECK(nrs_opener_own(box.opener, 4, any, 0) && nrs_opener_own(box.opener, 6, any, 0));
 
@@ -181,6 +182,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     CHECK(nrs_opener_received(box.opener, 0) == datagrams && nrs_opener_highest(box.opener, 0) == datagrams);
     nrs_sealer_free(sealer);
     nrs_opener_free(box.opener);
+    free(box.opened);
     free(r);
     free(arena);
     free(out);

@@ -71,5 +71,6 @@ def test_fuzzing_finds_nothing(harness: str, tmp_path: Path) -> None:
     tail = ended.stdout[-6000:]
     assert not findings, "\n".join([tail, *findings])
     assert ended.returncode == 0, tail
+    # Far fewer would say that the harness hangs about, not that the codec is right.
     runs = [line for line in ended.stdout.splitlines() if "number_of_executed_units" in line]
-    assert int(runs[0].split()[-1]) > 1000, tail
+    assert int(runs[0].split()[-1]) > 10 * FUZZ_SECONDS, tail
