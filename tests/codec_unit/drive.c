@@ -2,11 +2,6 @@
    heap block of exactly the size that the function is told. */
 #include "packets.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -287,58 +282,6 @@ static void opening(void) {
     }
 }
 
-static void reading(void) {
-    int pair[2];
-    static nrs_frames f;
-    uint8_t message[1500];
-    memset(message, 7, sizeof message);
-    CHECK(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair));
-    uint32_t capacity = NRS_MOST_FRAMES * 1500 + LARGEST_FRAME, sent = 0;
-    uint8_t *arena = exactly(capacity);
-    while (sent < 200 && send(pair[1], message, 1 + sent * 7, 0) > 0) sent++;
-    CHECK(sent > NRS_MOST_FRAMES);
-    for (uint32_t left = sent, number = 0; left;) {
-        CHECK(nrs_read_frames(pair[0], arena, capacity, &f) == 0);
-        CHECK(f.count == (left < NRS_MOST_FRAMES ? left : NRS_MOST_FRAMES));
-        for (uint32_t i = 0, used = 0; i < f.count; i++, number++) {
-            CHECK(f.offset[i] == used && f.length[i] == 1 + number * 7);
-            used += f.length[i];
-        }
-        left -= f.count;
-    }
-    CHECK(nrs_read_frames(pair[0], arena, capacity, &f) == 0 && f.count == 0);
-    CHECK(send(pair[1], message, 100, 0) == 100);
-    CHECK(nrs_read_frames(pair[0], arena, LARGEST_FRAME - 1, &f) == 0 && f.count == 0); /* no room for any */
-    CHECK(nrs_read_frames(pair[0], arena, LARGEST_FRAME, &f) == 0 && f.count == 1);
-    close(pair[1]);
-    CHECK(nrs_read_frames(pair[0], arena, capacity, &f) == 0 && f.count == 0);
-    close(pair[0]);
-    CHECK(nrs_read_frames(pair[0], arena, capacity, &f) == EBADF && f.count == 0);
-    free(arena);
-}
-
-static void writing(void) {
-    uint32_t full = 9, refused = 9, length = 100, used = 0;
-    uint8_t *out = exactly(1000 * 104);
-    memset(out, 1, 1000 * 104);
-    for (uint32_t i = 0; i < 1000; i++, used += 104) memcpy(out + used, &length, 4);
-    nrs_write_frames(-1, out, 0, &full, &refused);
-    CHECK(!full && !refused);
-    int pair[2], device = open("/dev/full", O_WRONLY);
-    CHECK(device >= 0);
-    nrs_write_frames(device, out, used, &full, &refused);
-    CHECK(!full && refused == 1000);
-    close(device);
-    CHECK(!socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair));
-    nrs_write_frames(pair[0], out, used, &full, &refused);
-    CHECK(full && full < 1000 && !refused);
-    uint32_t arrived = 0;
-    uint8_t message[200];
-    while (recv(pair[1], message, sizeof message, 0) == 100) arrived++;
-    CHECK(arrived + full == 1000);
-    close(pair[0]), close(pair[1]), free(out);
-}
-
 int main(void) {
     tags();
     lanes_and_addresses();
@@ -346,8 +289,6 @@ int main(void) {
     replay();
     sealing();
     opening();
-    reading();
-    writing();
     puts("every limit held");
     return 0;
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CODEC = HERE.parent.parent / "files" / "agents" / "codec"
-SOURCE = CODEC / "nrs_codec.c"
+SOURCES = (CODEC / "nrs_codec.c", CODEC / "nrs_carrier.c")
 SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 _LIMIT_S = 100
 # A finding ends the program; small caches, so that exact-size buffers stay cheap.
@@ -41,8 +41,8 @@ def build(compiler: str, program: str, into: Path, *flags: str) -> Path:
     built = into / f"{program}_{compiler}"
     ended = run(
         compiler,
-        *("-std=c11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-Werror", *flags),
-        *("-I", CODEC, HERE / f"{program}.c", SOURCE, "-lcrypto", "-o", built),
+        *("-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", *flags),
+        *("-I", CODEC, HERE / f"{program}.c", *SOURCES, "-lcrypto", "-o", built),
     )
     assert ended.returncode == 0, ended.stdout
     return built

@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
-from native import CODEC, SANITIZED, SOURCE, build, run
+from native import CODEC, SANITIZED, SOURCES, build, run
 
 FUZZ_SECONDS = int(os.environ.get("NRS_FUZZ_SECONDS", "20"))
 COMPILERS = ("gcc", "clang")
@@ -18,33 +18,39 @@ WARNINGS = (
 )
 
 
+each_source = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+
+
+@each_source
 @pytest.mark.parametrize("level", ["-O0", "-O2"])
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_no_warnings(compiler: str, level: str, tmp_path: Path) -> None:
+def test_no_warnings(compiler: str, level: str, source: Path, tmp_path: Path) -> None:
     ended = run(
         *(compiler, "-std=c11", level, *WARNINGS, "-I", CODEC),
-        *("-c", SOURCE, "-o", tmp_path / "codec.o"),
+        *("-c", source, "-o", tmp_path / "object.o"),
     )
     assert (ended.returncode, ended.stdout) == (0, "")
 
 
-def test_the_static_analyzer_finds_nothing(tmp_path: Path) -> None:
+@each_source
+def test_the_static_analyzer_finds_nothing(source: Path, tmp_path: Path) -> None:
     ended = run(
         *("gcc", "-std=c11", "-O1", "-fanalyzer", "-Werror", "-I", CODEC),
-        *("-c", SOURCE, "-o", tmp_path / "codec.o"),
+        *("-c", source, "-o", tmp_path / "object.o"),
     )
     assert (ended.returncode, ended.stdout) == (0, "")
 
 
 def test_it_needs_nothing_of_python() -> None:
     """Whoever builds it as C alone has it; the binding includes the codec, not the reverse."""
-    for source in CODEC.glob("nrs_codec.*"):
+    for source in CODEC.glob("nrs_*"):
         assert "Python.h" not in source.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("program", ["drive", "drive_carrier"])
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_every_limit_under_sanitizers(compiler: str, tmp_path: Path) -> None:
-    ended = run(build(compiler, "drive", tmp_path, *SANITIZED))
+def test_every_limit_under_sanitizers(compiler: str, program: str, tmp_path: Path) -> None:
+    ended = run(build(compiler, program, tmp_path, *SANITIZED))
     assert ended.returncode == 0, ended.stdout
     assert ended.stdout == "every limit held\n"
 

@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* struct in6_pktinfo */
+#define _GNU_SOURCE 1 /* struct in6_pktinfo */
 #include "nrs_carrier.h"
 
 #include <errno.h>

@@ -1,0 +1,193 @@
+/* Every function of the carrier, on real descriptors, for a build with sanitizers. */
+#include "packets.h"
+
+#include "nrs_carrier.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { INDEX = 0x01020304, ROOM = 256 * 1024 };
+enum { LEVEL_UDP = 17, OPTION_GRO = 104 };
+
+static void reading(void) {
+    int pair[2];
+    static nrs_frames f;
+    uint8_t message[1500];
+    memset(message, 7, sizeof message);
+    CHECK(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair));
+    uint32_t capacity = NRS_MOST_FRAMES * 1500 + LARGEST_FRAME, sent = 0;
+    uint8_t *arena = exactly(capacity);
+    while (sent < 200 && send(pair[1], message, 1 + sent * 7, 0) > 0) sent++;
+    CHECK(sent > NRS_MOST_FRAMES);
+    for (uint32_t left = sent, number = 0; left;) {
+        CHECK(nrs_read_frames(pair[0], arena, capacity, &f) == 0);
+        CHECK(f.count == (left < NRS_MOST_FRAMES ? left : NRS_MOST_FRAMES));
+        for (uint32_t i = 0, used = 0; i < f.count; i++, number++) {
+            CHECK(f.offset[i] == used && f.length[i] == 1 + number * 7);
+            used += f.length[i];
+        }
+        left -= f.count;
+    }
+    CHECK(nrs_read_frames(pair[0], arena, capacity, &f) == 0 && f.count == 0);
+    CHECK(send(pair[1], message, 100, 0) == 100);
+    CHECK(nrs_read_frames(pair[0], arena, LARGEST_FRAME - 1, &f) == 0 && f.count == 0); /* no room for any */
+    CHECK(nrs_read_frames(pair[0], arena, LARGEST_FRAME, &f) == 0 && f.count == 1);
+    close(pair[1]);
+    CHECK(nrs_read_frames(pair[0], arena, capacity, &f) == 0 && f.count == 0);
+    close(pair[0]);
+    CHECK(nrs_read_frames(pair[0], arena, capacity, &f) == EBADF && f.count == 0);
+    free(arena);
+}
+
+static void writing(void) {
+    uint32_t full = 9, refused = 9, length = 100, used = 0;
+    uint8_t *out = exactly(1000 * 104);
+    memset(out, 1, 1000 * 104);
+    for (uint32_t i = 0; i < 1000; i++, used += 104) memcpy(out + used, &length, 4);
+    nrs_write_frames(-1, out, 0, &full, &refused);
+    CHECK(!full && !refused);
+    int pair[2], device = open("/dev/full", O_WRONLY);
+    CHECK(device >= 0);
+    nrs_write_frames(device, out, used, &full, &refused);
+    CHECK(!full && refused == 1000);
+    close(device);
+    CHECK(!socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair));
+    nrs_write_frames(pair[0], out, used, &full, &refused);
+    CHECK(full && full < 1000 && !refused);
+    uint32_t arrived = 0;
+    uint8_t message[200];
+    while (recv(pair[1], message, sizeof message, 0) == 100) arrived++;
+    CHECK(arrived + full == 1000);
+    close(pair[0]), close(pair[1]), free(out);
+}
+
+/* A UDP socket on the loopback, and how a path names it. */
+static int bound(int family, nrs_path *there) {
+    int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK, 0), one = 1, most = 4 << 20;
+    struct sockaddr_in four = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    socklen_t length = family == AF_INET ? sizeof four : sizeof six;
+    CHECK(fd >= 0);
+    CHECK(!bind(fd, family == AF_INET ? (struct sockaddr *)&four : (struct sockaddr *)&six, length));
+    memset(there, 0, sizeof *there);
+    there->address_length = sizeof there->address;
+    CHECK(!getsockname(fd, (struct sockaddr *)there->address, &there->address_length));
+    there->ipv4 = family == AF_INET;
+    there->segmentation = 1;
+    setsockopt(fd, LEVEL_UDP, OPTION_GRO, &one, sizeof one);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &most, sizeof most);
+    if (family == AF_INET) {
+        setsockopt(fd, IPPROTO_IP, IP_RECVTOS, &one, sizeof one);
+    } else {
+        CHECK(!setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof one));
+        CHECK(!setsockopt(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, &one, sizeof one));
+    }
+    return fd;
+}
+
+static nrs_opener *open_all(void) {
+    static const uint8_t any[16];
+    nrs_opener *o = nrs_opener_new(KEY, INDEX, 1, NRS_CHECK_SOURCE);
+    CHECK(o && nrs_opener_own(o, 4, any, 0) && nrs_opener_own(o, 6, any, 0));
+    return o;
+}
+
+/* A super-packet and small packets with ECN go over, with the kernel's segmentation and without. */
+static void carrying(int family, int segmentation) {
+    nrs_path there, here, path;
+    int from = bound(family, &here), to = bound(family, &there), tun[2];
+    CHECK(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, tun));
+    uint8_t *arena = exactly(ROOM), *out = exactly(512 * 1024), *buffer = exactly(70000), *room = exactly(ROOM);
+    static nrs_frames f;
+    static nrs_sealed sealed;
+    nrs_totals sent = {0}, received = {0};
+    struct layout big = {.version = 4, .protocol = TCP, .tos = 2, .payload = 40000};
+    struct layout little = {.version = 6, .protocol = UDP, .payload = 30};
+    uint32_t whole = NRS_VNET + make_packet(arena + NRS_VNET, &big, 5), used = whole;
+    make_vnet(arena, &big, 1, 1000);
+    f = (nrs_frames){.count = 4, .length = {whole}};
+    for (uint32_t i = 1; i < 4; i++) {
+        f.offset[i] = used;
+        f.length[i] = NRS_VNET + make_packet(arena + used + NRS_VNET, &little, i);
+        make_vnet(arena + used, &little, 0, 0);
+        used += f.length[i];
+    }
+    path = there;
+    path.fd = from;
+    path.segmentation = segmentation;
+    nrs_sealer *sealer = nrs_sealer_new(KEY, INDEX, 0, 0);
+    nrs_carry_out(sealer, &path, arena, &f, 0, 4, out, 512 * 1024, &sealed, &sent);
+    CHECK(sent.packets == 44 - 1 && sent.datagrams == 41 && sent.batches == 1 && sent.batched == 3);
+    CHECK(!sent.full && !sent.malformed);
+
+    nrs_opener *opener = open_all();
+    nrs_path back = {.fd = to, .segmentation = 1, .address_length = 1};
+    nrs_train train;
+    nrs_opened opened;
+    int trains = 0, bits = 0, got;
+    while ((got = nrs_receive(to, buffer, 70000, &train))) {
+        CHECK(got == 1 && train.index == INDEX && train.address_length);
+        if (!trains++) CHECK(train.ecn == 2);
+        CHECK((family == AF_INET6) == (train.local_length == 20));
+        bits = nrs_carry_in(opener, &back, buffer, &train, 0, 1, room, ROOM, tun[0], &opened, &received);
+        CHECK(bits == (NRS_TRAIN_DONE | NRS_AUTHENTIC | NRS_CARRIED_DATA));
+    }
+    CHECK(trains >= 2 && received.packets == 43 && received.datagrams == 41 && !received.full);
+    CHECK(back.address_length == here.address_length && !memcmp(back.address, here.address, here.address_length));
+    CHECK(back.ipv4 == (family == AF_INET));
+    uint32_t frames = 0;
+    while (recv(tun[1], buffer, 70000, 0) > 0) frames++;
+    CHECK(frames >= 4);
+
+    /* Again: replayed, nothing is written, and the path stays. */
+    back.address_length = 1;
+    nrs_sealer_set_sequence(sealer, 0);
+    nrs_carry_out(sealer, &path, arena, &f, 1, 4, out, 512 * 1024, &sealed, &sent);
+    CHECK(nrs_receive(to, buffer, 70000, &train) == 1);
+    CHECK(nrs_carry_in(opener, &back, buffer, &train, 0, 1, room, ROOM, tun[0], &opened, &received) == NRS_TRAIN_DONE);
+    CHECK(received.drops[NRS_DROP_REPLAY] == 1 && back.address_length == 1);
+    buffer[30] ^= 1;
+    CHECK(nrs_carry_in(opener, &back, buffer, &train, 0, 1, room, ROOM, tun[0], &opened, &received) ==
+          (NRS_TRAIN_DONE | NRS_BAD_TAG));
+    CHECK(received.drops[NRS_DROP_TAG] == 1);
+    CHECK(recv(tun[1], buffer, 70000, 0) < 0 && errno == EAGAIN);
+
+    /* A control datagram stops the train. */
+    uint8_t control[OVERHEAD];
+    nrs_sealer_set_sequence(sealer, 5000);
+    nrs_seal_control(sealer, 9, 0, 0, NULL, 0, control);
+    CHECK(sendto(from, control, sizeof control, 0, (struct sockaddr *)there.address, there.address_length) == OVERHEAD);
+    CHECK(nrs_receive(to, buffer, 70000, &train) == 1);
+    bits = nrs_carry_in(opener, &back, buffer, &train, 0, 1, room, ROOM, tun[0], &opened, &received);
+    CHECK(bits == (NRS_CONTROL | NRS_AUTHENTIC) && opened.at == 0 && opened.size == OVERHEAD);
+
+    /* Nothing, next to nothing, and nobody there. */
+    CHECK(nrs_receive(to, buffer, 70000, &train) == 0);
+    CHECK(sendto(from, control, 0, 0, (struct sockaddr *)there.address, there.address_length) == 0);
+    CHECK(nrs_receive(to, buffer, 70000, &train) == -1);
+    CHECK(sendto(from, control, 7, 0, (struct sockaddr *)there.address, there.address_length) == 7);
+    CHECK(nrs_receive(to, buffer, 70000, &train) == 1 && train.index == 0);
+    memset(&sent, 0, sizeof sent);
+    path.fd = -1;
+    nrs_carry_out(sealer, &path, arena, &f, 0, 4, out, 512 * 1024, &sealed, &sent);
+    CHECK(sent.full == 41 && !sent.datagrams && sent.packets == 43);
+
+    close(from), close(to), close(tun[0]), close(tun[1]);
+    free(arena), free(out), free(buffer), free(room);
+    nrs_sealer_free(sealer), nrs_opener_free(opener);
+}
+
+int main(void) {
+    reading();
+    writing();
+    for (int segmentation = 0; segmentation < 2; segmentation++) {
+        carrying(AF_INET, segmentation);
+        carrying(AF_INET6, segmentation);
+    }
+    puts("every limit held");
+    return 0;
+}
