@@ -1,0 +1,75 @@
+"""The command line behind `bin/bench`."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, NamedTuple, NoReturn
+
+from bench import sessions, tunnel
+from bench.settings import Places, places
+from bench.shell import BenchError, progress
+from harness.report import Unusable
+
+
+class Part(NamedTuple):
+    """One benchmark."""
+
+    summary: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    measure: Callable[[argparse.Namespace, Places], int]
+
+
+PARTS = {
+    "tunnel": Part(
+        "throughput, CPU and delay beside other tunnels", tunnel.add_arguments, tunnel.measure
+    ),
+    "sessions": Part(
+        "a routing server with many sessions", sessions.add_arguments, sessions.measure
+    ),
+}
+
+
+def main(words: Sequence[str]) -> int:
+    """Run one part; 0 where every measurement could be made, whatever the figures."""
+    parser = argparse.ArgumentParser(prog="bin/bench")
+    choices = parser.add_subparsers(dest="part", required=True, metavar="PART")
+    for name, part in PARTS.items():
+        part.add_arguments(choices.add_parser(name, help=part.summary))
+    options = parser.parse_args(words)
+    # As Ctrl-C does: what was started is ended, and what was set up is removed.
+    signal.signal(signal.SIGTERM, _interrupt)
+    kept = places()
+    kept.root.mkdir(parents=True, exist_ok=True)
+    try:
+        with _lock(kept.root / "running"):
+            return PARTS[options.part].measure(options, kept)
+    except (BenchError, Unusable) as error:
+        progress(f"bin/bench: {error}")
+        return 1
+    except KeyboardInterrupt:
+        progress("interrupted")
+        return 130
+
+
+def _lock(path: Path) -> IO[str]:
+    """Wait until no other benchmark runs: they would measure each other."""
+    lock = path.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        progress("another bin/bench is running: waiting for its end")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

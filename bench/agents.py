@@ -1,0 +1,106 @@
+"""The project's own agents, installed from the checkout and run in namespaces."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.netns import Child, Pair
+from bench.settings import AGENTS, Places
+from bench.shell import progress, run
+from harness import venvs
+from harness.interpreters import Interpreter
+from harness.settings import Cache
+
+_SOURCES = ("nrs/**/*.py", "nrs/py.typed", "codec/*", "setup.py", "pyproject.toml", "README.md")
+_INTERPRETER = Path("/usr/bin/python3")
+_INSTALL_S = 300
+# Nothing listens there: the agents go on without load balancer, as they would in the field.
+NOBODY = "http://127.0.0.1:9"
+TOKEN = secrets.token_hex(32)
+
+
+def python(places: Places) -> Path:
+    """The interpreter of a virtual environment that has the checkout's agents, C codec included.
+
+    Made anew where the checkout has changed. Raises BenchError, harness.report.Unusable.
+    """
+    places.root.mkdir(parents=True, exist_ok=True)
+    with (places.root / "lock").open("w") as lock, contextlib.redirect_stdout(sys.stderr):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        version = run([_INTERPRETER, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
+        venv = venvs.ensure(
+            Cache(places.root),
+            "agents",
+            Interpreter(version.strip(), _INTERPRETER),
+            [AGENTS / "requirements.lock"],
+        )
+        _install(places, venv)
+    return venv.python
+
+
+def _install(places: Places, venv: venvs.Venv) -> None:
+    files = sorted(_files())
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(str(path.relative_to(AGENTS)).encode() + b"\0" + path.read_bytes())
+    marker = venv.root / ".agents"
+    if marker.exists() and marker.read_text(encoding="ascii") == digest.hexdigest():
+        return
+    progress("installing the checkout's agents")
+    marker.unlink(missing_ok=True)
+    copy = places.root / "agents"
+    shutil.rmtree(copy, ignore_errors=True)
+    for path in files:
+        target = copy / path.relative_to(AGENTS)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--force-reinstall"]
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    run([venv.python, "-m", "pip", "install", *options, copy], env=env, limit=_INSTALL_S)
+    run([venv.python, "-c", "import nrs.tunnel.codec.c"], env=env, cwd=Path("/"))
+    marker.write_text(digest.hexdigest(), encoding="ascii")
+
+
+def _files() -> Iterator[Path]:
+    for pattern in _SOURCES:
+        yield from (path for path in AGENTS.glob(pattern) if path.is_file())
+
+
+def new_psk() -> str:
+    """A pre-shared key as configuration files hold it."""
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def environment(directory: Path, codec: str) -> dict[str, str]:
+    """An agent's environment, with nothing of the machine's own deployment in it."""
+    inherited = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    return {
+        **inherited,
+        "NRS_RUNTIME_DIRECTORY": str(directory),
+        "STATE_DIRECTORY": str(directory),
+        "NRS_CODEC": codec,
+    }
+
+
+def start(
+    pair: Pair, host: str, program: Path, command: str, config: Mapping[str, Any], codec: str
+) -> Child:
+    """`nrs COMMAND` with this configuration on a host of the pair."""
+    directory = pair.directory / f"agent-{host}"
+    directory.mkdir()
+    path = directory / "config.yaml"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(config), encoding="ascii")  # which is YAML too
+    words = [program, "-m", "nrs", command, "--config", path]
+    return pair.start(host, command, words, env=environment(directory, codec))

@@ -1,0 +1,79 @@
+"""The agents as they are deployed: a routing server and an access endpoint."""
+
+from __future__ import annotations
+
+from bench import agents
+from bench.engines.base import INNER, Missing, Tunnel
+from bench.netns import UNDERLAY, Pair
+from bench.settings import Places
+from bench.shell import BenchError
+from harness.report import Unusable
+
+
+class Nrs:
+    """See `base.Engine`. The endpoint is on host a, the routing server on host b."""
+
+    def __init__(self, places: Places, codec: str) -> None:
+        self.name = f"nrs-{codec}"
+        self.version = f"the checkout's agents, codec {codec}"
+        self._codec = codec
+        self._places = places
+
+    def prepare(self) -> None:
+        try:
+            self._python = agents.python(self._places)
+        except (BenchError, Unusable) as error:
+            raise Missing(str(error)) from None
+
+    def start(self, pair: Pair) -> Tunnel:
+        psk = agents.new_psk()
+        pair.ip("b", "link", "add", "egress0", "type", "dummy")
+        router = agents.start(
+            pair,
+            "b",
+            self._python,
+            "routing-server",
+            {
+                "server": {
+                    "server_id": "router_b",
+                    "name": "router b",
+                    "tunnel_id": 1,
+                    "egress_interface": "egress0",
+                    "external_ip": UNDERLAY["b"],
+                },
+                "tunnel": {
+                    "psk": psk,
+                    "tun_ipv4": f"{INNER['b']}/16",
+                    "tun_ipv6": "fd00:10:1::1/32",
+                },
+                "load_balancer": {"url": agents.NOBODY},
+                "api": {"token": agents.TOKEN},
+            },
+            self._codec,
+        )
+        endpoint = agents.start(
+            pair,
+            "a",
+            self._python,
+            "network-access-endpoint",
+            {
+                "endpoint": {"endpoint_id": "endpoint_a", "name": "endpoint a"},
+                "tunnel": {
+                    "psk": psk,
+                    "tun_ipv4": INNER["a"],
+                    "tun_ipv6": "fd00:10:100::1",
+                    "routes": ["10.10.0.0/16", "fd00:10::/32"],
+                },
+                "routers": [
+                    {
+                        "router_id": "router_b",
+                        "external_ip": UNDERLAY["b"],
+                        "bind_address": UNDERLAY["a"],
+                    }
+                ],
+                "load_balancer": {"url": agents.NOBODY},
+                "api": {"token": agents.TOKEN},
+            },
+            self._codec,
+        )
+        return Tunnel(INNER["b"], [router, endpoint])

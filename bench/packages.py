@@ -1,0 +1,14 @@
+"""What the distribution says of its packages."""
+
+from __future__ import annotations
+
+from bench.shell import BenchError, run
+
+
+def version_of(package: str) -> str:
+    """`package version`, or the package alone where the distribution does not know it."""
+    try:
+        version = run(["dpkg-query", "--show", "--showformat", "${Version}", package])
+    except BenchError:
+        return package
+    return f"{package} {version.strip()}"

@@ -1,0 +1,62 @@
+"""What is measured of one tunnel, and the medians over rounds."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One round of one tunnel, or the medians of several; None where there is no figure."""
+
+    gbps: float | None = None
+    """One TCP flow from host a to host b."""
+    gbps_reverse: float | None = None
+    gbps_four: float | None = None
+    """Four TCP flows together."""
+    cpu_s_per_gb: float | None = None
+    """Processor seconds of both ends for 10^9 bytes of the one forward flow."""
+    small_loss_percent: float | None = None
+    """Of 64-byte UDP packets."""
+    small_us: float | None = None
+    """Processor time of both ends for a delivered 64-byte packet."""
+    large_gbps: float | None = None
+    """Of 1300-byte UDP packets."""
+    large_loss_percent: float | None = None
+    rtt_ms: float | None = None
+    """Of a ping beside one TCP flow."""
+
+
+def medians(rounds: Sequence[Sample]) -> Sample:
+    """Each figure's median over the rounds that have it."""
+    return Sample(
+        **{
+            field.name: _median(getattr(sample, field.name) for sample in rounds)
+            for field in fields(Sample)
+        }
+    )
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    present = [value for value in values if value is not None]
+    return statistics.median(present) if present else None
+
+
+def ratio(value: float | None, reference: float | None) -> float | None:
+    """None where one of them is missing or the reference is nothing."""
+    return None if value is None or not reference else value / reference
+
+
+_REPORTED = ("gbps", "gbps_reverse", "cpu_s_per_gb", "small_loss_percent", "small_us", "rtt_ms")
+
+
+def report(sample: Sample) -> dict[str, float | None]:
+    """What the closing JSON line says of a tunnel."""
+    values: dict[str, float | None] = asdict(sample)
+    return {name: _rounded(values[name]) for name in _REPORTED}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

@@ -1,0 +1,97 @@
+"""What iperf3 and ping say."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.shell import BenchError
+
+_REPLY = re.compile(r"\btime[=<]([0-9.]+) ms")
+
+
+@dataclass(frozen=True)
+class Tcp:
+    """What has arrived of TCP flows, all together."""
+
+    gbps: float
+    gigabytes: float
+    """10^9 bytes"""
+
+
+@dataclass(frozen=True)
+class Udp:
+    """What has arrived of a UDP flow."""
+
+    gbps: float
+    """Of delivered UDP payload."""
+    delivered: int
+    loss_percent: float
+
+
+def iperf3(
+    server: str, seconds: float, *, reverse: bool = False, flows: int = 1, udp: str = "", size: int = 0
+) -> list[str]:
+    """A client's command; `udp` is the rate to offer, `size` the payload of each packet."""
+    command = ["iperf3", "--client", server, "--time", str(max(1, round(seconds))), "--json"]
+    command += ["--connect-timeout", "5000"]
+    if reverse:
+        command.append("--reverse")
+    if flows > 1:
+        command += ["--parallel", str(flows)]
+    if udp:
+        command += ["--udp", "--bitrate", udp, "--length", str(size)]
+    return command
+
+
+def parse_tcp(output: str) -> Tcp:
+    """Raises BenchError."""
+    total = _end(output, "sum_received")
+    if not total["bytes"]:
+        raise BenchError("iperf3: nothing arrived")
+    return Tcp(total["bits_per_second"] / 1e9, total["bytes"] / 1e9)
+
+
+def parse_udp(output: str, size: int) -> Udp:
+    """Of packets with `size` bytes of payload. Raises BenchError."""
+    total = _end(output, "sum")
+    sent, lost = int(total["packets"]), int(total["lost_packets"])
+    delivered = sent - lost
+    if not sent or delivered <= 0:
+        raise BenchError("iperf3: nothing arrived")
+    gbps = delivered * size * 8 / float(total["seconds"]) / 1e9
+    return Udp(gbps, delivered, max(0.0, 100 * lost / sent))
+
+
+def _end(output: str, key: str) -> dict[str, Any]:
+    try:
+        report = json.loads(output)
+    except ValueError:
+        raise BenchError(f"iperf3: no report:\n{output.strip()}") from None
+    if "error" in report:
+        raise BenchError(f"iperf3: {report['error']}")
+    try:
+        return dict(report["end"][key])
+    except KeyError:
+        raise BenchError(f"iperf3: the report has no {key}") from None
+
+
+def ping(address: str, seconds: float) -> list[str]:
+    """Twenty a second for this long."""
+    return ["ping", "-n", "-i", "0.05", "-c", str(max(1, round(20 * seconds))), "-W", "1", address]
+
+
+def replies_ms(output: str) -> list[float]:
+    """The round trip of each answer in ms."""
+    return [float(text) for text in _REPLY.findall(output)]
+
+
+def median_ms(replies: Sequence[float]) -> float:
+    """Raises BenchError where there was no answer."""
+    if not replies:
+        raise BenchError("ping: no answer under load")
+    return statistics.median(replies)
