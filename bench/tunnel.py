@@ -18,17 +18,19 @@ from dataclasses import dataclass, field, replace
 from bench import cpu, machine, sample, table, targets, traffic
 from bench.engines import ENGINES
 from bench.engines.base import Engine, Missing, Tunnel
-from bench.netns import Pair
+from bench.netns import UNDERLAY, Pair
 from bench.sample import Sample
 from bench.settings import Places
 from bench.shell import BenchError, progress, run
 from bench.targets import Target
+from bench.traffic import Offer
 
 _PREFLIGHT_S = 20.0
 _SETTLE_S = 4.0
 _SLACK_S = 25.0
 SMALL_BYTES, SMALL_RATE = 64, "40M"  # 78,000 packets a second
 LARGE_BYTES, LARGE_RATE = 1300, "1G"  # 96,000 packets a second
+_MOST_BUFFER = 4 << 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -201,7 +203,7 @@ class _Run:
 
     def _small(self, tunnel: Tunnel, found: Sample) -> Sample:
         before = self._used(tunnel)
-        output = self._iperf(tunnel, udp=SMALL_RATE, size=SMALL_BYTES)
+        output = self._iperf(tunnel, udp=self._offer(SMALL_RATE, SMALL_BYTES))
         used = self._used(tunnel) - before
         udp = traffic.parse_udp(output, SMALL_BYTES)
         if tunnel.processes:
@@ -209,7 +211,7 @@ class _Run:
         return replace(found, small_loss_percent=udp.loss_percent)
 
     def _large(self, tunnel: Tunnel, found: Sample) -> Sample:
-        output = self._iperf(tunnel, udp=LARGE_RATE, size=LARGE_BYTES)
+        output = self._iperf(tunnel, udp=self._offer(LARGE_RATE, LARGE_BYTES))
         udp = traffic.parse_udp(output, LARGE_BYTES)
         return replace(found, large_gbps=udp.gbps, large_loss_percent=udp.loss_percent)
 
@@ -234,19 +236,20 @@ class _Run:
     def _used(self, tunnel: Tunnel) -> float:
         return cpu.seconds([child.pid for child in tunnel.processes])
 
+    def _offer(self, rate: str, size: int) -> Offer:
+        """With as large a buffer as both hosts allow."""
+        most = [
+            int(run(self._pair.enter(host, "cat", f"/proc/sys/net/core/{limit}")))
+            for host in UNDERLAY
+            for limit in ("rmem_max", "wmem_max")
+        ]
+        return Offer(rate, size, min(_MOST_BUFFER, *most))
+
     def _iperf(
-        self,
-        tunnel: Tunnel,
-        *,
-        reverse: bool = False,
-        flows: int = 1,
-        udp: str = "",
-        size: int = 0,
+        self, tunnel: Tunnel, *, reverse: bool = False, flows: int = 1, udp: Offer | None = None
     ) -> str:
         return self._do(
-            traffic.iperf3(
-                tunnel.address, self._seconds, reverse=reverse, flows=flows, udp=udp, size=size
-            )
+            traffic.iperf3(tunnel.address, self._seconds, reverse=reverse, flows=flows, udp=udp)
         )
 
     def _do(self, command: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ class Nrs:
 
     def start(self, pair: Pair) -> Tunnel:
         psk = agents.new_psk()
-        pair.ip("b", "link", "add", "egress0", "type", "dummy")
+        pair.ip("b", "link", "add", "egress0", "type", "bridge")
         router = agents.start(
             pair,
             "b",
