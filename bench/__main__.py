@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple, NoReturn
 
+from harness.report import Unusable
+
 from bench import sessions, tunnel
 from bench.settings import Places, places
 from bench.shell import BenchError, progress
-from harness.report import Unusable
 
 
 class Part(NamedTuple):

@@ -15,12 +15,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.netns import Child, Pair
-from bench.settings import AGENTS, Places
-from bench.shell import progress, run
 from harness import venvs
 from harness.interpreters import Interpreter
 from harness.settings import Cache
+
+from bench.netns import Child, Pair
+from bench.settings import AGENTS, Places
+from bench.shell import progress, run
 
 _SOURCES = ("nrs/**/*.py", "nrs/py.typed", "codec/*", "setup.py", "pyproject.toml", "README.md")
 _INTERPRETER = Path("/usr/bin/python3")

@@ -87,7 +87,7 @@ class Pair:
         """`ip` in a namespace. Raises BenchError."""
         return run(["ip", "-n", self.netns(host), *words])
 
-    def enter(self, host: str, *command: str | Path) -> list[str]:
+    def enter(self, host: str, *command: object) -> list[str]:
         """The command that runs `command` on a host; its process becomes the command's."""
         return ["ip", "netns", "exec", self.netns(host), *map(str, command)]
 
@@ -95,7 +95,7 @@ class Pair:
         self,
         host: str,
         name: str,
-        command: Sequence[str | Path],
+        command: Sequence[object],
         *,
         env: Mapping[str, str] | None = None,
         conversation: bool = False,

@@ -67,7 +67,9 @@ def of_idle(percents: Mapping[str, float]) -> list[Target]:
     ]
 
 
-def of_sessions(rate_ratio: float, rss_mb: float, handshake_s: float, sessions: int) -> list[Target]:
+def of_sessions(
+    rate_ratio: float, rss_mb: float, handshake_s: float, sessions: int
+) -> list[Target]:
     """Of a router with many sessions; memory and time are promised for 10,000."""
     share = sessions / 10_000
     return [

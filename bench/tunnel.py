@@ -196,7 +196,9 @@ class _Run:
         return replace(found, gbps=tcp.gbps)
 
     def _reverse(self, tunnel: Tunnel, found: Sample) -> Sample:
-        return replace(found, gbps_reverse=traffic.parse_tcp(self._iperf(tunnel, reverse=True)).gbps)
+        return replace(
+            found, gbps_reverse=traffic.parse_tcp(self._iperf(tunnel, reverse=True)).gbps
+        )
 
     def _four(self, tunnel: Tunnel, found: Sample) -> Sample:
         return replace(found, gbps_four=traffic.parse_tcp(self._iperf(tunnel, flows=4)).gbps)

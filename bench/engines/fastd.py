@@ -43,7 +43,8 @@ class Fastd:
             config.write_text(
                 f'log level warn;\nmode tun;\ninterface "{DEVICE}";\nmtu {MTU};\n'
                 f'method "{METHOD}";\nbind {UNDERLAY[host]}:{_PORT};\nsecret "{secret[host]}";\n'
-                f'peer "{peer}" {{ key "{public[peer]}"; remote {UNDERLAY[peer]} port {_PORT}; }}\n',
+                f'peer "{peer}" {{ key "{public[peer]}";'
+                f" remote {UNDERLAY[peer]} port {_PORT}; }}\n",
                 encoding="ascii",
             )
             children.append(pair.start(host, self.name, ["fastd", "--config", config]))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from harness.report import Unusable
+
 from bench import agents
 from bench.engines.base import INNER, Missing, Tunnel
 from bench.netns import UNDERLAY, Pair
 from bench.settings import Places
 from bench.shell import BenchError
-from harness.report import Unusable
 
 
 class Nrs:
