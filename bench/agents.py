@@ -68,6 +68,7 @@ def _install(places: Places, venv: venvs.Venv) -> None:
         shutil.copyfile(path, target)
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--force-reinstall"]
     env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    env["NRS_BUILD_CODEC"] = "1"
     run([venv.python, "-m", "pip", "install", *options, copy], env=env, limit=_INSTALL_S)
     run([venv.python, "-c", "import nrs.tunnel.codec.c"], env=env, cwd=Path("/"))
     marker.write_text(digest.hexdigest(), encoding="ascii")

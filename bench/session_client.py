@@ -50,7 +50,9 @@ _IP_PKTINFO = 8
 _UDP_SEGMENT = 103
 _UDP_GRO = 104
 _SEND_BUFFER = 16 << 20
+_RECEIVE_BUFFER = 1 << 20
 _SO_SNDBUFFORCE = 32
+_SO_RCVBUFFORCE = 33
 _HEAD = struct.Struct("!BBHHHBBH4s4sHHHH")
 _VNET = struct.Struct("=BBHHHH")
 _GSO_UDP, _NEEDS_CHECKSUM = 5, 1
@@ -97,6 +99,8 @@ class Client:
         self._sealed: list[_Sealed] = []
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _SEND_BUFFER)
+        # Room for the answers of all handshakes under way, not for what a flood brings.
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
         # A train that comes to it is dropped whole; cut up first it would cost the router more.
         self._socket.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, 1)
         self._socket.bind(("0.0.0.0", 0))  # noqa: S104 - an address of each endpoint

@@ -29,6 +29,14 @@ def run(report: Report, cache: Cache) -> None:
     ]
     for name, where, command in steps:
         report.step(PART, name, command, cwd=where, env=env, limit=_LIMIT_S)
+    report.step(
+        PART,
+        "mypy bench",
+        ["mypy", "--config-file", AGENTS / "pyproject.toml", "--package", "bench"],
+        cwd=CHECKOUT,
+        env=environment(cache, agents.bin, MYPYPATH=f"{AGENTS}:{CHECKOUT / 'tests'}"),
+        limit=_LIMIT_S,
+    )
     plugins = [copy / "plugins", copy / "tests" / "unit"]
     report.step(
         PART,

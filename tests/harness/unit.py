@@ -1,4 +1,4 @@
-"""Unit tests: of the agents, of the codec in C, of the lab and this harness, of the plugins."""
+"""Unit tests: of the agents and their codec in C, of the plugins, of the tools in this checkout."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def run(report: Report, cache: Cache) -> None:
         ("codec in C", "tests/codec_unit", CHECKOUT),
         ("lab", "tests/lab_unit", CHECKOUT),
         ("harness", "tests/harness_unit", CHECKOUT / "tests"),
+        ("bench", "tests/bench_unit", CHECKOUT),
     ):
         report.step(
             PART,
