@@ -6,7 +6,9 @@
 
    A datagram is header (20) | packet, or inner headers and one slice | HMAC-SHA256 (32):
    as long as the real protocol's, and each can be delivered alone. Nothing is copied in
-   user space: slices go out of, and into, the device's buffers as parts of iovecs. */
+   user space but a slice's headers: slices go out of the device's buffer and into it as
+   parts of iovecs, and for a whole packet the datagram's header and the device's lie in
+   the same place in front of it. */
 #define _GNU_SOURCE
 #define OPENSSL_SUPPRESS_DEPRECATED /* the newer interface cannot copy a prepared state */
 #include <arpa/inet.h>
@@ -39,7 +41,7 @@
 #define TUN_F_USO6 0x40
 #endif
 
-enum { HEADER = 20, TAG = 32, VNET = 10, MOST_SLICES = 64, MOST_SEND = 65507, BUFFER = 70000 };
+enum { HEADER = 20, TAG = 32, VNET = 10, MOST_SLICES = 64, MOST_RUN = 256, MOST_SEND = 65507, BUFFER = 70000 };
 enum { WHOLE = 0, SLICE = 1, PARTIAL = 1, LAST = 2, GSO_UDP = 5, TURNS = 64 };
 enum { PORT = 51820, SOCKET_BYTES = 26214400 };
 
@@ -78,6 +80,7 @@ static void key_states(void) {
     SHA256_Update(&outer_state, block, sizeof block);
 }
 
+/* Over two pieces of which the second may be empty. */
 static void tag(const uint8_t *head, size_t head_length, const uint8_t *rest, size_t length, uint8_t *out) {
     uint8_t digest[32];
     SHA256_CTX context = inner_state;
@@ -129,22 +132,20 @@ static void fill(uint8_t *h, uint32_t kind, uint32_t flags, uint32_t type, uint3
 }
 
 static int from_device(void) {
-    static uint8_t frame[BUFFER], heads[MOST_SLICES][HEADER + 256], tags[MOST_SLICES][TAG];
+    static uint8_t buffer[BUFFER], heads[MOST_SLICES][HEADER + 256], tags[MOST_SLICES][TAG];
     static struct iovec parts[3 * MOST_SLICES];
-    ssize_t n = read(device, frame, sizeof frame);
+    uint8_t *packet = buffer + HEADER;
+    ssize_t n = read(device, packet - VNET, sizeof buffer - HEADER - TAG);
     if (n <= VNET) return 0;
     struct virtio_net_hdr v;
-    memcpy(&v, frame, sizeof v);
-    uint8_t *packet = frame + VNET;
+    memcpy(&v, packet - VNET, sizeof v);
     uint32_t total = (uint32_t)n - VNET;
     if (v.gso_type == VIRTIO_NET_HDR_GSO_NONE) {
         uint32_t size = HEADER + total + TAG;
-        fill(heads[0], WHOLE, v.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM ? PARTIAL : 0, 0, 0, 0, 0, &v);
-        tag(heads[0], HEADER, packet, total, tags[0]);
-        parts[0] = (struct iovec){heads[0], HEADER};
-        parts[1] = (struct iovec){packet, total};
-        parts[2] = (struct iovec){tags[0], TAG};
-        send_parts(parts, 3, size, (uint16_t)size);
+        fill(buffer, WHOLE, v.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM ? PARTIAL : 0, 0, 0, 0, 0, &v);
+        tag(buffer, HEADER + total, NULL, 0, packet + total);
+        parts[0] = (struct iovec){buffer, size};
+        send_parts(parts, 1, size, (uint16_t)size);
         return 1;
     }
     uint32_t head = v.csum_start + (v.gso_type == GSO_UDP ? 8u : (packet[v.csum_start + 12] >> 4) * 4u);
@@ -175,12 +176,8 @@ static int from_device(void) {
 static struct {
     uint8_t *first; /* the first slice's datagram */
     uint32_t count, next, payload, head, size, ended;
-    struct iovec parts[2 + 256];
+    struct iovec parts[MOST_RUN];
 } run;
-
-static void write_parts(const struct iovec *parts, int count) {
-    while (writev(device, parts, count) < 0 && errno == EINTR) {}
-}
 
 static void flush_run(void) {
     if (!run.count) return;
@@ -216,9 +213,10 @@ static void flush_run(void) {
         v.gso_size = (uint16_t)run.size;
         v.hdr_len = (uint16_t)run.head;
     }
-    run.parts[0] = (struct iovec){&v, sizeof v};
-    run.parts[1] = (struct iovec){p, run.head};
-    write_parts(run.parts, (int)run.count + 2);
+    memcpy(p - VNET, &v, sizeof v);
+    /* The first slice still has its headers in front. */
+    run.parts[0] = (struct iovec){p - VNET, VNET + run.head + run.parts[0].iov_len};
+    while (writev(device, run.parts, (int)run.count) < 0 && errno == EINTR) {}
     run.count = 0;
 }
 
@@ -227,14 +225,14 @@ static void slice(uint8_t *d, uint32_t length) {
     if (head < 28 || HEADER + head + TAG >= length) return;
     uint32_t payload = length - HEADER - head - TAG;
     if (!run.count || run.ended || index != run.next || head != run.head || size != run.size ||
-        run.count == 256 || memcmp(d + HEADER, run.first + HEADER, head)) {
+        run.count == MOST_RUN || memcmp(d + HEADER, run.first + HEADER, head)) {
         flush_run();
         run.first = d;
         run.payload = 0;
         run.head = head;
         run.size = size;
     }
-    run.parts[2 + run.count++] = (struct iovec){d + HEADER + head, payload};
+    run.parts[run.count++] = (struct iovec){d + HEADER + head, payload};
     run.payload += payload;
     run.next = index + 1;
     run.ended = d[1] & LAST;
@@ -248,8 +246,8 @@ static void whole(uint8_t *d, uint32_t length) {
         v.csum_start = (uint16_t)get16(d + 16);
         v.csum_offset = (uint16_t)get16(d + 18);
     }
-    struct iovec parts[2] = {{&v, sizeof v}, {d + HEADER, length - HEADER - TAG}};
-    write_parts(parts, 2);
+    memcpy(d + HEADER - VNET, &v, sizeof v);
+    while (write(device, d + HEADER - VNET, VNET + length - HEADER - TAG) < 0 && errno == EINTR) {}
 }
 
 static int from_peer(void) {
