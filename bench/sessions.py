@@ -38,6 +38,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import agents, cpu, machine, targets
+from bench.arguments import positive
 from bench.conversation import Conversation
 from bench.netns import LINK, UNDERLAY, Child, Pair
 from bench.router_rate import Rate, both_ways
@@ -51,6 +52,7 @@ INNER = "10.100.0.1/16"
 INNER6 = "fd00:100::1/64"
 BEYOND = "198.51.100.0/24"
 _MOST = 60_000
+_MOST_IN_TRAIN = 45  # what one UDP_SEGMENT send holds
 _START_S = 20.0
 _HANDSHAKES_S = 120.0
 _PASS_S = 60.0
@@ -60,12 +62,12 @@ _FLOW_S = 0.4
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this part."""
     parser.add_argument("--sessions", type=_sessions, default=10_000, help="default: 10000")
-    parser.add_argument("--rounds", type=int, default=3, help="default: 3")
+    parser.add_argument("--rounds", type=positive, default=3, help="default: 3")
     parser.add_argument(
-        "--train", type=int, default=16, metavar="N", help="packets in a train; default: 16"
+        "--train", type=_train, default=16, metavar="N", help="packets in a train; default: 16"
     )
     parser.add_argument(
-        "--seconds", type=float, default=4, help="of each measurement of a rate; default: 4"
+        "--seconds", type=positive, default=4, help="of each measurement of a rate; default: 4"
     )
 
 
@@ -73,6 +75,13 @@ def _sessions(text: str) -> int:
     number_ = int(text)
     if not 2 <= number_ <= _MOST:
         raise argparse.ArgumentTypeError(f"must be 2 to {_MOST}")
+    return number_
+
+
+def _train(text: str) -> int:
+    number_ = int(text)
+    if not 2 <= number_ <= _MOST_IN_TRAIN:
+        raise argparse.ArgumentTypeError(f"must be 2 to {_MOST_IN_TRAIN}")
     return number_
 
 
@@ -293,7 +302,7 @@ def _print(description: str, options: argparse.Namespace, result: _Result) -> No
         )
     print("\n".join(aligned(rows)))
     print(
-        f"medians of {options.rounds} rounds of {options.seconds:g} s; trains of {options.train}"
+        f"medians of {options.rounds} rounds of {options.seconds} s; trains of {options.train}"
         " UDP packets of 1400 bytes; CPU: the router's processes, user and system"
     )
     print("\ntargets")

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bench import cpu, machine, sample, table, targets, traffic
+from bench.arguments import positive
 from bench.engines import ENGINES
 from bench.engines.base import Engine, Missing, Tunnel
 from bench.netns import UNDERLAY, Pair
@@ -35,7 +36,7 @@ _MOST_BUFFER = 4 << 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this part."""
-    parser.add_argument("--rounds", type=_positive, default=3, help="default: 3")
+    parser.add_argument("--rounds", type=positive, default=3, help="default: 3")
     parser.add_argument(
         "--engines",
         type=_engines,
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"default: {','.join(ENGINES)}",
     )
     parser.add_argument(
-        "--seconds", type=_positive, default=3, help="of each of the six measurements; default: 3"
+        "--seconds", type=positive, default=3, help="of each of the six measurements; default: 3"
     )
     parser.add_argument(
         "--idle",
@@ -53,13 +54,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long the agents' idle cost is watched, 0: not at all; default: 20",
     )
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
 
 
 def _engines(text: str) -> list[str]:
