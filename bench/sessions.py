@@ -37,9 +37,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import agents, cpu, machine, targets
+from bench import agents, cpu, targets
 from bench.arguments import positive
 from bench.conversation import Conversation
+from bench.machine import Watch
 from bench.netns import LINK, UNDERLAY, Child, Pair
 from bench.router_rate import Rate, both_ways
 from bench.settings import CHECKOUT, Places
@@ -241,7 +242,7 @@ class _Result:
 
 def measure(options: argparse.Namespace, places: Places) -> int:
     """Measure and print. Raises BenchError."""
-    description = machine.described()
+    watch = Watch()
     python = agents.python(places)
     with Pair() as first, Pair() as second:
         one = _Site(first, python, 1, options.train)
@@ -258,7 +259,7 @@ def measure(options: argparse.Namespace, places: Places) -> int:
                 site.up(options.seconds)
                 site.down(options.seconds)
         result = _Result(options.sessions, handshakes, resident, main, (one, many))
-    _print(description, options, result)
+    _print(watch, options, result)
     return 0
 
 
@@ -269,9 +270,10 @@ def _median_both(site: _Site) -> float:
     )
 
 
-def _print(description: str, options: argparse.Namespace, result: _Result) -> None:
+def _print(watch: Watch, options: argparse.Namespace, result: _Result) -> None:
     done = result.handshakes
-    print(description)
+    print(watch.described)
+    print(watch.disturbance())
     print(
         f"{result.sessions} handshakes in {done.seconds:.2f} s,"
         f" {result.sessions / done.seconds:.0f} a second; {done.repeated} HELLOs repeated;"

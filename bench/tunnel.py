@@ -15,10 +15,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from bench import cpu, machine, sample, table, targets, traffic
+from bench import cpu, sample, table, targets, traffic
 from bench.arguments import positive
 from bench.engines import ENGINES
 from bench.engines.base import Engine, Missing, Tunnel
+from bench.machine import Watch
 from bench.netns import UNDERLAY, Pair
 from bench.sample import Sample
 from bench.settings import Places
@@ -74,7 +75,7 @@ class _Outcome:
 
 def measure(options: argparse.Namespace, places: Places) -> int:
     """Measure, print, and return the exit status: 0 unless a measurement was broken."""
-    description = machine.described()
+    watch = Watch()
     outcome = _Outcome(samples={name: [] for name in options.engines})
     engines = _prepared(options.engines, places, outcome)
     for number in range(1, options.rounds + 1):
@@ -82,7 +83,7 @@ def measure(options: argparse.Namespace, places: Places) -> int:
             progress(f"round {number} of {options.rounds}: {engine.name}")
             idle = options.idle if number == 1 and engine.name.startswith("nrs-") else 0
             _measure_one(engine, options.seconds, idle, outcome)
-    _print(description, engines, options, outcome)
+    _print(watch, engines, options, outcome)
     return 1 if outcome.broken else 0
 
 
@@ -253,10 +254,11 @@ class _Run:
 
 
 def _print(
-    description: str, engines: Sequence[Engine], options: argparse.Namespace, outcome: _Outcome
+    watch: Watch, engines: Sequence[Engine], options: argparse.Namespace, outcome: _Outcome
 ) -> None:
     figures = {name: sample.medians(rounds) for name, rounds in outcome.samples.items()}
-    print(description)
+    print(watch.described)
+    print(watch.disturbance())
     print(f"medians of {options.rounds} rounds, each measurement {options.seconds} s\n")
     measured = {name: own for name, own in figures.items() if outcome.samples[name]}
     print("\n".join(table.of_tunnels(measured)))
