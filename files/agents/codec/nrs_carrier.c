@@ -22,13 +22,17 @@ int nrs_read_frames(int fd, uint8_t *arena, uint32_t capacity, nrs_frames *f) {
         ssize_t n = read(fd, arena + used, capacity - used);
         if (n <= 0) {
             if (n < 0 && errno == EINTR) continue;
-            return n == 0 || errno == EAGAIN ? 0 : errno;
+            return n == 0 || errno == EAGAIN ? 0 : -errno;
         }
         f->offset[f->count] = used;
         f->length[f->count++] = (uint32_t)n;
         used += (uint32_t)n;
     }
-    return 0;
+    return 1;
+}
+
+uint32_t nrs_flow(const uint8_t *arena, const nrs_frames *f, uint32_t first, uint8_t address[16]) {
+    return nrs_group(arena, f, first) << 5 | nrs_destination(arena, f, first, address);
 }
 
 void nrs_write_frames(int fd, const uint8_t *out, uint32_t used, uint32_t *full, uint32_t *refused) {

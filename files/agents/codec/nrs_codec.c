@@ -257,6 +257,25 @@ uint32_t nrs_group(const uint8_t *arena, const nrs_frames *f, uint32_t first) {
     return end - first;
 }
 
+uint32_t nrs_destination(const uint8_t *arena, const nrs_frames *f, uint32_t index, uint8_t address[16]) {
+    if (f->length[index] < NRS_VNET) return 0;
+    const uint8_t *packet = arena + f->offset[index] + NRS_VNET, *to;
+    uint32_t version = ip_version(packet, f->length[index] - NRS_VNET);
+    if (version == 4) {
+        to = packet + 16;
+        if (!to[0] || to[0] >= 224 || (to[0] == 169 && to[1] == 254)) return 0;
+        memcpy(address, to, 4);
+        return 4;
+    }
+    if (version == 6) {
+        to = packet + 24;
+        if (to[0] == 0xff || (to[0] == 0xfe && (to[1] & 0xc0) == 0x80)) return 0;
+        memcpy(address, to, 16);
+        return 16;
+    }
+    return 0;
+}
+
 /* Append a datagram of `length` bytes to the sends: to the last one where it fits. */
 static void append(nrs_sealed *r, uint32_t length, uint32_t ecn) {
     nrs_send *last = r->count ? &r->sends[r->count - 1] : NULL;

@@ -76,6 +76,9 @@ int nrs_verify(nrs_opener *opener, const uint8_t *datagram, uint32_t length);
 /* How many frames from `first` on belong together: one super-packet, or small
    packets with the same addresses, protocol and ports. */
 uint32_t nrs_group(const uint8_t *arena, const nrs_frames *frames, uint32_t first);
+/* The destination of a frame, where a packet may go through a tunnel to it (no multicast,
+   broadcast or link-local): 4 or 16 bytes, else 0. */
+uint32_t nrs_destination(const uint8_t *arena, const nrs_frames *frames, uint32_t index, uint8_t address[16]);
 /* Seal frames [first, end), small packets or super-packets, until the out buffer
    or the list of sends is full. Appends to `sealed`. */
 void nrs_seal(nrs_sealer *sealer, const uint8_t *arena, const nrs_frames *frames, uint32_t first,

@@ -144,7 +144,7 @@ class EndpointPolicy:
 
     def _quicken(self) -> None:
         """Traffic flows: probe often from now on, beginning at once."""
-        now = self._loop.clock()
+        now = self._loop.now
         idle = now >= self._fast_until
         self._fast_until = now + BUSY_S
         if idle:

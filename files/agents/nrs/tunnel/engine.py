@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import Protocol
 
-from nrs.tunnel import inner, wire
+from nrs.tunnel import wire
 from nrs.tunnel.codec.interface import (
     AUTHENTIC,
     BAD_TAG,
@@ -79,7 +79,6 @@ class Engine:
         self._counted = Figures()
         self._loop = loop
         self._policy = policy
-        self._clock = loop.clock
         self._frames = codec.frames()
         self._outbox = codec.outbox()
         self._intake = codec.intake()
@@ -134,41 +133,34 @@ class Engine:
 
     def _read_tun(self) -> None:
         frames, fd = self._frames, self.tun.fd
-        now = self._clock()
         for _ in range(_READS_A_TURN):
-            frames.read(fd)
-            if not frames.count:
+            more = frames.read(fd)
+            if frames.count:
+                self._route()
+            if not more:
                 return
-            self._route(now)
 
-    def _route(self, now: float) -> None:
+    def _route(self) -> None:
         """Send runs of frames for the same session together; a flow is looked up once."""
-        frames = self._frames
+        frames, select = self._frames, self._policy.select
         count = frames.count
         began, run = 0, None
         first = 0
         while first < count:
-            end = frames.group(first)
-            session = self._select(frames.packet(first), end - first)
+            end, destination = frames.flow(first)
+            session = select(destination) if destination else None
+            if session is None and destination:
+                self._counted.dropped(Drop.NO_SESSION, end - first)
             if session is not run:
                 if run is not None:
-                    self._send(run, began, first, now)
+                    self._send(run, began, first)
                 began, run = first, session
             first = end
         if run is not None:
-            self._send(run, began, count, now)
+            self._send(run, began, count)
 
-    def _select(self, packet: memoryview, count: int) -> Session | None:
-        destination = inner.destination(packet)
-        if not inner.is_unicast(destination):
-            return None
-        session = self._policy.select(destination)
-        if session is None:
-            self._counted.dropped(Drop.NO_SESSION, count)
-        return session
-
-    def _send(self, session: Session, first: int, end: int, now: float) -> None:
-        session.last_data_sent = now
+    def _send(self, session: Session, first: int, end: int) -> None:
+        session.last_data_sent = self._loop.now
         self._outbox.carry(session.sealer, session.path, self._frames, first, end)
 
     # -- from UDP sockets to the TUN device
@@ -214,7 +206,7 @@ class Engine:
             index = intake.index_at(start)
 
     def _heard(self, session: Session, result: int) -> None:
-        now = self._clock()
+        now = self._loop.now
         session.last_received = now
         if not session.confirmed:
             session.confirmed = True
@@ -254,7 +246,7 @@ class Engine:
             self._counted.dropped(Drop.MALFORMED)
 
     def _complain(self, peer: SocketAddress) -> None:
-        now = self._clock()
+        now = self._loop.now
         if now - self._complained >= _COMPLAINT_INTERVAL_S:
             self._complained = now
             log.warning(

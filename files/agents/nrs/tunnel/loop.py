@@ -33,6 +33,8 @@ class PacketLoop:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
+        self.now = clock()
+        """The clock when the present turn began: close enough for whoever asks at every packet."""
         self.longest_turn_s = 0.0
         self._epoll = select.epoll()
         self._readers: dict[int, Callback] = {}
@@ -80,14 +82,17 @@ class PacketLoop:
 
     def turn(self) -> None:
         """Wait for the next event or timer and serve all that are due."""
-        for fd, _ in self._epoll.poll(self._wait()):
-            reader = self._readers.get(fd)
+        readers = self._readers
+        events = self._epoll.poll(self._wait())
+        began = self.now = self.clock()
+        for fd, _ in events:
+            reader = readers.get(fd)
             if reader is not None:
-                began = self.clock()
                 reader()
-                self.longest_turn_s = max(self.longest_turn_s, self.clock() - began)
-        now = self.clock()
-        while self._timers and self._timers[0][0] <= now:
+        if events:
+            now = self.now = self.clock()
+            self.longest_turn_s = max(self.longest_turn_s, now - began)
+        while self._timers and self._timers[0][0] <= self.now:
             callback = heapq.heappop(self._timers)[2].callback
             if callback is not None:
                 callback()

@@ -25,6 +25,10 @@ class FakeLoop:
         self.clock = Clock()
         self.readers: dict[int, Callable[[], object]] = {}
 
+    @property
+    def now(self) -> float:
+        return self.clock()
+
     def add_reader(self, fd: int, callback: Callable[[], object]) -> None:
         self.readers[fd] = callback
 

@@ -125,8 +125,9 @@ def sealed(
     datagrams: list[bytes] = []
     first = 0
     while first < frames.count:
-        end = frames.group(first) if by_flow else frames.count
-        report.append(end)
+        end, destination = frames.flow(first)
+        report += [end, destination]
+        end = end if by_flow else frames.count
         while first < end:
             outbox.clear()
             result = outbox.seal(sealer, frames, first, end)

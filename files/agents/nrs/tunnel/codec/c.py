@@ -90,12 +90,15 @@ class CFrames:
         self._view = memoryview(self._arena)
         self.arena: Any = ffi.from_buffer(self._arena)
         self.handle: Any = ffi.new("nrs_frames *")
+        self._address: Any = ffi.new("uint8_t[16]")
+        self._destination = ffi.buffer(self._address)
 
-    def read(self, fd: int) -> None:
-        error = lib.nrs_read_frames(fd, self.arena, FRAMES_BYTES, self.handle)
+    def read(self, fd: int) -> bool:
+        result = lib.nrs_read_frames(fd, self.arena, FRAMES_BYTES, self.handle)
         self.count = self.handle.count
-        if error:
-            raise OSError(error, os.strerror(error))
+        if result < 0:
+            raise OSError(-result, os.strerror(-result))
+        return bool(result)
 
     def load(self, frames: list[bytes]) -> None:
         used = 0
@@ -108,12 +111,9 @@ class CFrames:
             used += len(frame)
         self.count = self.handle.count = len(frames)
 
-    def packet(self, index: int) -> memoryview:
-        offset = self.handle.offset[index]
-        return self._view[offset + _VNET : offset + max(self.handle.length[index], _VNET)]
-
-    def group(self, first: int) -> int:
-        return first + int(lib.nrs_group(self.arena, self.handle, first))
+    def flow(self, first: int) -> tuple[int, bytes]:
+        found = lib.nrs_flow(self.arena, self.handle, first, self._address)
+        return first + (found >> 5), self._destination[: found & 31]
 
 
 class CPath:

@@ -164,17 +164,17 @@ class Frames(Protocol):
 
     count: int
 
-    def read(self, fd: int) -> None:
-        """Read until there are none or no room. Raises OSError."""
+    def read(self, fd: int) -> bool:
+        """Read until there are none or no room; whether more may be waiting. Raises OSError."""
 
     def load(self, frames: list[bytes]) -> None:
         """Hold these frames instead, as if read."""
 
-    def packet(self, index: int) -> memoryview:
-        """The packet of a frame, for routing."""
+    def flow(self, first: int) -> tuple[int, bytes]:
+        """The end of the frames from `first` on that belong to one flow, and its destination.
 
-    def group(self, first: int) -> int:
-        """The end of the frames from `first` on that belong to one flow."""
+        The destination is 4 or 16 bytes; empty where no tunnel takes such a packet.
+        """
 
 
 class Outbox(Protocol):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import os
 import struct
-from contextlib import suppress
 
 from nrs.tunnel import inner, virtio, wire
 from nrs.tunnel.codec.interface import (
@@ -180,20 +179,25 @@ class PythonFrames:
         self.offsets: list[int] = []
         self.lengths: list[int] = []
 
-    def read(self, fd: int) -> None:
+    def read(self, fd: int) -> bool:
+        more = True
         used = 0
         offsets: list[int] = []
         lengths: list[int] = []
         view = self.view
-        with suppress(BlockingIOError):
+        try:
             while len(offsets) < MOST_FRAMES and FRAMES_BYTES - used >= LARGEST_FRAME:
                 length = os.readv(fd, [view[used:]])
                 if length == 0:
+                    more = False
                     break
                 offsets.append(used)
                 lengths.append(length)
                 used += length
+        except BlockingIOError:
+            more = False
         self.offsets, self.lengths, self.count = offsets, lengths, len(offsets)
+        return more
 
     def load(self, frames: list[bytes]) -> None:
         used = 0
@@ -205,18 +209,24 @@ class PythonFrames:
             used += len(frame)
         self.count = len(frames)
 
-    def packet(self, index: int) -> memoryview:
+    def flow(self, first: int) -> tuple[int, bytes]:
+        destination = inner.destination(self._packet(first))
+        if not inner.is_unicast(destination):
+            destination = b""
+        return self._group(first), destination
+
+    def _packet(self, index: int) -> memoryview:
         offset = self.offsets[index]
         return self.view[offset + _VNET : offset + max(self.lengths[index], _VNET)]
 
-    def group(self, first: int) -> int:
+    def _group(self, first: int) -> int:
         offsets, lengths, arena = self.offsets, self.lengths, self._arena
         if lengths[first] < _VNET or arena[offsets[first] + 1]:
             return first + 1
-        key = _flow(self.packet(first))
+        key = _flow(self._packet(first))
         end = first + 1
         while end < self.count and lengths[end] >= _VNET and not arena[offsets[end] + 1]:
-            if key is None or _flow(self.packet(end)) != key:
+            if key is None or _flow(self._packet(end)) != key:
                 break
             end += 1
         return end
