@@ -13,7 +13,7 @@ enum { PARTIAL = 1, LAST = 2 };
 enum { TCP = 6, UDP = 17 };
 enum { GSO_TCP4 = 1, GSO_TCP6 = 4, GSO_UDP = 5, GSO_ECN = 0x80, NEEDS_CHECKSUM = 1 };
 enum { MORE_FRAGMENTS = 0x20, FIN_PSH = 0x09, CWR = 0x80, CE = 3 };
-enum { WINDOW = 8192, RING_BYTES = 2048, MOST_SEGMENTS = 64, MOST_SEND = 65507, MOST_SLICES = 256 };
+enum { WINDOW = 8192, RING_BYTES = WINDOW / 8 + 8, MOST_SEGMENTS = 64, MOST_SEND = 65507, MOST_SLICES = 256 };
 
 struct key {
     SHA256_CTX inner, outer;

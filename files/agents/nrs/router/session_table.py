@@ -23,7 +23,7 @@ DEAD_S = 30.0
 FORGOTTEN_S = 90.0
 
 
-@dataclass
+@dataclass(slots=True)
 class Pending:
     """A session offered in a HELLO_ACK; the answer is kept to repeat it for a repeated HELLO."""
 
@@ -33,7 +33,7 @@ class Pending:
     offered: float
 
 
-@dataclass
+@dataclass(slots=True)
 class Device:
     """An endpoint and its sessions."""
 

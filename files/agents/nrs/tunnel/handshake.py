@@ -50,7 +50,7 @@ class SessionSecrets:
     receive_key: bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StaticKey:
     """The key that an end was configured with, or that a router has derived from its own."""
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 WINDOW = 8192
 """How far behind the highest number a datagram may arrive."""
 _BLOCK_BITS = 8
-_BLOCKS = 2 * WINDOW // _BLOCK_BITS
-_MASK = _BLOCKS - 1
+_BLOCKS = WINDOW // _BLOCK_BITS + 8
 
 
 class ReplayWindow:
     """Accepts every sequence number from 1 up once.
 
-    The bitmap is a ring of twice the window, so that moving forward clears whole
+    The bitmap is a ring a little longer than the window, so that moving forward clears whole
     bytes and never shifts (RFC 6479 section 2).
     """
 
@@ -32,17 +31,17 @@ class ReplayWindow:
             if ahead:
                 bits = self._bits
                 if ahead == 1:
-                    bits[block & _MASK] = 0
+                    bits[block % _BLOCKS] = 0
                 elif ahead >= _BLOCKS:
                     bits[:] = bytes(_BLOCKS)
                 else:
                     for passed in range(block - ahead + 1, block + 1):
-                        bits[passed & _MASK] = 0
+                        bits[passed % _BLOCKS] = 0
             self.highest = sequence
         elif sequence <= highest - WINDOW or sequence == 0:
             return False
         bit = 1 << (sequence & 7)
-        slot = block & _MASK
+        slot = block % _BLOCKS
         if self._bits[slot] & bit:
             return False
         self._bits[slot] |= bit

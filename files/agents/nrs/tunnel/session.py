@@ -10,7 +10,7 @@ from nrs.tunnel.inner import Owned
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Session:
     """State shared by the packet path and the agent that owns the session."""
 

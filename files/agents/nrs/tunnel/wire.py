@@ -103,7 +103,7 @@ def first_byte(kind: Type) -> int:
     return VERSION << 4 | kind
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Claim:
     """What an endpoint says it is; a device key is made for exactly one claim."""
 

@@ -16,7 +16,7 @@ from nrs.tunnel.inner import Owned
 from nrs.tunnel.replay import WINDOW, ReplayWindow
 from nrs.tunnel.wire import Type
 
-RING = 2 * WINDOW
+RING = WINDOW + 64
 BLOCK = 8
 LAST = 2**64 - 1
 KEY = bytes(range(32))
