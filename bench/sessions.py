@@ -11,7 +11,8 @@ does the other half of each key exchange meanwhile, and says how busy both were.
 
 **Memory**: resident memory of the router's processes with all sessions up.
 
-**Forwarding**: trains of 16 full-size UDP packets of one flow each, the same in both cases;
+**Forwarding**: trains of 40 full-size UDP packets of one flow each, about what TSO hands over
+at once (`--train` for others: the shorter, the more a session costs), the same in both cases;
 what differs is over how many sessions they are spread, one train after the other. *Up*: the
 client sends trains that it has sealed beforehand, each as one system call, so that sending
 one costs it less than opening one costs the router. Every so many trains a PROBE goes along,

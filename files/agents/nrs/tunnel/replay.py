@@ -47,3 +47,16 @@ class ReplayWindow:
         self._bits[slot] |= bit
         self.received += 1
         return True
+
+    def extend(self, count: int) -> None:
+        """Record the `count` numbers that follow the highest one. Call after the tags."""
+        first, last = self.highest + 1, self.highest + count
+        for block in range(first >> 3, (last >> 3) + 1):
+            low = first & 7 if block == first >> 3 else 0
+            high = last & 7 if block == last >> 3 else 7
+            mask = (2 << high) - (1 << low)
+            slot = block % _BLOCKS
+            # The first number of a block takes the place of what the ring held there.
+            self._bits[slot] = self._bits[slot] | mask if low else mask
+        self.highest = last
+        self.received += count

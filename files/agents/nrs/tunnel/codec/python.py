@@ -44,6 +44,8 @@ _HELLO = wire.first_byte(Type.HELLO)
 _HELLO_ACK = wire.first_byte(Type.HELLO_ACK)
 _FIRST_CONTROL = wire.first_byte(Type.PROBE)
 _LAST_CONTROL = wire.first_byte(Type.BYE)
+_NEXT_SLICE = 1 << 24
+"""Between the four bytes of one SEGMENT's header and the next one's."""
 _U16 = struct.Struct("!H")
 _U32 = struct.Struct("!I")
 _TCP_FLAGS = 13
@@ -615,6 +617,15 @@ class PythonInbox:
             body = datagram[_HEADER : size - _TAG]
             if first == _SEGMENT:
                 reason = self._segment(opener, body, flags, specific)
+                if reason is None and not self._ended and lane == 0:
+                    before = at + each
+                    at, bad = self._continue(opener, train, before, each, specific)
+                    count = (at - before) // each
+                    datagrams += count
+                    drops[Reason.TAG] += bad
+                    authentic += count - bad
+                    data += count - bad
+                    continue
             else:
                 self._flush()
                 if first == _BATCH:
@@ -638,6 +649,57 @@ class PythonInbox:
             bytes=self._bytes,
             drops=(drops[1], drops[2], drops[3], drops[4]),
         )
+
+    def _continue(
+        self, opener: PythonOpener, train: memoryview, at: int, each: int, specific: int
+    ) -> tuple[int, int]:
+        """Take the slices that are the very next ones of the run, as nearly all are.
+
+        Where the first other datagram begins, and how many bad tags came before it. This
+        is what `open`, `verify` and `_segment` do, for this one case and without the calls.
+        """
+        window, make_inner, make_outer = opener.windows[0], opener.inner, opener.outer
+        unpack, equal, append = wire.HEADER.unpack_from, hmac.compare_digest, self._run.append
+        head, gso, index = self._original, self._gso, opener.index
+        highest = before = window.highest
+        length, body = len(train), _HEADER + len(head)
+        payload = bad = 0
+        while at < length and not self._ended:
+            end = min(at + each, length)
+            cut = end - _TAG
+            size = cut - at - body
+            if size <= 0:
+                break
+            first, flags, _, lane, receiver, sequence, number = unpack(train, at)
+            if (
+                first != _SEGMENT
+                or number != specific + _NEXT_SLICE
+                or sequence != highest + 1
+                or receiver != index
+                or lane
+                or (size != gso and (size > gso or not flags & _LAST))
+                or train[at + _HEADER : at + body] != head
+            ):
+                break
+            digest = make_inner()
+            digest.update(train[at:cut])
+            outer = make_outer()
+            outer.update(digest.digest())
+            if equal(outer.digest(), train[cut:end]):
+                specific, highest = number, sequence
+                append(train[at + body : cut])
+                payload += size
+                self._ended = bool(flags & _LAST)
+            else:
+                bad += 1
+            at += each
+        taken = highest - before
+        if taken:
+            window.extend(taken)
+        self._next += taken
+        self._packets += taken
+        self._bytes += payload + taken * len(head)
+        return at, bad
 
     def _batch(self, opener: PythonOpener, body: memoryview) -> Reason | None:
         """The first reason to leave something out: one datagram counts as one drop."""
