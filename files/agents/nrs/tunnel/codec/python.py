@@ -337,24 +337,28 @@ class PythonOutbox:
         need = pending + slices * _OVERHEAD + heads + total + wire.LARGEST_BODY
         return OUTBOX_BYTES - self._used >= need and MOST_SENDS - len(self._sends) >= slices + 2
 
-    def _append(self, length: int, ecn: int, result: Sealed) -> None:
-        if self._sends:
-            last = self._sends[-1]
-            if (
-                last.ecn == ecn
-                and last.offset + last.length == self._used
-                and length <= last.each
-                and last.length % last.each == 0
-                and last.length // last.each < MOST_SEGMENTS
-                and last.length + length <= MOST_SEND_BYTES
-            ):
-                self._sends[-1] = last._replace(length=last.length + length)
-                self._used += length
-                result.datagrams += 1
-                return
-        self._sends.append(Send(self._used, length, length, ecn))
-        self._used += length
-        result.datagrams += 1
+    def _append(self, count: int, length: int, ecn: int) -> None:
+        """Add `count` datagrams of `length` bytes to the sends: to the last one what fits."""
+        sends = self._sends
+        while count:
+            taken = min(count, MOST_SEGMENTS, MOST_SEND_BYTES // length)
+            send = Send(self._used, taken * length, length, ecn)
+            if sends:
+                offset, before, each, marked = sends[-1]
+                if (
+                    marked == ecn
+                    and offset + before == self._used
+                    and length <= each
+                    and before % each == 0
+                ):
+                    room = min(MOST_SEGMENTS - before // each, (MOST_SEND_BYTES - before) // length)
+                    if room > 0:
+                        taken = min(count, room) if length == each else 1
+                        send = Send(offset, before + taken * length, each, ecn)
+                        sends.pop()
+            sends.append(send)
+            self._used += taken * length
+            count -= taken
 
     def _super(self, sealer: PythonSealer, frame: memoryview, result: Sealed) -> None:
         _, _, _, gso, start, offset = virtio.HEADER.unpack_from(frame)
@@ -378,7 +382,6 @@ class PythonOutbox:
         head = bytes(packet[:head_bytes])
         ecn = _ecn(head)
         each = _OVERHEAD + head_bytes + gso
-        room = min(MOST_SEGMENTS, MOST_SEND_BYTES // each)
         buffer, view, at = self._buffer, self.view, self._used
         pack, make_inner, make_outer = wire.SEGMENT_HEADER.pack, sealer.inner, sealer.outer
         key_id, lane, peer, sequence = (
@@ -409,30 +412,13 @@ class PythonOutbox:
             buffer[cut:at] = outer.digest()
         slices += 1
         sealer.sequence = sequence
-        # The same sends as one `_append` for each datagram would make.
-        first, shortest = began, min(each, at - began)
-        if self._sends:
-            last = self._sends[-1]
-            if last.ecn == ecn and last.offset + last.length == began and shortest <= last.each:
-                self._append_all(began, at, each, ecn)
-                first = at
-        while first < at:
-            length = min(room * each, at - first)
-            rest = at - first - length
-            if rest < each and room < MOST_SEGMENTS and length + rest <= MOST_SEND_BYTES:
-                length += rest  # the last one is shorter and fits
-            self._sends.append(Send(first, length, min(each, length), ecn))
-            first += length
-        self._used = at
+        whole, rest = divmod(at - began, each)
+        self._append(whole, each, ecn)
+        if rest:
+            self._append(1, rest, ecn)
         result.datagrams += slices
         result.packets += slices
         result.bytes += total
-
-    def _append_all(self, began: int, end: int, each: int, ecn: int) -> None:
-        self._used = began
-        ignored = Sealed()
-        while self._used < end:
-            self._append(min(each, end - self._used), ecn, ignored)
 
     def _small(
         self,
@@ -501,7 +487,8 @@ class PythonOutbox:
         cut = at + len(signed)
         self._buffer[at:cut] = signed
         self._buffer[cut : cut + _TAG] = sealer.tag_key.tag(signed)
-        self._append(len(signed) + _TAG, ecn, result)
+        self._append(1, len(signed) + _TAG, ecn)
+        result.datagrams += 1
 
 
 class PythonInbox:
