@@ -12,6 +12,8 @@ from bench.netns import Child, Pair
 from bench.shell import BenchError
 
 MTU = 1400
+QUEUE_FRAMES = 2000
+"""Of every TUN device, as our agents set it."""
 INNER = {"a": "10.10.100.1", "b": "10.10.1.1"}
 _APPEARS_S = 10.0
 
@@ -57,9 +59,9 @@ def need(program: str, package: str) -> None:
 def set_up_device(
     pair: Pair, host: str, device: str, *, gso_bytes: int = 0, gso_segments: int = 0
 ) -> None:
-    """Give a TUN device its address, the inner MTU and a route to the other end."""
+    """Give a TUN device its address, the inner MTU and queue, and a route to the other end."""
     other = "b" if host == "a" else "a"
-    words = ["mtu", str(MTU), "up"]
+    words = ["mtu", str(MTU), "txqueuelen", str(QUEUE_FRAMES), "up"]
     if gso_bytes:
         words += ["gso_max_size", str(gso_bytes), "gso_max_segs", str(gso_segments)]
     pair.ip(host, "addr", "add", INNER[host], "peer", INNER[other], "dev", device)

@@ -29,7 +29,7 @@ from nrs.system.nftables import NftablesError
 from nrs.tunnel import codec
 from nrs.tunnel.engine import Engine
 from nrs.tunnel.loop import PacketLoop
-from nrs.tunnel.tun_device import GSO_MAX_BYTES, GSO_MAX_SEGMENTS, TunDevice
+from nrs.tunnel.tun_device import GSO_MAX_BYTES, GSO_MAX_SEGMENTS, QUEUE_FRAMES, TunDevice
 from nrs.tunnel.wire import INNER_MTU
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,11 @@ class PacketAgent(ABC, Generic[Config]):
         tun = TunDevice(name)
         self.cleanup.callback(tun.close)
         self.links.bring_up(
-            name, mtu=INNER_MTU, gso_bytes=GSO_MAX_BYTES, gso_segments=GSO_MAX_SEGMENTS
+            name,
+            mtu=INNER_MTU,
+            queue=QUEUE_FRAMES,
+            gso_bytes=GSO_MAX_BYTES,
+            gso_segments=GSO_MAX_SEGMENTS,
         )
         for address in addresses:
             self.links.add_address(name, address)

@@ -57,12 +57,14 @@ class Links:
                 return None if name == "lo" else name
         return None
 
-    def bring_up(self, name: str, *, mtu: int, gso_bytes: int, gso_segments: int) -> None:
-        """Set MTU and the size of super-packets, and bring the interface up."""
+    def bring_up(
+        self, name: str, *, mtu: int, queue: int, gso_bytes: int, gso_segments: int
+    ) -> None:
+        """Set MTU, packets queued and the size of super-packets, and bring the interface up."""
         index = self._index(name)
         self._try(
             f"bring up {name} with MTU {mtu}",
-            lambda: self._route.link("set", index=index, mtu=mtu, state="up"),
+            lambda: self._route.link("set", index=index, mtu=mtu, txqlen=queue, state="up"),
         )
         for attribute, value in (("gso_max_size", gso_bytes), ("gso_max_segs", gso_segments)):
             try:

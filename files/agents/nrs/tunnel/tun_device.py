@@ -20,6 +20,8 @@ _ATTEMPTS = (tuple(_OFFLOADS), ("csum", "tso4", "tso6"), ("csum",), ())
 GSO_MAX_BYTES = 60_000
 """`gso_max_size` of the device: one read is then one UDP_SEGMENT send of at most 65,507 bytes."""
 GSO_MAX_SEGMENTS = 64
+QUEUE_FRAMES = 2000
+"""What the device holds while the agent waits for a processor: 25 ms at 80,000 packets a second."""
 
 
 class TunDevice:
