@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import base64
 import hashlib
+import os
 import re
 import secrets
 import sys
