@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.netns.world import Agent, World, wait_until
+from tests.netns.world import UNDERLAY4, UNDERLAY6, Agent, World, wait_until
 
 
 @pytest.fixture
@@ -31,3 +31,28 @@ def running(world: World) -> tuple[World, Agent, Agent, Agent]:
     endpoint = world.endpoint()
     wait_until(lambda: both_up(endpoint), 20, "both tunnels up")
     return world, endpoint, router_a, router_b
+
+
+@pytest.fixture(params=["c", "python"])
+def codec(request: pytest.FixtureRequest, world: World) -> str:
+    """Agents of the world that are started from now on use this codec."""
+    name = str(request.param)
+    world.environment["NRS_CODEC"] = name
+    return name
+
+
+def one_router(world: World, *, underlay: int = 6) -> tuple[Agent, Agent]:
+    """A router and an endpoint that knows no other, the tunnel up."""
+    addresses = UNDERLAY6 if underlay == 6 else UNDERLAY4
+    near, far = addresses["router_a"]
+    router = world.router("router_a")
+    endpoint = world.endpoint(
+        routers=[{"router_id": "router_a", "external_ip": far, "bind_address": near}]
+    )
+    wait_until(lambda: is_up(endpoint), 20, "tunnel up")
+    return router, endpoint
+
+
+def is_up(endpoint: Agent) -> bool:
+    """Whether the tunnel to router_a is up."""
+    return bool(endpoint.tunnels().get("router_a", {}).get("up"))

@@ -9,14 +9,17 @@ Everything is named after the test process and goes with `close`.
 from __future__ import annotations
 
 import base64
+import ctypes
 import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,7 @@ UPLINK = {"router_a": "up0", "router_b": "up1"}
 BUSINESS = ("198.51.100.10", "2001:db8:100::10")
 ROUTER_TUN = {"router_a": ("10.10.1.1", "fd00:10:1::1"), "router_b": ("10.10.2.1", "fd00:10:2::1")}
 ENDPOINT_TUN = ("10.10.100.1", "fd00:10:100::1")
+_CLONE_NEWNET = 0x40000000
 
 
 def run(*command: str, check: bool = True, timeout: float = 30) -> subprocess.CompletedProcess[str]:
@@ -84,6 +88,7 @@ class Agent:
     def _environment(self) -> dict[str, str]:
         return {
             **os.environ,
+            **self._world.environment,
             "NRS_RUNTIME_DIRECTORY": str(self.directory),
             "PYTHONPATH": os.pathsep.join([str(AGENTS), os.environ.get("PYTHONPATH", "")]),
         }
@@ -133,6 +138,8 @@ class World:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.environment: dict[str, str] = {}
+        """What agents that are started from now on get in their environment."""
         self.psk = base64.b64encode(secrets.token_bytes(32)).decode()
         self._prefix = f"nrst{os.getpid()}"
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -158,26 +165,53 @@ class World:
         self._processes.append(process)
         return process
 
+    @contextmanager
+    def inside(self, host: str) -> Iterator[None]:
+        """The calling thread is in the host's namespace; what it opens there stays there."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        with (
+            Path("/proc/thread-self/ns/net").open("rb") as home,
+            Path(f"/run/netns/{self.netns(host)}").open("rb") as there,
+        ):
+            if libc.setns(there.fileno(), _CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "setns", host)
+            try:
+                yield
+            finally:
+                libc.setns(home.fileno(), _CLONE_NEWNET)
+
+    def socket(self, host: str, family: int, kind: int, protocol: int = 0) -> socket.socket:
+        """A socket of this process in the host's namespace; gives up after 20 s."""
+        with self.inside(host):
+            opened = socket.socket(family, kind, protocol)
+        opened.settimeout(20)
+        return opened
+
+    def host(self, name: str) -> None:
+        """One more host, with nothing but a loopback."""
+        run("ip", "netns", "add", self.netns(name))
+        self.ip(name, "link", "set", "lo", "up")
+
     def _build(self) -> None:
         for host in ("endpoint", "router_a", "router_b", "business"):
-            run("ip", "netns", "add", self.netns(host))
-            self.ip(host, "link", "set", "lo", "up")
+            self.host(host)
         self.ip("business", "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
         self.ip("business", "link", "set", "br0", "up")
         for index, router in enumerate(("router_a", "router_b"), 1):
             up = UPLINK[router]
-            self._link(("endpoint", up), (router, "wan0"))
+            self.link(("endpoint", up), (router, "wan0"))
             for addresses, bits in ((UNDERLAY6[router], 64), (UNDERLAY4[router], 30)):
                 self.address("endpoint", up, f"{addresses[0]}/{bits}")
                 self.address(router, "wan0", f"{addresses[1]}/{bits}")
-            self._link((router, "egress0"), ("business", f"r{index}"))
+            self.link((router, "egress0"), ("business", f"r{index}"))
             self.ip("business", "link", "set", f"r{index}", "master", "br0")
             self.address(router, "egress0", f"198.51.100.{index}/24")
             self.address(router, "egress0", f"2001:db8:100::{index}/64")
         self.address("business", "br0", f"{BUSINESS[0]}/24")
         self.address("business", "br0", f"{BUSINESS[1]}/64")
 
-    def _link(self, a: tuple[str, str], b: tuple[str, str]) -> None:
+    def link(self, a: tuple[str, str], b: tuple[str, str]) -> None:
+        """A cable between two hosts: (host, interface) at both ends."""
         run(
             *("ip", "link", "add", a[1], "netns", self.netns(a[0]), "type", "veth"),
             *("peer", "name", b[1], "netns", self.netns(b[0])),
