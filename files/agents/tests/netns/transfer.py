@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from threading import Thread
@@ -30,10 +31,12 @@ def tcp(
     upload: bool = False,
     congestion: str | None = None,
     server: str = "business",
+    connected: Callable[[], object] = lambda: None,
 ) -> None:
     """`size` random bytes from the server at `address` to the endpoint, or the other way.
 
-    They are split over the connections. Fails the test unless the checksums are equal.
+    They are split over the connections; `connected` is called when these have been made.
+    Fails the test unless the checksums are equal.
     """
     content = os.urandom(size)
     arrived = bytearray(size)
@@ -60,6 +63,7 @@ def tcp(
             far, _ = listener.accept()
             opened.enter_context(closing(far))
             pairs.append((near, far))
+        connected()
         pool = opened.enter_context(ThreadPoolExecutor(2 * connections))
         tasks = []
         for (near, far), part in zip(pairs, parts, strict=True):
