@@ -41,11 +41,19 @@ def codec(request: pytest.FixtureRequest, world: World) -> str:
     return name
 
 
-def one_router(world: World, *, underlay: int = 6) -> tuple[Agent, Agent]:
-    """A router and an endpoint that knows no other, the tunnel up."""
-    addresses = UNDERLAY6 if underlay == 6 else UNDERLAY4
-    near, far = addresses["router_a"]
-    router = world.router("router_a")
+def one_router(
+    world: World,
+    *,
+    underlay: int = 6,
+    path: tuple[str, str] | None = None,
+    router: Agent | None = None,
+) -> tuple[Agent, Agent]:
+    """A router and an endpoint that knows no other, the tunnel up.
+
+    `path` is the endpoint's address and the router's, where it is not their own link.
+    """
+    near, far = path or (UNDERLAY6 if underlay == 6 else UNDERLAY4)["router_a"]
+    router = router or world.router("router_a")
     endpoint = world.endpoint(
         routers=[{"router_id": "router_a", "external_ip": far, "bind_address": near}]
     )

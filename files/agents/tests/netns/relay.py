@@ -1,10 +1,10 @@
 """A bad path as a process: `python -m tests.netns.relay LISTEN PORT TARGET LOSS REORDER SEED`.
 
 It stands in for the router at LISTEN and passes datagrams on to TARGET and back, both
-at PORT. From SIGUSR1 on it is bad: of each direction it drops the share LOSS, and holds back the share REORDER for
-one to five milliseconds; neighbours that are left change places as often. What stays
-together goes on as one train, so that whoever receives it finds gaps and wrong order
-inside what the kernel delivers as one.
+at PORT. From SIGUSR1 on it is bad: of each direction it drops the share LOSS, and holds
+back the share REORDER for one to five milliseconds; neighbours that are left change
+places as often. What stays together goes on as one train, so that whoever receives it
+finds gaps and wrong order inside what the kernel delivers as one.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def main(listen: str, port: str, target: str, loss: str, reorder: str, seed: str
     near, far = Side(listen), Side(target)
     near.socket.bind((listen, int(port)))
     far.peer = (target, int(port))
-    relay(near, far, float(loss), float(reorder), random.Random(seed))
+    relay(near, far, float(loss), float(reorder), random.Random(seed))  # noqa: S311 - chance that can be repeated
 
 
 if __name__ == "__main__":
