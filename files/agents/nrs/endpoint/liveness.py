@@ -112,6 +112,10 @@ class Liveness:
         self._enter(State.CONNECTING, now)
         self._restart_hello(now)
 
+    def moved(self) -> None:
+        """The tunnel leaves from another address: a probe is due at once, to tell the router."""
+        self._last_probe = -1e9
+
     def probe_answered(self, number: int, rtt: float, now: float) -> None:
         """A PROBE_ACK has arrived; answers may come late and out of order."""
         while self._outstanding and _not_after(self._outstanding[0][0], number):

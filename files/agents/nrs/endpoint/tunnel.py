@@ -69,14 +69,19 @@ class Tunnel:
         return self.router.router_id
 
     def connect(self, engine: Engine, links: Links) -> bool:
-        """Open the socket from the tunnel's own address and uplink; False if that can't be yet."""
-        if self._socket is not None:
+        """Open the socket from the tunnel's own address and uplink; False if that can't be yet.
+
+        Called now and then: a socket whose address was the kernel's choice is replaced
+        when that changes, and the sessions go on.
+        """
+        before = self._socket
+        if before is not None and not before.has_moved():
             return True
         remote = self.router.address
         local = self.router.bind_address
         try:
             device = links.interface_of(local) if local is not None else None
-            self._socket = UdpSocket(
+            opened = UdpSocket(
                 str(local) if local is not None else _any(remote),
                 0,
                 peer=(str(remote), self._port),
@@ -89,7 +94,16 @@ class Tunnel:
             self._unreachable = why
             return False
         self._unreachable = None
-        engine.add_socket(self._socket)
+        self._socket = opened
+        engine.add_socket(opened)
+        if before is not None:
+            for session in (self.session, self._previous):
+                if session is not None:
+                    session.move(engine.codec, opened)
+            engine.remove_socket(before)
+            before.close()
+            self.liveness.moved()
+            log.info("tunnel to %s leaves from %s now", self.router_id, opened.local_address[0])
         return True
 
     def disconnect(self, engine: Engine) -> None:

@@ -14,7 +14,7 @@ from nrs.config.pushed import Pushed
 from nrs.router.config import RoutingServerConfig
 from nrs.router.policy import RouterPolicy
 from nrs.system import forwarding, nftables
-from nrs.tunnel.engine import Engine
+from nrs.tunnel.engine import Engine, describe
 from nrs.tunnel.session import key_of
 from nrs.tunnel.udp_socket import UdpSocket
 
@@ -106,6 +106,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
                     "active": device.active and device.up(now),
                     "rtt_ms": None,
                     "since": device.since,
+                    "address": describe(device.current.path.peer or ()),
                     "tun_ipv4": str(device.claim.tun_ipv4),
                     "tun_ipv6": str(device.claim.tun_ipv6),
                     **key_of(device.current),

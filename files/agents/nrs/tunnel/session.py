@@ -30,6 +30,11 @@ class Session:
     last_data_received: float = -1e9
     last_data_sent: float = -1e9
 
+    def move(self, codec: Codec, socket: UdpSocket) -> None:
+        """Go on through `socket`, which is connected to the peer."""
+        self.socket = socket
+        self.path = codec.path(socket, None, None)
+
 
 def key_of(session: Session | None) -> dict[str, object]:
     """For status: the mode and epoch of the key that opened `session`, if there is one."""

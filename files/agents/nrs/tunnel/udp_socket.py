@@ -28,6 +28,7 @@ _SCOPE = struct.Struct("=I")
 _SOCKADDR4 = struct.Struct("!2sH4s8x")
 _SOCKADDR6 = struct.Struct("!2sHI16s4s")
 
+_WILDCARDS = frozenset({"::", "0.0.0.0"})
 _NO_OFFLOAD = frozenset({errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT})
 _TOO_LONG = frozenset({errno.EMSGSIZE, errno.EINVAL})
 
@@ -60,6 +61,7 @@ class UdpSocket:
             raise OSError(error.errno, error.strerror, f"UDP {address} port {port}") from None
         self._family = family
         self._connected = peer is not None
+        self._roams_to = peer if address in _WILDCARDS else None
         self.segmentation = True
         self.coalescing = self._enable_gro()
 
@@ -100,6 +102,21 @@ class UdpSocket:
     def local_address(self) -> tuple[Any, ...]:
         """Where it is bound."""
         return tuple(self._socket.getsockname())
+
+    def has_moved(self) -> bool:
+        """Whether its peer is now reached from another address than when it was connected.
+
+        The kernel chooses once; the socket is useless when that address is gone. Never
+        true where an address was given, nor while there is no way to the peer.
+        """
+        if self._roams_to is None:
+            return False
+        with socket.socket(self._family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as fresh:
+            try:
+                fresh.connect(self._roams_to)
+            except OSError:
+                return False
+            return bool(fresh.getsockname()[0] != self.local_address[0])
 
     @property
     def offloads(self) -> tuple[str, ...]:
