@@ -51,7 +51,9 @@ class Marks:
 
     def count(self) -> dict[int, int]:
         """Packets (a train is one) that came with each value."""
-        listing = self._world.exec("router_a", "nft", "-j", "list", "chain", "inet", "marks", "count")
+        listing = self._world.exec(
+            "router_a", "nft", "-j", "list", "chain", "inet", "marks", "count"
+        )
         rules = [r["rule"]["expr"] for r in json.loads(listing.stdout)["nftables"] if "rule" in r]
         found = [e["counter"]["packets"] for rule in rules for e in rule if "counter" in e]
         return dict(zip(NAMES, found, strict=True))
