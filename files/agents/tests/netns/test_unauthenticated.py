@@ -43,7 +43,7 @@ def junk(number: int) -> bytes:
     return header + os.urandom(40 + number % 1300)
 
 
-def test_a_flood_without_a_key_leaves_no_trace(world: World, codec: str) -> None:
+def test_a_flood_without_a_key_leaves_no_trace(world: World) -> None:
     router, _ = one_router(world)
     assert world.ping(BUSINESS[0])
     world.ip("endpoint", "-6", "route", "add", "local", STRANGERS, "dev", "lo")
