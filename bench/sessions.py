@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sessions", type=_sessions, default=10_000, help="default: 10000")
     parser.add_argument("--rounds", type=positive, default=3, help="default: 3")
     parser.add_argument(
-        "--train", type=_train, default=16, metavar="N", help="packets in a train; default: 16"
+        "--train", type=_train, default=40, metavar="N", help="packets in a train; default: 40"
     )
     parser.add_argument(
         "--seconds", type=positive, default=4, help="of each measurement of a rate; default: 4"

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,7 +10,7 @@
 #include <unistd.h>
 
 enum { LEVEL_UDP = 17, UDP_SEGMENT = 103, UDP_GRO = 104 };
-enum { LARGEST_FRAME = 65546, WRITABLE_WAIT_MS = 2 };
+enum { LARGEST_FRAME = 65546 };
 
 /* -- the TUN device */
 
@@ -88,14 +87,8 @@ static int send_once(const nrs_path *path, const uint8_t *data, uint32_t length,
     for (int attempt = 1;; attempt++) {
         if (sendmsg(path->fd, &m, 0) >= 0) return 0;
         if (errno == EINTR) continue;
-        if (attempt == 2) return errno;
-        if (errno == EAGAIN) {
-            struct pollfd writable = {path->fd, POLLOUT, 0};
-            if (poll(&writable, 1, WRITABLE_WAIT_MS) <= 0) return EAGAIN;
-        } else if (errno != ECONNREFUSED) {
-            /* ECONNREFUSED is an ICMP error of an earlier datagram: reported once, this one was not sent. */
-            return errno;
-        }
+        /* An ICMP error of an earlier datagram is reported once, and this one was not sent. */
+        if (errno != ECONNREFUSED || attempt == 2) return errno;
     }
 }
 
@@ -181,7 +174,7 @@ int nrs_receive(int fd, uint8_t *buffer, uint32_t capacity, nrs_train *t) {
     }
     t->index = 0;
     if (n >= 8) t->index = (uint32_t)buffer[4] << 24 | (uint32_t)buffer[5] << 16 | (uint32_t)buffer[6] << 8 | buffer[7];
-    return n > 0 ? 1 : -1;
+    return 1;
 }
 
 static void follow(nrs_path *path, const nrs_train *t) {

@@ -7,7 +7,7 @@
 A host needs no network: the archive holds the agents' wheel, everything that it runs on
 and pip. An archive that fits is left alone, so a control node that has one needs no
 network either. Prints one JSON object:
-{"changed", "version", "build", "archives": {"3.11-x86_64": PATH},
+{"changed", "version", "builds": {"3.11-x86_64": NAME}, "archives": {"3.11-x86_64": PATH},
 "without_codec": {"3.11-x86_64": WHY}}.
 """
 
@@ -67,9 +67,9 @@ def source_files(source: Path) -> list[Path]:
     )
 
 
-def digest(source: Path, files: list[Path], *, codec: bool) -> str:
-    """A short name for exactly these sources, built by exactly this program and tools."""
-    total = hashlib.sha256(Path(__file__).read_bytes() + bytes((codec,)))
+def digest(source: Path, files: list[Path]) -> str:
+    """A short name for exactly these sources, built by exactly this program."""
+    total = hashlib.sha256(Path(__file__).read_bytes())
     for path in files:
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         total.update(f"{path.relative_to(source)} {content}\n".encode())
@@ -160,20 +160,17 @@ def build_agents(
     return next(built.glob("*.whl"))
 
 
-def codec_lack(targets: list[str]) -> dict[str, str]:
-    """Why the hosts of a target have to do without the C codec.
+def codec_lack(target: str) -> str:
+    """Why the hosts of `target` have to do without the C codec; empty where they need not.
 
     It is one binary for every Python 3, but for one kind of processor.
     """
-    here = platform.machine()
-    lack = compiler_lack()
-    reasons: dict[str, str] = {}
-    for target in targets:
-        machine = target.partition("-")[2]
-        why = lack if machine == here else f"the hosts are {machine}, this control node is {here}"
-        if why:
-            reasons[target] = why
-    return reasons
+    machine, here = target.partition("-")[2], platform.machine()
+    if machine != here:
+        return f"the hosts are {machine}, this control node is {here}"
+    if platform.system() != "Linux":
+        return f"this control node runs {platform.system()}"
+    return compiler_lack()
 
 
 def pack(members: list[Path], archive: Path) -> None:
@@ -197,36 +194,71 @@ def prune(cache: Path, keep: str) -> None:
         shutil.rmtree(old)
 
 
-def run(source: Path, cache: Path, targets: list[str], *, dry_run: bool) -> dict[str, object]:
-    """Bring the archives for `targets` about. Raises BuildError, OSError."""
-    files = source_files(source)
-    without_codec = codec_lack(targets)
-    build = digest(source, files, codec=not without_codec)
-    archives = {target: cache / "builds" / build / f"{target}.tar" for target in targets}
-    absent = [target for target, archive in archives.items() if not archive.is_file()]
-    if absent and not dry_run:
+class Target:
+    """The archive for one kind of host: with the C codec, or why not."""
+
+    def __init__(self, name: str, directory: Path) -> None:
+        self._name = name
+        self._with_codec = directory / f"{name}.tar"
+        self._without = directory / f"{name}-python.tar"
+        # A failed build of the codec is not tried again with every run.
+        self._failed = directory / f"{name}.failed"
+        self.lack = "" if self._with_codec.is_file() else self._why_not()
+
+    def _why_not(self) -> str:
+        if self._failed.is_file():
+            return (
+                f"{self._failed.read_text(encoding='utf-8')} (to try again, remove {self._failed})"
+            )
+        return codec_lack(self._name)
+
+    @property
+    def archive(self) -> Path:
+        """Where it is, or is going to be."""
+        return self._without if self.lack else self._with_codec
+
+    def build(self, source: Path, files: list[Path], cache: Path) -> None:
+        """Make the archive. Raises BuildError, OSError."""
         lock = source / "requirements.lock"
-        for target in absent:
-            codec = target not in without_codec
-            wheels = download(lock, target, cache)
-            # cffi, which builds the codec, runs on this control node's Python.
-            tools = download(lock, own_target(), cache) if codec else wheels
-            with tempfile.TemporaryDirectory() as temporary:
-                agents = build_agents(source, files, tools, Path(temporary), codec=codec)
-                pack([agents, *sorted(wheels.glob("*.whl"))], archives[target])
-        prune(cache, build)
-    return {
-        "changed": bool(absent),
-        "version": version(source),
-        "build": build,
-        "archives": {target: str(archive) for target, archive in archives.items()},
-        "without_codec": without_codec,
-    }
+        wheels = download(lock, self._name, cache)
+        with tempfile.TemporaryDirectory() as temporary:
+            directory = Path(temporary)
+            if not self.lack:
+                try:
+                    # cffi, which builds the codec, runs on this control node's Python.
+                    tools = download(lock, own_target(), cache)
+                    agents = build_agents(source, files, tools, directory / "c", codec=True)
+                except BuildError as error:
+                    self.lack = f"it could not be built: {' '.join(str(error).split())[:300]}"
+                    self._failed.parent.mkdir(parents=True, exist_ok=True)
+                    self._failed.write_text(self.lack, encoding="utf-8")
+            if self.lack:
+                agents = build_agents(source, files, wheels, directory / "python", codec=False)
+            pack([agents, *sorted(wheels.glob("*.whl"))], self.archive)
 
 
 def own_target() -> str:
     """What this control node is, named as targets are."""
     return f"{sys.version_info[0]}.{sys.version_info[1]}-{platform.machine()}"
+
+
+def run(source: Path, cache: Path, names: list[str], *, dry_run: bool) -> dict[str, object]:
+    """Bring the archives for the targets `names` about. Raises BuildError, OSError."""
+    files = source_files(source)
+    build = digest(source, files)
+    targets = {name: Target(name, cache / "builds" / build) for name in names}
+    absent = [target for target in targets.values() if not target.archive.is_file()]
+    if absent and not dry_run:
+        for target in absent:
+            target.build(source, files, cache)
+        prune(cache, build)
+    return {
+        "changed": bool(absent),
+        "version": version(source),
+        "builds": {n: f"{build}-python" if t.lack else build for n, t in targets.items()},
+        "archives": {name: str(target.archive) for name, target in targets.items()},
+        "without_codec": {name: target.lack for name, target in targets.items() if target.lack},
+    }
 
 
 def main() -> int:

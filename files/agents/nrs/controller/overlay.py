@@ -14,6 +14,7 @@ _SECRETS = frozenset(
         for ending in ("", "_file")
     }
 )
+_KEY_CHOICE = frozenset({"key_modes", "key_epoch"})
 _IDENTITY = frozenset({"config.server.server_id", "config.endpoint.endpoint_id"})
 
 
@@ -34,6 +35,8 @@ def check(config: Mapping[str, Any]) -> None:
     for field, key in _keys(config, "config"):
         if key.lower() in _SECRETS:
             raise OverlayRefused("secrets are not pushed; they belong in a file on the host", field)
+        if key.lower() in _KEY_CHOICE:
+            raise OverlayRefused("which keys are accepted is said in a file on the host", field)
         if field in _IDENTITY:
             raise OverlayRefused("a device's identity cannot be changed by a push", field)
 

@@ -77,6 +77,8 @@ class Tunnel(KeyedSection):
     def _resolve_previous(self) -> Self:
         if self.previous_psk is not None or self.previous_psk_file is not None:
             _, self._previous = self._one_of("previous_psk", "previous_psk_file")
+            if self._previous == self.key:
+                raise ValueError("previous_psk is the same key as psk: nothing has been changed")
         return self
 
     @property

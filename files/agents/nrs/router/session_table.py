@@ -8,7 +8,6 @@ and a pending session becomes current with its first authentic datagram. Pure.
 from __future__ import annotations
 
 import ipaddress
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -55,7 +54,7 @@ class SessionTable:
     """All devices of a routing server."""
 
     def __init__(self) -> None:
-        self._devices: OrderedDict[Claim, Device] = OrderedDict()
+        self._devices: dict[Claim, Device] = {}
         self._by_address: dict[bytes, Session] = {}
         self._by_prefix: dict[IPNetwork, Session] = {}
         self._by_session: dict[Session, Device] = {}

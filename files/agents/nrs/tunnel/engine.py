@@ -25,7 +25,8 @@ from nrs.tunnel.wire import Type
 
 log = logging.getLogger(__name__)
 
-_READS_A_TURN = 64
+_TURN_S = 0.003
+"""How long one device or socket may keep the others and the timers waiting."""
 _COMPLAINT_INTERVAL_S = 1.0
 _HANDSHAKE_TYPES = frozenset({Type.HELLO, Type.HELLO_ACK})
 _TYPES = {int(kind): kind for kind in Type}
@@ -133,12 +134,13 @@ class Engine:
 
     def _read_tun(self) -> None:
         frames, fd = self._frames, self.tun.fd
-        for _ in range(_READS_A_TURN):
-            more = frames.read(fd)
-            if frames.count:
-                self._route()
-            if not more:
+        until = self._loop.now + _TURN_S
+        while frames.read(fd):
+            self._route()
+            if self._loop.clock() > until:
                 return
+        if frames.count:
+            self._route()
 
     def _route(self) -> None:
         """Send runs of frames for the same session together; a flow is looked up once."""
@@ -167,12 +169,12 @@ class Engine:
 
     def _read_udp(self, socket: UdpSocket) -> None:
         intake = self._intake
-        for _ in range(_READS_A_TURN):
-            received = intake.receive(socket)
-            if not received:
-                return
+        until = self._loop.now + _TURN_S
+        while received := intake.receive(socket):
             if received > 0:
                 self._deliver(intake, socket)
+            if self._loop.clock() > until:
+                return
 
     def _deliver(self, intake: Intake, socket: UdpSocket) -> None:
         """Open the datagrams of a train, usually all of one session."""

@@ -90,12 +90,12 @@ class PacketLoop:
             if reader is not None:
                 reader()
         if events:
-            now = self.now = self.clock()
-            self.longest_turn_s = max(self.longest_turn_s, now - began)
+            self.now = self.clock()
         while self._timers and self._timers[0][0] <= self.now:
             callback = heapq.heappop(self._timers)[2].callback
             if callback is not None:
                 callback()
+        self.longest_turn_s = max(self.longest_turn_s, self.clock() - began)
 
     def _wait(self) -> float:
         while self._timers and self._timers[0][2].callback is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import select
 import socket
 import struct
 from contextlib import suppress
@@ -17,9 +16,10 @@ _IP_MTU_DISCOVER = 10
 _IP_RECVTOS = 13
 _IPV6_MTU_DISCOVER = 23
 _PMTUDISC_DONT = 0
-_BUFFER_BYTES = 26_214_400
+_RECEIVE_BYTES = 26_214_400
+_SEND_BYTES = 4 << 20
+"""Enough for a burst; what waits in it waits before the probes too."""
 _ANCILLARY_BYTES = 128
-_WRITABLE_WAIT_MS = 2
 _U16 = struct.Struct("=H")
 _I32 = struct.Struct("=i")
 _ANY_INTERFACE = bytes(4)
@@ -68,14 +68,14 @@ class UdpSocket:
     def _configure(self, family: int, device: str | None) -> None:
         sock = self._socket
         sock.setblocking(False)
-        for option, plain in (
-            (_SO_RCVBUFFORCE, socket.SO_RCVBUF),
-            (_SO_SNDBUFFORCE, socket.SO_SNDBUF),
+        for option, plain, size in (
+            (_SO_RCVBUFFORCE, socket.SO_RCVBUF, _RECEIVE_BYTES),
+            (_SO_SNDBUFFORCE, socket.SO_SNDBUF, _SEND_BYTES),
         ):
             try:
-                sock.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
+                sock.setsockopt(socket.SOL_SOCKET, option, size)
             except PermissionError:
-                sock.setsockopt(socket.SOL_SOCKET, plain, _BUFFER_BYTES)
+                sock.setsockopt(socket.SOL_SOCKET, plain, size)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
@@ -141,7 +141,7 @@ class UdpSocket:
                 if kind == socket.IPV6_PKTINFO:
                     local = data[:16] + _ANY_INTERFACE
                 elif kind == socket.IPV6_TCLASS:
-                    ecn = data[0] & 3
+                    ecn = _I32.unpack_from(data)[0] & 3
             elif level == socket.IPPROTO_IP and kind == socket.IP_TOS:
                 ecn = data[0] & 3
         return length, each, ecn, peer, local
@@ -217,8 +217,7 @@ class UdpSocket:
             try:
                 self._socket.sendmsg([data], ancillary, *destination)
             except BlockingIOError:
-                if attempt == 2 or not self._wait_writable():
-                    return False
+                return False
             except ConnectionRefusedError:
                 # An ICMP error of an earlier datagram: reported once, this one was not sent.
                 if attempt == 2:
@@ -232,11 +231,6 @@ class UdpSocket:
         if self.sends_ipv4(peer):
             return socket.IPPROTO_IP, socket.IP_TOS, _I32.pack(ecn)
         return socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _I32.pack(ecn)
-
-    def _wait_writable(self) -> bool:
-        poller = select.poll()
-        poller.register(self._socket, select.POLLOUT)
-        return bool(poller.poll(_WRITABLE_WAIT_MS))
 
     def close(self) -> None:
         """Close it."""

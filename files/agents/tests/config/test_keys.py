@@ -57,6 +57,7 @@ def test_the_previous_key_is_of_the_epoch_before(tmp_path: Path, epoch: int, bef
         ("key_modes: []", r"tunnel\.key_modes: .*at least 1"),
         ("key_modes: [devise]", r"key_modes\[0\]: found 'devise': .*'shared' or 'device'"),
         ("key_modes: device", r"tunnel\.key_modes: found 'device'"),
+        (f'previous_psk: "{PSK}"', "tunnel: previous_psk is the same key as psk"),
         ("previous_psk: CHANGE_ME", "tunnel: previous_psk is a placeholder"),
         (f"previous_psk: {NUMBER}", r"tunnel\.previous_psk: .*valid string"),
         ("previous_psk_file: /no/such", "previous_psk_file: cannot read /no/such: No such file"),

@@ -22,13 +22,15 @@ from nrs.controller.overlay import OverlayRefused, canonical, check
         ({"api": {"token_file": None}}, "config.api.token_file"),
         ({"security": {"default_psk": "x"}}, "config.security.default_psk"),
         ({"psk": "x"}, "config.psk"),
+        ({"tunnel": {"key_modes": ["shared"]}}, "config.tunnel.key_modes"),
+        ({"tunnel": {"key_epoch": 9}}, "config.tunnel.key_epoch"),
         ({"tunnel": {"PSK": "x"}}, "config.tunnel.PSK"),
         ({"a": [{}, {"b": [{"psk": 1}]}]}, "config.a.1.b.0.psk"),
         ({"server": {"server_id": "router_2"}}, "config.server.server_id"),
         ({"endpoint": {"name": "ok", "endpoint_id": "e"}}, "config.endpoint.endpoint_id"),
     ],
 )
-def test_secrets_and_identity_are_refused_with_their_path(
+def test_secrets_keys_and_identity_are_refused_with_their_path(
     config: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(OverlayRefused) as refused:

@@ -407,6 +407,10 @@ def test_a_router_drops_what_the_vectors_say_it_drops(router: Router) -> None:
     assert device.current is not None
 
 
+def test_an_empty_datagram_is_counted(router: Router) -> None:
+    assert router.receive(b"") == ["malformed"]
+
+
 def test_a_replayed_hello_does_not_displace_the_session(router: Router) -> None:
     router.connect()
     (device,) = router.policy.table

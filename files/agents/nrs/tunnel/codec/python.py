@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hmac
 import os
 import struct
@@ -53,6 +54,7 @@ _MORE_FRAGMENTS = 0x20
 _FIN_PSH = 0x09
 _CWR = 0x80
 _CE = 3
+_NO_ROOM = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM})
 _VNET = virtio.HEADER_BYTES
 _HEADER = wire.HEADER_BYTES
 _TAG = wire.TAG_BYTES
@@ -155,8 +157,6 @@ class PythonIntake:
         except BlockingIOError:
             return 0
         except OSError:
-            return -1
-        if not length:
             return -1
         self.peer = peer or ()
         self.length = length
@@ -552,10 +552,11 @@ class PythonInbox:
         for frame in self._frames:
             try:
                 writev(fd, frame)
-            except BlockingIOError:
-                full += 1
-            except OSError:
-                refused += 1
+            except OSError as error:
+                if error.errno in _NO_ROOM:
+                    full += 1
+                else:
+                    refused += 1
         self._frames = []
         return full, refused
 
