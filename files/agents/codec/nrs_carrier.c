@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 enum { LEVEL_UDP = 17, UDP_SEGMENT = 103, UDP_GRO = 104 };
-enum { LARGEST_FRAME = 65546 };
+enum { LARGEST_FRAME = 65546, MOST_TRAINS = 16 };
 
 /* -- the TUN device */
 
@@ -191,9 +191,9 @@ static void follow(nrs_path *path, const nrs_train *t) {
     path->ipv4 = six.sin6_family == AF_INET || !memcmp(&six.sin6_addr, mapped, sizeof mapped);
 }
 
-int nrs_carry_in(nrs_opener *opener, nrs_path *path, const uint8_t *buffer, const nrs_train *train,
-                 uint32_t start, int udp_offload, uint8_t *out, uint32_t capacity, int tun,
-                 nrs_opened *o, nrs_totals *t) {
+static uint32_t carry_train(nrs_opener *opener, nrs_path *path, const uint8_t *buffer, const nrs_train *train,
+                            uint32_t start, int udp_offload, uint8_t *out, uint32_t capacity, int tun,
+                            nrs_opened *o, nrs_totals *t) {
     uint32_t full, refused;
     memset(o, 0, sizeof *o);
     nrs_open(opener, buffer, train->length, train->each, start, train->ecn, udp_offload, out, capacity, o);
@@ -205,6 +205,23 @@ int nrs_carry_in(nrs_opener *opener, nrs_path *path, const uint8_t *buffer, cons
     t->full += full;
     t->refused += refused;
     for (int i = 1; i < NRS_DROPS; i++) t->drops[i] += o->drops[i];
-    return (int)(o->stop | (o->authentic ? NRS_AUTHENTIC : 0u) | (o->data ? NRS_CARRIED_DATA : 0u) |
-                 (o->drops[NRS_DROP_TAG] ? NRS_BAD_TAG : 0u));
+    return (o->authentic ? NRS_AUTHENTIC : 0u) | (o->data ? NRS_CARRIED_DATA : 0u) |
+           (o->drops[NRS_DROP_TAG] ? NRS_BAD_TAG : 0u);
+}
+
+int nrs_carry_in(nrs_opener *opener, nrs_path *path, int fd, uint8_t *buffer, uint32_t size, nrs_train *train,
+                 uint32_t start, int udp_offload, uint8_t *out, uint32_t capacity, int tun, nrs_opened *o,
+                 nrs_totals *t) {
+    uint32_t bits = 0;
+    for (int trains = 1;; trains++, start = 0) {
+        bits |= carry_train(opener, path, buffer, train, start, udp_offload, out, capacity, tun, o, t);
+        if (o->stop != NRS_TRAIN_DONE || fd < 0 || trains == MOST_TRAINS) break;
+        int received = nrs_receive(fd, buffer, size, train);
+        if (received < 0) break;
+        if (!received || train->index != nrs_opener_index(opener)) {
+            bits |= received ? NRS_WAITING : NRS_DRAINED;
+            break;
+        }
+    }
+    return (int)(o->stop | bits);
 }

@@ -36,7 +36,9 @@ enum nrs_carried {
     NRS_STOP_MASK = 3,     /* an nrs_stop */
     NRS_AUTHENTIC = 4,     /* at least one datagram was */
     NRS_CARRIED_DATA = 8,  /* at least one carried packets */
-    NRS_BAD_TAG = 16
+    NRS_BAD_TAG = 16,
+    NRS_WAITING = 32,      /* the buffer holds the next train */
+    NRS_DRAINED = 64       /* there was none */
 };
 
 /* Read frames until there are none (0), or until the arena is full or NRS_MOST_FRAMES
@@ -57,10 +59,11 @@ void nrs_carry_out(nrs_sealer *sealer, nrs_path *path, const uint8_t *arena, con
 /* 1: a train was received; 0: nothing is there; -1: an error of an earlier datagram. */
 int nrs_receive(int fd, uint8_t *buffer, uint32_t capacity, nrs_train *train);
 /* Open a train from byte `start` on, write the frames to the TUN device, and let the
-   path follow the newest authentic datagram; bits of nrs_carried. `opened` says where
-   it stopped. */
-int nrs_carry_in(nrs_opener *opener, nrs_path *path, const uint8_t *buffer, const nrs_train *train,
-                 uint32_t start, int udp_offload, uint8_t *out, uint32_t capacity, int tun,
-                 nrs_opened *opened, nrs_totals *totals);
+   path follow the newest authentic datagram; then the next trains of socket `fd`, where
+   that is not negative, as long as they are the session's, a few at most. Bits of nrs_carried; `opened` says where
+   the last train stopped. */
+int nrs_carry_in(nrs_opener *opener, nrs_path *path, int fd, uint8_t *buffer, uint32_t size,
+                 nrs_train *train, uint32_t start, int udp_offload, uint8_t *out, uint32_t capacity,
+                 int tun, nrs_opened *opened, nrs_totals *totals);
 
 #endif

@@ -427,6 +427,7 @@ int nrs_opener_own(nrs_opener *o, uint32_t family, const uint8_t *address, uint3
     return 1;
 }
 
+uint32_t nrs_opener_index(const nrs_opener *o) { return o->index; }
 uint64_t nrs_opener_highest(const nrs_opener *o, uint32_t lane) { return o->windows[lane].highest; }
 uint64_t nrs_opener_received(const nrs_opener *o, uint32_t lane) { return o->windows[lane].received; }
 

@@ -68,6 +68,7 @@ nrs_opener *nrs_opener_new(const uint8_t key[32], uint32_t index, uint32_t lanes
 void nrs_opener_free(nrs_opener *opener);
 /* 0 when there is no room; `family` is 4 or 6, `address` holds 4 or 16 bytes. */
 int nrs_opener_own(nrs_opener *opener, uint32_t family, const uint8_t *address, uint32_t prefix);
+uint32_t nrs_opener_index(const nrs_opener *opener);
 uint64_t nrs_opener_highest(const nrs_opener *opener, uint32_t lane);
 uint64_t nrs_opener_received(const nrs_opener *opener, uint32_t lane);
 /* Verify one datagram and record it; the drop reason. */

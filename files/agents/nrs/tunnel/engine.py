@@ -11,7 +11,9 @@ from nrs.tunnel.codec.interface import (
     AUTHENTIC,
     BAD_TAG,
     DATA,
+    DRAINED,
     STOP_MASK,
+    WAITING,
     Codec,
     Intake,
     Stop,
@@ -170,14 +172,20 @@ class Engine:
     def _read_udp(self, socket: UdpSocket) -> None:
         intake = self._intake
         until = self._loop.now + _TURN_S
-        while received := intake.receive(socket):
-            if received > 0:
-                self._deliver(intake, socket)
-            if self._loop.clock() > until:
+        received = intake.receive(socket)
+        while received:
+            more = self._loop.clock() < until
+            state = self._deliver(intake, socket, more) if received > 0 else 0
+            if state & DRAINED or not more:
                 return
+            received = 1 if state & WAITING else intake.receive(socket)
 
-    def _deliver(self, intake: Intake, socket: UdpSocket) -> None:
-        """Open the datagrams of a train, usually all of one session."""
+    def _deliver(self, intake: Intake, socket: UdpSocket, more: bool) -> int:
+        """Open the datagrams of a train, usually all of one session; WAITING, DRAINED or 0.
+
+        `more`: whether the trains after it may be received too.
+        """
+        follow = socket if more else None
         inbox, fd = self._inbox, self.tun.fd
         start, index = 0, intake.index
         while True:
@@ -186,25 +194,23 @@ class Engine:
                 self._stray(intake, start, socket)
                 start += intake.each
             else:
-                result = inbox.carry(session.opener, session.path, intake, start, fd)
+                result = inbox.carry(session.opener, session.path, follow, intake, start, fd)
                 if result & AUTHENTIC:
                     self._heard(session, result)
                 if result & BAD_TAG:
                     self._complain(intake.peer)
                 stop = result & STOP_MASK
                 if stop == Stop.DONE:
-                    return
-                at = inbox.at
+                    return result
+                start = inbox.at
                 if stop == Stop.CONTROL:
-                    self._control(session, intake.datagram(at)[: inbox.size])
-                    start = at + intake.each
-                elif at > start:
-                    start = at
-                else:
-                    self._stray(intake, start, socket)
+                    self._control(session, intake.datagram(start)[: inbox.size])
+                    start += intake.each
+                elif intake.index_at(start) == index:
+                    self._stray(intake, start, socket)  # a handshake that names the session
                     start += intake.each
             if start >= intake.length:
-                return
+                return 0
             index = intake.index_at(start)
 
     def _heard(self, session: Session, result: int) -> None:

@@ -59,6 +59,7 @@ class UdpSocket:
         except OSError as error:
             self._socket.close()
             raise OSError(error.errno, error.strerror, f"UDP {address} port {port}") from None
+        self.fd = self._socket.fileno()
         self._family = family
         self._connected = peer is not None
         self._roams_to = peer if address in _WILDCARDS else None

@@ -155,7 +155,7 @@ class CIntake:
         self.train: Any = ffi.new("nrs_train *")
 
     def receive(self, socket: UdpSocket) -> int:
-        return int(lib.nrs_receive(socket.fileno(), self.buffer, INTAKE_BYTES, self.train))
+        return int(lib.nrs_receive(socket.fd, self.buffer, INTAKE_BYTES, self.train))
 
     @property
     def index(self) -> int:
@@ -308,12 +308,22 @@ class CInbox:
             drops=(drops[1], drops[2], drops[3], drops[4]),
         )
 
-    def carry(self, opener: COpener, path: CPath, intake: CIntake, start: int, fd: int) -> int:
+    def carry(
+        self,
+        opener: COpener,
+        path: CPath,
+        socket: UdpSocket | None,
+        intake: CIntake,
+        start: int,
+        fd: int,
+    ) -> int:
         return int(
             lib.nrs_carry_in(
                 opener.handle,
                 path.handle,
+                -1 if socket is None else socket.fd,
                 intake.buffer,
+                INTAKE_BYTES,
                 intake.train,
                 start,
                 self._udp_offload,

@@ -106,6 +106,10 @@ AUTHENTIC = 4
 DATA = 8
 """At least one carried packets."""
 BAD_TAG = 16
+WAITING = 32
+"""The Intake holds the next train already."""
+DRAINED = 64
+"""The socket has nothing more."""
 
 
 @dataclass
@@ -240,11 +244,20 @@ class Inbox(Protocol):
     size: int
     """Bytes of the control datagram there."""
 
-    def carry(self, opener: Opener, path: Path, intake: Intake, start: int, fd: int) -> int:
+    def carry(
+        self,
+        opener: Opener,
+        path: Path,
+        socket: UdpSocket | None,
+        intake: Intake,
+        start: int,
+        fd: int,
+    ) -> int:
         """Open a train from byte `start` on and write its frames to the TUN device `fd`.
 
-        The path follows the newest authentic datagram. The result is a `Stop` and the
-        bits AUTHENTIC, DATA and BAD_TAG.
+        The path follows the newest authentic datagram. The next trains of `socket`, where it
+        is given, may be carried too, as long as they are the session's. The result is the
+        last train's `Stop` and the bits AUTHENTIC, DATA, BAD_TAG, WAITING and DRAINED.
         """
 
     @property

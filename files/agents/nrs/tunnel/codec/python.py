@@ -517,7 +517,13 @@ class PythonInbox:
         return [b"".join(frame) for frame in self._frames]
 
     def carry(
-        self, opener: PythonOpener, path: PythonPath, intake: PythonIntake, start: int, fd: int
+        self,
+        opener: PythonOpener,
+        path: PythonPath,
+        _: UdpSocket | None,
+        intake: PythonIntake,
+        start: int,
+        fd: int,
     ) -> int:
         opened = self.open(opener, intake.train, intake.each, start, intake.ecn)
         totals = self.totals
