@@ -588,23 +588,91 @@ static int open_packet(nrs_opener *o, const uint8_t *packet, uint32_t length, ui
     return NRS_OK;
 }
 
+/* Small UDP packets of one flow that follow each other, joined into one super-packet as
+   the kernel's own GRO does: the last frame of the out buffer grows. */
+struct joined {
+    uint8_t *frame;
+    const uint8_t *original;
+    uint32_t head, gso, count, payload;
+    int closed;
+};
+
+/* The length of the headers of a whole UDP packet without options; 0 for any other. */
+static uint32_t plain_udp(const uint8_t *p, uint32_t size) {
+    uint32_t head;
+    if (size >= 28 && p[0] == 0x45) {
+        if (get16(p + 2) != size || (get16(p + 6) & 0x3fff) || p[9] != UDP) return 0;
+        head = 28;
+    } else if (size >= 48 && p[0] >> 4 == 6) {
+        if (get16(p + 4) != size - 40 || p[6] != UDP) return 0;
+        head = 48;
+    } else {
+        return 0;
+    }
+    return size > head && get16(p + head - 4) == size - head + 8 ? head : 0;
+}
+
+/* Whether a packet is the next one: equal but for lengths, checksums and the next IP id. */
+static int continues(const struct joined *j, const uint8_t *p, uint32_t head, uint32_t payload) {
+    const uint8_t *q = j->original;
+    if (!j->count || j->closed || head != j->head || payload > j->gso || j->count == MOST_SEGMENTS) return 0;
+    if (head == 28)
+        return !memcmp(p, q, 2) && get16(p + 4) == ((get16(q + 4) + j->count) & 0xffff) &&
+               !memcmp(p + 6, q + 6, 4) && !memcmp(p + 12, q + 12, 12);
+    return !memcmp(p, q, 4) && !memcmp(p + 6, q + 6, 38);
+}
+
+static void join_end(struct joined *j) {
+    uint32_t count = j->count;
+    j->count = 0;
+    if (count < 2) return;
+    uint32_t length = rebuild(j->frame, j->head, j->payload, 0, j->gso, count, 1);
+    memcpy(j->frame - 4, &length, 4);
+}
+
 /* The first reason to leave something out: one datagram counts as one drop. */
-static int open_batch(nrs_opener *o, const uint8_t *body, uint32_t length, uint32_t ecn, uint8_t *out, nrs_opened *r) {
+static int open_batch(nrs_opener *o, const uint8_t *body, uint32_t length, uint32_t ecn, int udp_offload,
+                      uint8_t *out, nrs_opened *r) {
+    struct joined j = {0};
     uint32_t at = 0;
     int first = NRS_OK;
     while (at < length) {
         uint32_t entry = at + 2 <= length ? get16(body + at) : 0, size = entry & 0x7fff, start = 0, offset = 0;
         at += 2;
-        if (!size || size > length - at) return first ? first : NRS_DROP_MALFORMED;
-        uint32_t partial = entry >> 15;
+        if (!size || size > length - at) {
+            join_end(&j);
+            return first ? first : NRS_DROP_MALFORMED;
+        }
+        uint32_t partial = entry >> 15, head = udp_offload && partial ? plain_udp(body + at, size) : 0;
+        if (head && continues(&j, body + at, head, size - head)) {
+            memcpy(out + r->used, body + at + head, size - head);
+            r->used += size - head;
+            r->packets++;
+            r->bytes += size;
+            j.payload += size - head;
+            j.closed = size - head < j.gso;
+            j.count++;
+            at += size;
+            continue;
+        }
+        join_end(&j);
         if (partial && ip_version(body + at, size)) {
             offset = checksum_offset(transport(body + at, size, &start));
             partial = offset != 0;
         }
         int drop = open_packet(o, body + at, size, partial, start, offset, ecn, out, r);
         if (!first) first = drop;
+        if (head && !drop) {
+            j.frame = out + r->used - NRS_VNET - size;
+            j.original = body + at;
+            j.head = head;
+            j.gso = j.payload = size - head;
+            j.count = 1;
+            j.closed = 0;
+        }
         at += size;
     }
+    join_end(&j);
     return first;
 }
 
@@ -651,7 +719,7 @@ void nrs_open(nrs_opener *o, const uint8_t *train, uint32_t length, uint32_t eac
         } else {
             run_flush(&run, udp_offload, out, r);
             if (d[0] == BATCH)
-                drop = open_batch(o, p, body, ecn, out, r);
+                drop = open_batch(o, p, body, ecn, udp_offload, out, r);
             else
                 drop = open_packet(o, p, body, d[1] & PARTIAL, get16(d + 16), get16(d + 18), ecn, out, r);
         }

@@ -396,6 +396,72 @@ def test_a_batch(codec: Codec, packets: list[tuple[int, bool, bool]]) -> None:
     assert receiver.packet_count == len(expected)
 
 
+def small(number: int, payload: bytes, *, six: bool = False, **fields: Any) -> bytes:
+    """One packet of a row that an application sends."""
+    whole = SuperPacket(
+        UDP, payload, len(payload), **(V6 if six else {}), identity=0xFFFE + number, **fields
+    )
+    return whole._build(0, payload, 0, partial=True)
+
+
+def frames_of_a_batch(codec: Codec, packets: list[bytes], **options: Any) -> list[bytes]:
+    """What is written for a BATCH of packets with partial checksums; they arrive as they were."""
+    receiver = Receiver(codec, **options)
+    body = b"".join(batch_entry(packet, True) for packet in packets)
+    assert receiver.one(authentic(Type.BATCH, body)) is None
+    assert receiver.packet_count == len(packets)
+    frames = receiver.frames()
+    arrived = [packet for frame in frames for packet in sent_by_kernel(frame)]
+    complete = [
+        sent_by_kernel(partial(packet, 40 if packet[0] >> 4 == 6 else (packet[0] & 15) * 4, 6))[0]
+        for packet in packets
+    ]
+    assert arrived == complete
+    return frames
+
+
+@pytest.mark.parametrize("six", [False, True])
+def test_a_row_of_small_udp_packets_is_one_frame(codec: Codec, six: bool) -> None:
+    packets = [small(n, noise(20, n), six=six) for n in range(4)]
+    assert len(frames_of_a_batch(codec, packets)) == 1
+    assert len(frames_of_a_batch(codec, [*packets[:3], small(3, b"short", six=six)])) == 1
+    assert len(frames_of_a_batch(codec, packets, udp_offload=False)) == 4
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        small(2, noise(21)),  # longer
+        small(3, noise(20)),  # another IP id: one is missing
+        small(2, noise(20), sport=1),
+        small(2, noise(20), destination="198.51.100.11"),
+        small(2, noise(20), ip_extra=b"\x01" * 4),
+        small(2, noise(20), six=True),
+        bytes((0x45, 4)) + small(2, noise(20))[2:],  # DSCP
+        small(2, noise(20))[:6] + b"\0\0" + small(2, noise(20))[8:],  # may be fragmented
+        small(2, noise(20))[:8] + b"\x3f" + small(2, noise(20))[9:],  # TTL
+    ],
+    ids=["longer", "id", "port", "address", "options", "family", "dscp", "df", "ttl"],
+)
+def test_what_the_kernel_would_not_coalesce_stays_apart(codec: Codec, other: bytes) -> None:
+    packets = [small(0, noise(20)), small(1, noise(20)), other, small(9, noise(20))]
+    receiver = Receiver(codec)
+    body = b"".join(batch_entry(packet, True) for packet in packets)
+    assert receiver.one(authentic(Type.BATCH, body)) is None
+    frames = receiver.frames()
+    assert len(frames) == 3
+    assert frames[1][VNET.size :] == other
+
+
+def test_nothing_is_joined_to_a_shorter_packet_or_a_complete_checksum(codec: Codec) -> None:
+    packets = [small(0, noise(20)), small(1, b"short"), small(2, noise(20))]
+    assert len(frames_of_a_batch(codec, packets)) == 2
+    receiver = Receiver(codec)
+    body = b"".join(batch_entry(packet, number != 1) for number, packet in enumerate(packets))
+    assert receiver.one(authentic(Type.BATCH, body)) is None
+    assert len(receiver.frames()) == 3
+
+
 SPOOFED = udp_packet(b"spoofed", source="10.10.100.2")
 
 

@@ -98,6 +98,31 @@ def super_frames(draw: st.DrawFn) -> bytes:
     return VNET.pack(1, kind, 0, gso, start, 16 if protocol == 6 else 6) + inner
 
 
+@st.composite
+def bursts(draw: st.DrawFn) -> bytes:
+    """The body of a BATCH: packets that mostly go on where the one before ended."""
+    version, protocol = draw(versions), draw(st.sampled_from([17, 17, 17, 6]))
+    size, body = draw(st.integers(0, 40)), b""
+    for number in range(draw(st.integers(1, 12))):
+        odd = draw(st.integers(0, 9))
+        length = size if odd != 1 else draw(st.integers(0, 60))
+        inner = bytearray(
+            packet(
+                version if odd != 2 else 10 - version,
+                protocol if odd != 3 else 1,
+                bytes(length),
+                ttl=64 if odd != 4 else 63,
+                source=b"\x0a\x0a\x64\x02" if odd == 5 and version == 4 else None,
+            )
+        )
+        if inner[0] >> 4 == 4 and odd != 6:
+            inner[4:6] = number.to_bytes(2, "big")
+        if odd == 7:
+            inner[draw(st.integers(0, len(inner) - 1))] ^= 1 << draw(st.integers(0, 7))
+        body += (len(inner) | (odd != 8) << 15).to_bytes(2, "big") + bytes(inner)
+    return body
+
+
 frame_lists = st.lists(
     st.one_of(small_frames(), small_frames(), super_frames(), st.binary(max_size=60)),
     min_size=1,
@@ -340,6 +365,23 @@ def valid(kind: str) -> bytes:
     _, (datagram,), _ = sealed(CODECS[1], frames)
     assert datagram[0] == wire.first_byte(Type[kind])
     return datagram
+
+
+@settings(max_examples=400, deadline=None)
+@given(bursts(), st.booleans(), tos)
+def test_joining_small_packets(body: bytes, udp_offload: bool, ecn: int) -> None:
+    datagram = CODECS[1].sealer(KEY, INDEX).control(Type.BATCH, body)
+    outcome = [
+        opened(
+            codec.inbox(udp_offload=udp_offload),
+            codec.opener(KEY, INDEX, OWNED, Check.SOURCE),
+            datagram,
+            len(datagram),
+            ecn & 3,
+        )
+        for codec in CODECS
+    ]
+    assert outcome[0] == outcome[1]
 
 
 @pytest.mark.parametrize("kind", ["DATA", "SEGMENT", "BATCH", "PROBE", "BYE"])

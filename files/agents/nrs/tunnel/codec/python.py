@@ -54,6 +54,8 @@ _MORE_FRAGMENTS = 0x20
 _FIN_PSH = 0x09
 _CWR = 0x80
 _CE = 3
+_HEAD4, _HEAD6 = 28, 48
+"""Bytes of the headers of UDP over IPv4 and IPv6, without options."""
 _NO_ROOM = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM})
 _VNET = virtio.HEADER_BYTES
 _HEADER = wire.HEADER_BYTES
@@ -698,18 +700,30 @@ class PythonInbox:
     def _batch(self, opener: PythonOpener, body: memoryview) -> Reason | None:
         """The first reason to leave something out: one datagram counts as one drop."""
         first: Reason | None = None
+        joined = _Joined()
         offset, end = 0, len(body)
         while offset < end:
             entry = body[offset] << 8 | body[offset + 1] if offset + 2 <= end else 0
             offset += 2
             size = entry & ~_BATCH_PARTIAL
             if not size or offset + size > end:
-                return first or Reason.MALFORMED
+                first = first or Reason.MALFORMED
+                break
             packet = body[offset : offset + size]
             offset += size
-            fields = _partial_fields(packet) if entry & _BATCH_PARTIAL else None
-            reason = self._packet(opener, packet, fields)
+            partial = entry & _BATCH_PARTIAL
+            head = _plain_udp(packet) if partial and self._udp_offload else 0
+            if head and joined.continues(packet, head):
+                joined.payloads.append(packet[head:])
+                self._packets += 1
+                self._bytes += size
+                continue
+            joined.end(self._frames)
+            reason = self._packet(opener, packet, _partial_fields(packet) if partial else None)
             first = first or reason
+            if head and reason is None:
+                joined.begin(packet, head)
+        joined.end(self._frames)
         return first
 
     def _packet(
@@ -775,6 +789,68 @@ class PythonInbox:
                 self._frames.append(_frame(head, [payload], index, self._gso, False))
         else:
             self._frames.append(_frame(head, run, self._first, self._gso, self._ended))
+
+
+class _Joined:
+    """Small UDP packets of one flow that follow each other, as the kernel's own GRO joins them.
+
+    The frame of the first one is the newest of the inbox.
+    """
+
+    def __init__(self) -> None:
+        self.payloads: list[memoryview] = []
+        self._original: memoryview
+        self._head = self._gso = 0
+
+    def begin(self, packet: memoryview, head: int) -> None:
+        """A packet that the next ones may be joined to; `head` bytes are its headers."""
+        self._original, self._head, self._gso = packet, head, len(packet) - head
+        self.payloads = [packet[head:]]
+
+    def continues(self, packet: memoryview, head: int) -> bool:
+        """Whether a packet is the next one: equal but for lengths, checksums and the next IP id."""
+        payloads, first = self.payloads, self._original if self.payloads else packet
+        if (
+            not payloads
+            or len(payloads[-1]) < self._gso
+            or head != self._head
+            or len(packet) - head > self._gso
+            or len(payloads) == MOST_SEGMENTS
+        ):
+            return False
+        if head == _HEAD4:
+            identity = _U16.unpack_from(first, 4)[0] + len(payloads) & 0xFFFF
+            return (
+                packet[:2] == first[:2]
+                and _U16.unpack_from(packet, 4)[0] == identity
+                and packet[6:10] == first[6:10]
+                and packet[12:24] == first[12:24]
+            )
+        return packet[:4] == first[:4] and packet[6:44] == first[6:44]
+
+    def end(self, frames: list[list[bytes | bytearray | memoryview]]) -> None:
+        """Make one frame of them, in the place of the first one's."""
+        payloads, self.payloads = self.payloads, []
+        if len(payloads) > 1:
+            head = frames[-1][1][: self._head]  # with the ECN of the way
+            frames[-1] = _frame(head, payloads, 0, self._gso, True)
+
+
+def _plain_udp(packet: memoryview) -> int:
+    """The length of the headers of a whole UDP packet without options; 0 for any other."""
+    size = len(packet)
+    if size >= _HEAD4 and packet[0] == 0x45:
+        fragment = _U16.unpack_from(packet, 6)[0] & 0x3FFF
+        if _U16.unpack_from(packet, 2)[0] != size or fragment or packet[9] != UDP:
+            return 0
+        head = _HEAD4
+    elif size >= _HEAD6 and packet[0] >> 4 == 6:
+        if _U16.unpack_from(packet, 4)[0] != size - 40 or packet[6] != UDP:
+            return 0
+        head = _HEAD6
+    else:
+        return 0
+    return head if size > head and _U16.unpack_from(packet, head - 4)[0] == size - head + 8 else 0
 
 
 def _partial_fields(packet: memoryview) -> tuple[int, int] | None:
