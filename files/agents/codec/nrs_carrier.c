@@ -122,9 +122,12 @@ void nrs_carry_out(nrs_sealer *sealer, nrs_path *path, const uint8_t *arena, con
     while (first < end) {
         memset(s, 0, offsetof(nrs_sealed, sends));
         nrs_seal(sealer, arena, frames, first, end, out, capacity, s);
+        uint64_t before = t->full;
         for (uint32_t i = 0; i < s->count; i++) send_train(path, out, &s->sends[i], t);
-        t->packets += s->packets;
-        t->bytes += s->bytes;
+        /* Of what the socket had no room for, packets and bytes are left out by their share. */
+        uint64_t lost = t->full - before, of = s->datagrams ? s->datagrams : 1;
+        t->packets += s->packets - s->packets * lost / of;
+        t->bytes += s->bytes - s->bytes * lost / of;
         t->batches += s->batches;
         t->batched += s->batched;
         t->malformed += s->malformed;

@@ -114,7 +114,7 @@ DRAINED = 64
 
 @dataclass
 class Totals:
-    """What an Outbox or Inbox has carried since the start."""
+    """What an Outbox or Inbox has carried since the start; packets and bytes are inner ones."""
 
     datagrams: int = 0
     packets: int = 0

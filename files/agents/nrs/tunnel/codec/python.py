@@ -282,12 +282,15 @@ class PythonOutbox:
         while first < end:
             self.clear()
             sealed = self.seal(sealer, frames, first, end)
-            totals.packets += sealed.packets
-            totals.bytes += sealed.bytes
             totals.batches += sealed.batches
             totals.batched += sealed.batched
             totals.malformed += sealed.malformed
+            before = totals.full
             self._send_all(path)
+            # Of what the socket had no room for, packets and bytes are left out by their share.
+            lost, of = totals.full - before, sealed.datagrams or 1
+            totals.packets += sealed.packets - sealed.packets * lost // of
+            totals.bytes += sealed.bytes - sealed.bytes * lost // of
             if sealed.next == first:  # more than a whole buffer
                 totals.malformed += 1
                 first += 1

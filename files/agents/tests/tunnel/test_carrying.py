@@ -1,0 +1,67 @@
+"""What a codec counts as it sends and receives, with real sockets."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from nrs.tunnel.codec.interface import AUTHENTIC, DATA, STOP_MASK, Check, Codec, Stop
+from nrs.tunnel.udp_socket import UdpSocket
+from tests.tunnel.carrying import CODECS, INDEX, KEY, OWNED, plain
+from tests.tunnel.fakes import FakeTun
+from tests.tunnel.packets import TCP, SuperPacket, noise, udp_packet
+
+pytestmark = pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
+WHOLE = SuperPacket(TCP, noise(4000), 1000)
+FRAMES = [WHOLE.frame(), plain(udp_packet(b"one")), plain(udp_packet(b"two"))]
+INNER_BYTES = sum(map(len, WHOLE.expected())) + 2 * len(udp_packet(b"one"))
+
+
+@pytest.fixture
+def sockets() -> Iterator[tuple[UdpSocket, UdpSocket]]:
+    there = UdpSocket("127.0.0.1", 0)
+    here = UdpSocket("127.0.0.1", 0, peer=there.local_address[:2])
+    yield here, there
+    here.close()
+    there.close()
+
+
+def test_both_ends_count_the_same(codec: Codec, sockets: tuple[UdpSocket, UdpSocket]) -> None:
+    here, there = sockets
+    frames, outbox = codec.frames(), codec.outbox()
+    frames.load(FRAMES)
+    outbox.carry(codec.sealer(KEY, INDEX), codec.path(here, None, None), frames, 0, 3)
+    sent = outbox.totals
+    assert (sent.packets, sent.datagrams, sent.batches, sent.batched) == (6, 5, 1, 2)
+    assert sent.full == sent.malformed == 0
+
+    tun, intake, inbox = FakeTun(), codec.intake(), codec.inbox(udp_offload=True)
+    opener = codec.opener(KEY, INDEX, OWNED, Check.SOURCE)
+    path = codec.path(there, ("127.0.0.9", 9), None)
+    try:
+        while intake.receive(there) == 1:
+            result = inbox.carry(opener, path, None, intake, 0, tun.fd)
+            assert result == AUTHENTIC | DATA | Stop.DONE
+            assert result & STOP_MASK == Stop.DONE
+        received = inbox.totals
+        assert (received.packets, received.datagrams) == (sent.packets, sent.datagrams)
+        assert received.bytes == INNER_BYTES
+        assert len(tun.take()) == 3
+        assert path.peer == here.local_address
+    finally:
+        tun.close()
+
+
+def test_what_could_not_be_sent_is_counted_as_full_and_as_nothing_else(codec: Codec) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        here = UdpSocket("127.0.0.1", 0, peer=nobody.getsockname())
+    path = codec.path(here, None, None)
+    here.close()
+    frames, outbox = codec.frames(), codec.outbox()
+    frames.load(FRAMES)
+    outbox.carry(codec.sealer(KEY, INDEX), path, frames, 0, 3)
+    sent = outbox.totals
+    assert (sent.full, sent.datagrams, sent.packets, sent.bytes) == (5, 0, 0, 0)
