@@ -30,8 +30,10 @@ int nrs_read_frames(int fd, uint8_t *arena, uint32_t capacity, nrs_frames *f) {
     return 1;
 }
 
-uint32_t nrs_flow(const uint8_t *arena, const nrs_frames *f, uint32_t first, uint8_t address[16]) {
-    return nrs_group(arena, f, first) << 5 | nrs_destination(arena, f, first, address);
+uint32_t nrs_flow(const uint8_t *arena, const nrs_frames *f, uint32_t first, uint8_t key[NRS_FLOW_KEY]) {
+    uint32_t frames = nrs_group(arena, f, first), bytes = nrs_flow_key(arena, f, first, key), flags = 0;
+    if (bytes) flags = nrs_tcp_flags(arena, f, first, first + frames);
+    return frames << 16 | flags << 8 | bytes;
 }
 
 void nrs_write_frames(int fd, const uint8_t *out, uint32_t used, uint32_t *full, uint32_t *refused) {

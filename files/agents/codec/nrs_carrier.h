@@ -44,9 +44,9 @@ enum nrs_carried {
 /* Read frames until there are none (0), or until the arena is full or NRS_MOST_FRAMES
    are there (1); -errno where the device is broken. */
 int nrs_read_frames(int fd, uint8_t *arena, uint32_t capacity, nrs_frames *frames);
-/* The frames from `first` on that go together, as nrs_group, and where they go to, as
-   nrs_destination: frames << 5 | bytes of the address. */
-uint32_t nrs_flow(const uint8_t *arena, const nrs_frames *frames, uint32_t first, uint8_t address[16]);
+/* The frames from `first` on that go together, as nrs_group, their TCP flags, and the key
+   of their flow: frames << 16 | flags << 8 | bytes of the key. */
+uint32_t nrs_flow(const uint8_t *arena, const nrs_frames *frames, uint32_t first, uint8_t key[NRS_FLOW_KEY]);
 /* Write the frames of an out buffer; how many the device had no room for (`full`)
    and how many it refused. */
 void nrs_write_frames(int fd, const uint8_t *out, uint32_t used, uint32_t *full, uint32_t *refused);

@@ -10,7 +10,7 @@
 enum { DATA = 0x10, SEGMENT = 0x11, BATCH = 0x12, FIRST_CONTROL = 0x16, LAST_CONTROL = 0x19 };
 enum { HELLO = 0x14, HELLO_ACK = 0x15 };
 enum { PARTIAL = 1, LAST = 2 };
-enum { TCP = 6, UDP = 17 };
+enum { ICMP = 1, TCP = 6, UDP = 17, ICMPV6 = 58 };
 enum { GSO_TCP4 = 1, GSO_TCP6 = 4, GSO_UDP = 5, GSO_ECN = 0x80, NEEDS_CHECKSUM = 1 };
 enum { MORE_FRAGMENTS = 0x20, FIN_PSH = 0x09, CWR = 0x80, CE = 3 };
 enum { WINDOW = 8192, RING_BYTES = WINDOW / 8 + 8, MOST_SEGMENTS = 64, MOST_SEND = 65507, MOST_SLICES = 256 };
@@ -257,23 +257,44 @@ uint32_t nrs_group(const uint8_t *arena, const nrs_frames *f, uint32_t first) {
     return end - first;
 }
 
-uint32_t nrs_destination(const uint8_t *arena, const nrs_frames *f, uint32_t index, uint8_t address[16]) {
+static int unicast(const uint8_t *to, uint32_t version) {
+    if (version == 4) return to[0] && to[0] < 224 && !(to[0] == 169 && to[1] == 254);
+    return to[0] != 0xff && !(to[0] == 0xfe && (to[1] & 0xc0) == 0x80);
+}
+
+uint32_t nrs_flow_key(const uint8_t *arena, const nrs_frames *f, uint32_t index, uint8_t key[NRS_FLOW_KEY]) {
     if (f->length[index] < NRS_VNET) return 0;
-    const uint8_t *packet = arena + f->offset[index] + NRS_VNET, *to;
-    uint32_t version = ip_version(packet, f->length[index] - NRS_VNET);
-    if (version == 4) {
-        to = packet + 16;
-        if (!to[0] || to[0] >= 224 || (to[0] == 169 && to[1] == 254)) return 0;
-        memcpy(address, to, 4);
-        return 4;
+    const uint8_t *packet = arena + f->offset[index] + NRS_VNET;
+    uint32_t length = f->length[index] - NRS_VNET, version = ip_version(packet, length), start;
+    if (!version) return 0;
+    uint32_t address = version == 4 ? 4 : 16, used = 1 + 2 * address;
+    const uint8_t *from = packet + (version == 4 ? 12 : 8);
+    if (!unicast(from + address, version)) return 0;
+    key[0] = (uint8_t)transport(packet, length, &start);
+    memcpy(key + 1, from, 2 * address);
+    if (!key[0] || start + 8 > length) return used;
+    if (key[0] == TCP || key[0] == UDP) {
+        memcpy(key + used, packet + start, 4);
+        return used + 4;
     }
-    if (version == 6) {
-        to = packet + 24;
-        if (to[0] == 0xff || (to[0] == 0xfe && (to[1] & 0xc0) == 0x80)) return 0;
-        memcpy(address, to, 16);
-        return 16;
+    uint32_t type = packet[start];
+    if ((version == 4 && key[0] == ICMP && (type == 8 || type == 0)) ||
+        (version == 6 && key[0] == ICMPV6 && (type == 128 || type == 129))) {
+        memcpy(key + used, packet + start + 4, 2);
+        return used + 2;
     }
-    return 0;
+    return used;
+}
+
+uint32_t nrs_tcp_flags(const uint8_t *arena, const nrs_frames *f, uint32_t first, uint32_t end) {
+    uint32_t flags = 0, start;
+    for (uint32_t i = first; i < end; i++) {
+        const uint8_t *packet = arena + f->offset[i] + NRS_VNET;
+        uint32_t length = f->length[i] - NRS_VNET;
+        if (transport(packet, length, &start) != TCP) return 0;
+        if (start + 14 <= length) flags |= packet[start + 13];
+    }
+    return flags;
 }
 
 /* Append a datagram of `length` bytes to the sends: to the last one where it fits. */

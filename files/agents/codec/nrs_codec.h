@@ -15,7 +15,8 @@ enum {
     NRS_MOST_FRAMES = 64,  /* frames read in one call */
     NRS_MOST_SENDS = 512,
     NRS_MOST_OWNED = 18,
-    NRS_MOST_LANES = 16
+    NRS_MOST_LANES = 16,
+    NRS_FLOW_KEY = 37
 };
 
 enum nrs_drop { NRS_OK, NRS_DROP_TAG, NRS_DROP_REPLAY, NRS_DROP_SOURCE, NRS_DROP_MALFORMED, NRS_DROPS };
@@ -77,9 +78,12 @@ int nrs_verify(nrs_opener *opener, const uint8_t *datagram, uint32_t length);
 /* How many frames from `first` on belong together: one super-packet, or small
    packets with the same addresses, protocol and ports. */
 uint32_t nrs_group(const uint8_t *arena, const nrs_frames *frames, uint32_t first);
-/* The destination of a frame, where a packet may go through a tunnel to it (no multicast,
-   broadcast or link-local): 4 or 16 bytes, else 0. */
-uint32_t nrs_destination(const uint8_t *arena, const nrs_frames *frames, uint32_t index, uint8_t address[16]);
+/* The key of a frame's flow, where a packet may go through a tunnel to its destination (no
+   multicast, broadcast or link-local): protocol, addresses, and the ports of TCP and UDP or
+   the identifier of an ICMP echo; its bytes, else 0. */
+uint32_t nrs_flow_key(const uint8_t *arena, const nrs_frames *frames, uint32_t index, uint8_t key[NRS_FLOW_KEY]);
+/* The TCP flags of frames [first, end) together; 0 for other protocols. */
+uint32_t nrs_tcp_flags(const uint8_t *arena, const nrs_frames *frames, uint32_t first, uint32_t end);
 /* Seal frames [first, end), small packets or super-packets, until the out buffer
    or the list of sends is full. Appends to `sealed`. */
 void nrs_seal(nrs_sealer *sealer, const uint8_t *arena, const nrs_frames *frames, uint32_t first,

@@ -8,6 +8,7 @@ from typing import Any
 
 from nrs.endpoint.config import NetworkAccessEndpointConfig, Router
 from nrs.endpoint.failover import View, choose
+from nrs.endpoint.flows import FlowTable
 from nrs.endpoint.liveness import State, Timing
 from nrs.endpoint.tunnel import Tunnel
 from nrs.system.links import Links
@@ -15,6 +16,7 @@ from nrs.tunnel import wire
 from nrs.tunnel.engine import Control, Engine
 from nrs.tunnel.figures import Drop
 from nrs.tunnel.handshake import StaticKey
+from nrs.tunnel.inner import flow_destination
 from nrs.tunnel.loop import PacketLoop, Timer
 from nrs.tunnel.session import Session
 from nrs.tunnel.udp_socket import UdpSocket
@@ -44,6 +46,7 @@ class EndpointPolicy:
         self._next_connect = 0.0
         self._states: dict[str, State] = {}
         self._by_router_address: dict[bytes, Tunnel] = {}
+        self._flows = FlowTable()
         self._config = config
 
     def start(self, engine: Engine) -> None:
@@ -64,6 +67,7 @@ class EndpointPolicy:
         for router_id, tunnel in list(self.tunnels.items()):
             if moved or wanted.get(router_id) != tunnel.router:
                 tunnel.close(self.engine)
+                self._flows.release(router_id)
                 del self.tunnels[router_id]
         for router in config.routers:
             if router.router_id in self.tunnels:
@@ -98,12 +102,12 @@ class EndpointPolicy:
 
     # -- Policy
 
-    def select(self, destination: bytes) -> Session | None:
-        tunnel = self._by_router_address.get(destination)
+    def select(self, flow: bytes, tcp_flags: int) -> Session | None:
+        tunnel = self._by_router_address.get(flow_destination(flow))
         if tunnel is None:
             if self.active is None:
                 return None
-            tunnel = self.tunnels[self.active]
+            tunnel = self.tunnels[self._flows.tunnel(flow, tcp_flags, self._loop.now, self.active)]
         self._quicken()
         return tunnel.session
 
@@ -164,6 +168,7 @@ class EndpointPolicy:
             tunnel.renew(self.engine, now)
         self._note_states()
         self._decide(now)
+        self._release_flows()
         in_doubt = self._in_doubt()
         times = [t.liveness.next_due(self._busy(t, now, in_doubt)) for t in self.tunnels.values()]
         self._arm(max(now + 0.001, min([*times, now + _RECONNECT_S])))
@@ -231,6 +236,14 @@ class EndpointPolicy:
             if tunnel.session is not None:
                 flags = wire.ACTIVE if tunnel.router_id == self.active else 0
                 self.engine.send_control(tunnel.session, Type.ROLE, flags=flags)
+
+    def _release_flows(self) -> None:
+        """Flows leave a tunnel that has failed, as soon as there is a better one."""
+        if self.active is None or self.tunnels[self.active].liveness.state is not State.UP:
+            return
+        for router_id, tunnel in self.tunnels.items():
+            if tunnel.liveness.state is not State.UP and self._flows.count(router_id):
+                log.info("%d flows leave %s", self._flows.release(router_id), router_id)
 
     def close(self) -> None:
         """Say BYE on every tunnel."""

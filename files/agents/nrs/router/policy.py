@@ -25,7 +25,7 @@ from nrs.tunnel.handshake import (
     Offer,
     Responder,
 )
-from nrs.tunnel.inner import Owned
+from nrs.tunnel.inner import Owned, flow_destination
 from nrs.tunnel.ratelimit import SourceLimiter
 from nrs.tunnel.session import Session, open_session
 from nrs.tunnel.udp_socket import UdpSocket
@@ -103,8 +103,8 @@ class RouterPolicy:
 
     # -- Policy
 
-    def select(self, destination: bytes) -> Session | None:
-        return self.table.select(destination)
+    def select(self, flow: bytes, tcp_flags: int) -> Session | None:
+        return self.table.select(flow_destination(flow))
 
     def delivered(self, session: Session) -> None:
         """Nothing to do: liveness is the endpoints' business."""

@@ -37,8 +37,8 @@ _TYPES = {int(kind): kind for kind in Type}
 class Policy(Protocol):
     """What an agent decides for its engine."""
 
-    def select(self, destination: bytes) -> Session | None:
-        """The session that a packet to `destination` (4 or 16 bytes) is sent through."""
+    def select(self, flow: bytes, tcp_flags: int) -> Session | None:
+        """The session for packets of a flow (`inner.flow_key`) with these TCP flags."""
 
     def delivered(self, session: Session) -> None:
         """Packets have come out of `session`."""
@@ -151,9 +151,9 @@ class Engine:
         began, run = 0, None
         first = 0
         while first < count:
-            end, destination = frames.flow(first)
-            session = select(destination) if destination else None
-            if session is None and destination:
+            end, flow, tcp_flags = frames.flow(first)
+            session = select(flow, tcp_flags) if flow else None
+            if session is None and flow:
                 self._counted.dropped(Drop.NO_SESSION, end - first)
             if session is not run:
                 if run is not None:

@@ -13,6 +13,8 @@ CHECKSUM_OFFSET = {TCP: 16, UDP: 6}
 
 _EXTENSIONS = frozenset({0, 43, 60})
 _LEAST = {4: 20, 6: 40}
+_ECHO = frozenset({(4, 1, 8), (4, 1, 0), (6, 58, 128), (6, 58, 129)})
+"""IP version, protocol and type of ICMP echo requests and replies."""
 
 Packet = bytes | bytearray | memoryview
 
@@ -67,6 +69,37 @@ def transport(packet: Packet) -> tuple[int, int]:
             return 0, 0
         protocol, offset = packet[offset], offset + 8 + packet[offset + 1] * 8
     return protocol, offset
+
+
+def flow_key(packet: Packet) -> bytes:
+    """What tells a packet's flow from others: protocol | source | destination | ports.
+
+    The ports are those of TCP and UDP (4 bytes), or the identifier of an ICMP echo (2).
+    Empty where no tunnel takes the packet: no unicast IP.
+    """
+    number = version(packet)
+    if not number or not is_unicast(destination(packet)):
+        return b""
+    addresses = bytes(packet[12:20] if number == 4 else packet[8:40])
+    protocol, start = transport(packet)
+    ports = b""
+    if protocol and start + 8 <= len(packet):
+        if protocol in CHECKSUM_OFFSET:
+            ports = bytes(packet[start : start + 4])
+        elif (number, protocol, packet[start]) in _ECHO:
+            ports = bytes(packet[start + 4 : start + 6])
+    return bytes((protocol,)) + addresses + ports
+
+
+def flow_destination(key: bytes) -> bytes:
+    """The destination in a flow's key, 4 or 16 bytes."""
+    return key[5:9] if len(key) <= 13 else key[17:33]
+
+
+def tcp_flags(packet: Packet) -> int:
+    """The flags of a TCP packet, 0 where they are not to be seen."""
+    protocol, start = transport(packet)
+    return packet[start + 13] if protocol == TCP and start + 14 <= len(packet) else 0
 
 
 class Owned:

@@ -35,6 +35,10 @@ IDENTITY = Identity("r1", ipaddress.IPv4Address("10.10.1.1"), ipaddress.IPv6Addr
 BOTH = frozenset(KeyMode)
 
 
+FLOW = b"\x11" + bytes((10, 10, 100, 1)) + bytes((198, 51, 100, 10)) + bytes(4)
+"""UDP to the business server."""
+
+
 class Loop:
     """Time that passes when told to; timers are left to the test."""
 
@@ -186,12 +190,12 @@ def test_a_changed_key_opens_a_new_session_while_the_old_one_serves(
     endpoint.engine.hellos.clear()
     endpoint.policy.configure(config(**tunnel))
     assert [key_of(h) for h in endpoint.engine.hellos] == [(expected.mode, expected.key_id)]
-    assert endpoint.policy.select(b"\xc6\x33\x64\x0a") is old
+    assert endpoint.policy.select(FLOW, 0) is old
     assert endpoint.answer(masters) is None
     new = endpoint.session
     assert new is not old
     assert new.opened_with == expected
-    assert endpoint.policy.select(b"\xc6\x33\x64\x0a") is new
+    assert endpoint.policy.select(FLOW, 0) is new
     assert endpoint.tunnel._socket is socket
     assert Type.BYE not in [kind for _, kind in endpoint.engine.said]
     # What the router has sent through the old one before it heard of the new one still opens.

@@ -25,7 +25,8 @@ CLAIM = Claim(
     ipaddress.IPv4Address("10.10.100.1"),
     ipaddress.IPv6Address("fd00:10:100::1"),
 )
-ADDRESS = CLAIM.tun_ipv4.packed
+FLOW = b"\x11" + bytes((198, 51, 100, 10)) + CLAIM.tun_ipv4.packed + bytes(4)
+"""UDP from the business server to the endpoint."""
 
 
 class Engine:
@@ -175,14 +176,14 @@ def test_a_rotation_keeps_the_sessions_of_the_epoch_before() -> None:
     router = Router(config(key_modes=["device"]))
     session = router.open(device())
     router.policy.configure(config(NEW, key_epoch=1, previous_psk=text(OLD), key_modes=["device"]))
-    assert router.policy.select(ADDRESS) is session
+    assert router.policy.select(FLOW, 0) is session
     assert router.engine.said == []
     newer = router.open(device(NEW, 1))
-    assert router.policy.select(ADDRESS) is newer
+    assert router.policy.select(FLOW, 0) is newer
     # Until the endpoint's last packets through it have arrived.
     assert session.local_index in router.engine.sessions
     router.policy.configure(config(NEW, key_epoch=1, key_modes=["device"]))
-    assert router.policy.select(ADDRESS) is newer
+    assert router.policy.select(FLOW, 0) is newer
     assert list(router.engine.sessions.values()) == [newer]
     assert router.engine.said == []
 
@@ -206,7 +207,7 @@ def test_sessions_of_a_key_that_is_gone_end_with_a_bye(
     router.policy.configure(after)
     assert router.engine.said == [(session, Type.BYE)]
     assert router.engine.sessions == {}
-    assert router.policy.select(ADDRESS) is None
+    assert router.policy.select(FLOW, 0) is None
     assert list(router.policy.table) == []
     assert router.policy.table.device(pending) is None
 
@@ -215,10 +216,10 @@ def test_a_mode_that_is_no_longer_allowed_ends_its_sessions_only() -> None:
     router = Router(config(key_modes=BOTH))
     session = router.open(device())
     router.policy.configure(config(key_modes=["device"]))
-    assert router.policy.select(ADDRESS) is session
+    assert router.policy.select(FLOW, 0) is session
     router.policy.configure(config(key_modes=["shared"]))
     assert router.engine.said == [(session, Type.BYE)]
-    assert router.policy.select(ADDRESS) is None
+    assert router.policy.select(FLOW, 0) is None
 
 
 def test_what_an_endpoint_was_offered_with_the_new_key_outlives_the_old_one() -> None:
@@ -229,13 +230,13 @@ def test_what_an_endpoint_was_offered_with_the_new_key_outlives_the_old_one() ->
     assert router.engine.said == [(session, Type.BYE)]
     assert list(router.engine.sessions.values()) == [offered]
     router.policy.confirmed(offered)
-    assert router.policy.select(ADDRESS) is offered
+    assert router.policy.select(FLOW, 0) is offered
 
 
 def test_a_reload_that_changes_no_key_keeps_everything() -> None:
     router = Router(config())
     session, pending = router.open(shared()), router.offered(shared())
     router.policy.configure(config(endpoint_networks=["10.0.0.0/8", "fd00::/8"]))
-    assert router.policy.select(ADDRESS) is session
+    assert router.policy.select(FLOW, 0) is session
     assert set(router.engine.sessions.values()) == {session, pending}
     assert router.engine.said == []

@@ -150,8 +150,8 @@ def sealed(
     datagrams: list[bytes] = []
     first = 0
     while first < frames.count:
-        end, destination = frames.flow(first)
-        report += [end, destination]
+        end, flow, tcp_flags = frames.flow(first)
+        report += [end, flow, tcp_flags]
         end = end if by_flow else frames.count
         while first < end:
             outbox.clear()

@@ -156,3 +156,46 @@ def test_the_reference_itself_makes_valid_checksums() -> None:
     assert internet_checksum(bytes.fromhex("0001f203f4f5f6f7")) == 0xFFFF - 0xDDF2
     for source, destination in (("10.10.100.1", "198.51.100.10"), ("fd00::1", "2001:db8::1")):
         assert_valid(udp_packet(noise(77), source=source, destination=destination))
+
+
+def echo(version: int, kind: int, identifier: int) -> bytes:
+    body = bytes((kind, 0, 0, 0)) + identifier.to_bytes(2, "big") + bytes(2)
+    if version == 4:
+        addresses = bytes((10, 10, 100, 1, 198, 51, 100, 10))
+        return b"\x45\0\0\x1c" + bytes(4) + b"\x40\x01\0\0" + addresses + body
+    far = bytes.fromhex("20010db80100" + "00" * 9 + "10")
+    return b"\x60\0\0\0\0\x08\x3a\x40" + bytes.fromhex("fd" + "00" * 14 + "01") + far + body
+
+
+def test_a_flows_key_has_protocol_addresses_and_ports() -> None:
+    key = inner.flow_key(udp_packet(b"x"))
+    assert key == bytes((17, 10, 10, 100, 1, 198, 51, 100, 10)) + struct.pack("!HH", 5353, 53)
+    assert inner.flow_destination(key) == bytes((198, 51, 100, 10))
+    six = inner.flow_key(udp_packet(b"x", source="fd00::1", destination="2001:db8::1"))
+    assert len(six) == 37
+    assert inner.flow_destination(six) == ipaddress.ip_address("2001:db8::1").packed
+    assert inner.flow_key(udp_packet(b"x", destination="224.0.0.1")) == b""
+    assert inner.flow_key(b"") == b""
+
+
+@pytest.mark.parametrize(("version", "kinds", "other"), [(4, (8, 0), 3), (6, (128, 129), 1)])
+def test_an_echo_is_a_flow_by_its_identifier(
+    version: int, kinds: tuple[int, int], other: int
+) -> None:
+    for kind in kinds:
+        key = inner.flow_key(echo(version, kind, 0x1234))
+        assert key[-2:] == b"\x12\x34"
+        assert inner.flow_destination(key) == inner.destination(echo(version, kind, 0))
+    assert inner.flow_key(echo(version, other, 0x1234))[-2:] != b"\x12\x34"
+
+
+def test_a_fragment_has_no_ports() -> None:
+    later = udp_packet(b"x" * 16)
+    later = later[:6] + b"\0\1" + later[8:]
+    assert inner.flow_key(later) == bytes((0, 10, 10, 100, 1, 198, 51, 100, 10))
+
+
+def test_tcp_flags_of_a_packet() -> None:
+    assert inner.tcp_flags(SuperPacket(TCP, b"x", 1, flags=0x19).packet()) == 0x19
+    assert inner.tcp_flags(udp_packet(b"x" * 20)) == 0
+    assert inner.tcp_flags(SuperPacket(TCP, b"x", 1).packet()[:33]) == 0

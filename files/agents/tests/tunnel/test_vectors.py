@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from nrs.router import policy
 from nrs.router.config import RoutingServerConfig
 from nrs.router.policy import RouterPolicy
-from nrs.tunnel import wire
+from nrs.tunnel import inner, wire
 from nrs.tunnel.codec.interface import Check, Codec
 from nrs.tunnel.engine import Engine
 from nrs.tunnel.figures import Drop
@@ -33,7 +33,7 @@ from nrs.tunnel.wire import KeyMode, RouterFlag, Type
 from tests.tunnel import make_vectors
 from tests.tunnel.carrying import CODECS, partial, plain, sealed
 from tests.tunnel.fakes import FakeLoop, FakeTun, Peers
-from tests.tunnel.packets import assert_valid, sent_by_kernel
+from tests.tunnel.packets import assert_valid, sent_by_kernel, udp_packet
 
 TEXT = make_vectors.DOCUMENT.read_text(encoding="utf-8")
 VECTORS: dict[str, Any] = json.loads(make_vectors.block(TEXT))
@@ -418,7 +418,8 @@ def test_a_replayed_hello_does_not_displace_the_session(router: Router) -> None:
     for _ in range(5):
         assert router.receive(raw(SHARED["hello"]), same_peer=True) == []
     assert device.current is live
-    assert router.policy.select(make_vectors.claim_of(SHARED["claim"]).tun_ipv4.packed) is live
+    to_endpoint = udp_packet(b"x", source="198.51.100.10", destination=SHARED["claim"]["tun_ipv4"])
+    assert router.policy.select(inner.flow_key(to_endpoint), 0) is live
 
 
 def test_a_source_that_sends_too_many_hellos(router: Router) -> None:

@@ -90,8 +90,8 @@ class CFrames:
         self._view = memoryview(self._arena)
         self.arena: Any = ffi.from_buffer(self._arena)
         self.handle: Any = ffi.new("nrs_frames *")
-        self._address: Any = ffi.new("uint8_t[16]")
-        self._destination = ffi.buffer(self._address)
+        self._key: Any = ffi.new("uint8_t[37]")
+        self._key_bytes = ffi.buffer(self._key)
 
     def read(self, fd: int) -> bool:
         result = lib.nrs_read_frames(fd, self.arena, FRAMES_BYTES, self.handle)
@@ -111,9 +111,9 @@ class CFrames:
             used += len(frame)
         self.count = self.handle.count = len(frames)
 
-    def flow(self, first: int) -> tuple[int, bytes]:
-        found = lib.nrs_flow(self.arena, self.handle, first, self._address)
-        return first + (found >> 5), self._destination[: found & 31]
+    def flow(self, first: int) -> tuple[int, bytes, int]:
+        found = lib.nrs_flow(self.arena, self.handle, first, self._key)
+        return first + (found >> 16), self._key_bytes[: found & 0xFF], found >> 8 & 0xFF
 
 
 class CPath:

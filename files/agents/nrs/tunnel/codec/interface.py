@@ -174,10 +174,10 @@ class Frames(Protocol):
     def load(self, frames: list[bytes]) -> None:
         """Hold these frames instead, as if read."""
 
-    def flow(self, first: int) -> tuple[int, bytes]:
-        """The end of the frames from `first` on that belong to one flow, and its destination.
+    def flow(self, first: int) -> tuple[int, bytes, int]:
+        """The end of the frames from `first` on that belong to one flow, its key and TCP flags.
 
-        The destination is 4 or 16 bytes; empty where no tunnel takes such a packet.
+        The key is what `inner.flow_key` gives; empty where no tunnel takes such a packet.
         """
 
 

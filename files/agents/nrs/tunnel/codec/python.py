@@ -213,11 +213,12 @@ class PythonFrames:
             used += len(frame)
         self.count = len(frames)
 
-    def flow(self, first: int) -> tuple[int, bytes]:
-        destination = inner.destination(self._packet(first))
-        if not inner.is_unicast(destination):
-            destination = b""
-        return self._group(first), destination
+    def flow(self, first: int) -> tuple[int, bytes, int]:
+        key, end, flags = inner.flow_key(self._packet(first)), self._group(first), 0
+        if key and key[0] == TCP:
+            for index in range(first, end):
+                flags |= inner.tcp_flags(self._packet(index))
+        return end, key, flags
 
     def _packet(self, index: int) -> memoryview:
         offset = self.offsets[index]
