@@ -282,7 +282,35 @@ static void opening(void) {
     }
 }
 
+/* A key is made of what is there, whatever the length and whatever the headers say. */
+static void flows(void) {
+    static const uint32_t protocols[] = {TCP, UDP, ICMP, 58, 0, 43};
+    for (uint32_t version = 4; version <= 6; version += 2)
+        for (uint32_t i = 0; i < 6; i++)
+            for (uint32_t length = 0; length <= NRS_VNET + 90; length++) {
+                uint8_t whole[NRS_VNET + 200] = {0}, key[NRS_FLOW_KEY];
+                struct layout l = {.version = version, .protocol = UDP, .payload = 60};
+                make_packet(whole + NRS_VNET, &l, 1);
+                whole[NRS_VNET + (version == 4 ? 9 : 6)] = (uint8_t)protocols[i];
+                whole[NRS_VNET + (version == 4 ? 20 : 40)] = version == 4 ? 8 : 128;
+                uint8_t *arena = exactly(length);
+                memcpy(arena, whole, length);
+                static nrs_frames f;
+                frames_of(&f, length, 1);
+                uint32_t bytes = nrs_flow_key(arena, &f, 0, key), address = version == 4 ? 4 : 16;
+                uint32_t least = NRS_VNET + (version == 4 ? 20 : 40);
+                CHECK((bytes != 0) == (length >= least));
+                CHECK(!bytes || bytes == 1 + 2 * address || bytes == 3 + 2 * address || bytes == 5 + 2 * address);
+                if (bytes) {
+                    CHECK(!memcmp(key + 1, whole + NRS_VNET + (version == 4 ? 12 : 8), 2 * address));
+                    CHECK(nrs_tcp_flags(arena, &f, 0, 1) == 0 || protocols[i] == TCP);
+                }
+                free(arena);
+            }
+}
+
 int main(void) {
+    flows();
     tags();
     lanes_and_addresses();
     prefixes();
