@@ -1,6 +1,6 @@
 /* The way of packets between descriptors and the codec: one call for whatever a TUN
    device or a UDP socket has ready. It knows nothing of Python and keeps no global state.
-   The same rules in Python: nrs/tunnel/codec/python.py and nrs/tunnel/udp_socket.py. */
+   The same rules in Python: nrs/tunnel/codec/python/ and nrs/tunnel/udp_socket.py. */
 #ifndef NRS_CARRIER_H
 #define NRS_CARRIER_H
 

@@ -1,6 +1,6 @@
 /* The packet codec in C: seal frames of a TUN device into datagrams and open
    datagrams into frames. It knows nothing of Python and keeps no global state.
-   The same rules in Python, function by function: nrs/tunnel/codec/python.py.
+   The same rules in Python, function by function: nrs/tunnel/codec/python/.
    The format is specified in docs/PROTOCOL.md. */
 #ifndef NRS_CODEC_H
 #define NRS_CODEC_H

@@ -1,0 +1,52 @@
+"""Where datagrams go to, and the trains that come in."""
+
+from __future__ import annotations
+
+import struct
+
+from nrs.tunnel.codec.interface import INTAKE_BYTES
+from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
+
+_U32 = struct.Struct("!I")
+
+
+class PythonPath:
+    """See `interface.Path`."""
+
+    __slots__ = ("local", "peer", "socket")
+
+    def __init__(self, socket: UdpSocket, peer: SocketAddress | None, local: bytes | None) -> None:
+        self.socket = socket
+        self.peer = peer
+        self.local = local
+
+
+class PythonIntake:
+    """See `interface.Intake`."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray(INTAKE_BYTES)
+        self._view = memoryview(self._buffer)
+        self.train = self._view[:0]
+        self.index = self.length = self.each = self.ecn = 0
+        self.peer: SocketAddress = ()
+        self.local: bytes | None = None
+
+    def receive(self, socket: UdpSocket) -> int:
+        try:
+            length, self.each, self.ecn, peer, self.local = socket.receive_into(self._buffer)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            return -1
+        self.peer = peer or ()
+        self.length = length
+        self.train = self._view[:length]
+        self.index = self.index_at(0)
+        return 1
+
+    def index_at(self, start: int) -> int:
+        return _U32.unpack_from(self._buffer, start + 4)[0] if start + 8 <= self.length else 0
+
+    def datagram(self, start: int) -> memoryview:
+        return self.train[start : start + self.each]
