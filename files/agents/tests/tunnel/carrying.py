@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from collections.abc import Iterable
+from typing import Any
 
 from nrs.tunnel import wire
 from nrs.tunnel.codec import load
@@ -75,6 +76,22 @@ def authentic(
 def batch_entry(packet: bytes, checksum_partial: bool = False) -> bytes:
     """A packet in a BATCH."""
     return (len(packet) | checksum_partial << 15).to_bytes(2, "big") + packet
+
+
+def sealer_after(codec: Codec, sequence: int, index: int = INDEX, key_id: int = 0) -> Any:
+    """A sealer that has sealed so many datagrams already."""
+    sealer: Any = codec.sealer(KEY, index, key_id)
+    sealer.sequence = sequence
+    return sealer
+
+
+def refused(codec: Codec, frame: bytes) -> bool:
+    """Whether a frame is counted as malformed and nothing is made of it."""
+    room, outbox = codec.frames(), codec.outbox()
+    room.load([frame])
+    result = outbox.seal(codec.sealer(KEY, INDEX), room, 0, 1)
+    assert (result.malformed == 1) == (outbox.sends() == [])
+    return result.malformed == 1
 
 
 class Receiver:
