@@ -71,7 +71,10 @@ def run(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str], lim
 
 def _end(process: subprocess.Popen[str]) -> None:
     """First a chance to clean up, then none."""
-    for number, patience in ((signal.SIGINT, 20), (signal.SIGTERM, 5), (signal.SIGKILL, 5)):
+    steps = [(signal.SIGINT, 20), (signal.SIGTERM, 5), (signal.SIGKILL, 5)]
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        del steps[0]  # inherited, as by what a shell starts in the background
+    for number, patience in steps:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with suppress(subprocess.TimeoutExpired):
