@@ -107,7 +107,7 @@ class Tunnel:
         return True
 
     def disconnect(self, engine: Engine) -> None:
-        """Close the socket; the session stays for a new one."""
+        """Close the socket, which no session may use any more."""
         if self._socket is not None:
             engine.remove_socket(self._socket)
             self._socket.close()
