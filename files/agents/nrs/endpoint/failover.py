@@ -1,67 +1,166 @@
 """Which tunnel carries the endpoint's traffic. Pure: views of the tunnels in, a choice out.
 
-The endpoint alone decides about life and death; the load balancer's advice only
-ranks what lives. A tunnel that has failed is not chosen by advice again before it
-has been up for the hold-down.
+The endpoint alone decides about life and death; the load balancer's advice only ranks
+what is well. Tunnels stand in this order, and traffic moves as soon as the one in use is
+no better than FLAPPED and another stands above it:
+
+    GOOD      answers, and has been well for its hold-down
+    FLAPPED   answers, but has failed lately: used, not returned to by advice
+    DEGRADED  answers, but loses or delays too much
+    DRAINING  its router is about to leave
+    USELESS   answers, but its router has no way on
+    SILENT    does not answer, or has no session
+
+No list of bad tunnels is for ever: where all are bad the least bad one is used. With every
+tunnel silent the present one is kept, and the first to answer wins by coming up; so it does
+while the one that traffic has fled to has not answered either.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
 
 from nrs.endpoint.liveness import State
 
-HOLD_DOWN_S = 10.0
+
+class Standing(IntEnum):
+    """See the module's picture; less is better."""
+
+    GOOD = 0
+    FLAPPED = 1
+    DEGRADED = 2
+    DRAINING = 3
+    USELESS = 4
+    SILENT = 5
+
+
+class Move(Enum):
+    """What a choice means for the flows that exist."""
+
+    PLANNED = "planned"
+    """They stay where they began."""
+    DEGRADED = "degraded"
+    """TCP stays, which a new address would break; the rest goes along."""
+    FAILURE = "failure"
+    """All go at once."""
 
 
 @dataclass(frozen=True)
 class View:
-    """What is known of one tunnel."""
+    """What is known of one tunnel; times in seconds of one clock."""
 
     router_id: str
     state: State
-    since: float
-    failures: int = 0
+    well_since: float
+    """Since when it has been up with a router of use."""
+    answered: float
+    """When a probe was last answered."""
+    hold_s: float = 0.0
     srtt: float | None = None
+    degraded: bool = False
+    draining: bool = False
+    egress_up: bool = True
+
+    def standing(self, now: float) -> Standing:
+        """Where it stands at `now`."""
+        if self.state is not State.UP:
+            return Standing.SILENT
+        if not self.egress_up:
+            return Standing.USELESS
+        if self.draining:
+            return Standing.DRAINING
+        if self.degraded:
+            return Standing.DEGRADED
+        if now - self.well_since < self.hold_s:
+            return Standing.FLAPPED
+        return Standing.GOOD
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The tunnel to use from now on, and why."""
+    """The tunnel to use from now on, why, and why no other."""
 
     router_id: str
     cause: str
+    move: Move
+    rejected: Mapping[str, str] = field(default_factory=dict)
 
 
 def choose(
-    views: Sequence[View], active: str | None, advised: str | None, now: float
+    views: Sequence[View],
+    active: str | None,
+    advised: str | None,
+    now: float,
+    *,
+    fled_at: float | None = None,
 ) -> Choice | None:
     """A better tunnel than `active`, or None to stay.
 
-    With no tunnel up the present one is kept: the first to answer wins by coming up.
+    `fled_at` is when a failure has moved traffic to `active`, None where it came otherwise.
     """
+    standings = {view.router_id: view.standing(now) for view in views}
     by_id = {view.router_id: view for view in views}
     present = by_id.get(active) if active is not None else None
-    if present is not None and present.state is State.UP:
+
+    def rank(view: View) -> tuple[bool | float, ...]:
+        srtt = view.srtt if view.srtt is not None else float("inf")
+        return standings[view.router_id], view.router_id != advised, srtt
+
+    if present is not None and fled_at is not None and present.answered <= fled_at:
+        quicker = [
+            view
+            for view in views
+            if view.answered > fled_at and standings[view.router_id] < Standing.USELESS
+        ]
+        if quicker:
+            best = min(quicker, key=rank)
+            cause = f"{best.router_id} answered before {present.router_id} did"
+            return Choice(best.router_id, cause, Move.FAILURE, _rejected(best, views, now))
+    if present is not None and standings[present.router_id] <= Standing.FLAPPED:
         wanted = by_id.get(advised) if advised is not None else None
-        if wanted is None or wanted is present or not _may_return(wanted, now):
+        if wanted is None or wanted is present or standings[wanted.router_id] > Standing.GOOD:
             return None
-        return Choice(wanted.router_id, "load balancer's advice")
-    alive = [view for view in views if view.state is State.UP]
-    if not alive:
+        rejected = _rejected(wanted, views, now)
+        return Choice(wanted.router_id, "load balancer's advice", Move.PLANNED, rejected)
+    best_of_all = min(views, key=rank, default=None)
+    if best_of_all is None or standings[best_of_all.router_id] is Standing.SILENT:
         return None
-    best = min(
-        alive,
-        key=lambda view: (
-            not _may_return(view, now),
-            view.router_id != advised,
-            view.srtt if view.srtt is not None else float("inf"),
-        ),
-    )
-    cause = "first tunnel" if present is None else f"{present.router_id} is {present.state.value}"
-    return Choice(best.router_id, cause)
+    rejected = _rejected(best_of_all, views, now)
+    if present is None:
+        return Choice(best_of_all.router_id, "first tunnel", Move.PLANNED, rejected)
+    if standings[best_of_all.router_id] >= standings[present.router_id]:
+        return None
+    cause, move = _CAUSES[standings[present.router_id]]
+    if present.state is State.CONNECTING:
+        cause = "{} has closed its tunnel"
+    return Choice(best_of_all.router_id, cause.format(present.router_id), move, rejected)
 
 
-def _may_return(view: View, now: float) -> bool:
-    return view.state is State.UP and (view.failures == 0 or now - view.since >= HOLD_DOWN_S)
+_CAUSES = {
+    Standing.DEGRADED: ("{} loses or delays too much", Move.DEGRADED),
+    Standing.DRAINING: ("{} is draining", Move.PLANNED),
+    Standing.USELESS: ("{} has no way on: its egress is down", Move.FAILURE),
+    Standing.SILENT: ("{} does not answer", Move.FAILURE),
+}
+_REASONS = {
+    Standing.FLAPPED: "it has failed lately",
+    Standing.DEGRADED: "it loses or delays too much",
+    Standing.DRAINING: "it is draining",
+    Standing.USELESS: "its egress is down",
+}
+
+
+def _rejected(chosen: View, views: Sequence[View], now: float) -> dict[str, str]:
+    """Why the others were not taken."""
+    reasons = {}
+    for view in views:
+        if view is chosen:
+            continue
+        standing = view.standing(now)
+        if standing is Standing.SILENT:
+            reasons[view.router_id] = f"it is {view.state.value}"
+        else:
+            reasons[view.router_id] = _REASONS.get(standing, "it is no better")
+    return reasons

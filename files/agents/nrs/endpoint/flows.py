@@ -60,12 +60,19 @@ class FlowTable:
             self._counts[oldest] -= 1
         return tunnel
 
-    def release(self, tunnel: str) -> int:
-        """Give up all flows of a tunnel that has failed or been drained; how many there were."""
-        gone = [flow for flow, (own, _, _) in self._flows.items() if own == tunnel]
+    def release(self, tunnel: str, *, but_tcp: bool = False) -> int:
+        """Give up the flows of a tunnel that is of no use any more; how many there were.
+
+        `but_tcp` leaves TCP, which a new address would break.
+        """
+        gone = [
+            flow
+            for flow, (own, _, _) in self._flows.items()
+            if own == tunnel and not (but_tcp and flow[0] == TCP)
+        ]
         for flow in gone:
             del self._flows[flow]
-        del self._counts[tunnel]
+        self._counts[tunnel] -= len(gone)
         return len(gone)
 
     def expire(self, now: float) -> None:

@@ -8,13 +8,17 @@
     DOWN        nothing heard for `dead` seconds; only HELLOs go out
 
     CONNECTING, DOWN  -- session opened -->  UP
-    UP       -- 3 probes unanswered, the oldest longer than the limit -->  SUSPECT
+    UP       -- no evidence of life for the limit, 3 probes or more unanswered -->  SUSPECT
     SUSPECT  -- probe answered, or session opened -->  UP
     SUSPECT  -- nothing heard for `dead` -->  DOWN
     any      -- the router says BYE -->  CONNECTING
 
 Only answered probes count as life, not what merely arrives: a path that is dead in
-one direction still delivers the other. RTT is estimated as RFC 6298 section 2 does.
+one direction still delivers the other. RTT is estimated as RFC 6298 section 2 does, but
+that RTTVAR falls slowly: with a hundred samples a second its memory would be a few of them
+(RFC 7323 appendix G), and the next queue on the way would pass for a failure.
+Not judged is who could not answer: the third probe has had its round trip, a router that
+restarts has its `pause`, and an endpoint that was itself held up first reads what came.
 Pure: every method is told the time.
 """
 
@@ -50,11 +54,18 @@ class Timing:
     probe: float = 0.010
     """Between probes of a tunnel that carries traffic."""
     suspect_probe: float = 0.050
+    """Between probes of a suspect one, but for the first moments under traffic."""
     idle_retry: float = 0.200
     """Between probes of an idle tunnel whose last probe is unanswered."""
-    least_limit: float = 0.100
-    """A probe may be unanswered for this long, or SRTT + 4 RTTVAR if that is longer."""
+    least_limit: float = 0.040
+    """Without evidence of life for this long, or SRTT + 4 RTTVAR if that is longer: suspect."""
     unanswered: int = 3
+    held_up: float = 0.020
+    """An endpoint that comes back to a busy tunnel later than this was held up itself."""
+    pause: float = 3.0
+    """A router that has announced its restart may be silent for this long."""
+    leaving: float = 0.1
+    """It may go on answering for this long before it falls silent."""
     hello_first: float = 0.25
     hello_most: float = 2.0
     hello_after_suspect: float = 0.3
@@ -62,6 +73,12 @@ class Timing:
 
 _MOST_OUTSTANDING = 1024
 _NUMBERS = 1 << 32
+_LONG_AGO = -1e9
+_MOST_GAIN = 1 / 4
+_MEMORY_S = 0.64
+"""Of RTTVAR where it falls: each sample counts for the time since the one before."""
+_MOST_EXCUSED = 10
+"""Limits of silence after which being held up is no excuse any more."""
 
 
 class Liveness:
@@ -73,11 +90,14 @@ class Liveness:
         self.since = now
         self.failures = 0
         self.srtt: float | None = None
+        self.last_answer = now
         self._rttvar = 0.0
         self._probe_number = 0
         self._outstanding: deque[tuple[int, float]] = deque(maxlen=_MOST_OUTSTANDING)
-        self._last_probe = -1e9
-        self._last_answer = now
+        self._last_probe = _LONG_AGO
+        self._last_due = now
+        self._not_before = now
+        self._paused = _LONG_AGO
         self._hello_pause = timing.hello_first
         self._next_hello = now
 
@@ -91,19 +111,30 @@ class Liveness:
         return self._probe_number
 
     @property
-    def limit(self) -> float:
-        """How long a probe may stay unanswered, in seconds."""
+    def unanswered(self) -> int:
+        """Probes that are still without an answer."""
+        return len(self._outstanding)
+
+    @property
+    def round_trip(self) -> float:
+        """When an answer is overdue, in seconds from its probe: SRTT + 4 RTTVAR."""
         if self.srtt is None:
             return self.timing.least_limit
-        return max(self.timing.least_limit, self.srtt + 4 * self._rttvar)
+        return self.srtt + 4 * self._rttvar
+
+    @property
+    def limit(self) -> float:
+        """How long there may be no evidence of life, in seconds."""
+        return max(self.timing.least_limit, self.round_trip)
 
     # -- what happened
 
     def session_opened(self, now: float) -> None:
         """A handshake has finished."""
         self._outstanding.clear()
-        self._last_answer = now
-        self._last_probe = -1e9
+        self.last_answer = now
+        self._last_probe = _LONG_AGO
+        self._not_before = now
         self._enter(State.UP, now)
 
     def session_lost(self, now: float) -> None:
@@ -112,20 +143,31 @@ class Liveness:
         self._enter(State.CONNECTING, now)
         self._restart_hello(now)
 
-    def moved(self) -> None:
-        """The tunnel leaves from another address: a probe is due at once, to tell the router."""
-        self._last_probe = -1e9
+    def probe_now(self) -> None:
+        """A probe is due at once: the tunnel leaves from another address, or takes over."""
+        self._last_probe = _LONG_AGO
+
+    def pauses(self, now: float) -> None:
+        """The router restarts: it will answer what waits for it."""
+        self._paused = now
+        self._not_before = now + self.timing.pause
 
     def probe_answered(self, number: int, rtt: float, now: float) -> None:
         """A PROBE_ACK has arrived; answers may come late and out of order."""
         while self._outstanding and _not_after(self._outstanding[0][0], number):
             self._outstanding.popleft()
-        self._last_answer = now
+        if now - rtt > self._paused + self.timing.leaving:
+            self._not_before = min(self._not_before, now)
         if self.srtt is None:
             self.srtt, self._rttvar = rtt, rtt / 2
         else:
-            self._rttvar = 0.75 * self._rttvar + 0.25 * abs(self.srtt - rtt)
+            error = abs(self.srtt - rtt)
+            gain = _MOST_GAIN
+            if error < self._rttvar:
+                gain = min(gain, (now - self.last_answer) / _MEMORY_S)
+            self._rttvar += gain * (error - self._rttvar)
             self.srtt = 0.875 * self.srtt + 0.125 * rtt
+        self.last_answer = now
         if self.state is State.SUSPECT:
             # The probes still out were counted as this failure; late answers are no second one.
             self._outstanding.clear()
@@ -146,6 +188,7 @@ class Liveness:
             self._next_hello = now + self._hello_pause
             self._hello_pause = min(2 * self._hello_pause, self.timing.hello_most)
             actions.append(Action.HELLO)
+        self._last_due = max(now, self.next_due(busy))
         return actions
 
     def next_due(self, busy: bool) -> float:
@@ -154,27 +197,39 @@ class Liveness:
         if self.state in {State.UP, State.SUSPECT}:
             times.append(self._probe_time(busy))
         if self.state is State.UP and len(self._outstanding) >= self.timing.unanswered:
-            times.append(self._outstanding[0][1] + self.limit)
+            times.append(self._verdict())
         if self.state is not State.UP:
             times.append(self._next_hello)
         return min(times)
 
+    def _verdict(self) -> float:
+        """When the tunnel is suspect if nothing is answered; enough probes are unanswered."""
+        first, third = self._outstanding[0][1], self._outstanding[self.timing.unanswered - 1][1]
+        # An idle tunnel's last answer is old: the silence begins with what was asked first.
+        silent_since = max(self.last_answer, first - self.timing.probe)
+        return max(silent_since + self.limit, third + self.round_trip, self._not_before)
+
     def _judge(self, now: float) -> None:
+        late = now - self._last_due > self.timing.held_up
+        if late and now - self.last_answer < _MOST_EXCUSED * self.limit:
+            # Answers may be waiting to be read, and are when `due` is called the next time.
+            self._not_before = max(self._not_before, now + self.timing.probe)
         if self.state is State.UP and (
-            len(self._outstanding) >= self.timing.unanswered
-            and now >= self._outstanding[0][1] + self.limit
+            len(self._outstanding) >= self.timing.unanswered and now >= self._verdict()
         ):
             self.failures += 1
             self._enter(State.SUSPECT, now)
             self._hello_pause = self.timing.hello_first
             self._next_hello = now + self.timing.hello_after_suspect
-        elif self.state is State.SUSPECT and now - self._last_answer >= self.timing.dead:
+        elif self.state is State.SUSPECT and now - self.last_answer >= self.timing.dead:
             self._outstanding.clear()
             self._enter(State.DOWN, now)
 
     def _probe_time(self, busy: bool) -> float:
         if self.state is State.SUSPECT:
-            return self._last_probe + self.timing.suspect_probe
+            fresh = self._last_probe < self.since + self.timing.hello_after_suspect
+            often = busy and fresh
+            return self._last_probe + (self.timing.probe if often else self.timing.suspect_probe)
         if busy:
             return self._last_probe + self.timing.probe
         if self._outstanding:

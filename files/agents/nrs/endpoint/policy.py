@@ -7,7 +7,8 @@ import time
 from typing import Any
 
 from nrs.endpoint.config import NetworkAccessEndpointConfig, Router
-from nrs.endpoint.failover import View, choose
+from nrs.endpoint.events import Switch, SwitchLog, one_line
+from nrs.endpoint.failover import Choice, Move, Standing, View, choose
 from nrs.endpoint.flows import FlowTable
 from nrs.endpoint.liveness import State, Timing
 from nrs.endpoint.tunnel import Tunnel
@@ -32,12 +33,21 @@ _RECONNECT_S = 1.0
 class EndpointPolicy:
     """The tunnels of an endpoint and which of them is active."""
 
-    def __init__(self, config: NetworkAccessEndpointConfig, loop: PacketLoop, links: Links) -> None:
+    def __init__(
+        self,
+        config: NetworkAccessEndpointConfig,
+        loop: PacketLoop,
+        links: Links,
+        switches: SwitchLog | None = None,
+    ) -> None:
         self.engine: Engine
         self.tunnels: dict[str, Tunnel] = {}
         self.active: str | None = None
+        self.switches = switches if switches is not None else SwitchLog()
         self.active_since = time.time()
         self._advised: str | None = None
+        self._fled_at: float | None = None
+        self._unmeasured: tuple[Switch, float] | None = None
         self._loop = loop
         self._links = links
         self._timer: Timer | None = None
@@ -77,7 +87,7 @@ class EndpointPolicy:
             else:
                 self.tunnels[router.router_id] = self._tunnel(router)
         if self.active not in self.tunnels:
-            self.active = None
+            self.active = self._fled_at = None
         self._next_connect = 0.0
         self._service()
 
@@ -113,6 +123,8 @@ class EndpointPolicy:
 
     def delivered(self, session: Session) -> None:
         self._quicken()
+        if self._unmeasured is not None:
+            self._measure(session)
 
     def handshake(
         self,
@@ -122,15 +134,22 @@ class EndpointPolicy:
         peer: tuple[Any, ...],
         local: bytes | None,
     ) -> Drop | None:
-        if kind is not Type.HELLO_ACK:
-            return Drop.MALFORMED
         tunnel = next((t for t in self.tunnels.values() if t.uses(socket)), None)
         if tunnel is None:
             return Drop.NO_SESSION
+        if kind is Type.NO_SESSION:
+            return tunnel.no_session(datagram, self.engine, self._loop.now)
+        if kind is not Type.HELLO_ACK:
+            return Drop.MALFORMED
         result = tunnel.hello_ack(datagram, self.engine, tunnel.router_id == self.active)
         if result is None:
             self._service()
         return result
+
+    def unknown(
+        self, datagram: bytes, socket: UdpSocket, peer: tuple[Any, ...], local: bytes | None
+    ) -> None:
+        """Nothing to do: a router whose endpoint knows no session gets HELLOs already."""
 
     def confirmed(self, session: Session) -> None:
         """The endpoint's sessions are current from the handshake on."""
@@ -139,9 +158,11 @@ class EndpointPolicy:
         tunnel = next((t for t in self.tunnels.values() if t.holds(session)), None)
         if tunnel is None:
             return
-        before = tunnel.liveness.state
+        before = tunnel.liveness.state, tunnel.flags
         tunnel.control(session, control, self.engine)
-        if tunnel.liveness.state is not before:
+        if self._unmeasured is not None:
+            self._measure(session)
+        if (tunnel.liveness.state, tunnel.flags) != before or self._fled_at is not None:
             self._service()
 
     # -- timers
@@ -161,17 +182,22 @@ class EndpointPolicy:
             self._next_connect = now + _RECONNECT_S
             for tunnel in self.tunnels.values():
                 tunnel.connect(self.engine, self._links)
+        self._drive(now)
+        self._note_states()
+        if self._decide(now):
+            self._drive(now)
+        in_doubt = self._in_doubt()
+        times = [t.liveness.next_due(self._busy(t, now, in_doubt)) for t in self.tunnels.values()]
+        self._arm(max(now + 0.001, min([*times, now + _RECONNECT_S])))
+
+    def _drive(self, now: float) -> None:
+        """Send what is due on each tunnel."""
         in_doubt = self._in_doubt()
         for tunnel in self.tunnels.values():
             for action in tunnel.liveness.due(now, self._busy(tunnel, now, in_doubt)):
                 tunnel.perform(action, self.engine, tunnel.router_id == self.active)
             tunnel.renew(self.engine, now)
-        self._note_states()
-        self._decide(now)
-        self._release_flows()
-        in_doubt = self._in_doubt()
-        times = [t.liveness.next_due(self._busy(t, now, in_doubt)) for t in self.tunnels.values()]
-        self._arm(max(now + 0.001, min([*times, now + _RECONNECT_S])))
+            tunnel.note(now)
 
     def _arm(self, when: float) -> None:
         if self._timer is not None:
@@ -186,15 +212,17 @@ class EndpointPolicy:
         self._service()
 
     def _in_doubt(self) -> bool:
-        """Whether traffic flows and the active tunnel does not answer: all are probed then."""
+        """Whether the active tunnel is not known to answer: all are probed while traffic flows."""
         active = self.tunnels.get(self.active) if self.active is not None else None
-        return active is not None and active.liveness.state is not State.UP
+        return active is not None and (
+            active.liveness.state is not State.UP or self._fled_at is not None
+        )
 
     def _busy(self, tunnel: Tunnel, now: float, in_doubt: bool) -> bool:
         session = tunnel.session
         if session is None or now >= self._fast_until:
             return False
-        if in_doubt:
+        if in_doubt or tunnel.in_question:
             return True
         return now - max(session.last_data_sent, session.last_data_received) < BUSY_S
 
@@ -213,37 +241,105 @@ class EndpointPolicy:
             for address in tunnel.router_addresses
         }
 
-    def _decide(self, now: float) -> None:
-        views = [
-            View(
-                router_id=tunnel.router_id,
-                state=tunnel.liveness.state,
-                since=tunnel.liveness.since,
-                failures=tunnel.liveness.failures,
-                srtt=tunnel.liveness.srtt,
-            )
-            for tunnel in self.tunnels.values()
-        ]
-        choice = choose(views, self.active, self._advised, now)
-        if choice is None:
-            return
-        log.info(
-            "traffic moves from %s to %s: %s", self.active or "none", choice.router_id, choice.cause
+    def _decide(self, now: float) -> bool:
+        """Move traffic if that is called for; whether it was."""
+        views = {router_id: tunnel.view(now) for router_id, tunnel in self.tunnels.items()}
+        present = views[self.active] if self.active is not None else None
+        if present and self._fled_at is not None and present.answered > self._fled_at:
+            self._fled_at = None
+        choice = choose(
+            list(views.values()), self.active, self._advised, now, fled_at=self._fled_at
         )
-        self.active = choice.router_id
-        self.active_since = time.time()
+        before = self.active
+        if choice is not None:
+            self.active = choice.router_id
+            self.active_since = time.time()
+            self._fled_at = now if choice.move is Move.FAILURE else None
+        failed = before if choice is not None and choice.move is Move.FAILURE else None
+        flows, resent = self._leave(views, now, failed)
+        if choice is None:
+            return False
+        self._note_switch(choice, before, views, now, flows, resent)
+        self.tunnels[choice.router_id].liveness.probe_now()
         for tunnel in self.tunnels.values():
             if tunnel.session is not None:
                 flags = wire.ACTIVE if tunnel.router_id == self.active else 0
                 self.engine.send_control(tunnel.session, Type.ROLE, flags=flags)
+        return True
 
-    def _release_flows(self) -> None:
-        """Flows leave a tunnel that has failed, as soon as there is a better one."""
-        if self.active is None or self.tunnels[self.active].liveness.state is not State.UP:
-            return
+    def _leave(self, views: dict[str, View], now: float, failed: str | None) -> tuple[int, int]:
+        """Flows and unacknowledged packets leave the tunnels that are of no use; how many.
+
+        `failed` is the one that traffic has just fled from, whatever else is known of it.
+        """
+        flows = resent = 0
+        session = self.tunnels[self.active].session if self.active is not None else None
+        if session is None or self.active is None:
+            return 0, 0
+        present = views[self.active].standing(now)
         for router_id, tunnel in self.tunnels.items():
-            if tunnel.liveness.state is not State.UP and self._flows.count(router_id):
-                log.info("%d flows leave %s", self._flows.release(router_id), router_id)
+            standing = views[router_id].standing(now)
+            if router_id == self.active:
+                continue
+            if router_id == failed or standing >= Standing.USELESS > present:
+                flows += self._release(router_id)
+                frames = tunnel.ring.take(now)
+                if frames:
+                    resent += len(frames)
+                    self.engine.send_again(session, frames)
+            elif standing is Standing.DEGRADED > present:
+                flows += self._release(router_id, but_tcp=True)
+        return flows, resent
+
+    def _release(self, router_id: str, *, but_tcp: bool = False) -> int:
+        if not self._flows.count(router_id):
+            return 0
+        return self._flows.release(router_id, but_tcp=but_tcp)
+
+    def _note_switch(
+        self,
+        choice: Choice,
+        before: str | None,
+        views: dict[str, View],
+        now: float,
+        flows: int,
+        resent: int,
+    ) -> None:
+        switch = self.switches.add(
+            when=time.time(),
+            before=before,
+            after=choice.router_id,
+            cause=choice.cause,
+            evidence=[t.evidence(views[r], now) for r, t in self.tunnels.items()],
+            rejected=choice.rejected,
+            resent=resent,
+            flows_moved=flows,
+        )
+        log.info("traffic moves: %s", one_line(switch))
+        if before is None:
+            return
+        if choice.move is Move.FAILURE:
+            old = self.tunnels[before]
+            heard = old.session.last_data_received if old.session is not None else 0.0
+            if views[before].standing(now) is not Standing.USELESS:
+                heard = max(heard, views[before].answered)
+            self._unmeasured = switch, heard
+        else:
+            # Flows stay and both tunnels live: nothing was interrupted.
+            self.switches.measured(switch.number, 0.0)
+
+    def _measure(self, session: Session) -> None:
+        """The first sign of life through the tunnel that traffic has fled to ends the gap."""
+        if self._unmeasured is None:
+            return
+        switch, heard = self._unmeasured
+        tunnel = self.tunnels.get(switch.after)
+        if tunnel is None or session is tunnel.session:
+            self._unmeasured = None
+        if tunnel is not None and session is tunnel.session:
+            gap_ms = round((self._loop.clock() - heard) * 1000, 1)
+            self.switches.measured(switch.number, gap_ms)
+            log.info("traffic is back after %.1f ms (switch %d)", gap_ms, switch.number)
 
     def close(self) -> None:
         """Say BYE on every tunnel."""

@@ -8,7 +8,12 @@ import time
 
 from nrs.config.types import IPAddress
 from nrs.endpoint.config import Router
+from nrs.endpoint.damping import Damping
+from nrs.endpoint.events import Evidence
+from nrs.endpoint.failover import View
 from nrs.endpoint.liveness import Action, Liveness, State, Timing
+from nrs.endpoint.quality import Counts, Quality
+from nrs.endpoint.resend import ResendRing
 from nrs.system.links import Links
 from nrs.tunnel import wire
 from nrs.tunnel.codec.interface import Check
@@ -18,7 +23,7 @@ from nrs.tunnel.handshake import BadTag, HandshakeError, Initiator, StaticKey
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.session import Session, open_session
 from nrs.tunnel.udp_socket import UdpSocket
-from nrs.tunnel.wire import Claim, KeyMode, ProbeAck, Type
+from nrs.tunnel.wire import Claim, KeyMode, ProbeAck, RouterFlag, Type
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +35,15 @@ _UNANSWERED_HELLOS = 4
 """After this many an operator is told that the router does not answer."""
 _ATTEMPT_S = 5.0
 """A HELLO is repeated as it is for this long, then made anew."""
+_NO_SESSION_S = 1.0
+"""A router that says it knows no session gets a HELLO, as often as this."""
+_RECENT = 100_000
+"""How far back a NO_SESSION may look: what was sent within a round trip."""
+_LANE = 0
 
 
 class Tunnel:
-    """A tunnel to one routing server. Decides nothing: `Liveness` and `choose` do."""
+    """A tunnel to one routing server. Decides nothing: `Liveness`, `Quality` and `choose` do."""
 
     def __init__(
         self, router: Router, port: int, static: StaticKey, claim: Claim, timing: Timing
@@ -42,6 +52,7 @@ class Tunnel:
         self.liveness = Liveness(timing, time.monotonic())
         self.session: Session | None = None
         self.router_addresses: tuple[bytes, ...] = ()
+        self.ring = ResendRing()
         self.state_since = time.time()
         self._port = port
         self._static = static
@@ -54,6 +65,13 @@ class Tunnel:
         self._rekeyed = False
         self._unreachable: str | None = None
         self._hellos = 0
+        self._damping = Damping()
+        self._quality = Quality()
+        self._flags = RouterFlag(0)
+        self._flags_sequence = 0
+        self._well_since: float | None = None
+        self._failures = 0
+        self._no_session_at = -_NO_SESSION_S
 
     def rekey(self, static: StaticKey) -> None:
         """Use another key: a new session at once, by `renew`, while the present one serves."""
@@ -62,6 +80,16 @@ class Tunnel:
         self._hellos = 0
         self._rekeyed = True
         self._next_rekey = 0.0
+
+    @property
+    def in_question(self) -> bool:
+        """Whether it answers, but is bad enough to be asked often if it still is."""
+        return self._quality.degraded or bool(self._flags)
+
+    @property
+    def flags(self) -> RouterFlag:
+        """What the router has last said of itself."""
+        return self._flags
 
     @property
     def router_id(self) -> str:
@@ -102,7 +130,7 @@ class Tunnel:
                     session.move(engine.codec, opened)
             engine.remove_socket(before)
             before.close()
-            self.liveness.moved()
+            self.liveness.probe_now()
             log.info("tunnel to %s leaves from %s now", self.router_id, opened.local_address[0])
         return True
 
@@ -205,6 +233,10 @@ class Tunnel:
             engine.codec, agreed, self._owned, Check.DESTINATION, self._socket, now
         )
         self.session.opened_with = self._static
+        self.session.sent = self.ring
+        self.ring.clear()
+        self._quality.begin()
+        self._flags, self._flags_sequence = ack.flags, 0
         engine.add_session(self.session)
         self.router_addresses = (ack.tun_ipv4.packed, ack.tun_ipv6.packed)
         self.liveness.session_opened(now)
@@ -220,9 +252,90 @@ class Tunnel:
             ack = ProbeAck.decode(control.body)
             rtt = max(0.0, now - ack.timestamp_us / 1e6)
             self.liveness.probe_answered(control.specific, rtt, now)
+            self._take_flags(session, control, now)
+            if session is self.session:
+                self._acknowledged(session, ack, now)
+        elif control.kind is Type.ROLE:
+            self._take_flags(session, control, now)
         elif control.kind is Type.BYE and session is self.session:
             log.info("%s has closed its tunnel", self.router_id)
             self.drop_session(engine)
+
+    def _take_flags(self, session: Session, control: Control, now: float) -> None:
+        """What the router says of itself; what was overtaken on the way is left."""
+        if session is not self.session or control.sequence <= self._flags_sequence:
+            return
+        self._flags_sequence = control.sequence
+        before, self._flags = self._flags, RouterFlag(control.flags & _KNOWN_FLAGS)
+        if self._flags & ~before & RouterFlag.RESTARTING:
+            self.liveness.pauses(now)
+
+    def _acknowledged(self, session: Session, ack: ProbeAck, now: float) -> None:
+        if RouterFlag.EGRESS_DOWN not in self._flags:
+            # What a router without a way on has received is as good as lost.
+            self.ring.acknowledged(ack.highest)
+        opener = session.opener
+        counts = Counts(ack.highest, ack.received, opener.highest(_LANE), opener.received(_LANE))
+        self._quality.observe(counts, self.liveness.srtt or 0.0, now)
+
+    def no_session(self, datagram: bytes, engine: Engine, now: float) -> Drop | None:
+        """The router, or who poses as it, knows no session of ours: say HELLO.
+
+        The session stays until that is answered, since NO_SESSION proves nothing.
+        """
+        session = self.session
+        if session is None or now - self._no_session_at < _NO_SESSION_S:
+            return Drop.NO_SESSION
+        _, _, _, _, index, sequence, _ = wire.HEADER.unpack_from(datagram)
+        last = session.sealer.sequence
+        if index != session.sealer.peer_index or not last - _RECENT < sequence <= last:
+            return Drop.NO_SESSION
+        self._no_session_at = now
+        self._hello(engine)
+        return None
+
+    def note(self, now: float) -> None:
+        """Take down since when the tunnel has been well, and whether it has failed."""
+        live = self.liveness
+        well = live.state is State.UP and RouterFlag.EGRESS_DOWN not in self._flags
+        useless = live.state is State.UP and not well and self._well_since is not None
+        if live.failures > self._failures or useless:
+            self._damping.failed(now)
+        self._failures = live.failures
+        if not well:
+            self._well_since = None
+        elif self._well_since is None:
+            self._well_since = now
+
+    def view(self, now: float) -> View:
+        """What is known of this tunnel, for `choose`."""
+        return View(
+            router_id=self.router_id,
+            state=self.liveness.state,
+            well_since=now if self._well_since is None else self._well_since,
+            answered=self.liveness.last_answer,
+            hold_s=self._damping.hold_s(now),
+            srtt=self.liveness.srtt,
+            degraded=self._quality.degraded,
+            draining=bool(self._flags & (RouterFlag.DRAINING | RouterFlag.RESTARTING)),
+            egress_up=RouterFlag.EGRESS_DOWN not in self._flags,
+        )
+
+    def evidence(self, view: View, now: float) -> Evidence:
+        """What is known of this tunnel, for people."""
+        live = self.liveness
+        loss = self._quality.loss
+        return Evidence(
+            router_id=self.router_id,
+            state=live.state.value,
+            rtt_ms=self.rtt_ms,
+            loss=None if loss is None else round(loss, 4),
+            unanswered=live.unanswered,
+            silent_ms=None if live.srtt is None else round((now - live.last_answer) * 1000, 1),
+            draining=view.draining,
+            egress_up=view.egress_up,
+            held_down=now - view.well_since < view.hold_s,
+        )
 
     def drop_session(self, engine: Engine) -> None:
         """Forget the sessions; handshakes begin at once."""
@@ -258,6 +371,9 @@ class Tunnel:
     def rtt_ms(self) -> float | None:
         """The smoothed round trip in ms."""
         return None if self.liveness.srtt is None else round(self.liveness.srtt * 1000, 3)
+
+
+_KNOWN_FLAGS = int(RouterFlag.DRAINING | RouterFlag.EGRESS_DOWN | RouterFlag.RESTARTING)
 
 
 def _any(remote: IPAddress) -> str:

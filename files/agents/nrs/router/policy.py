@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 _EXPIRE_INTERVAL_S = 1.0
 _REFUSAL_INTERVAL_S = 1.0
+_NO_SESSIONS_A_SECOND = 5
+"""To one source: many endpoints may be behind one address."""
 _WRONG_MODE = {
     KeyMode.SHARED: (
         "its key is the shared PSK, and tunnel.key_modes allows device keys only: give it"
@@ -55,6 +57,7 @@ class RouterPolicy:
         self.engine: Engine
         self._links = links
         self._limiter = SourceLimiter()
+        self._strangers = SourceLimiter(rate=_NO_SESSIONS_A_SECOND, burst=_NO_SESSIONS_A_SECOND)
         self._refused_at = -_REFUSAL_INTERVAL_S
         self._routed: dict[bytes, IPNetwork] = {}
         self._clock = time.monotonic
@@ -146,6 +149,13 @@ class RouterPolicy:
                 return Drop.MALFORMED
         self.engine.send_raw(socket, repeated.answer, peer, local)
         return None
+
+    def unknown(
+        self, datagram: bytes, socket: UdpSocket, peer: tuple[Any, ...], local: bytes | None
+    ) -> None:
+        """Tell the sender that there is no such session: after a reboot it will say HELLO."""
+        if self._strangers.allow(_source_key(peer), self._clock()):
+            self.engine.send_raw(socket, wire.no_session(datagram), peer, local)
 
     def confirmed(self, session: Session) -> None:
         known = self.table.device(session)

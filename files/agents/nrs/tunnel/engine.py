@@ -12,6 +12,8 @@ from nrs.tunnel.codec.interface import (
     BAD_TAG,
     DATA,
     DRAINED,
+    FRAMES_BYTES,
+    MOST_FRAMES,
     STOP_MASK,
     WAITING,
     Codec,
@@ -30,7 +32,7 @@ log = logging.getLogger(__name__)
 _TURN_S = 0.003
 """How long one device or socket may keep the others and the timers waiting."""
 _COMPLAINT_INTERVAL_S = 1.0
-_HANDSHAKE_TYPES = frozenset({Type.HELLO, Type.HELLO_ACK})
+_HANDSHAKE_TYPES = frozenset({Type.HELLO, Type.HELLO_ACK, Type.NO_SESSION})
 _TYPES = {int(kind): kind for kind in Type}
 
 
@@ -51,7 +53,12 @@ class Policy(Protocol):
         peer: SocketAddress,
         local: bytes | None,
     ) -> Drop | None:
-        """A HELLO or HELLO_ACK, not yet verified."""
+        """A HELLO, HELLO_ACK or NO_SESSION, not yet verified."""
+
+    def unknown(
+        self, datagram: bytes, socket: UdpSocket, peer: SocketAddress, local: bytes | None
+    ) -> None:
+        """A datagram of a session that is not known; its sender is not known either."""
 
     def control(self, session: Session, control: Control) -> None:
         """A verified control datagram."""
@@ -83,6 +90,7 @@ class Engine:
         self._loop = loop
         self._policy = policy
         self._frames = codec.frames()
+        self._again = codec.frames()
         self._outbox = codec.outbox()
         self._intake = codec.intake()
         self._inbox = codec.inbox(udp_offload=tun.udp_offload)
@@ -164,8 +172,24 @@ class Engine:
             self._send(run, began, count)
 
     def _send(self, session: Session, first: int, end: int) -> None:
-        session.last_data_sent = self._loop.now
+        now = session.last_data_sent = self._loop.now
         self._outbox.carry(session.sealer, session.path, self._frames, first, end)
+        if session.sent is not None:
+            session.sent.keep(session.sealer.sequence, self._frames.copied(first, end), now)
+
+    def send_again(self, session: Session, frames: list[bytes]) -> None:
+        """Send frames that another session has sent before: some at once, the rest by turns."""
+        count = size = 0
+        while count < min(len(frames), MOST_FRAMES) and size + len(frames[count]) <= FRAMES_BYTES:
+            size += len(frames[count])
+            count += 1
+        self._again.load(frames[:count])
+        now = session.last_data_sent = self._loop.now
+        self._outbox.carry(session.sealer, session.path, self._again, 0, count)
+        if session.sent is not None:
+            session.sent.keep(session.sealer.sequence, frames[:count], now)
+        if count < len(frames):
+            self._loop.call_at(now, lambda: self.send_again(session, frames[count:]))
 
     # -- from UDP sockets to the TUN device
 
@@ -243,6 +267,7 @@ class Engine:
                 self._complain(peer)
         else:
             self._counted.dropped(Drop.NO_SESSION)
+            self._policy.unknown(bytes(datagram), socket, intake.peer, intake.local)
 
     def _control(self, session: Session, datagram: memoryview) -> None:
         first, flags, _, lane, _, sequence, specific = wire.HEADER.unpack_from(datagram)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from nrs.tunnel.codec.interface import Check, Codec, Opener, Path, Sealer
 from nrs.tunnel.handshake import SessionSecrets, StaticKey
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
+
+
+class SentFrames(Protocol):
+    """Keeps what a session sends until it is known to have arrived."""
+
+    def keep(self, sequence: int, frames: list[bytes], now: float) -> None:
+        """`frames` have left in datagrams up to number `sequence`."""
 
 
 @dataclass(eq=False, slots=True)
@@ -29,6 +37,7 @@ class Session:
     last_received: float = 0.0
     last_data_received: float = -1e9
     last_data_sent: float = -1e9
+    sent: SentFrames | None = None
 
     def move(self, codec: Codec, socket: UdpSocket) -> None:
         """Go on through `socket`, which is connected to the peer."""

@@ -58,6 +58,7 @@ class Type(IntEnum):
     PROBE_ACK = 7
     ROLE = 8
     BYE = 9
+    NO_SESSION = 10
 
 
 class DataFlag(IntFlag):
@@ -70,10 +71,12 @@ class DataFlag(IntFlag):
 
 
 class RouterFlag(IntFlag):
-    """Flags of HELLO_ACK and PROBE_ACK: the state of the routing server."""
+    """Flags of a router's HELLO_ACK, PROBE_ACK and ROLE: the state of the routing server."""
 
     DRAINING = 0x01
     EGRESS_DOWN = 0x02
+    RESTARTING = 0x04
+    """It falls silent for a moment and comes back with its sessions; what is sent waits."""
 
 
 ACTIVE = 0x01
@@ -292,6 +295,16 @@ class ProbeAck:
             return cls(*cls._BODY.unpack(body))
         except struct.error:
             raise Malformed("PROBE_ACK") from None
+
+
+def no_session(datagram: bytes | memoryview) -> bytes:
+    """The NO_SESSION that answers `datagram`, of a session that is not known. It has no tag.
+
+    It says the index and sequence number of what it answers, which a stranger does not know.
+    """
+    _, _, key_id, lane, index, sequence, _ = HEADER.unpack_from(datagram)
+    header = HEADER.pack(first_byte(Type.NO_SESSION), 0, key_id, lane, index, sequence, 0)
+    return header + bytes(TAG_BYTES)
 
 
 _TIMESTAMP = struct.Struct("!Q16x")

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from nrs.endpoint.failover import HOLD_DOWN_S, View, choose
+from nrs.endpoint.failover import Move, Standing, View, choose
 from nrs.endpoint.liveness import State
 
 NOW = 1000.0
+HOLD_S = 10.0
 UP, SUSPECT, DOWN, CONNECTING = State.UP, State.SUSPECT, State.DOWN, State.CONNECTING
 
 
@@ -13,16 +14,25 @@ def view(
     router_id: str,
     state: State = UP,
     *,
-    failures: int = 0,
+    hold_s: float = 0.0,
     up_for: float = 500.0,
     srtt: float | None = 0.010,
+    answered: float = NOW - 1.0,
+    degraded: bool = False,
+    draining: bool = False,
+    egress_up: bool = True,
 ) -> View:
-    return View(router_id, state, NOW - up_for, failures, srtt)
+    return View(
+        router_id, state, NOW - up_for, answered, hold_s, srtt, degraded, draining, egress_up
+    )
 
 
 A, B, C = view("a"), view("b"), view("c")
-FLAPPED = {"failures": 1, "up_for": HOLD_DOWN_S - 0.1}
-SETTLED = {"failures": 3, "up_for": HOLD_DOWN_S}
+FLAPPED = {"hold_s": HOLD_S, "up_for": HOLD_S - 0.1}
+SETTLED = {"hold_s": HOLD_S, "up_for": HOLD_S}
+USELESS = {"egress_up": False}
+DRAINING = {"draining": True}
+DEGRADED = {"degraded": True}
 
 CASES = {
     # name: (views, active, advised, chosen)
@@ -86,6 +96,58 @@ CASES = {
     ),
     "the active one left the configuration": ([B, C], "a", None, "b"),
     "the active one left, one is advised": ([B, C], "a", "c", "c"),
+    "useless: to the other": ([view("a", **USELESS), B], "a", "a", "b"),
+    "useless, the other too: stay": ([view("a", **USELESS), view("b", **USELESS)], "a", "b", ""),
+    "useless, the other silent: stay": ([view("a", **USELESS), view("b", SUSPECT)], "a", "b", ""),
+    "silent, the other useless: better than nothing": (
+        [view("a", SUSPECT), view("b", **USELESS)],
+        "a",
+        None,
+        "b",
+    ),
+    "useless, the other draining": (
+        [view("a", **USELESS), view("b", **DRAINING)],
+        "a",
+        None,
+        "b",
+    ),
+    "useless, two others: the degraded before the draining": (
+        [view("a", **USELESS), view("b", **DRAINING), view("c", **DEGRADED)],
+        "a",
+        "b",
+        "c",
+    ),
+    "draining: to the other": ([view("a", **DRAINING), B], "a", "a", "b"),
+    "draining: even to one in hold-down": (
+        [view("a", **DRAINING), view("b", **FLAPPED)],
+        "a",
+        "a",
+        "b",
+    ),
+    "draining, and nothing else answers: stay": (
+        [view("a", **DRAINING), view("b", DOWN)],
+        "a",
+        None,
+        "",
+    ),
+    "degraded: to the other": ([view("a", **DEGRADED), B], "a", "a", "b"),
+    "degraded, the other too: stay": (
+        [view("a", **DEGRADED), view("b", **DEGRADED)],
+        "a",
+        "b",
+        "",
+    ),
+    "in hold-down oneself: no reason to leave": ([view("a", **FLAPPED), B], "a", None, ""),
+    "in hold-down, advised away": ([view("a", **FLAPPED), B], "a", "b", "b"),
+    "advice to one that is useless": ([A, view("b", **USELESS)], "a", "b", ""),
+    "advice to one that drains": ([A, view("b", **DRAINING)], "a", "b", ""),
+    "advice to one that is degraded": ([A, view("b", **DEGRADED)], "a", "b", ""),
+    "the first to come up is useless, better than nothing": (
+        [view("a", **USELESS), view("b", CONNECTING)],
+        None,
+        None,
+        "a",
+    ),
 }
 
 
@@ -96,19 +158,68 @@ def test_choice(views: list[View], active: str | None, advised: str | None, chos
 
 
 @pytest.mark.parametrize(
-    ("views", "active", "advised", "cause"),
+    ("present", "standing"),
     [
-        ([A], None, None, "first tunnel"),
-        ([A, B], "a", "b", "load balancer's advice"),
-        ([view("a", SUSPECT), B], "a", None, "a is suspect"),
-        ([view("a", DOWN), B], "a", None, "a is down"),
-        ([view("a", CONNECTING), B], "a", None, "a is connecting"),
+        (A, Standing.GOOD),
+        (view("a", up_for=0.0), Standing.GOOD),
+        (view("a", **FLAPPED), Standing.FLAPPED),
+        (view("a", **SETTLED), Standing.GOOD),
+        (view("a", **FLAPPED, **DEGRADED), Standing.DEGRADED),
+        (view("a", **DEGRADED, **DRAINING), Standing.DRAINING),
+        (view("a", **DRAINING, **USELESS), Standing.USELESS),
+        (view("a", SUSPECT, **USELESS), Standing.SILENT),
     ],
 )
-def test_cause(views: list[View], active: str | None, advised: str | None, cause: str) -> None:
+def test_the_worst_that_is_known_of_a_tunnel_counts(present: View, standing: Standing) -> None:
+    assert present.standing(NOW) is standing
+
+
+@pytest.mark.parametrize(
+    ("views", "active", "advised", "cause", "move"),
+    [
+        ([A], None, None, "first tunnel", Move.PLANNED),
+        ([A, B], "a", "b", "load balancer's advice", Move.PLANNED),
+        ([view("a", SUSPECT), B], "a", None, "a does not answer", Move.FAILURE),
+        ([view("a", DOWN), B], "a", None, "a does not answer", Move.FAILURE),
+        ([view("a", CONNECTING), B], "a", None, "a has closed its tunnel", Move.FAILURE),
+        (
+            [view("a", **USELESS), B],
+            "a",
+            None,
+            "a has no way on: its egress is down",
+            Move.FAILURE,
+        ),
+        ([view("a", **DRAINING), B], "a", None, "a is draining", Move.PLANNED),
+        ([view("a", **DEGRADED), B], "a", None, "a loses or delays too much", Move.DEGRADED),
+    ],
+)
+def test_cause(
+    views: list[View], active: str | None, advised: str | None, cause: str, move: Move
+) -> None:
     choice = choose(views, active, advised, NOW)
     assert choice is not None
-    assert choice.cause == cause
+    assert (choice.cause, choice.move) == (cause, move)
+
+
+def test_the_options_that_were_not_taken_have_their_reasons() -> None:
+    views = [
+        view("a", SUSPECT),
+        B,
+        view("c", **FLAPPED),
+        view("d", **DRAINING),
+        view("e", **USELESS),
+        view("f", srtt=0.5),
+    ]
+    choice = choose(views, "a", None, NOW)
+    assert choice is not None
+    assert choice.router_id == "b"
+    assert choice.rejected == {
+        "a": "it is suspect",
+        "c": "it has failed lately",
+        "d": "it is draining",
+        "e": "its egress is down",
+        "f": "it is no better",
+    }
 
 
 def test_a_choice_once_taken_is_kept() -> None:
@@ -118,8 +229,24 @@ def test_a_choice_once_taken_is_kept() -> None:
     assert choose(views, choice.router_id, "a", NOW) is None
 
 
+def test_the_first_to_answer_wins_while_nobody_has_since_the_flight() -> None:
+    fled = NOW - 0.01
+    silent = view("b", answered=fled - 5.0)
+    back = view("a", answered=NOW, **FLAPPED)
+    assert choose([back, silent], "b", None, NOW) is None
+    choice = choose([back, silent], "b", None, NOW, fled_at=fled)
+    assert choice is not None
+    assert (choice.router_id, choice.cause) == ("a", "a answered before b did")
+    assert choice.move is Move.FAILURE
+    # Once it has answered, it is the one.
+    assert choose([back, view("b", answered=NOW)], "b", None, NOW, fled_at=fled) is None
+    # Whoever has no way on is no winner.
+    useless = view("a", answered=NOW, **USELESS)
+    assert choose([useless, silent], "b", None, NOW, fled_at=fled) is None
+
+
 def test_a_flapping_router_is_not_returned_to_on_every_recovery() -> None:
     """Advice keeps naming a; each return waits for the whole hold-down."""
-    for up_for in (0.0, 1.0, HOLD_DOWN_S - 0.001):
-        assert choose([view("a", failures=1, up_for=up_for), B], "b", "a", NOW) is None
-    assert choose([view("a", failures=1, up_for=HOLD_DOWN_S), B], "b", "a", NOW) is not None
+    for up_for in (0.0, 1.0, HOLD_S - 0.001):
+        assert choose([view("a", hold_s=HOLD_S, up_for=up_for), B], "b", "a", NOW) is None
+    assert choose([view("a", hold_s=HOLD_S, up_for=HOLD_S), B], "b", "a", NOW) is not None

@@ -32,9 +32,10 @@ _VNET = 10
 class CSealer:
     """See `interface.Sealer`."""
 
-    __slots__ = ("handle",)
+    __slots__ = ("handle", "peer_index")
 
     def __init__(self, key: bytes, peer_index: int, key_id: int, lane: int) -> None:
+        self.peer_index = peer_index
         self.handle: Any = ffi.gc(
             _checked(lib.nrs_sealer_new(key, peer_index, key_id, lane)), lib.nrs_sealer_free
         )
@@ -90,6 +91,7 @@ class CFrames:
         self._view = memoryview(self._arena)
         self.arena: Any = ffi.from_buffer(self._arena)
         self.handle: Any = ffi.new("nrs_frames *")
+        self._places = memoryview(ffi.buffer(self.handle)).cast("B").cast("I")
         self._key: Any = ffi.new("uint8_t[37]")
         self._key_bytes = ffi.buffer(self._key)
 
@@ -110,6 +112,15 @@ class CFrames:
             self.handle.length[index] = len(frame)
             used += len(frame)
         self.count = self.handle.count = len(frames)
+
+    def copied(self, first: int, end: int) -> list[bytes]:
+        # count, then all offsets, then all lengths
+        places = self._places
+        lengths = places[1 + MOST_FRAMES :]
+        return [
+            bytes(self._view[offset : offset + length])
+            for offset, length in zip(places[1 + first : 1 + end], lengths[first:end], strict=True)
+        ]
 
     def flow(self, first: int) -> tuple[int, bytes, int]:
         found = lib.nrs_flow(self.arena, self.handle, first, self._key)

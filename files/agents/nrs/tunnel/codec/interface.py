@@ -145,6 +145,9 @@ class Path(Protocol):
 class Sealer(Protocol):
     """Seals what one lane of a session sends."""
 
+    peer_index: int
+    """The session's index at its receiver."""
+
     @property
     def sequence(self) -> int:
         """The number of the last datagram sealed."""
@@ -173,6 +176,9 @@ class Frames(Protocol):
 
     def load(self, frames: list[bytes]) -> None:
         """Hold these frames instead, as if read."""
+
+    def copied(self, first: int, end: int) -> list[bytes]:
+        """Frames [first, end) as they were read."""
 
     def flow(self, first: int) -> tuple[int, bytes, int]:
         """The end of the frames from `first` on that belong to one flow, its key and TCP flags.

@@ -51,6 +51,10 @@ class PythonFrames:
             used += len(frame)
         self.count = len(frames)
 
+    def copied(self, first: int, end: int) -> list[bytes]:
+        places = zip(self.offsets[first:end], self.lengths[first:end], strict=True)
+        return [bytes(self.view[offset : offset + length]) for offset, length in places]
+
     def flow(self, first: int) -> tuple[int, bytes, int]:
         key, end, flags = inner.flow_key(self._packet(first)), self._group(first), 0
         if key and key[0] == TCP:
