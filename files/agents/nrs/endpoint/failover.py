@@ -117,17 +117,17 @@ def choose(
         if quicker:
             best = min(quicker, key=rank)
             cause = f"{best.router_id} answered before {present.router_id} did"
-            return Choice(best.router_id, cause, Move.FAILURE, _rejected(best, views, now))
+            return Choice(best.router_id, cause, Move.FAILURE, _rejected(best, present, views, now))
     if present is not None and standings[present.router_id] <= Standing.FLAPPED:
         wanted = by_id.get(advised) if advised is not None else None
         if wanted is None or wanted is present or standings[wanted.router_id] > Standing.GOOD:
             return None
-        rejected = _rejected(wanted, views, now)
+        rejected = _rejected(wanted, present, views, now)
         return Choice(wanted.router_id, "load balancer's advice", Move.PLANNED, rejected)
     best_of_all = min(views, key=rank, default=None)
     if best_of_all is None or standings[best_of_all.router_id] is Standing.SILENT:
         return None
-    rejected = _rejected(best_of_all, views, now)
+    rejected = _rejected(best_of_all, present, views, now)
     if present is None:
         return Choice(best_of_all.router_id, "first tunnel", Move.PLANNED, rejected)
     if standings[best_of_all.router_id] >= standings[present.router_id]:
@@ -152,11 +152,11 @@ _REASONS = {
 }
 
 
-def _rejected(chosen: View, views: Sequence[View], now: float) -> dict[str, str]:
-    """Why the others were not taken."""
+def _rejected(chosen: View, left: View | None, views: Sequence[View], now: float) -> dict[str, str]:
+    """Why the others were not taken; why `left` is left is the cause of it all."""
     reasons = {}
     for view in views:
-        if view is chosen:
+        if view is chosen or view is left:
             continue
         standing = view.standing(now)
         if standing is Standing.SILENT:

@@ -214,7 +214,6 @@ def test_the_options_that_were_not_taken_have_their_reasons() -> None:
     assert choice is not None
     assert choice.router_id == "b"
     assert choice.rejected == {
-        "a": "it is suspect",
         "c": "it has failed lately",
         "d": "it is draining",
         "e": "its egress is down",

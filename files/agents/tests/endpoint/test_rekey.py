@@ -3,129 +3,23 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 import logging
-import os
-import time
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from nrs.endpoint import tunnel as tunnel_module
-from nrs.endpoint.config import NetworkAccessEndpointConfig
 from nrs.endpoint.liveness import State
-from nrs.endpoint.policy import EndpointPolicy
-from nrs.endpoint.tunnel import Tunnel
-from nrs.tunnel import codec, keys, wire
+from nrs.tunnel import keys, wire
 from nrs.tunnel.engine import Control
 from nrs.tunnel.figures import Drop
-from nrs.tunnel.handshake import Identity, Responder, StaticKey
-from nrs.tunnel.session import Session
-from nrs.tunnel.wire import Claim, Hello, KeyMode, ProbeAck, RouterFlag, Type
+from nrs.tunnel.handshake import StaticKey
+from nrs.tunnel.wire import Hello, KeyMode, Type
+from tests.endpoint.fakes import CLAIM, OLD, Endpoint, Loop, config
 
-OLD, NEW = bytes(range(32)), bytes(range(50, 82))
-CLAIM = Claim(
-    "endpoint_1",
-    ipaddress.IPv4Address("10.10.100.1"),
-    ipaddress.IPv6Address("fd00:10:100::1"),
-)
-IDENTITY = Identity("r1", ipaddress.IPv4Address("10.10.1.1"), ipaddress.IPv6Address("fd00:10:1::1"))
-BOTH = frozenset(KeyMode)
-
-
+NEW = bytes(range(50, 82))
 FLOW = b"\x11" + bytes((10, 10, 100, 1)) + bytes((198, 51, 100, 10)) + bytes(4)
 """UDP to the business server."""
-
-
-class Loop:
-    """Time that passes when told to; timers are left to the test."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def clock(self) -> float:
-        return self.now
-
-    def call_at(self, _when: float, callback: Any) -> Any:
-        return SimpleNamespace(callback=callback, cancel=lambda: None)
-
-
-class Engine:
-    """Keeps what it is given to send."""
-
-    def __init__(self) -> None:
-        self.codec = codec.load()
-        self.sessions: dict[int, Session] = {}
-        self.hellos: list[bytes] = []
-        self.said: list[tuple[Session, Type]] = []
-
-    def add_socket(self, _socket: Any) -> None: ...
-
-    def remove_socket(self, _socket: Any) -> None: ...
-
-    def add_session(self, session: Session) -> None:
-        self.sessions[session.local_index] = session
-
-    def remove_session(self, session: Session) -> None:
-        self.sessions.pop(session.local_index, None)
-
-    def send_raw(self, _socket: Any, datagram: bytes, *_: Any) -> None:
-        self.hellos.append(datagram)
-
-    def send_control(self, session: Session, kind: Type, *_: Any, **__: Any) -> None:
-        self.said.append((session, kind))
-
-
-class Endpoint:
-    """A policy with one tunnel, and the routing server at its other end."""
-
-    def __init__(self, loop: Loop, **tunnel: Any) -> None:
-        self.loop = loop
-        self.engine = Engine()
-        links = SimpleNamespace(interface_of=lambda _: None)
-        self.policy = EndpointPolicy(config(**tunnel), loop, links)  # type: ignore[arg-type]
-        self.policy.start(self.engine)  # type: ignore[arg-type]
-
-    @property
-    def tunnel(self) -> Tunnel:
-        return self.policy.tunnels["r1"]
-
-    @property
-    def session(self) -> Session:
-        assert self.tunnel.session is not None
-        return self.tunnel.session
-
-    def answer(self, masters: dict[int, bytes]) -> Drop | None:
-        """A router with these keys answers the newest HELLO. Raises HandshakeError."""
-        router = Responder(IDENTITY, masters, BOTH)
-        offer = router.check(self.engine.hellos[-1])
-        datagram, _ = router.accept(offer, 99, RouterFlag(0), os.urandom)
-        socket: Any = self.tunnel._socket
-        return self.policy.handshake(Type.HELLO_ACK, datagram, socket, (), None)
-
-    def wait(self, seconds: float, step: float = 0.5) -> None:
-        """Time passes, with the policy served and every probe answered."""
-        until = self.loop.now + seconds
-        while self.loop.now < until:
-            self.loop.now = min(until, self.loop.now + step)
-            if self.tunnel.session is not None:
-                body = ProbeAck(int(self.loop.now * 1e6), 0, 0).encode()
-                number = self.tunnel.liveness.probe_number
-                self.policy.control(self.session, Control(Type.PROBE_ACK, 0, 0, 1, number, body))
-            self.policy._service()
-
-
-def config(**tunnel: Any) -> NetworkAccessEndpointConfig:
-    return NetworkAccessEndpointConfig.model_validate(
-        {
-            "endpoint": {"endpoint_id": "endpoint_1", "name": "one"},
-            "tunnel": {"tun_ipv4": "10.10.100.1", "tun_ipv6": "fd00:10:100::1", **tunnel},
-            "routers": [{"router_id": "r1", "external_ip": "127.0.0.1"}],
-            "load_balancer": {"url": "http://127.0.0.1:8080"},
-        }
-    )
 
 
 def psk(key: bytes = OLD) -> dict[str, str]:
@@ -139,21 +33,6 @@ def device_key(master: bytes, epoch: int) -> dict[str, Any]:
 def key_of(hello: bytes) -> tuple[KeyMode, int]:
     body = hello[wire.HEADER_BYTES : -wire.TAG_BYTES]
     return Hello.decode(body).key_mode, hello[2]
-
-
-@pytest.fixture
-def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
-    passing = Loop()
-    monkeypatch.setattr(
-        tunnel_module,
-        "time",
-        SimpleNamespace(
-            monotonic=passing.clock,
-            monotonic_ns=lambda: int(passing.now * 1e9),
-            time=time.time,
-        ),
-    )
-    return passing
 
 
 @pytest.fixture
