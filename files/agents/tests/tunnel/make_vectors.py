@@ -152,6 +152,16 @@ def control(
     }
 
 
+def no_session(name: str, key: str, kind: Type) -> Vector:
+    """A datagram of a session that the router does not know, and its answer."""
+    unknown = sealer_of(key, 0x0BADCAFE, 77).control(kind, bytes(24))
+    return {
+        "name": name,
+        "datagram": unknown.hex(),
+        "answer": wire.no_session(unknown).hex(),
+    }
+
+
 def frame(written: bytes) -> Vector:
     """A frame in words: the virtio-net header is in host byte order and cannot be quoted."""
     flags, gso, _, gso_size, start, offset = virtio.HEADER.unpack_from(written)
@@ -456,6 +466,10 @@ def build() -> Vector:
             control("ROLE: standby", up, ROUTER_INDEX, 2**40, Type.ROLE),
             control("BYE of the endpoint", up, ROUTER_INDEX, 3, Type.BYE),
             control("BYE of the router", down, ENDPOINT_INDEX, 2, Type.BYE),
+        ],
+        "no_session": [
+            no_session("PROBE of an unknown session", up, Type.PROBE),
+            no_session("BYE of an unknown session", up, Type.BYE),
         ],
         "data": [
             data("DATA, UDP/IPv4", up, udp_packet(b"hello")),

@@ -182,6 +182,7 @@ def test_delivered_slices_are_the_packets_that_a_kernel_makes(vector: dict[str, 
 def test_every_type_has_a_vector() -> None:
     kinds = {raw(vector["datagram"])[0] & 15 for vector in SEALED}
     kinds |= {raw(SHARED[name])[0] & 15 for name in ("hello", "hello_ack")}
+    kinds |= {raw(vector["answer"])[0] & 15 for vector in VECTORS["no_session"]}
     assert kinds == set(Type)
 
 
@@ -377,6 +378,23 @@ def test_a_router_answers_as_the_vectors_say(router: Router) -> None:
     assert router.peers.sent[2] == raw(VECTORS["control"][1]["datagram"])
 
 
+@named(VECTORS["no_session"])
+def test_a_router_says_that_it_knows_no_session(router: Router, vector: dict[str, Any]) -> None:
+    router.connect()
+    del router.peers.sent[:]
+    assert router.receive(raw(vector["datagram"])) == ["no_session"]
+    assert router.peers.sent == [raw(vector["answer"])]
+    # That is no question, and gets no answer.
+    assert router.receive(raw(vector["answer"])) == ["malformed"]
+    assert len(router.peers.sent) == 1
+
+
+def test_a_router_says_so_five_times_a_second_at_most(router: Router) -> None:
+    for _ in range(50):
+        router.receive(raw(VECTORS["no_session"][0]["datagram"]), same_peer=True)
+    assert len(router.peers.sent) == 5
+
+
 @named([v for v in VECTORS["control"][1:] if v["index"] == SHARED["router"]["index"]])
 def test_a_router_acts_on_control(router: Router, vector: dict[str, Any]) -> None:
     router.connect()
@@ -401,7 +419,8 @@ def test_a_router_drops_what_the_vectors_say_it_drops(router: Router) -> None:
         sent = len(router.peers.sent)
         expected = [] if vector["reason"] is None else [vector["reason"]]
         assert router.receive(raw(vector["datagram"])) == expected, vector["name"]
-        assert len(router.peers.sent) == sent, f"{vector['name']} was answered"
+        answers = [wire.no_session(raw(vector["datagram"]))] * (vector["reason"] == "no_session")
+        assert router.peers.sent[sent:] == answers, vector["name"]
         assert len(router.tun.take()) == (not expected), vector["name"]
     (device,) = router.policy.table
     assert device.current is not None

@@ -79,6 +79,7 @@ def test_first_bytes() -> None:
         "PROBE_ACK": 0x17,
         "ROLE": 0x18,
         "BYE": 0x19,
+        "NO_SESSION": 0x1A,
     }
 
 
