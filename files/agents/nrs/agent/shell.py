@@ -6,6 +6,7 @@ are in neither.
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import sys
@@ -136,6 +137,10 @@ class PacketAgent(ABC, Generic[Config]):
         systemd.stopping()
 
     def _tend(self) -> None:
+        # A collection over all objects would hold up the packets for tens of milliseconds:
+        # those that have lived for a second are not looked at again.
+        gc.collect()
+        gc.freeze()
         self.tend()
         self._companion.tend()
         self.loop.call_later(_TEND_INTERVAL_S, self._tend)

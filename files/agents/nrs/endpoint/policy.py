@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 BUSY_S = 1.0
 """A tunnel is busy for this long after its last packet, either way."""
 _RECONNECT_S = 1.0
+_NEVER = -1e9
 
 
 class EndpointPolicy:
@@ -319,10 +320,12 @@ class EndpointPolicy:
         if before is None:
             return
         if choice.move is Move.FAILURE:
-            old = self.tunnels[before]
-            heard = old.session.last_data_received if old.session is not None else 0.0
+            old = self.tunnels[before].session
+            heard = old.last_data_received if old is not None else _NEVER
             if views[before].standing(now) is not Standing.USELESS:
                 heard = max(heard, views[before].answered)
+            elif now - heard > BUSY_S:
+                heard = now  # there was nothing to interrupt before the router said so
             self._unmeasured = switch, heard
         else:
             # Flows stay and both tunnels live: nothing was interrupted.

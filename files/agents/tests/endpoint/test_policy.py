@@ -104,6 +104,15 @@ def test_a_router_without_a_way_on_is_left_at_once(endpoint: Endpoint, kind: Typ
     assert endpoint.policy.switches.last()[-1].cause == "r1 has no way on: its egress is down"
 
 
+def test_a_useless_router_that_brought_nothing_leaves_no_gap_of_years(endpoint: Endpoint) -> None:
+    endpoint.flags["r1"] = RouterFlag.EGRESS_DOWN
+    endpoint.hear("r1")
+    busy(endpoint, 0.020)
+    gap_ms = endpoint.policy.switches.last()[-1].gap_ms
+    assert gap_ms is not None
+    assert 0 <= gap_ms <= 20
+
+
 def test_what_a_router_said_before_is_not_believed_when_it_comes_later(
     endpoint: Endpoint,
 ) -> None:
