@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from nrs.agent.shell import PacketAgent, run_agent
-from nrs.config.pushed import Pushed
+from nrs.config.pushed import Pushed, state_directory
+from nrs.endpoint import event_command, event_file
 from nrs.endpoint.config import NetworkAccessEndpointConfig
+from nrs.endpoint.events import SwitchLog
 from nrs.endpoint.liveness import State
 from nrs.endpoint.policy import EndpointPolicy
 from nrs.system.links import LinkError
@@ -53,13 +55,17 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         """Raises OSError, LinkError."""
         tunnel = self.config.tunnel
         self._tun = self.open_device(tunnel.interface_name, tunnel.tun_ipv4, tunnel.tun_ipv6)
+        self._switches = self._kept_switches()
         self._policy = EndpointPolicy(self.config, self.loop, self.links)
         self.engine = Engine(self._tun, self.loop, self._policy, self.codec)
         self.cleanup.callback(self._policy.close)
         self._policy.start(self.engine)
         self.cleanup.callback(self._remove_routes)
         self._add_routes(self.config)
-        self.open_control(advise=self._advise)
+        self.open_control(
+            advise=self._advise,
+            events=lambda request: event_command.answer(self._switches, request),
+        )
         log.info(
             "endpoint %s: device %s, tunnels to %s, codec %s, offloads %s",
             self.config.endpoint.endpoint_id,
@@ -68,6 +74,15 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
             self.codec.name,
             ", ".join(self._offloads()) or "none",
         )
+
+    def _kept_switches(self) -> SwitchLog:
+        """The switches of earlier runs; those of this one are written beside them."""
+        directory = state_directory(UNIT)
+        switches = SwitchLog(start=event_file.read(directory))
+        writer = event_file.EventWriter(directory, switches)
+        writer.start()
+        self.cleanup.callback(writer.stop)
+        return switches
 
     def restart_keys(self, config: NetworkAccessEndpointConfig) -> dict[str, object]:
         return {

@@ -172,7 +172,8 @@ def test_anything_at_all_is_a_switch_or_a_value_error(data: object) -> None:
                 gap_ms=9_999.6,
             ),
             "router_1 -> router_2: router_1 does not answer"
-            " (1 probe unanswered, silent for 12.3 s); gap 10.0 s; 7 flows moved; not router_3: down; not router_4: draining",
+            " (1 probe unanswered, silent for 12.3 s); gap 10.0 s; 7 flows moved;"
+            " not router_3: down; not router_4: draining",
         ),
         (
             switch(evidence=(), rejected={}, resent=0),
