@@ -74,3 +74,22 @@ def status(as_json: bool, unit: str | None) -> None:
     from nrs.cli import status as command  # noqa: PLC0415 - only this command needs it
 
     sys.exit(command.show([unit] if unit else list(UNITS), as_json=as_json))
+
+
+@main.command("why")
+@click.option("--json", "as_json", is_flag=True, help="A list of events, with all that was known.")
+@click.option(
+    "--count",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="How many moves; the last 1,000 are kept.",
+)
+def why(as_json: bool, count: int) -> None:
+    """Say why this endpoint's traffic moved to another router, newest last.
+
+    Exit status 1 where no access endpoint runs, or it does not answer.
+    """
+    from nrs.cli import why as command  # noqa: PLC0415 - only this command needs it
+
+    sys.exit(command.show(count, as_json=as_json))

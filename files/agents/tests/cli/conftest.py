@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from nrs.system.control import ControlThread, socket_path
+from nrs.system.control import ControlThread, Handler, socket_path
 
 AGENTS = Path(__file__).parents[2]
 Nrs = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -42,12 +42,13 @@ def nrs() -> Nrs:
 
 
 @pytest.fixture
-def agent() -> Iterator[Callable[[str, dict[str, Any]], None]]:
-    """Puts a unit's control socket in place that answers with a given status."""
+def agent() -> Iterator[Callable[..., None]]:
+    """Puts a unit's control socket in place that answers with a given status, and commands."""
     threads: list[ControlThread] = []
 
-    def start(unit: str, status: dict[str, Any]) -> None:
-        threads.append(ControlThread(socket_path(unit), {"status": lambda _request: status}))
+    def start(unit: str, status: dict[str, Any], **commands: Handler) -> None:
+        handlers = {"status": lambda _request: status, **commands}
+        threads.append(ControlThread(socket_path(unit), handlers))
         threads[-1].start()
 
     yield start
