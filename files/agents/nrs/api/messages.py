@@ -10,13 +10,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from nrs.config.types import Address, Address4, Address6, Label, Name, Port
+from nrs.config.types import Address, Address4, Address6, Label, Line, Name, Port
 
 Percent = Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False)]
 Rate = Annotated[float, Field(strict=True, ge=0, le=1e9, allow_inf_nan=False)]
 Count = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 Timestamp = Annotated[float, Field(strict=True, ge=0, le=4_102_444_800, allow_inf_nan=False)]
 Milliseconds = Annotated[float, Field(strict=True, ge=0, le=1e7, allow_inf_nan=False)]
+LongMilliseconds = Annotated[float, Field(strict=True, ge=0, le=1e12, allow_inf_nan=False)]
+Share = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 DeviceType = Literal["routing_server", "network_access_endpoint"]
 
 
@@ -103,6 +105,42 @@ class DeviceStatus(Message):
     tunnels: Annotated[list[TunnelStatus], Field(max_length=4096)] = Field(default_factory=list)
     config_version: Count = 0
     config_error: Annotated[str, Field(max_length=2048)] | None = None
+
+
+class TunnelEvidence(Message):
+    """What an endpoint knew of one of its tunnels when it moved its traffic."""
+
+    router_id: Name
+    state: Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")]
+    rtt_ms: Milliseconds | None
+    loss: Share | None
+    unanswered: Count
+    silent_ms: LongMilliseconds | None
+    draining: StrictBool
+    egress_up: StrictBool
+    held_down: StrictBool
+
+
+class SwitchEvent(Message):
+    """An endpoint has moved its traffic to another router."""
+
+    number: Annotated[Count, Field(ge=1)]
+    when: Timestamp
+    before: Name | None
+    after: Name
+    cause: Line
+    evidence: Annotated[list[TunnelEvidence], Field(max_length=64)]
+    rejected: Annotated[dict[Name, Line], Field(max_length=64)]
+    resent: Count
+    flows_moved: Count
+    gap_ms: LongMilliseconds | None = None
+
+
+class EventReport(Message):
+    """`POST /events` of the controller, sent by an endpoint. Repeating it changes nothing."""
+
+    device_id: Name
+    events: list[SwitchEvent]
 
 
 class ConfigRequest(Message):

@@ -95,6 +95,9 @@ Name = Annotated[str, BeforeValidator(_name)]
 Label = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_label)]
 """What people call a device: any printable text."""
 
+Line = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_label)]
+"""A sentence for people: printable text on one line."""
+
 Url = Annotated[str, BeforeValidator(_url)]
 Urls = Annotated[list[Url], BeforeValidator(_one_or_more), Field(min_length=1)]
 """One URL or a list of URLs, always held as a list."""

@@ -19,6 +19,7 @@ from nrs.controller import views
 from nrs.controller.api import create_app
 from nrs.controller.config import NetworkControllerConfig
 from nrs.controller.database import Database, StorageError, default_url
+from nrs.controller.events import Events
 from nrs.controller.registry import Registry
 
 UNIT = "network_controller"
@@ -47,7 +48,7 @@ def _start(path: Path, at_end: contextlib.ExitStack) -> Daemon:
         raise ConfigError(f"{path}: storage: {error}") from None
     registry = Registry(database, config, time.time)
     at_end.callback(registry.close)
-    app = create_app(config.api, registry, time.time)
+    app = create_app(config.api, registry, Events(database), time.time)
 
     def reload() -> None:
         new = load(path, NetworkControllerConfig)

@@ -1,4 +1,4 @@
-"""The controller's HTTP API over its registry."""
+"""The controller's HTTP API over its registry and the devices' events."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from nrs.api.messages import ConfigPush, ConfigRequest, DeviceStatus, Registrati
 from nrs.api.service import ApiError
 from nrs.config.common import Api
 from nrs.config.types import IPAddress
-from nrs.controller import overlay, views
+from nrs.controller import event_api, overlay, views
 from nrs.controller.errors import RegistryError, UnknownDevice
+from nrs.controller.events import Events
 from nrs.controller.registry import Registry
 
 log = logging.getLogger(__name__)
 Answer = tuple[dict[str, Any], int]
 
 
-def create_app(api: Api, registry: Registry, clock: Callable[[], float]) -> Flask:
-    """The API on `registry`; `clock` gives seconds since the epoch."""
+def create_app(api: Api, registry: Registry, events: Events, clock: Callable[[], float]) -> Flask:
+    """The API on `registry` and `events`; `clock` gives seconds since the epoch."""
     app = service.create_app("network_controller", api)
+    event_api.add_routes(app, events, clock)
 
     @app.errorhandler(RegistryError)
     def _refused(error: RegistryError) -> Any:

@@ -1,13 +1,13 @@
-"""The registry's table."""
+"""The controller's tables."""
 
 from __future__ import annotations
 
-from sqlalchemy import Float, Integer, String, Text
+from sqlalchemy import Float, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
-    """All tables of the registry."""
+    """All tables of the database."""
 
 
 class Device(Base):
@@ -33,3 +33,23 @@ class Device(Base):
     last_status: Mapped[str | None] = mapped_column(Text)
     config_version: Mapped[int] = mapped_column(Integer, default=0)
     config: Mapped[str] = mapped_column(Text, default="{}")
+
+
+class Event(Base):
+    """An event that a device has posted; `id` rises in the order of arrival.
+
+    A device that has lost its state counts from 1 again, so the time is part of what
+    tells an event from another.
+    """
+
+    __tablename__ = "events"
+    __table_args__ = (
+        UniqueConstraint("device_id", "number", "at"),
+        Index("events_of_device", "device_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    device_id: Mapped[str] = mapped_column(String(64))
+    number: Mapped[int] = mapped_column(Integer)
+    at: Mapped[float] = mapped_column(Float)
+    content: Mapped[str] = mapped_column(Text)

@@ -13,6 +13,7 @@ from nrs.config.loader import build
 from nrs.controller.api import create_app
 from nrs.controller.config import NetworkControllerConfig
 from nrs.controller.database import Database
+from nrs.controller.events import Events
 from nrs.controller.registry import Registry
 
 TOKEN = "t" * 40
@@ -57,11 +58,18 @@ def open_registry(database_file: Path, clock: Clock) -> Iterator[Callable[..., R
 
 
 @pytest.fixture
-def client_of(clock: Clock) -> Callable[[Registry], FlaskClient]:
+def events(database_file: Path) -> Iterator[Events]:
+    database = Database(f"sqlite:///{database_file}")
+    yield Events(database)
+    database.close()
+
+
+@pytest.fixture
+def client_of(clock: Clock, events: Events) -> Callable[[Registry], FlaskClient]:
     """A client of the API over a registry that states the right token."""
 
     def client(registry: Registry) -> FlaskClient:
-        made = create_app(configuration().api, registry, clock).test_client()
+        made = create_app(configuration().api, registry, events, clock).test_client()
         made.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {TOKEN}"
         return made
 
@@ -94,3 +102,31 @@ def status(device_id: str, *tunnels: dict[str, Any], **fields: Any) -> dict[str,
 
 def tunnel(peer_id: str, **fields: Any) -> dict[str, Any]:
     return {"peer_id": peer_id, "up": True, "active": True, "rtt_ms": 0.5, "since": 7.0, **fields}
+
+
+def event(number: int = 1, **fields: Any) -> dict[str, Any]:
+    """A switch as an endpoint posts it."""
+    evidence = {
+        "router_id": "router_1",
+        "state": "suspect",
+        "rtt_ms": 0.6,
+        "loss": 0.25,
+        "unanswered": 3,
+        "silent_ms": 43.5,
+        "draining": False,
+        "egress_up": True,
+        "held_down": False,
+    }
+    return {
+        "number": number,
+        "when": 1_800_000_000.25 + number,
+        "before": "router_1",
+        "after": "router_2",
+        "cause": "router_1 does not answer",
+        "evidence": [evidence],
+        "rejected": {"router_3": "held down"},
+        "resent": 12,
+        "flows_moved": 3,
+        "gap_ms": 44.5,
+        **fields,
+    }
