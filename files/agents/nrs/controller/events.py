@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -22,13 +23,16 @@ class Events:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # A router that fails makes all of its endpoints post at once: they are to wait for each
+        # other here, not in the database, where registrations would wait among them.
+        self._recording = threading.Lock()
 
     def record(self, report: EventReport) -> int:
         """Keep what is not known yet; how many that were. Raises UnknownDevice.
 
         It is on disk at the return, all of it or none.
         """
-        with self._database.writing() as session:
+        with self._recording, self._database.writing() as session:
             _expect(session, report.device_id)
             new = _unknown(session, report)
             session.add_all(

@@ -13,6 +13,7 @@ from nrs.agent.controller_link import ControllerLink
 from nrs.agent.reporting import Task, load_config, log_beside, repeat
 from nrs.api.client import ApiClient, ApiRefused, ApiUnavailable
 from nrs.api.messages import Decision, Registration
+from nrs.endpoint import event_poster
 from nrs.endpoint.config import NetworkAccessEndpointConfig
 from nrs.system import control
 
@@ -68,10 +69,14 @@ def main(path: Path, socket: Path) -> None:
     access = config.network_controller
     controller = ControllerLink(access, config.api.bearer_token, registration(config), socket)
     adviser = Adviser(config, socket)
+    events = event_poster.EventPoster(
+        access, config.api.bearer_token, config.endpoint.endpoint_id, socket
+    )
     repeat(
         [
             Task(config.load_balancer.poll_interval, adviser.poll),
             Task(access.status_interval, controller.exchange),
+            Task(event_poster.INTERVAL_S, events.look),
         ]
     )
 

@@ -304,6 +304,6 @@ class World:
 def _merge(config: dict[str, Any], changes: dict[str, Any]) -> None:
     for section, value in changes.items():
         if isinstance(value, dict):
-            config[section].update(value)
+            config.setdefault(section, {}).update(value)
         else:
             config[section] = value
