@@ -56,7 +56,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         tunnel = self.config.tunnel
         self._tun = self.open_device(tunnel.interface_name, tunnel.tun_ipv4, tunnel.tun_ipv6)
         self._switches = self._kept_switches()
-        self._policy = EndpointPolicy(self.config, self.loop, self.links)
+        self._policy = EndpointPolicy(self.config, self.loop, self.links, switches=self._switches)
         self.engine = Engine(self._tun, self.loop, self._policy, self.codec)
         self.cleanup.callback(self._policy.close)
         self._policy.start(self.engine)

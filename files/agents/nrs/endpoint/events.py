@@ -185,7 +185,7 @@ def _count(number: int, thing: str) -> str:
 def _duration(ms: float) -> str:
     if ms >= 9_999.5:
         return f"{ms / 1000:.1f} s"
-    return f"{ms:.0f} ms" if ms >= 9.95 else f"{ms:.1f} ms"
+    return f"{ms:.1f} ms" if 0 < ms < 9.95 else f"{ms:.0f} ms"
 
 
 def _is_text(value: object) -> bool:

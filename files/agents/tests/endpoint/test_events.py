@@ -160,7 +160,7 @@ def test_anything_at_all_is_a_switch_or_a_value_error(data: object) -> None:
                 flows_moved=1,
                 gap_ms=0.0,
             ),
-            "router_1 -> router_2: load balancer's advice (loss 2.5 %, RTT 13 ms); gap 0.0 ms;"
+            "router_1 -> router_2: load balancer's advice (loss 2.5 %, RTT 13 ms); gap 0 ms;"
             " 1 flow moved; 1 packet sent again",
         ),
         (

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,9 @@ import pytest
 from nrs.api.client import ApiClient
 from nrs.endpoint.events import Switch
 from tests.endpoint.switches import switch
-from tests.netns.world import Agent, World, wait_until
+from tests.netns.world import AGENTS, BUSINESS, Agent, World, wait_until
+
+Running = tuple[World, Agent, Agent, Agent]
 
 EARLIER = [switch(7), switch(8, gap_ms=44.0)]
 
@@ -46,6 +51,59 @@ def test_the_controller_is_told_by_the_companion(world: World, remembered: Path)
     world.endpoint(network_controller={"url": url, "status_interval": 0.5}, api={"token": token})
     client = ApiClient([url], token)
     wait_until(lambda: _events(world, client)[:2] == EARLIER, 60, "the controller has them")
+
+
+def test_a_failover_is_explained_and_remembered(running: Running) -> None:
+    world, endpoint, *_ = running
+    assert world.ping(BUSINESS[0])
+    left = next(name for name, t in endpoint.tunnels().items() if t["active"])
+    taken = next(name for name in endpoint.tunnels() if name != left)
+    traffic = world.popen("endpoint", "ping", "-q", "-i", "0.02", BUSINESS[0])
+    world.blackhole(left)
+    failover = wait_until(lambda: _measured(endpoint, left), 30, "the gap is measured")
+    traffic.terminate()
+    assert (failover.after, failover.cause) == (taken, f"{left} does not answer")
+    assert failover.gap_ms is not None
+    assert 0 < failover.gap_ms < 20_000
+    evidence = {e.router_id: e for e in failover.evidence}
+    assert set(evidence) == {left, taken}
+    assert evidence[left].unanswered >= 3
+
+    said = _why(endpoint)[-1]
+    assert f" {left} -> {taken}: {left} does not answer (" in said
+    assert "; gap " in said
+
+    kept = endpoint.directory / "events.jsonl"
+    wait_until(lambda: '"gap_ms": ' + str(failover.gap_ms) in kept.read_text(), 30, "it is kept")
+    endpoint.kill()
+    endpoint.start()
+    wait_until(endpoint.status, 20, "the endpoint answers again")
+    assert _measured(endpoint, left) == failover
+    wait_until(lambda: _switches(endpoint)[-1].number > failover.number, 20, "numbers go on")
+
+
+def _switches(endpoint: Agent) -> list[Switch]:
+    return [Switch.from_dict(event) for event in endpoint.command("events")["events"]]
+
+
+def _measured(endpoint: Agent, left: str) -> Switch | None:
+    """The failure of `left`, once its gap is known."""
+    found = (s for s in _switches(endpoint) if s.before == left and s.gap_ms)
+    return next(found, None)
+
+
+def _why(endpoint: Agent) -> list[str]:
+    environment = {**os.environ, "NRS_RUNTIME_DIRECTORY": str(endpoint.directory)}
+    done = subprocess.run(
+        [sys.executable, "-m", "nrs", "why"],
+        cwd=AGENTS,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout.splitlines()
 
 
 def _events(world: World, client: ApiClient) -> list[Switch]:
