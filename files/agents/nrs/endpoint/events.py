@@ -156,7 +156,8 @@ def one_line(switch: Switch) -> str:
         parts.append(f"{_count(switch.flows_moved, 'flow')} moved")
     if switch.resent:
         parts.append(f"{_count(switch.resent, 'packet')} sent again")
-    parts += [f"not {router_id}: {why}" for router_id, why in switch.rejected.items()]
+    others = ((r, why) for r, why in switch.rejected.items() if r != switch.before)
+    parts += [f"not {router_id}: {why}" for router_id, why in others]
     return "; ".join(parts)
 
 
@@ -167,7 +168,7 @@ def _known(switch: Switch) -> str:
     if evidence is None:
         return ""
     parts = []
-    if evidence.unanswered:
+    if evidence.unanswered and evidence.state != "up":  # a probe is always on its way
         parts.append(f"{_count(evidence.unanswered, 'probe')} unanswered")
         if evidence.silent_ms is not None:
             parts.append(f"silent for {_duration(evidence.silent_ms)}")

@@ -148,14 +148,20 @@ def test_anything_at_all_is_a_switch_or_a_value_error(data: object) -> None:
             " RTT 0.6 ms); gap 44 ms; 12 packets sent again; not router_3: held down",
         ),
         (
-            switch(before=None, cause="first tunnel", rejected={}, resent=0),
-            "none -> router_2: first tunnel (RTT 0.6 ms)",
+            switch(
+                before=None,
+                cause="first tunnel",
+                evidence=(evidence(), evidence("router_2", unanswered=1, rtt_ms=7.5)),
+                rejected={"router_1": "it is no better"},
+                resent=0,
+            ),
+            "none -> router_2: first tunnel (RTT 7.5 ms); not router_1: it is no better",
         ),
         (
             switch(
                 cause="load balancer's advice",
-                evidence=(evidence(rtt_ms=12.6, loss=0.025),),
-                rejected={},
+                evidence=(evidence(rtt_ms=12.6, loss=0.025, unanswered=2),),
+                rejected={"router_1": "it is no better"},
                 resent=1,
                 flows_moved=1,
                 gap_ms=0.0,
@@ -165,7 +171,7 @@ def test_anything_at_all_is_a_switch_or_a_value_error(data: object) -> None:
         ),
         (
             switch(
-                evidence=(evidence(unanswered=1, silent_ms=12_345.0, rtt_ms=None),),
+                evidence=(evidence(state="down", unanswered=1, silent_ms=12_345.0, rtt_ms=None),),
                 rejected={"router_3": "down", "router_4": "draining"},
                 resent=0,
                 flows_moved=7,
