@@ -50,10 +50,14 @@ def ask(count: int) -> list[dict[str, Any]]:
     # Numbers have no holes unless events were lost, of which the oldest are then left out.
     events = []
     since = max(0, page["last"] - count)
-    while page := control.request(path, "events", since=since)["events"]:
-        events += page
-        since = page[-1]["number"]
-    return events[-count:]
+    while len(events) < count:
+        left = count - len(events)
+        page = control.request(path, "events", since=since, count=left)
+        if not page["events"]:
+            break
+        events += page["events"]
+        since = events[-1]["number"]
+    return events
 
 
 def for_people(events: list[dict[str, Any]], now: float) -> str:

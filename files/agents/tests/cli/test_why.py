@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from nrs.cli.why import for_people
 from nrs.endpoint import event_command
 from nrs.endpoint.events import SwitchLog
 from nrs.system.control import socket_path
-from tests.endpoint.switches import WHEN, log_of, switch
+from tests.endpoint.switches import WHEN, fields_of, log_of, switch
 
 from .conftest import AGENTS, Nrs
 
@@ -80,6 +81,18 @@ def test_more_than_one_answer_holds(
     endpoint(log_of(300))
     events = json.loads(nrs("why", "--json", "--count", count).stdout)
     assert [event["number"] for event in events] == list(range(first, 301))
+
+
+def test_moves_while_it_asks_are_not_chased(nrs: Nrs, agent: Callable[..., None]) -> None:
+    switches = log_of(300)
+
+    def moving(request: dict[str, Any]) -> dict[str, Any]:
+        switches.add(**fields_of())
+        return event_command.answer(switches, request)
+
+    agent(UNIT, {}, events=moving)
+    events = json.loads(nrs("why", "--json", "--count", 150).stdout)
+    assert [event["number"] for event in events] == list(range(152, 302))
 
 
 def test_before_the_first_move(nrs: Nrs, endpoint: Callable[[SwitchLog], None]) -> None:
