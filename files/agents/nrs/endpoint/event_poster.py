@@ -62,13 +62,9 @@ class EventPoster:
         """Post what is ready. Raises ControlError when the agent does not answer."""
         if self._client is None:
             return
-        ready = self._ready()
-        if not ready:
-            self._post_at = None
-            return
-        if self._post_at is None:
+        if self._post_at is None and self._ready(1):
             self._post_at = self._clock() + self._spread()
-        if self._clock() < self._post_at:
+        if self._post_at is None or self._clock() < self._post_at:
             return
         try:
             self._post_new(self._client)
@@ -88,9 +84,9 @@ class EventPoster:
             log.warning("the network controller does not take this device's events: %s", error)
         self._failing = True
 
-    def _ready(self) -> list[dict[str, Any]]:
-        """The next events that wait for nothing any more."""
-        page = control.request(self._socket, "events", since=self._posted or 0)
+    def _ready(self, count: int | None = None) -> list[dict[str, Any]]:
+        """The next events that wait for nothing any more, up to `count`."""
+        page = control.request(self._socket, "events", since=self._posted or 0, count=count)
         now = self._wall_clock()
         return list(takewhile(lambda event: _is_ready(event, now), page["events"]))
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from nrs.controller.events import MOST_KEPT
+from nrs.api.messages import EventReport
+from nrs.controller.events import MOST_KEPT, Events
 from nrs.controller.registry import Registry
 
 from .conftest import Clock, endpoint, event
@@ -56,6 +59,19 @@ def test_what_is_repeated_is_kept_once(registered: FlaskClient) -> None:
     assert post(registered, event(2), event(3), event(3), event(1)) == 1
     assert numbers(registered) == [1, 2, 3]
     assert post(registered) == 0
+
+
+def test_what_is_repeated_at_once_is_kept_once(registered: FlaskClient, events: Events) -> None:
+    report = EventReport.model_validate({"device_id": "endpoint_1", "events": [event()]})
+    together = threading.Barrier(8)
+
+    def record(_: int) -> int:
+        together.wait()
+        return events.record(report)
+
+    with ThreadPoolExecutor(8) as executor:
+        assert sorted(executor.map(record, range(8))) == [0] * 7 + [1]
+    assert numbers(registered) == [1]
 
 
 def test_a_device_that_lost_its_state_counts_from_1_again(registered: FlaskClient) -> None:

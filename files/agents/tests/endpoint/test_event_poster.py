@@ -280,7 +280,7 @@ def test_many_events_go_in_several_requests(
     for _ in range(150):
         number = switches.add(**fields_of(cause="x" * 250)).number
         switches.measured(number, 1.0)
-    for _ in range(3):
+    for _ in range(4):
         pass_(time_, companion)
     assert controller.numbers() == list(range(1, 151))
     assert len(controller.posted) >= 3
