@@ -7,10 +7,13 @@ its standard input does, which the agent's end causes however it comes.
 from __future__ import annotations
 
 import logging
+import os
 import select
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from enum import Enum
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -35,7 +38,9 @@ class Companion:
     def start(self) -> None:
         """Start the process."""
         self._started = time.monotonic()
-        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE)
+        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, bufsize=0)
+        if self._process.stdin is not None:
+            os.set_blocking(self._process.stdin.fileno(), False)
 
     def tend(self) -> None:
         """Start the process again if it has ended, later each time."""
@@ -56,6 +61,13 @@ class Companion:
             self._delay = min(2 * self._delay, _LONGEST_DELAY_S)
         elif now >= self._next_start:
             self.start()
+
+    def hurry(self) -> None:
+        """Have the urgent tasks done at once; never waits."""
+        if self._process is not None and self._process.stdin is not None:
+            # A full pipe has been asked already; one that ended is started again by `tend`.
+            with suppress(OSError):
+                self._process.stdin.write(b"!")
 
     def restart(self) -> None:
         """Have the process replaced, so that it reads its configuration again; does not wait."""
@@ -82,7 +94,17 @@ class Companion:
         self._process = None
 
 
-def wait_or_end(seconds: float) -> bool:
-    """In the companion: wait; False when the agent has ended."""
+class Wake(Enum):
+    """Why the companion goes on."""
+
+    TIME = "the time is over"
+    HURRIED = "the agent asks for what is urgent"
+    ENDED = "the agent has ended"
+
+
+def wait(seconds: float) -> Wake:
+    """In the companion: wait that long, or until the agent wants something."""
     readable, _, _ = select.select([sys.stdin], [], [], max(0.0, seconds))
-    return not readable
+    if not readable:
+        return Wake.TIME
+    return Wake.HURRIED if os.read(sys.stdin.fileno(), 4096) else Wake.ENDED

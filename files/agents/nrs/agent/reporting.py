@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from nrs.agent.companion import wait_or_end
+from nrs.agent.companion import Wake, wait
 from nrs.api.messages import TunnelStatus
 from nrs.config import pushed
 from nrs.config.loader import ConfigError
@@ -26,19 +26,23 @@ Config = TypeVar("Config", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Task:
-    """Work to be done every `interval` seconds, at once for the first time."""
+    """Work to be done every `interval` seconds, at once for the first time.
+
+    Where `hurried`, also at once whenever the agent asks for it (`Companion.hurry`).
+    """
 
     interval: float
     work: Callable[[], object]
+    hurried: bool = False
 
 
 def repeat(tasks: Sequence[Task]) -> None:
     """Do the tasks, each in its interval, until the agent ends."""
     due = [time.monotonic()] * len(tasks)
-    while wait_or_end(min(due) - time.monotonic()):
+    while (wake := wait(min(due) - time.monotonic())) is not Wake.ENDED:
         for index, task in enumerate(tasks):
             now = time.monotonic()
-            if now >= due[index]:
+            if now >= due[index] or (task.hurried and wake is Wake.HURRIED):
                 due[index] = now + task.interval
                 try:
                     task.work()

@@ -122,6 +122,10 @@ class PacketAgent(ABC, Generic[Config]):
 
     # -- running
 
+    def hurry_companion(self) -> None:
+        """Have the companion do what is urgent at once."""
+        self._companion.hurry()
+
     def serve(self, ready: str) -> None:
         """Carry packets until SIGTERM or SIGINT; `ready` is shown by systemctl status."""
         for number, action in (

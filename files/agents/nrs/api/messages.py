@@ -42,6 +42,8 @@ class MetricsReport(Message):
     total_tx_packets: Count
     internal_ip: Address | None = None
     external_ip: Address | None = None
+    egress_up: StrictBool = True
+    draining: StrictBool = False
 
 
 class Decision(BaseModel):

@@ -13,6 +13,7 @@ from nrs.agent.shell import PacketAgent, run_agent
 from nrs.config.pushed import Pushed
 from nrs.router.config import RoutingServerConfig
 from nrs.router.policy import RouterPolicy
+from nrs.router.service_state import ServiceState
 from nrs.system import forwarding, nftables
 from nrs.tunnel.engine import Engine, describe
 from nrs.tunnel.session import key_of
@@ -60,6 +61,8 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         self.engine.add_socket(self._socket)
         self._policy.start(self.engine)
         self.cleanup.callback(self._policy.close)
+        self._state = ServiceState(self.config, self.loop, self._policy, self.hurry_companion)
+        self.cleanup.callback(self._state.close)
         self.open_control(metrics=self._metrics)
         log.info(
             "routing server %s listens on %s port %d, device %s, codec %s, offloads %s",
@@ -88,6 +91,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         if config.server.egress_interface != self.config.server.egress_interface:
             _install_nat(config)
         self._policy.configure(config)
+        self._state.configure(config)
 
     def tend(self) -> None:
         self._policy.expire()
@@ -99,6 +103,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             "name": self.config.server.name,
             "tunnel_id": self.config.server.tunnel_id,
             "offloads": self._offloads(),
+            **self._state.status(),
             "tunnels": [
                 {
                     "endpoint_id": device.claim.endpoint_id,
@@ -127,6 +132,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             "total_tx_packets": figures.tx_packets,
             "rx_bytes": figures.rx_bytes,
             "tx_bytes": figures.tx_bytes,
+            **self._state.metrics(),
         }
 
 

@@ -96,6 +96,19 @@ class Metrics(Section):
     report_interval: Seconds = 10.0
 
 
+class Egress(Section):
+    """How the router finds out that its egress is dead, beside what the interface says.
+
+    Without `check_ip` nothing is asked. Otherwise that address is sent an echo every
+    `check_interval` seconds, and the egress is down after `check_misses` intervals in a
+    row without an answer.
+    """
+
+    check_ip: Address | None = None
+    check_interval: Annotated[float, Field(strict=True, ge=0.05, le=60, allow_inf_nan=False)] = 0.2
+    check_misses: Annotated[int, Field(strict=True, ge=1, le=100)] = 3
+
+
 class RoutingServerConfig(Section):
     """The whole file."""
 
@@ -103,6 +116,7 @@ class RoutingServerConfig(Section):
     tunnel: Tunnel
     load_balancer: LoadBalancerAccess
     metrics: Metrics = Metrics()
+    egress: Egress = Egress()
     network_controller: NetworkControllerAccess = NetworkControllerAccess()
     api: Api = Field(default_factory=Api)
 

@@ -55,6 +55,8 @@ class RouterPolicy:
     def __init__(self, config: RoutingServerConfig, links: Links) -> None:
         self.table = SessionTable()
         self.engine: Engine
+        self.flags = RouterFlag(0)
+        """The state of this router, told with every HELLO_ACK and PROBE_ACK."""
         self._links = links
         self._limiter = SourceLimiter()
         self._strangers = SourceLimiter(rate=_NO_SESSIONS_A_SECOND, burst=_NO_SESSIONS_A_SECOND)
@@ -187,7 +189,7 @@ class RouterPolicy:
                 session,
                 Type.PROBE_ACK,
                 answer.encode(),
-                flags=RouterFlag(0),
+                flags=self.flags,
                 specific=control.specific,
             )
         elif control.kind is Type.ROLE:
@@ -207,7 +209,7 @@ class RouterPolicy:
         now: float,
     ) -> Pending:
         index = self._free_index()
-        answer, agreed = self._responder.accept(offer, index, RouterFlag(0), secrets.token_bytes)
+        answer, agreed = self._responder.accept(offer, index, self.flags, secrets.token_bytes)
         claim = offer.hello.claim
         owned = Owned([claim.tun_ipv4.packed, claim.tun_ipv6.packed], claim.prefixes)
         session = open_session(

@@ -67,6 +67,8 @@ class MetricsReporter:
             total_tx_packets=figures["total_tx_packets"],
             internal_ip=server.internal_ip,
             external_ip=server.external_ip,
+            egress_up=figures["egress_up"],
+            draining=figures["draining"],
         )
         self._last = present
         failures = self._client.post_to_all("/metrics", report.model_dump(mode="json"))
@@ -104,7 +106,7 @@ def main(path: Path, socket: Path) -> None:
     reporter = MetricsReporter(config, socket)
     repeat(
         [
-            Task(config.metrics.report_interval, reporter.report),
+            Task(config.metrics.report_interval, reporter.report, hurried=True),
             Task(access.status_interval, controller.exchange),
         ]
     )

@@ -80,7 +80,7 @@ class RouterFlag(IntFlag):
 
 
 ACTIVE = 0x01
-"""Flag of PROBE and ROLE: this tunnel carries the endpoint's new traffic."""
+"""Flag of PROBE and an endpoint's ROLE: this tunnel carries the endpoint's new traffic."""
 
 
 class Cipher(IntEnum):

@@ -19,7 +19,10 @@ REPORT: dict[str, Any] = {
     "total_tx_packets": 0,
     "internal_ip": "10.0.0.1",
     "external_ip": "2001:db8::1",
+    "egress_up": False,
+    "draining": True,
 }
+OPTIONAL = {"internal_ip": None, "external_ip": None, "egress_up": True, "draining": False}
 
 
 def test_a_report_as_routers_send_it() -> None:
@@ -27,15 +30,15 @@ def test_a_report_as_routers_send_it() -> None:
     assert report.model_dump(mode="json") == REPORT
 
 
-@pytest.mark.parametrize("field", [f for f in REPORT if not f.endswith("_ip")])
+@pytest.mark.parametrize("field", [f for f in REPORT if f not in OPTIONAL])
 def test_every_figure_is_required(field: str) -> None:
     _refused({key: value for key, value in REPORT.items() if key != field}, field)
 
 
-@pytest.mark.parametrize("field", ["internal_ip", "external_ip"])
-def test_addresses_may_be_missing(field: str) -> None:
+@pytest.mark.parametrize("field", OPTIONAL)
+def test_what_older_routers_do_not_state_has_a_default(field: str) -> None:
     report = MetricsReport.model_validate({k: v for k, v in REPORT.items() if k != field})
-    assert getattr(report, field) is None
+    assert getattr(report, field) == OPTIONAL[field]
 
 
 @pytest.mark.parametrize(
@@ -52,6 +55,7 @@ def test_addresses_may_be_missing(field: str) -> None:
         *[("timestamp", value) for value in ("2024-01-01T00:00:00Z", "5", -1, 1e18, None, True)],
         *[("server_id", value) for value in ("", "a b", "a/b", "-a", "a" * 65, "a\n", 5, None)],
         *[("server_name", value) for value in ("", "a" * 129, "a\x1b[31m", "a\x00", "\ud800", 5)],
+        *[("egress_up", value) for value in (1, 0, "true", None)],
         *[("internal_ip", value) for value in ("10.0.0.256", "", "::1%a\nb", "10.0.0.0/8", 7, {})],
         ("cpu_load", 5),
     ],
