@@ -46,6 +46,12 @@ class MetricsReport(Message):
     draining: StrictBool = False
 
 
+class ServerState(Message):
+    """`PUT /servers/{server_id}/state` of the load balancer."""
+
+    state: Literal["active", "draining", "disabled"]
+
+
 class Decision(BaseModel):
     """`GET /decision/{endpoint_id}` of the load balancer, as an endpoint reads it."""
 

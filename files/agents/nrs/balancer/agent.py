@@ -12,6 +12,7 @@ from nrs.api.daemon import Daemon
 from nrs.balancer.api import create_app, server
 from nrs.balancer.config import LoadBalancerConfig
 from nrs.balancer.live import LiveBalancer
+from nrs.config import pushed
 from nrs.config.loader import load
 
 UNIT = "load_balancer"
@@ -29,7 +30,7 @@ def _start(path: Path) -> Daemon:
     section = f"{path}: server"
     daemon.open_log(config.server.log_file, section)
     listener = daemon.open_listener(config.server.bind_address, config.server.bind_port, section)
-    balancer = LiveBalancer(config)
+    balancer = LiveBalancer(config, pushed.state_directory(UNIT))
     app = create_app(balancer, config.api)
 
     def reload() -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from flask import Flask, request
 from pydantic import TypeAdapter, ValidationError
 
 from nrs.api import service
-from nrs.api.messages import MetricsReport
+from nrs.api.messages import MetricsReport, ServerState
 from nrs.api.service import ApiError
-from nrs.balancer.core import NoRouter, RouterView
+from nrs.balancer.core import NoRouter, RouterView, UnknownRouter
 from nrs.balancer.live import LiveBalancer
 from nrs.balancer.registry import RegistryFull, ReportRefused
+from nrs.balancer.standing import State
 from nrs.config.common import Api
 from nrs.config.types import IPAddress, Name
+
+log = logging.getLogger(__name__)
 
 MOST_CANDIDATES = 64
 _DECIMALS = 6
@@ -53,6 +57,25 @@ def create_app(balancer: LiveBalancer, api: Api) -> Flask:
             "timestamp": balancer.wall_clock(),
         }
 
+    @app.put("/servers/<server_id>/state")
+    def state(server_id: str) -> dict[str, Any]:
+        name = _name(server_id, "server_id")
+        wanted = State(service.body(ServerState).state)
+        try:
+            view, changed = balancer.set_state(name, wanted)
+        except UnknownRouter:
+            raise ApiError(404, f"routing server {name!r} has not reported", "server_id") from None
+        except OSError as error:
+            log.error("the state of %s cannot be stored: %s", name, error)
+            raise ApiError(503, "the state could not be stored; nothing was changed") from None
+        return {
+            "server_id": name,
+            "state": wanted.value,
+            "changed": changed,
+            "status": None if view is None else view.standing.status.value,
+            "reason": None if view is None else view.standing.reason,
+        }
+
     @app.get("/status")
     def status() -> dict[str, Any]:
         views = balancer.routers()
@@ -82,7 +105,9 @@ def server(view: RouterView) -> dict[str, Any]:
     return {
         "server_id": report.server_id,
         "server_name": report.server_name,
-        "status": "active" if view.active else "inactive",
+        "status": view.standing.status.value,
+        "state": view.state.value,
+        "reason": view.standing.reason,
         "cpu_percent": report.cpu_percent,
         "memory_percent": report.memory_percent,
         "bandwidth_mbps": report.bandwidth_mbps,

@@ -6,11 +6,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from nrs.api.messages import MetricsReport
+from nrs.balancer import states
 from nrs.balancer.config import LoadBalancerConfig
 from nrs.balancer.core import Balancer, Decision, RouterView
 from nrs.balancer.registry import MISSED_REPORTS
+from nrs.balancer.standing import State, Status
 from nrs.config.types import IPAddress
 
 log = logging.getLogger(__name__)
@@ -22,16 +25,23 @@ class LiveBalancer:
     def __init__(
         self,
         config: LoadBalancerConfig,
+        directory: Path | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
+        """`directory` keeps what has to outlive the process; None keeps nothing."""
         self._lock = threading.Lock()
         self._clock = clock
         self.wall_clock = wall_clock
         self._config = config
         self._balancer = Balancer(config.algorithm, _stale_after(config))
-        self._active: set[str] = set()
+        self._directory = directory
+        self._statuses: dict[str, Status] = {}
+        try:
+            self._balancer.restore(states.read(directory))
+        except states.StatesDamaged as damage:
+            log.error("the states that were set for routing servers are lost: %s", damage)
 
     @property
     def business_server_ip(self) -> IPAddress | None:
@@ -68,6 +78,26 @@ class LiveBalancer:
             )
         return decision
 
+    def set_state(self, router_id: str, state: State) -> tuple[RouterView | None, bool]:
+        """Take and store what the operator sets; the router now, and whether it is a change.
+
+        The view is None for a router that has not reported since the start. Raises
+        UnknownRouter, and OSError where it cannot be stored: then nothing has changed.
+        """
+        with self._lock:
+            before = self._balancer.states
+            changed = self._balancer.set_state(router_id, state)
+            if changed:
+                try:
+                    states.write(self._directory, self._balancer.states)
+                except OSError:
+                    self._balancer.restore(before)
+                    raise
+                log.info("%s is set to %s", router_id, state.value)
+                self._log_changes()
+            views = self._balancer.routers(self._clock())
+        return next((v for v in views if v.router.report.server_id == router_id), None), changed
+
     def routers(self) -> list[RouterView]:
         """Every router that has reported, by id."""
         with self._lock:
@@ -79,19 +109,21 @@ class LiveBalancer:
             return self._balancer.active_decisions(self._clock())
 
     def watch(self) -> None:
-        """Log the routers that fell silent or came back; call about once a second."""
+        """Log the routers whose status has changed; call about once a second."""
         with self._lock:
             self._log_changes()
 
     def _log_changes(self) -> None:
-        active = self._balancer.active_routers(self._clock())
-        for router_id in sorted(active - self._active):
-            log.info("%s is active", router_id)
-        for router_id in sorted(self._active - active):
-            log.warning(
-                "%s has not reported for %.0f s: not active", router_id, _stale_after(self._config)
-            )
-        self._active = active
+        present = {v.router.report.server_id: v for v in self._balancer.routers(self._clock())}
+        for router_id, view in present.items():
+            status, reason = view.standing.status, view.standing.reason
+            if self._statuses.get(router_id) is status:
+                continue
+            if reason is None:
+                log.info("%s is active", router_id)
+            else:
+                log.warning("%s is %s: %s", router_id, status.value, reason)
+        self._statuses = {router_id: view.standing.status for router_id, view in present.items()}
 
 
 def _stale_after(config: LoadBalancerConfig) -> float:

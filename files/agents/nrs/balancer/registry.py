@@ -1,4 +1,4 @@
-"""The latest report of each routing server, and which of them are active.
+"""The latest report of each routing server.
 
 Times called `now` are seconds of any clock that does not run backwards: the system's
 monotonic one in the service, a virtual one in a simulation.
@@ -63,7 +63,7 @@ class RouterRegistry:
         if (
             known is not None
             and report.timestamp < known.report.timestamp
-            and self._is_fresh(known, now)
+            and self.is_fresh(known, now)
         ):
             raise ReportRefused(
                 f"is older than the last report of {report.server_id},"
@@ -83,21 +83,13 @@ class RouterRegistry:
         """Every router that has reported, by id."""
         return [self._routers[router_id] for router_id in sorted(self._routers)]
 
-    def active(self, now: float) -> list[Router]:
-        """The routers whose last report is recent enough."""
-        return [router for router in self._routers.values() if self._is_fresh(router, now)]
-
-    def is_active(self, router_id: str, now: float) -> bool:
-        """Whether the router has reported recently enough."""
-        router = self._routers.get(router_id)
-        return router is not None and self._is_fresh(router, now)
-
-    def _is_fresh(self, router: Router, now: float) -> bool:
+    def is_fresh(self, router: Router, now: float) -> bool:
+        """Whether the router's last report is recent enough to go by."""
         return now - router.received_at < self.stale_after
 
     def _forget_longest_silent(self, now: float) -> str:
         router_id, router = min(self._routers.items(), key=lambda item: item[1].received_at)
-        if self._is_fresh(router, now):
+        if self.is_fresh(router, now):
             raise RegistryFull(f"{MOST_ROUTERS} routing servers are known and active")
         del self._routers[router_id]
         return router_id

@@ -18,7 +18,7 @@ Column = tuple[str, Callable[[Row], Text]]
 _WIDTH_OF_A_PIPE = 200
 _HEADLINE_KEYS = ("role", "id", "codec", "offloads")
 _GOOD = {"online", "active", "up", "yes"}
-_BAD = {"offline", "down", "no", "stale", "inactive", "ejected"}
+_BAD = {"offline", "down", "no", "stale", "inactive", "disabled", "egress_down", "ejected"}
 
 
 def print_reports(reports: Sequence[Row], *, now: float) -> None:

@@ -206,6 +206,8 @@ def test_status(client: FlaskClient, clock: Clock) -> None:
         "server_id": "router_1",
         "server_name": "Router 1",
         "status": "active",
+        "state": "active",
+        "reason": None,
         "cpu_percent": 50.0,
         "memory_percent": 50.0,
         "bandwidth_mbps": 500.0,
@@ -213,6 +215,7 @@ def test_status(client: FlaskClient, clock: Clock) -> None:
         "score": 0.586,
     }
     assert (servers[1]["server_id"], servers[1]["status"]) == ("router_2", "inactive")
+    assert servers[1]["reason"] == "no report for 30 s"
     clock.now = 320.0
     assert get(client, "/status")["active_decisions"] == 0
 

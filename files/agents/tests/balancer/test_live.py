@@ -40,7 +40,7 @@ def test_routers_that_come_and_go_are_logged_once(
     clock.now = 30.0
     balancer.watch()
     balancer.watch()
-    assert caplog.messages[1:] == ["router_1 has not reported for 30 s: not active"]
+    assert caplog.messages[1:] == ["router_1 is inactive: no report for 30 s"]
     balancer.report(report("router_1"))
     assert caplog.messages[2:] == ["router_1 is active"]
 

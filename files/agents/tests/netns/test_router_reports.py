@@ -1,0 +1,40 @@
+"""What a router tells the load balancer without waiting for the next report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.netns.world import Agent, World, wait_until
+
+SOON_S = 3
+"""Far below the minute between two reports: a process has to be woken and a request to be made."""
+
+
+@pytest.fixture
+def pair(world: World) -> tuple[Agent, Agent]:
+    """A load balancer, and a router that reports to it once a minute."""
+    server = {"bind_address": "127.0.0.1", "bind_port": 8080}
+    balancer = Agent(world, "router_b", "load-balancer", "load_balancer", {"server": server})
+    wait_until(balancer.status, 20, "the load balancer runs")
+    router = world.router("router_b", server={"server_id": "router_b"})
+    router.kill()
+    router.write({**router.config, "metrics": {"report_interval": 60.0}})
+    router.start()
+    wait_until(lambda: reported(balancer), 20, "the router has reported")
+    return balancer, router
+
+
+def reported(balancer: Agent) -> dict[str, Any]:
+    servers = balancer.status().get("servers", [])
+    return dict(servers[0]) if servers else {}
+
+
+def test_a_dead_egress_is_reported_at_once(world: World, pair: tuple[Agent, Agent]) -> None:
+    balancer, _ = pair
+    assert reported(balancer)["status"] == "active"
+    world.ip("router_b", "link", "set", "egress0", "down")
+    wait_until(lambda: reported(balancer)["status"] == "egress_down", SOON_S, "it is known")
+    world.ip("router_b", "link", "set", "egress0", "up")
+    wait_until(lambda: reported(balancer)["status"] == "active", SOON_S, "it is used again")
