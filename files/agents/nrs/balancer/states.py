@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from nrs.balancer.standing import State
+from nrs.config import kept
 from nrs.config.types import Name
 
 FILE_NAME = "states.json"
@@ -37,9 +37,5 @@ def write(directory: Path | None, states: Mapping[str, State]) -> None:
     """Store `states` so that a crash leaves the old or the new ones. Raises OSError."""
     if directory is None:
         return
-    temporary = directory / f"{FILE_NAME}.new"
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump({router_id: state.value for router_id, state in states.items()}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(directory / FILE_NAME)
+    text = json.dumps({router_id: state.value for router_id, state in states.items()})
+    kept.write(directory / FILE_NAME, text)

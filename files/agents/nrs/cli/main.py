@@ -93,3 +93,29 @@ def why(as_json: bool, count: int) -> None:
     from nrs.cli import why as command  # noqa: PLC0415 - only this command needs it
 
     sys.exit(command.show(count, as_json=as_json))
+
+
+@main.command("drain")
+@click.option(
+    "--deadline",
+    type=click.FloatRange(0, 7 * 86400),
+    metavar="SECONDS",
+    help="Reset what is left by then; 300 where nothing is stated and it does not drain yet.",
+)
+def drain(deadline: float | None) -> None:
+    """Take the routing server on this host out of service: new connections go elsewhere.
+
+    Those that exist stay until they end, or are reset at the deadline. It holds over a restart,
+    until `nrs undrain`. Repeating it changes nothing unless a deadline is stated.
+    """
+    from nrs.cli import drain as command  # noqa: PLC0415 - only this command needs it
+
+    sys.exit(command.drain(deadline))
+
+
+@main.command("undrain")
+def undrain() -> None:
+    """Put the routing server on this host back into service."""
+    from nrs.cli import drain as command  # noqa: PLC0415 - only this command needs it
+
+    sys.exit(command.undrain())

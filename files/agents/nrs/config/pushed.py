@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from nrs.config import kept
 from nrs.config.loader import ConfigError, build, read_mapping
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -76,9 +77,4 @@ def write(directory: Path | None, pushed: Pushed) -> None:
     if directory is None:
         return
     text = json.dumps({"version": pushed.version, "config": pushed.config})
-    temporary = directory / f"{FILE_NAME}.new"
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(directory / FILE_NAME)
+    kept.write(directory / FILE_NAME, text)

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from nrs.agent.shell import PacketAgent, run_agent
+from nrs.config import pushed
 from nrs.config.pushed import Pushed
 from nrs.router.config import RoutingServerConfig
 from nrs.router.policy import RouterPolicy
+from nrs.router.ruleset import Ruleset
 from nrs.router.service_state import ServiceState
-from nrs.system import forwarding, nftables
+from nrs.system import forwarding
 from nrs.tunnel.engine import Engine, describe
 from nrs.tunnel.session import key_of
 from nrs.tunnel.udp_socket import UdpSocket
@@ -54,16 +56,25 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         self.cleanup.callback(self._socket.close)
         self._tun = self.open_device(tunnel.interface_name, tunnel.tun_ipv4, tunnel.tun_ipv6)
         self.cleanup.callback(forwarding.restore, forwarding.enable())
-        self.cleanup.callback(_remove_nat)
-        _install_nat(self.config)
+        ruleset = Ruleset()
+        self.cleanup.callback(ruleset.remove)
         self._policy = RouterPolicy(self.config, self.links)
         self.engine = Engine(self._tun, self.loop, self._policy, self.codec)
         self.engine.add_socket(self._socket)
         self._policy.start(self.engine)
         self.cleanup.callback(self._policy.close)
-        self._state = ServiceState(self.config, self.loop, self._policy, self.hurry_companion)
+        self._state = ServiceState(
+            self.config,
+            self.loop,
+            self._policy,
+            ruleset,
+            pushed.state_directory(UNIT),
+            self.hurry_companion,
+        )
         self.cleanup.callback(self._state.close)
-        self.open_control(metrics=self._metrics)
+        self.open_control(
+            metrics=self._metrics, drain=self._state.drain, undrain=self._state.undrain
+        )
         log.info(
             "routing server %s listens on %s port %d, device %s, codec %s, offloads %s",
             server.server_id,
@@ -88,13 +99,12 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         return config.server.log_file
 
     def take_over(self, config: RoutingServerConfig) -> None:
-        if config.server.egress_interface != self.config.server.egress_interface:
-            _install_nat(config)
-        self._policy.configure(config)
         self._state.configure(config)
+        self._policy.configure(config)
 
     def tend(self) -> None:
         self._policy.expire()
+        self._state.tend()
 
     def status(self) -> dict[str, Any]:
         now = time.monotonic()
@@ -134,16 +144,3 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             "tx_bytes": figures.tx_bytes,
             **self._state.metrics(),
         }
-
-
-def _install_nat(config: RoutingServerConfig) -> None:
-    nftables.install(
-        nftables.nat_ruleset(config.tunnel.interface_name, config.server.egress_interface)
-    )
-
-
-def _remove_nat() -> None:
-    try:
-        nftables.remove()
-    except nftables.NftablesError as error:
-        log.warning("%s", error)

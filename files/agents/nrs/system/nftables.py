@@ -19,8 +19,14 @@ class NftablesError(Exception):
     """nft is missing or refused; the text says why."""
 
 
-def nat_ruleset(tunnel_interface: str, egress_interface: str) -> list[dict[str, Any]]:
-    """Commands that make the table anew: masquerade both families, clamp the MSS both ways."""
+def nat_ruleset(
+    tunnel_interface: str, egress_interface: str, *, rejecting: bool = False
+) -> list[dict[str, Any]]:
+    """Commands that make the table anew: masquerade both families, clamp the MSS both ways.
+
+    `rejecting`: whatever would be forwarded out of a tunnel or into one is answered instead,
+    TCP with a reset, the rest with ICMP unreachable.
+    """
     table = {"family": _FAMILY, "name": TABLE}
 
     def chain(name: str, kind: str, hook: str, priority: int) -> dict[str, Any]:
@@ -63,6 +69,10 @@ def nat_ruleset(tunnel_interface: str, egress_interface: str) -> list[dict[str, 
         {"flush": {"table": table}},
         chain("postrouting", "nat", "postrouting", 100),
         chain("forward", "filter", "forward", -150),
+        *(
+            rule("forward", answer)
+            for answer in (_rejections(tunnel_interface) if rejecting else ())
+        ),
         rule(
             "postrouting",
             [
@@ -73,6 +83,19 @@ def nat_ruleset(tunnel_interface: str, egress_interface: str) -> list[dict[str, 
         ),
         rule("forward", [_interface("iifname", tunnel_interface), *clamp]),
         rule("forward", [_interface("oifname", tunnel_interface), *clamp]),
+    ]
+
+
+def _rejections(tunnel_interface: str) -> list[list[dict[str, Any]]]:
+    """Rules' expressions. A reset towards the egress passes NAT as the packets before it did."""
+    is_tcp = {"match": {"op": "==", "left": {"meta": {"key": "l4proto"}}, "right": "tcp"}}
+    return [
+        [_interface(key, tunnel_interface), *answer]
+        for key in ("iifname", "oifname")
+        for answer in (
+            [is_tcp, {"reject": {"type": "tcp reset"}}],
+            [{"reject": {"type": "icmpx", "expr": "admin-prohibited"}}],
+        )
     ]
 
 

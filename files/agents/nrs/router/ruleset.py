@@ -1,0 +1,81 @@
+"""The routing server's nftables table, kept as it is wanted.
+
+Running nft takes milliseconds at best: `apply_beside` leaves that to a thread, so that the
+packet loop does not wait.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+
+from nrs.system import nftables
+from nrs.system.nftables import NftablesError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the table is made of."""
+
+    tunnel_interface: str
+    egress_interface: str
+    rejecting: bool = False
+
+
+class Ruleset:
+    """`want` says what, `apply` and `apply_beside` see to it, from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._wanted: Wanted | None = None
+        self._applied: Wanted | None = None
+        self._thread: threading.Thread | None = None
+        self._error = ""
+
+    def want(self, wanted: Wanted) -> None:
+        """Have the table so from the next application on."""
+        self._wanted = wanted
+
+    def apply(self) -> None:
+        """Make the table as wanted and wait for it. Raises NftablesError."""
+        with self._lock:
+            # What is wanted now, not when the call was made: the last to come here is right.
+            wanted = self._wanted
+            if wanted is None or wanted == self._applied:
+                return
+            self._applied = None
+            nftables.install(
+                nftables.nat_ruleset(
+                    wanted.tunnel_interface, wanted.egress_interface, rejecting=wanted.rejecting
+                )
+            )
+            self._applied = wanted
+
+    def apply_beside(self) -> None:
+        """Make the table as wanted, soon; a failure is logged. Call again to try again."""
+        if self._wanted == self._applied or (self._thread and self._thread.is_alive()):
+            return
+        self._thread = threading.Thread(target=self._apply_or_log, name="nft", daemon=True)
+        self._thread.start()
+
+    def _apply_or_log(self) -> None:
+        try:
+            self.apply()
+        except NftablesError as error:
+            if str(error) != self._error:
+                log.error("%s", error)
+            self._error = str(error)
+        else:
+            self._error = ""
+
+    def remove(self) -> None:
+        """Remove the table for good; a failure is logged."""
+        with self._lock:
+            self._wanted = self._applied = None
+            try:
+                nftables.remove()
+            except NftablesError as error:
+                log.warning("%s", error)
