@@ -74,7 +74,15 @@ load_balancer:
           description: Its display name.
           type: str
         status:
-          description: V(active) where its metrics are recent and plausible.
+          description: >-
+            V(active) where endpoints are sent there; else V(draining), V(egress_down), V(inactive)
+            (no recent report) or V(disabled).
+          type: str
+        state:
+          description: What was set for it, V(active), V(draining) or V(disabled).
+          type: str
+        reason:
+          description: Why its status is not V(active), or null.
           type: str
         cpu_percent:
           description: Processor use.
@@ -100,6 +108,8 @@ load_balancer:
       - server_id: router_1
         server_name: Router 1
         status: active
+        state: active
+        reason: null
         cpu_percent: 3.1
         memory_percent: 20.4
         bandwidth_mbps: 12.5
