@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -121,11 +122,11 @@ def test_the_command_says_what_it_did(alone: tuple[World, Agent]) -> None:
     )
     again = nrs(router, "drain")
     assert again.returncode == 0
-    assert again.stdout.startswith("already draining: connections that are left in 1")
+    assert re.match(r"already draining: connections that are left in (1\d\d|200) s", again.stdout)
     shown = nrs(router, "status").stdout
     assert "draining: yes" in shown
     assert "tunnels in use: 1" in shown
-    assert "drain seconds left: 1" in shown
+    assert re.search(r"drain seconds left: (1\d\d|200)$", shown, re.MULTILINE)
     assert nrs(router, "drain", "--deadline", "-1").returncode == 2
     assert nrs(router, "drain", "--deadline", "soon").returncode == 2
     assert router.status()["drain_seconds_left"] > 150

@@ -21,10 +21,7 @@ DROP = (
 
 
 def router(world: World, check_ip: str | None) -> Agent:
-    agent = world.router("router_b")
-    agent.kill()
-    agent.write({**agent.config, "egress": {"check_ip": check_ip}})
-    agent.start()
+    agent = world.router("router_b", egress={"check_ip": check_ip})
     wait_until(lambda: agent.status().get("egress_up"), 20, "the router runs")
     return agent
 

@@ -18,10 +18,7 @@ def pair(world: World) -> tuple[Agent, Agent]:
     server = {"bind_address": "127.0.0.1", "bind_port": 8080}
     balancer = Agent(world, "router_b", "load-balancer", "load_balancer", {"server": server})
     wait_until(balancer.status, 20, "the load balancer runs")
-    router = world.router("router_b", server={"server_id": "router_b"})
-    router.kill()
-    router.write({**router.config, "metrics": {"report_interval": 60.0}})
-    router.start()
+    router = world.router("router_b", metrics={"report_interval": 60.0})
     wait_until(lambda: reported(balancer), 20, "the router has reported")
     return balancer, router
 

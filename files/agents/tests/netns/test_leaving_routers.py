@@ -1,0 +1,118 @@
+"""What an endpoint and its connections see of a router that is useless, or is being drained."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.netns.conftest import both_up
+from tests.netns.test_drain import error_of
+from tests.netns.test_failover import PINGS_A_SECOND, active_of, lost, start_ping
+from tests.netns.test_planned_moves import EGRESS, Connections, echo
+from tests.netns.world import BUSINESS, Agent, World, wait_until
+
+Routers = dict[str, Agent]
+Running = tuple[World, Agent, Routers]
+SILENCE = (
+    "add table inet silence;"
+    "add chain inet silence i { type filter hook prerouting priority -400; };"
+    "add rule inet silence i iifname egress0 ip protocol icmp drop;"
+    "add rule inet silence i iifname egress0 ip protocol tcp drop"
+)
+
+
+@pytest.fixture
+def checked(world: World) -> Running:
+    """Two routers that ask the business server, and an endpoint with both tunnels up."""
+    routers = {
+        name: world.router(name, egress={"check_ip": BUSINESS[0]})
+        for name in ("router_a", "router_b")
+    }
+    endpoint = world.endpoint()
+    wait_until(lambda: both_up(endpoint), 20, "both tunnels up")
+    return world, endpoint, routers
+
+
+@pytest.mark.parametrize(("fault", "most_s"), [("link", 0.4), ("silence", 2.0)])
+def test_traffic_leaves_a_router_without_a_way_on(
+    checked: Running, fault: str, most_s: float
+) -> None:
+    world, endpoint, routers = checked
+    before = active_of(endpoint)
+    ping = start_ping(world, 5 * PINGS_A_SECOND)
+    wait_until(lambda: endpoint.status()["figures"]["rx_packets"] > 50, 10, "pings flow")
+    if fault == "link":
+        world.ip(before, "link", "set", "egress0", "down")
+    else:
+        world.exec(before, "nft", SILENCE)
+    assert lost(ping) <= most_s * PINGS_A_SECOND
+    assert active_of(endpoint) != before
+    assert endpoint.tunnels()[before]["up"]
+    assert routers[before].status()["egress_up"] is False
+    if fault == "link":
+        world.ip(before, "link", "set", "egress0", "up")
+    else:
+        world.exec(before, "nft", "delete table inet silence")
+    wait_until(lambda: routers[before].status()["egress_up"], 5, "it is of use again")
+
+
+def test_a_business_server_that_is_down_moves_nobody_to_and_fro(checked: Running) -> None:
+    world, endpoint, routers = checked
+    ping = start_ping(world, 3 * PINGS_A_SECOND)
+    for name in routers:
+        world.exec(name, "nft", SILENCE)
+    for router in routers.values():
+        wait_until(lambda r=router: r.status()["egress_up"] is False, 5, "it is noticed")
+    lost(ping)
+    for name in routers:
+        world.exec(name, "nft", "delete table inet silence")
+    assert world.ping(BUSINESS[0])
+    # To the first tunnel, and at most once more: one router notices before the other.
+    assert endpoint.log.count("traffic moves") <= 2
+
+
+@pytest.fixture(params=BUSINESS)
+def connections(checked: Running, request: pytest.FixtureRequest) -> Iterator[Connections]:
+    with ExitStack() as opened:
+        yield Connections(checked[0], request.param, opened)
+
+
+def test_a_drain_breaks_nothing_before_its_deadline(
+    checked: Running, connections: Connections
+) -> None:
+    _, endpoint, routers = checked
+    before = active_of(endpoint)
+    (other,) = routers.keys() - {before}
+    old, idle = connections.make(), connections.make()
+    family = old[0].family
+    assert old[2] == EGRESS[before][family]
+    routers[before].command("drain", deadline=300)
+    echo(*old[:2])
+    wait_until(lambda: active_of(endpoint) == other, 5, "the endpoint has heard of it")
+    new = connections.make()
+    assert new[2] == EGRESS[other][family]
+    for _ in range(3):
+        echo(*old[:2])
+        echo(*new[:2])
+    routers[before].command("drain", deadline=0)
+    assert error_of(old[0]) == errno.ECONNRESET
+    assert error_of(idle[1]) == errno.ECONNRESET
+    echo(*new[:2])
+
+
+def test_an_endpoint_comes_back_when_the_drain_is_over(checked: Running) -> None:
+    world, endpoint, routers = checked
+    before = active_of(endpoint)
+    (other,) = routers.keys() - {before}
+    routers[before].command("drain", deadline=0)
+    world.ping(BUSINESS[0])
+    wait_until(lambda: active_of(endpoint) == other, 12, "the endpoint has heard of it")
+    assert world.ping(BUSINESS[0])
+    routers[before].command("undrain")
+    routers[other].command("drain", deadline=0)
+    world.ping(BUSINESS[0])
+    wait_until(lambda: active_of(endpoint) == before, 12, "the endpoint has heard of it")
+    assert world.ping(BUSINESS[0])
