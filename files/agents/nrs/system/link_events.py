@@ -1,7 +1,6 @@
 """What happens to interfaces and their addresses, as the kernel tells it (rtnetlink, RFC 3549).
 
-Decoded by hand and not by pyroute2, whose sockets wait for answers in an event loop of their
-own: this one is read from the packet loop, which waits for nothing.
+The socket is read from the packet loop, so nothing here waits for the kernel but `first`.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ holds news of a lost carrier back while any other link has changed within the la
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 
@@ -107,3 +108,26 @@ def test_an_interface_is_lost_and_comes_back(
     wait_until(lambda: agent.status()["egress_reason"] == reason, 2, reason)
     mend(world)
     assert seconds_until(agent, True) < 3
+
+
+def test_a_reload_takes_over_what_is_watched(world: World) -> None:
+    agent = router(world, None)
+    nobody = "198.51.100.99"
+    for egress, up in (
+        ({"check_ip": nobody}, False),
+        ({"check_ip": BUSINESS[1], "check_interval": 0.1}, True),
+        ({"check_ip": nobody, "check_misses": 1}, False),
+        ({}, True),
+    ):
+        agent.write({**agent.config, "egress": egress})
+        agent.signal(signal.SIGHUP)
+        seconds_until(agent, up)
+    server = agent.config["server"]
+    agent.write({**agent.config, "server": {**server, "egress_interface": "egress9"}})
+    agent.signal(signal.SIGHUP)
+    seconds_until(agent, False)
+    assert agent.status()["egress_reason"] == "egress9 is not there"
+    agent.write({**agent.config, "server": server, "egress": {"check_ip": BUSINESS[0]}})
+    agent.signal(signal.SIGHUP)
+    seconds_until(agent, True)
+    assert 'oifname "egress0"' in world.exec("router_b", "nft", "list", "ruleset").stdout

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from nrs.router.ruleset import Ruleset, Wanted
+from nrs.system import nftables
+from nrs.system.nftables import NftablesError, nat_ruleset
+from tests.netns.world import wait_until
+
+SERVING = Wanted("tun0", "eth1")
+DRAINED = Wanted("tun0", "eth1", rejecting=True)
+
+
+class Nft:
+    """Stands in for nft: remembers what is in force, and waits or fails when told to."""
+
+    def __init__(self) -> None:
+        self.installed: list[str] = []
+        self.go = threading.Event()
+        self.go.set()
+        self.error: str | None = None
+
+    def install(self, commands: list[dict[str, Any]]) -> None:
+        assert self.go.wait(10)
+        if self.error is not None:
+            raise NftablesError(self.error)
+        self.installed.append("rejecting" if "reject" in str(commands) else "serving")
+
+    def remove(self) -> None:
+        self.installed.append("removed")
+
+
+@pytest.fixture
+def nft(monkeypatch: pytest.MonkeyPatch) -> Nft:
+    one = Nft()
+    monkeypatch.setattr(nftables, "install", one.install)
+    monkeypatch.setattr(nftables, "remove", one.remove)
+    return one
+
+
+def test_what_is_in_force_already_is_not_made_again(nft: Nft) -> None:
+    ruleset = Ruleset()
+    ruleset.apply()
+    for wanted in (SERVING, SERVING, DRAINED, DRAINED, SERVING):
+        ruleset.want(wanted)
+        ruleset.apply()
+    assert nft.installed == ["serving", "rejecting", "serving"]
+
+
+def test_beside_the_loop_nobody_waits_and_the_last_wish_counts(nft: Nft) -> None:
+    ruleset = Ruleset()
+    nft.go.clear()
+    ruleset.want(DRAINED)
+    ruleset.apply_beside()
+    ruleset.want(SERVING)  # an undrain while nft still works on the deadline's rules
+    ruleset.apply_beside()
+    assert nft.installed == []
+    nft.go.set()
+    ruleset.apply()
+    assert nft.installed[-1] == "serving"
+
+
+def test_what_failed_is_tried_again_and_said_once(
+    nft: Nft, caplog: pytest.LogCaptureFixture
+) -> None:
+    ruleset = Ruleset()
+    ruleset.want(DRAINED)
+    nft.error = "nft refused the rules"
+
+    def applied() -> bool:
+        ruleset.apply_beside()
+        return nft.installed == ["rejecting"]
+
+    for _ in range(5):
+        assert not applied()
+        assert ruleset._thread is not None
+        ruleset._thread.join(10)
+    assert caplog.messages == ["nft refused the rules"]
+    nft.error = None
+    wait_until(applied, 10, "it is tried again")
+
+
+def test_a_table_that_is_removed_stays_removed(nft: Nft) -> None:
+    ruleset = Ruleset()
+    ruleset.want(SERVING)
+    ruleset.apply()
+    ruleset.remove()
+    ruleset.apply()
+    ruleset.apply_beside()
+    assert nft.installed == ["serving", "removed"]
+
+
+def test_rejections_come_before_anything_else_that_is_forwarded() -> None:
+    def forwarded(rejecting: bool) -> list[str]:
+        commands = nat_ruleset("tun0", "eth1", rejecting=rejecting)
+        rules = [c["add"]["rule"] for c in commands if "rule" in c.get("add", {})]
+        return [
+            "reject" if "reject" in str(rule["expr"]) else "clamp"
+            for rule in rules
+            if rule["chain"] == "forward"
+        ]
+
+    assert forwarded(False) == ["clamp", "clamp"]
+    assert forwarded(True) == ["reject"] * 4 + ["clamp"] * 2
