@@ -29,6 +29,7 @@ class Nrs:
     def start(self, pair: Pair) -> Tunnel:
         psk = agents.new_psk()
         pair.ip("b", "link", "add", "egress0", "type", "bridge")
+        pair.ip("b", "link", "set", "egress0", "up")
         router = agents.start(
             pair,
             "b",

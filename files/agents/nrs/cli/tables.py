@@ -103,6 +103,7 @@ _SERVER_COLUMNS: list[Column] = [
     ("memory", lambda row: _figure(row.get("memory_percent"), "{:.0f} %")),
     ("bandwidth", lambda row: _figure(row.get("bandwidth_mbps"), "{:.1f} Mb/s")),
     ("tunnels", lambda row: _figure(row.get("active_tunnels"), "{}")),
+    ("reason", lambda row: Text(str(row.get("reason") or ""))),
 ]
 
 

@@ -13,6 +13,7 @@ _REQUEST6, _REPLY6 = 128, 129
 _SOL_RAW, _ICMP_FILTER = 255, 1
 _ICMP6_FILTER = 1
 _TOKEN_BYTES = 8
+_PRIORITY = 6
 _MOST_RECEIVES = 64
 
 
@@ -38,6 +39,8 @@ class EchoSocket:
             self._socket.setsockopt(
                 socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode() + b"\0"
             )
+            # Ahead of what the tunnels have queued: a full egress is not a dead one.
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, _PRIORITY)
             self._take_replies_only()
         except OSError:
             self._socket.close()

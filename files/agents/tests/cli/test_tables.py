@@ -62,10 +62,11 @@ def test_servers_with_their_scores() -> None:
         "active_tunnels": 2,
         "score": 0.9134,
     }
-    (table,) = tables({"servers": [server, {"server_id": "router_2"}]}, NOW)
+    other = {"server_id": "router_2", "reason": "no report for 30 s"}
+    (table,) = tables({"servers": [server, other]}, NOW)
     assert rows(table) == [
-        ["router_1", "Router 1", "active", "0.913", "12 %", "30 %", "1.2 Mb/s", "2"],
-        ["router_2", "", "?", "-", "-", "-", "-", "-"],
+        ["router_1", "Router 1", "active", "0.913", "12 %", "30 %", "1.2 Mb/s", "2", ""],
+        ["router_2", "", "?", "-", "-", "-", "-", "-", "no report for 30 s"],
     ]
 
 
