@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from nrs.router.config import Egress
-from nrs.router.egress import EgressHealth, Link
+from nrs.router.egress import EgressHealth, Link, Reach
 from nrs.router.egress_link import EgressLink
 from nrs.system.echo import EchoSocket
 from nrs.system.link_events import Event, LinkEvents
@@ -52,6 +52,8 @@ class EgressWatch:
         if (interface, settings) == (self._interface, self._settings):
             return
         was_up = self.up
+        same = (interface, settings.check_ip) == (self._interface, self._settings.check_ip)
+        unreachable = same and self._health.reach is Reach.UNREACHABLE
         if interface == self._interface:
             self._begin(interface, settings, [])
         else:
@@ -66,6 +68,8 @@ class EgressWatch:
             self._events = events
             self._loop.add_reader(events.fileno(), self._read_events)
             self._begin(interface, settings, told)
+        if unreachable:  # another interval does not make it answer
+            self._health.reach = Reach.UNREACHABLE
         if self.up != was_up:
             self._tell()
 

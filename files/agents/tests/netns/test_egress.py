@@ -115,6 +115,7 @@ def test_a_reload_takes_over_what_is_watched(world: World) -> None:
     nobody = "198.51.100.99"
     for egress, up in (
         ({"check_ip": nobody}, False),
+        ({"check_ip": nobody, "check_misses": 2}, False),
         ({"check_ip": BUSINESS[1], "check_interval": 0.1}, True),
         ({"check_ip": nobody, "check_misses": 1}, False),
         ({}, True),
@@ -122,6 +123,7 @@ def test_a_reload_takes_over_what_is_watched(world: World) -> None:
         agent.write({**agent.config, "egress": egress})
         agent.signal(signal.SIGHUP)
         seconds_until(agent, up)
+    assert agent.log.count("is up again") == 2
     server = agent.config["server"]
     agent.write({**agent.config, "server": {**server, "egress_interface": "egress9"}})
     agent.signal(signal.SIGHUP)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
+from nrs.router.announcer import BUSY_S
 from tests.netns.conftest import both_up
 from tests.netns.test_drain import error_of
 from tests.netns.test_failover import PINGS_A_SECOND, active_of, lost, start_ping
@@ -57,6 +59,15 @@ def test_traffic_leaves_a_router_without_a_way_on(
     else:
         world.exec(before, "nft", "delete table inet silence")
     wait_until(lambda: routers[before].status()["egress_up"], 5, "it is of use again")
+
+
+def test_an_idle_endpoint_hears_of_it_before_its_next_keepalive(checked: Running) -> None:
+    world, endpoint, _ = checked
+    before = active_of(endpoint)
+    time.sleep(2 * BUSY_S)  # nothing flows any more
+    world.ip(before, "link", "set", "egress0", "down")
+    wait_until(lambda: active_of(endpoint) != before, 3, "the endpoint has heard of it")
+    assert world.ping(BUSINESS[0], 1)
 
 
 def test_a_business_server_that_is_down_moves_nobody_to_and_fro(checked: Running) -> None:

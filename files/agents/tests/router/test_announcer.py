@@ -6,8 +6,8 @@ from typing import cast
 
 import pytest
 
-from nrs.router.announcer import HEARD_S, Announcer
-from nrs.router.session_table import SessionTable
+from nrs.router.announcer import BUSY_S, Announcer
+from nrs.router.session_table import DEAD_S, SessionTable
 from nrs.tunnel.engine import Engine
 from nrs.tunnel.loop import PacketLoop, Timer
 from nrs.tunnel.session import Session
@@ -88,18 +88,22 @@ def router() -> Fixture:
     return Fixture()
 
 
-def test_those_with_traffic_are_told_and_nobody_else(router: Fixture) -> None:
-    busy = router.endpoints(3, heard=router.loop.now - 0.9 * HEARD_S)
-    router.endpoints(3, heard=router.loop.now - 1.1 * HEARD_S)
+def test_those_with_traffic_are_told_first_and_the_dead_not_at_all(router: Fixture) -> None:
+    now = router.loop.now
+    idle = router.endpoints(3, heard=now - 1.1 * BUSY_S)
+    busy = router.endpoints(3, heard=now - 0.9 * BUSY_S)
+    router.endpoints(3, heard=now - DEAD_S)
+    long_idle = router.endpoints(1, heard=now - 0.9 * DEAD_S)
     router.announce(RouterFlag.EGRESS_DOWN)
     router.loop.run()
-    assert router.engine.flags == [(session, 2) for session in busy]
+    assert router.engine.flags == [(session, 2) for session in [*busy, *idle, *long_idle]]
 
 
-def test_thousands_are_told_a_few_at_a_time(router: Fixture) -> None:
-    busy = router.endpoints(10_000, heard=router.loop.now + 10)
+@pytest.mark.parametrize("heard_s", [0.0, 10.0])
+def test_thousands_are_told_a_few_at_a_time(router: Fixture, heard_s: float) -> None:
+    busy = router.endpoints(10_000, heard=router.loop.now - heard_s)
     router.announce(RouterFlag.DRAINING)
-    assert 0 < len(router.engine.flags) < 100
+    assert len(router.engine.flags) < 100
     router.loop.run()
     assert [session for session, _ in router.engine.flags] == busy
     assert router.loop.longest_turn < 0.0015
