@@ -71,7 +71,10 @@ class MetricsReporter:
             draining=figures["draining"],
         )
         self._last = present
-        failures = self._client.post_to_all("/metrics", report.model_dump(mode="json"))
+        # A load balancer of an older release refuses fields that it does not know: what is as
+        # usual is left out, so that it takes the reports of a router that is well.
+        body = report.model_dump(mode="json", exclude_defaults=True)
+        failures = self._client.post_to_all("/metrics", body)
         for url in failures.keys() - self._failing:
             log.warning("metrics do not reach %s: %s", url, failures[url])
         for url in self._failing - failures.keys():

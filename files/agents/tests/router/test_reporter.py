@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nrs.api.client import ApiClient
+from nrs.api.messages import MetricsReport
+from nrs.config.loader import load
+from nrs.router.config import RoutingServerConfig
+from nrs.router.reporter import MetricsReporter
+from nrs.system import control
+from tests.config.test_files import ROUTING_SERVER
+
+FIGURES = {
+    "active_tunnels": 0,
+    "total_rx_packets": 0,
+    "total_tx_packets": 0,
+    "rx_bytes": 0,
+    "tx_bytes": 0,
+}
+OLDER = {
+    "server_id",
+    "server_name",
+    "timestamp",
+    "cpu_percent",
+    "memory_percent",
+    "bandwidth_mbps",
+    "active_tunnels",
+    "total_rx_packets",
+    "total_tx_packets",
+    "internal_ip",
+    "external_ip",
+}
+
+
+@pytest.mark.parametrize(
+    ("state", "further"),
+    [
+        ({"egress_up": True, "draining": False}, {}),
+        ({"egress_up": False, "draining": False}, {"egress_up": False}),
+        ({"egress_up": True, "draining": True}, {"draining": True}),
+    ],
+)
+def test_only_what_is_out_of_the_usual_is_more_than_an_older_load_balancer_knows(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    state: dict[str, bool],
+    further: dict[str, bool],
+) -> None:
+    posted: list[dict[str, Any]] = []
+
+    def post_to_all(_: ApiClient, path: str, body: dict[str, Any]) -> dict[str, str]:
+        assert path == "/metrics"
+        posted.append(body)
+        return {}
+
+    monkeypatch.setattr(control, "request", lambda *_: {**FIGURES, **state})
+    monkeypatch.setattr(ApiClient, "post_to_all", post_to_all)
+    file = tmp_path / "routing_server.yaml"
+    file.write_text(ROUTING_SERVER, encoding="utf-8")
+    MetricsReporter(load(file, RoutingServerConfig), tmp_path).report()
+    (body,) = posted
+    assert {key: value for key, value in body.items() if key not in OLDER} == further
+    assert body.keys() >= OLDER
+    report = MetricsReport.model_validate(body)
+    assert (report.egress_up, report.draining) == (state["egress_up"], state["draining"])
