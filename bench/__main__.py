@@ -13,6 +13,7 @@ from typing import IO, NamedTuple, NoReturn
 from harness.report import Unusable
 
 from bench import sessions, tunnel
+from bench.failover import part as failover
 from bench.settings import Places, places
 from bench.shell import BenchError, progress
 
@@ -31,6 +32,9 @@ PARTS = {
     ),
     "sessions": Part(
         "a routing server with many sessions", sessions.add_arguments, sessions.measure
+    ),
+    "failover": Part(
+        "what faults and planned moves cost", failover.add_arguments, failover.measure
     ),
 }
 

@@ -24,12 +24,16 @@ def shared_segments(topology: Topology, host: Host, peer: Host) -> list[Segment]
     return [s for s in both if s.name != MANAGEMENT] or both
 
 
+def one_way(segment: Segment, source: Host, destination: Host) -> list[Pair]:
+    """Source and destination addresses of everything from one host to another."""
+    here = [a for i in source.on(segment.name) for a in i.plain_addresses]
+    there = [a for i in destination.on(segment.name) for a in i.plain_addresses]
+    return [(a, b) for a, b in product(here, there) if _family(a) == _family(b)]
+
+
 def pairs(segment: Segment, host: Host, peer: Host) -> list[Pair]:
     """Source and destination addresses of everything between two hosts, both ways."""
-    here = [a for i in host.on(segment.name) for a in i.plain_addresses]
-    there = [a for i in peer.on(segment.name) for a in i.plain_addresses]
-    one_way = [(a, b) for a, b in product(here, there) if _family(a) == _family(b)]
-    return one_way + [(b, a) for a, b in one_way]
+    return one_way(segment, host, peer) + one_way(segment, peer, host)
 
 
 def table(segment: Segment) -> str:

@@ -1,0 +1,253 @@
+"""`bin/bench failover`: what faults and planned moves cost whoever uses the tunnels.
+
+On the lab's hosts an endpoint sends 1,000 packets a second to an echo at the business server,
+beside one TCP flow, and the router that it uses fails, or is left for another. The gap is what
+the application sees: from the last echo before the fault to the first after it. Each trial
+begins with two healthy tunnels and a new flow, through the routers in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.arguments import positive
+from bench.failover import moves, report, trial
+from bench.failover.balancer import Balancer
+from bench.failover.faults import FAULTS
+from bench.failover.moves import MOVES, Missing
+from bench.failover.rig import Rig
+from bench.failover.summary import Summary, Trial
+from bench.failover.trial import Setting
+from bench.machine import Watch
+from bench.settings import CHECKOUT, Places
+from bench.shell import BenchError, progress
+from lab.settings import Settings, from_environment
+from lab.shell import LabError
+
+LAB_NAME = "nrsbench"
+FALSE_FAILOVERS = "false_failovers"
+NAMES = (*FAULTS, *MOVES, FALSE_FAILOVERS)
+_ATTEMPTS = 3
+_HEALTHY_S = 60.0
+_PREFER_S = 20.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of this part."""
+    parser.add_argument("--trials", type=positive, default=30, help="of each fault; default: 30")
+    parser.add_argument(
+        "--faults",
+        type=_names,
+        default=list(NAMES),
+        metavar="A,B,...",
+        help=f"default: {','.join(NAMES)}",
+    )
+    parser.add_argument(
+        "--minutes", type=positive, default=10, help=f"of {FALSE_FAILOVERS}; default: 10"
+    )
+    parser.add_argument(
+        "--mbps", type=positive, default=200, help="of the TCP flow in each trial; default: 200"
+    )
+    parser.add_argument(
+        "--slack",
+        type=positive,
+        default=1,
+        metavar="FACTOR",
+        help="multiply the targets, for a noisy machine; default: 1",
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="leave the benchmark's lab up for the next time"
+    )
+    parser.add_argument(
+        "--deployed",
+        action="store_true",
+        help="use the lab of NRS_LAB_ROOT and NRS_LAB_NAME as it is, and leave it up",
+    )
+
+
+def _names(text: str) -> list[str]:
+    names = [name for name in text.split(",") if name]
+    for name in names:
+        if name not in NAMES:
+            raise argparse.ArgumentTypeError(f"no fault {name!r}; there are: {', '.join(NAMES)}")
+    return names
+
+
+@dataclass
+class Outcome:
+    """What was found."""
+
+    trials: dict[str, list[Trial]] = field(default_factory=dict)
+    false_failovers: tuple[int, int] | None = None
+    """Minutes and count."""
+    broken: list[str] = field(default_factory=list)
+
+    def complain(self, text: str) -> None:
+        """A measurement could not be made."""
+        self.broken.append(text)
+        progress(text)
+
+
+def measure(options: argparse.Namespace, places: Places) -> int:
+    """Measure, print, and return the exit status: 0 unless a measurement was broken."""
+    watch = Watch()
+    outcome = Outcome()
+    try:
+        with _lab(options, places) as settings, _rig(settings) as rig:
+            _measure_all(options, rig, outcome)
+    except LabError as error:
+        raise BenchError(str(error)) from None
+    finally:
+        if outcome.trials or outcome.false_failovers:
+            _print(watch, options, outcome)
+    return 1 if outcome.broken else 0
+
+
+@contextmanager
+def _lab(options: argparse.Namespace, places: Places) -> Iterator[Settings]:
+    """A lab in which the checkout is deployed."""
+    if options.deployed:
+        yield from_environment()
+        return
+    environment = {
+        **os.environ,
+        "NRS_LAB_NAME": LAB_NAME,
+        "NRS_LAB_ROOT": str(places.root / "lab"),
+    }
+    try:
+        progress("deploying the checkout on the benchmark's lab, about three minutes")
+        _bin_lab("up", environment, places.root / "lab-up.log")
+        yield from_environment(environment)
+    finally:
+        if not options.keep:
+            _bin_lab("down", environment, places.root / "lab-down.log")
+
+
+def _bin_lab(word: str, environment: Mapping[str, str], log: Path) -> None:
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [CHECKOUT / "bin" / "lab", word],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            start_new_session=True,
+        )
+        try:
+            status = process.wait()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+    if status:
+        tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+        raise BenchError("\n".join([f"bin/lab {word}: exit {status}, its output is {log}", *tail]))
+
+
+@contextmanager
+def _rig(settings: Settings) -> Iterator[Rig]:
+    rig = Rig(settings)
+    try:
+        yield rig
+    finally:
+        rig.close()
+
+
+def _measure_all(options: argparse.Namespace, rig: Rig, outcome: Outcome) -> None:
+    rig.wait(rig.healthy, _HEALTHY_S, "two healthy tunnels before the first trial")
+    setting = Setting(rig, options.mbps)
+    with ExitStack() as stack:
+        balancer = Balancer(rig)
+        stack.callback(balancer.close)
+        balancer.hurry()
+        for name in options.faults:
+            if name in FAULTS:
+                _series(name, setting, balancer, options.trials, outcome, _fault(name, setting))
+            elif name in MOVES:
+                one = _move(name, setting, balancer)
+                try:
+                    _series(name, setting, balancer, options.trials, outcome, one)
+                finally:
+                    if name == "upgrade":
+                        _restore_releases(rig)
+
+
+def _fault(name: str, setting: Setting) -> Callable[[str, int], Trial]:
+    return lambda router, number: trial.of_fault(setting, FAULTS[name], router, number)
+
+
+def _move(name: str, setting: Setting, balancer: Balancer) -> Callable[[str, int], Trial]:
+    return lambda router, number: trial.of_move(setting, MOVES[name], balancer, router, number)
+
+
+def _restore_releases(rig: Rig) -> None:
+    for router in rig.routers():
+        moves.restore_release(rig, router)
+    rig.wait(rig.healthy, _HEALTHY_S, "two healthy tunnels after the upgrades")
+
+
+def _series(
+    name: str,
+    setting: Setting,
+    balancer: Balancer,
+    trials: int,
+    outcome: Outcome,
+    one: Callable[[str, int], Trial],
+) -> None:
+    """All trials of one fault."""
+    rig = setting.rig
+    done: list[Trial] = []
+    failures = 0
+    while len(done) < trials and failures < _ATTEMPTS:
+        number = len(done)
+        try:
+            rig.wait(rig.healthy, _HEALTHY_S, "two healthy tunnels before a trial")
+            router = _turn(rig, balancer, number)
+            found = one(router, number)
+        except Missing as error:
+            outcome.complain(f"{name}: not measured: {error}")
+            break
+        except (BenchError, LabError, OSError, ValueError) as error:
+            failures += 1
+            outcome.complain(f"{name}, trial {number + 1}: {error}")
+            continue
+        done.append(found)
+        progress(f"{name} {len(done)} of {trials}: {report.of_trial(found)}")
+    if done:
+        outcome.trials[name] = done
+
+
+def _turn(rig: Rig, balancer: Balancer, number: int) -> str:
+    """The router to hit: those of the endpoint in turn, where it follows within the time.
+
+    One that has failed lately is not taken again before its hold-down is over; the present one
+    is hit then once more.
+    """
+    routers = rig.routers()
+    wanted = routers[number % len(routers)]
+    balancer.prefer(wanted)
+    with suppress(BenchError):
+        rig.wait(lambda: rig.active() == wanted, _PREFER_S, "")
+    active = rig.active()
+    if active is None:
+        raise BenchError("the endpoint uses no router")
+    return active
+
+
+def _print(watch: Watch, options: argparse.Namespace, outcome: Outcome) -> None:
+    print(watch.described)
+    print(watch.disturbance())
+    summaries = {name: Summary(trials) for name, trials in outcome.trials.items()}
+    for line in report.lines(summaries, outcome.false_failovers, options.slack):
+        print(line)
+    for text in outcome.broken:
+        print(f"not measured: {text}")
+    print(report.closing_line(summaries, outcome.false_failovers))
+    sys.stdout.flush()

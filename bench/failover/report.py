@@ -1,0 +1,100 @@
+"""What is printed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from bench.failover import histogram, promises
+from bench.failover.summary import Summary, Trial, percentile
+from bench.table import aligned, number
+
+_HEAD = (
+    "fault",
+    "trials",
+    "gap ms p50",
+    "p99",
+    "max",
+    "lost up",
+    "lost down",
+    "repeated",
+    "tcp broken",
+    "back s p50",
+    "max",
+    "later ms",
+    "target",
+)
+
+
+def of_trial(trial: Trial) -> str:
+    """One trial in a line."""
+    seen = trial.outage
+    parts = [
+        f"{trial.router}: gap {seen.gap_ms:.1f} ms",
+        f"lost {seen.lost_up} up, {seen.lost_down} down",
+    ]
+    if not seen.recovered:
+        parts.append("nothing came through any more")
+    if trial.back_s is not None:
+        parts.append(f"two tunnels after {trial.back_s:.2f} s")
+    if trial.tcp_broken is not None:
+        parts.append(f"TCP: {trial.tcp_broken}")
+    return ", ".join(parts)
+
+
+def lines(
+    summaries: Mapping[str, Summary], false_failovers: tuple[int, int] | None, slack: float
+) -> Iterator[str]:
+    """Table, what the machine does by itself, histograms and targets."""
+    if summaries:
+        yield ""
+        yield from aligned([list(_HEAD), *(_row(name, own) for name, own in summaries.items())])
+        yield ""
+        yield _baseline(summaries)
+        for name, own in summaries.items():
+            yield ""
+            yield f"{name}: gaps in ms"
+            yield from histogram.lines(own.gaps_ms)
+    yield ""
+    yield from map(str, promises.of_all(summaries, false_failovers, slack))
+
+
+def _row(name: str, own: Summary) -> list[str]:
+    backs = own.backs_s
+    return [
+        name,
+        str(len(own.trials)),
+        number(own.gap_ms(50), 1),
+        number(own.gap_ms(99), 1),
+        number(max(own.gaps_ms), 1),
+        number(own.lost_up_mean, 2),
+        number(own.lost_down_mean, 2),
+        number(own.repeated_mean, 2),
+        str(own.tcp_broken),
+        number(percentile(backs, 50) if backs else None, 2),
+        number(max(backs) if backs else None, 2),
+        number(own.later_ms, 1),
+        promises.in_short(name),
+    ]
+
+
+def _baseline(summaries: Mapping[str, Summary]) -> str:
+    """How far gaps can be told from noise."""
+    before = [t.outage.before_ms for own in summaries.values() for t in own.trials]
+    lost = sum(t.outage.lost_before for own in summaries.values() for t in own.trials)
+    inject = [t.inject_ms for name, own in summaries.items() for t in own.trials]
+    return (
+        "longest time between two echoes in the second before, ms:"
+        f" p50 {percentile(before, 50):.1f}, p99 {percentile(before, 99):.1f},"
+        f" max {max(before):.1f}; {lost} packets lost in it;"
+        f" injection took p50 {percentile(inject, 50):.2f} ms"
+    )
+
+
+def closing_line(summaries: Mapping[str, Summary], false_failovers: tuple[int, int] | None) -> str:
+    """One JSON object."""
+    found: dict[str, dict[str, float]] = {name: own.report() for name, own in summaries.items()}
+    if false_failovers is not None:
+        minutes, count = false_failovers
+        found["false_failovers"] = {"minutes": minutes, "count": count}
+    return json.dumps(found)

@@ -1,0 +1,123 @@
+"""One trial: traffic, a fault or a planned move, and what has become of the traffic."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.failover.balancer import Balancer
+from bench.failover.faults import Fault
+from bench.failover.load import Traffic
+from bench.failover.moves import Move
+from bench.failover.rig import Rig
+from bench.failover.summary import Trial
+from bench.failover.trace import outage
+from bench.shell import BenchError
+
+_WARM_S = 1.0
+_STEADY_S = 1.0
+"""Tunnels that were healthy for this long are taken to stay so."""
+_BACK_S = 60.0
+_MOVE_S = 30.0
+_ONSET_MS = 150.0
+_POLL_S = 0.01
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all trials have in common."""
+
+    rig: Rig
+    mbps: int
+
+    def traffic(self, number: int) -> Traffic:
+        """Downloads and uploads take turns, out of step with the routers."""
+        return Traffic(self.rig, self.mbps, "down" if number // 2 % 2 else "up")
+
+
+def of_fault(setting: Setting, fault: Fault, router: str, number: int) -> Trial:
+    """Hit the router that the endpoint uses. Raises BenchError, LabError, OSError."""
+    rig = setting.rig
+    ready = fault.prepare(rig, router)
+    try:
+        with setting.traffic(number) as traffic:
+            time.sleep(_WARM_S)
+            at = time.monotonic_ns()
+            ready.inject()
+            took = time.monotonic_ns() - at
+            watch = Health(rig)
+            if fault.lasts_s:
+                watch.until(at / 1e9 + fault.lasts_s)
+                ready.heal()
+                healed = time.monotonic()
+            else:
+                healed = at / 1e9
+            back = watch.until_steady(healed)
+            broken = traffic.end_bulk()
+            trace = traffic.end()
+    finally:
+        ready.heal()
+    return Trial(router, outage(trace, at, _ONSET_MS), back, broken, took / 1e6)
+
+
+def of_move(setting: Setting, move: Move, balancer: Balancer, router: str, number: int) -> Trial:
+    """Make the endpoint's traffic leave its router. Raises BenchError, LabError, OSError."""
+    rig = setting.rig
+    prepared = move.prepare(rig, balancer, router)
+    try:
+        with setting.traffic(number) as traffic:
+            time.sleep(_WARM_S)
+            at = time.monotonic_ns()
+            prepared.begin()
+            took = time.monotonic_ns() - at
+            watch = Health(rig)
+            watch.until(at / 1e9 + _MOVE_S, prepared.moved)
+            if not prepared.moved():
+                raise BenchError(f"no move within {_MOVE_S:g} s")
+            watch.until(time.monotonic() + _STEADY_S)
+            back = watch.until_steady(at / 1e9) if move.back_s is not None else None
+            broken = traffic.end_bulk()
+            trace = traffic.end()
+    finally:
+        prepared.undo()
+    return Trial(router, outage(trace, at, None), back, broken, took / 1e6)
+
+
+class Health:
+    """Watches the endpoint's tunnels."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self._ill_at: float | None = None
+        self._well_since: float | None = None
+
+    def until(self, when: float, done: Callable[[], bool] | None = None) -> None:
+        """Until a time of the monotonic clock, or until `done` holds."""
+        while time.monotonic() < when and not (done and done()):
+            self._look()
+            time.sleep(_POLL_S)
+
+    def until_steady(self, begin: float) -> float:
+        """Until both tunnels have been healthy for a while; how long after `begin` that began.
+
+        0 where they were never seen otherwise after it. Raises BenchError.
+        """
+        limit = begin + _BACK_S
+        while True:
+            self._look()
+            now = time.monotonic()
+            # A fault is given the time to be noticed.
+            since = self._well_since
+            if since is not None and now - max(since, begin) > _STEADY_S:
+                return max(0.0, since - begin) if self._ill_at is not None else 0.0
+            if now > limit:
+                raise BenchError(f"no two healthy tunnels within {_BACK_S:g} s")
+            time.sleep(_POLL_S)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if self._rig.healthy():
+            self._well_since = now if self._well_since is None else self._well_since
+        else:
+            self._ill_at, self._well_since = now, None
