@@ -35,7 +35,7 @@ def _open(family_of: str) -> socket.socket:
     return sock
 
 
-def _before_others() -> None:
+def before_others() -> None:
     """Measure the system under test, not how long the instrument waits for a processor."""
     gc.disable()
     with contextlib.suppress(PermissionError):
@@ -102,7 +102,7 @@ def send(address: str, port: int, run: int, rate: int) -> None:
 
 
 if __name__ == "__main__":
-    _before_others()
+    before_others()
     _role, _address, *_numbers = sys.argv[1:]
     if _role == "serve":
         serve(_address, *map(int, _numbers))

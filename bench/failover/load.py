@@ -19,7 +19,7 @@ from bench.settings import CHECKOUT
 from bench.shell import BenchError
 
 RATE = 1000
-_ECHO_PORT, _BULK_PORT = 7007, 7008
+_ECHO_PORT, BULK_PORT = 7007, 7008
 _READY_S = 10.0
 _END_S = 15.0
 
@@ -56,6 +56,10 @@ class Program:
         result: dict[str, Any] = json.loads(self._line(_END_S))
         self._process.wait(_END_S)
         return result
+
+    def ended(self) -> bool:
+        """Whether it has ended by itself."""
+        return self._process.poll() is not None
 
     def close(self) -> None:
         """End it, whatever it does."""
@@ -99,10 +103,10 @@ class Traffic:
     def __enter__(self) -> Traffic:
         with ExitStack() as stack:
             run = secrets.randbits(62)
-            self._bulk_server = self._start(stack, BUSINESS, "bulk", "serve", _BULK_PORT)
+            self._bulk_server = self._start(stack, BUSINESS, "bulk", "serve", BULK_PORT)
             self._server = self._start(stack, BUSINESS, "echo", "serve", _ECHO_PORT, run)
             self._bulk = self._start(
-                stack, ENDPOINT, "bulk", "flow", _BULK_PORT, self._direction, self._mbps
+                stack, ENDPOINT, "bulk", "flow", BULK_PORT, self._direction, self._mbps
             )
             self._client = self._start(stack, ENDPOINT, "echo", "send", _ECHO_PORT, run, RATE)
             self._stack = stack.pop_all()

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.arguments import positive
-from bench.failover import moves, report, trial
+from bench.failover import false_failovers, moves, report, trial
 from bench.failover.balancer import Balancer
 from bench.failover.faults import FAULTS
 from bench.failover.moves import MOVES, Missing
@@ -51,6 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--minutes", type=positive, default=10, help=f"of {FALSE_FAILOVERS}; default: 10"
+    )
+    parser.add_argument(
+        "--jitter",
+        type=positive,
+        default=30,
+        metavar="MS",
+        help=f"delay of up to so much each way in {FALSE_FAILOVERS}; default: 30",
     )
     parser.add_argument(
         "--mbps", type=positive, default=200, help="of the TCP flow in each trial; default: 200"
@@ -177,6 +184,18 @@ def _measure_all(options: argparse.Namespace, rig: Rig, outcome: Outcome) -> Non
                 finally:
                     if name == "upgrade":
                         _restore_releases(rig)
+            else:
+                _false_failovers(options, rig, outcome)
+
+
+def _false_failovers(options: argparse.Namespace, rig: Rig, outcome: Outcome) -> None:
+    try:
+        rig.wait(rig.healthy, _HEALTHY_S, "two healthy tunnels")
+        found = false_failovers.count(rig, options.minutes, options.jitter)
+    except (BenchError, LabError, OSError, ValueError) as error:
+        outcome.complain(f"{FALSE_FAILOVERS}: {error}")
+    else:
+        outcome.false_failovers = (options.minutes, found)
 
 
 def _fault(name: str, setting: Setting) -> Callable[[str, int], Trial]:

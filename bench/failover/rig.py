@@ -21,7 +21,7 @@ from lab.netns import Network
 from lab.podman import Podman
 from lab.settings import Settings
 from lab.shell import LabError, run
-from lab.topology import Host, Interface, lab
+from lab.topology import INTERNET, Host, Interface, lab
 
 ENDPOINT, BUSINESS, BALANCER = "endpoint_1", "business", "lb"
 ENDPOINT_UNIT, ROUTER_UNIT = "network_access_endpoint", "routing_server"
@@ -210,7 +210,7 @@ class Rig:
 
     def uplink(self, router: str) -> Interface:
         """The endpoint's interface that the tunnel to a router leaves from."""
-        address = bind_addresses(self._endpoint_configuration()).get(router)
+        address = self._local(router)
         for interface in self.host(ENDPOINT).interfaces:
             if address in interface.plain_addresses:
                 return interface
@@ -218,11 +218,17 @@ class Rig:
 
     def tunnel_address(self, router: str) -> str:
         """The uplink's address that the tunnel to a router leaves from, with prefix length."""
-        text = self._endpoint_configuration()
         interface = self.uplink(router)
-        wanted = bind_addresses(text)[router]
-        plain = interface.plain_addresses
-        return interface.addresses[plain.index(wanted)]
+        return interface.addresses[interface.plain_addresses.index(self._local(router))]
+
+    def tunnel_ends(self, router: str) -> tuple[str, str]:
+        """The endpoint's and the router's address of a tunnel."""
+        own = self._local(router)
+        for interface in self.host(router).on(INTERNET):
+            for address in interface.plain_addresses:
+                if (":" in address) == (":" in own):
+                    return own, address
+        raise BenchError(f"{router} has no address of {own}'s family")
 
     def process(self, host: str, unit: str) -> Process:
         """An agent's main process."""
@@ -248,8 +254,13 @@ class Rig:
                 self.podman.restart(self.host(host))
         self.podman.wait_until_booted(self.host(host), max(1.0, deadline - time.monotonic()))
 
-    def _endpoint_configuration(self) -> str:
-        return self.file(ENDPOINT, f"{CONFIGURATION}/{ENDPOINT_UNIT}.yaml").read_text("utf-8")
+    def _local(self, router: str) -> str:
+        """Raises BenchError."""
+        path = self.file(ENDPOINT, f"{CONFIGURATION}/{ENDPOINT_UNIT}.yaml")
+        found = bind_addresses(path.read_text(encoding="utf-8"))
+        if router not in found:
+            raise BenchError(f"{ENDPOINT}: no bind_address for the tunnel to {router}")
+        return found[router]
 
     def _address(self, host: str, segment: str, family: int) -> str:
         for interface in self.host(host).on(segment):

@@ -1,0 +1,174 @@
+"""Nothing fails, and everything is late: how often does the endpoint switch all the same?
+
+Every processor is busy, a TCP flow fills the tunnel, and the path's delay varies. The load
+balancer is silent meanwhile, so that no switch is one that was asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+from bench.failover.load import BULK_PORT, Program
+from bench.failover.rig import BALANCER, BUSINESS, ENDPOINT, Rig
+from bench.shell import BenchError, progress
+from lab.topology import INTERNET
+
+TABLE = "nrs_bench_jitter"
+_FIRST_PORT = 61_000
+_SETTLE_S = 10.0
+_POLL_S = 0.1
+_BURN = "while True: pass"
+
+
+def count(rig: Rig, minutes: int, jitter_ms: int) -> int:
+    """The switches that the endpoint makes. Raises BenchError, LabError, OSError."""
+    switches = 0
+    with ExitStack() as stack:
+        stack.enter_context(_no_advice(rig))
+        stack.enter_context(_late(rig, jitter_ms))
+        for _ in range(os.cpu_count() or 1):
+            stack.enter_context(_busy())
+        flow = stack.enter_context(_Flow(rig))
+        _watch(rig, flow, _SETTLE_S)
+        progress(f"{minutes} minutes of busy processors, late packets and a full tunnel")
+        began = time.monotonic()
+        for minute in range(minutes):
+            switches += _watch(rig, flow, began + 60 * (minute + 1) - time.monotonic())
+            progress(f"minute {minute + 1}: {switches} switches, {flow.said()}")
+    return switches
+
+
+def _watch(rig: Rig, flow: _Flow, seconds: float) -> int:
+    """Changes of the active router within some time."""
+    end = time.monotonic() + seconds
+    before, changes = rig.active(), 0
+    while time.monotonic() < end:
+        flow.keep()
+        active = rig.active()
+        if active != before:
+            changes += 1
+            progress(f"from {before} to {active}")
+            before = active
+        time.sleep(_POLL_S)
+    return changes
+
+
+class _Flow:
+    """A TCP flow without a limit, begun again where it has broken."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self._stack = ExitStack()
+        self._flow: Program | None = None
+        self._broken = -1
+
+    def __enter__(self) -> _Flow:
+        with ExitStack() as stack:
+            server = Program(self._rig, BUSINESS, "bulk", "serve", self._rig.business, BULK_PORT)
+            stack.callback(server.close)
+            stack.callback(self._end)
+            self.keep()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def keep(self) -> None:
+        """Raises BenchError."""
+        if self._flow is None or self._flow.ended():
+            self._end()
+            self._broken += 1
+            words = ("flow", self._rig.business, BULK_PORT, "down", 0)
+            self._flow = Program(self._rig, ENDPOINT, "bulk", *words)
+            self._at, self._bytes = time.monotonic(), _received(self._rig)
+
+    def said(self) -> str:
+        """How fast it is, for whoever waits."""
+        now, total = time.monotonic(), _received(self._rig)
+        mbps = (total - self._bytes) * 8 / 1e6 / max(1e-3, now - self._at)
+        self._at, self._bytes = now, total
+        return f"{mbps:.0f} Mb/s, {self._broken} flows broken"
+
+    def _end(self) -> None:
+        if self._flow is not None:
+            self._flow.close()
+            self._flow = None
+
+
+def _received(rig: Rig) -> int:
+    """Bytes that came out of the endpoint's tunnels."""
+    total: int = rig.status()["figures"]["rx_bytes"]
+    return total
+
+
+@contextmanager
+def _busy() -> Iterator[None]:
+    process = subprocess.Popen([sys.executable, "-c", _BURN], start_new_session=True)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def _no_advice(rig: Rig) -> Iterator[None]:
+    shell = rig.shell(BALANCER)
+    try:
+        shell.run("systemctl stop load_balancer")
+        yield
+    finally:
+        shell.run("systemctl start load_balancer")
+
+
+@contextmanager
+def _late(rig: Rig, jitter_ms: int) -> Iterator[None]:
+    """A relay to each router, through which the endpoint's tunnels pass without knowing."""
+    internet = rig.segment(INTERNET)
+    with ExitStack() as stack:
+        rules = [f"add table inet {TABLE}", f"delete table inet {TABLE}", *_CHAINS]
+        for number, router in enumerate(rig.routers()):
+            port = _FIRST_PORT + number
+            own, target = rig.tunnel_ends(router)
+            relay = Program(
+                rig, rig.topology.segment(INTERNET).namespace, "jitter", port, target, jitter_ms
+            )
+            stack.callback(relay.close)
+            rules += redirection(own, target, port)
+        with suppress(BenchError, OSError):
+            internet.forget_connections()
+        stack.callback(_direct, rig)
+        internet.nft("\n".join(rules) + "\n")
+        yield
+
+
+def _direct(rig: Rig) -> None:
+    """The paths as they were."""
+    internet = rig.segment(INTERNET)
+    internet.nft(f"add table inet {TABLE}\ndelete table inet {TABLE}\n")
+    internet.forget_connections()
+
+
+_CHAINS = (
+    f"add table inet {TABLE}",
+    f"add chain inet {TABLE} direct {{ type filter hook prerouting priority -310; }}",
+    f"add chain inet {TABLE} bent {{ type nat hook prerouting priority -100; }}",
+)
+
+
+def redirection(own: str, target: str, port: int) -> list[str]:
+    """Rules that lead one tunnel through a relay at `port`."""
+    ip = "ip6" if ":" in own else "ip"
+    return [
+        # From the relay alone: a packet of the old path would make a connection of its own,
+        # whose other direction is then not redirected.
+        f"add rule inet {TABLE} direct {ip} saddr {target} {ip} daddr {own} udp sport 51820 drop",
+        f"add rule inet {TABLE} bent {ip} saddr {own} {ip} daddr {target} udp dport 51820"
+        f" redirect to :{port}",
+    ]
