@@ -17,8 +17,9 @@ _UNIT = "load_balancer"
 _CONTROL = "control"
 _PORT = 8080
 _TIMEOUT_S = 5.0
-HURRY = {"anti_flap_hold_time": "0.0"}
-ENDPOINT_HURRY = {"poll_interval": "0.5"}
+_SETTLE_S = 3.0
+_HURRY = {"anti_flap_hold_time": "0.0"}
+_ENDPOINT_HURRY = {"poll_interval": "0.5"}
 
 
 class Balancer:
@@ -39,8 +40,10 @@ class Balancer:
 
     def hurry(self) -> None:
         """Raises BenchError."""
-        self._set(BALANCER, _UNIT, HURRY)
-        self._set(ENDPOINT, ENDPOINT_UNIT, ENDPOINT_HURRY)
+        self._set(BALANCER, _UNIT, _HURRY)
+        self._set(ENDPOINT, ENDPOINT_UNIT, _ENDPOINT_HURRY)
+        # What a reload sets going is over before anything is measured.
+        time.sleep(_SETTLE_S)
 
     def close(self) -> None:
         """Put the configuration back."""

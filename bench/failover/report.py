@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from bench.failover import histogram, promises
+from bench.failover.faults import FAULTS
 from bench.failover.summary import Summary, Trial, percentile
 from bench.table import aligned, number
 
@@ -82,13 +83,14 @@ def _baseline(summaries: Mapping[str, Summary]) -> str:
     """How far gaps can be told from noise."""
     before = [t.outage.before_ms for own in summaries.values() for t in own.trials]
     lost = sum(t.outage.lost_before for own in summaries.values() for t in own.trials)
-    inject = [t.inject_ms for name, own in summaries.items() for t in own.trials]
+    inject = [
+        t.inject_ms for name in FAULTS.keys() & summaries.keys() for t in summaries[name].trials
+    ]
     return (
         "longest time between two echoes in the second before, ms:"
         f" p50 {percentile(before, 50):.1f}, p99 {percentile(before, 99):.1f},"
-        f" max {max(before):.1f}; {lost} packets lost in it;"
-        f" injection took p50 {percentile(inject, 50):.2f} ms"
-    )
+        f" max {max(before):.1f}; {lost} packets lost in it"
+    ) + (f"; faults took p50 {percentile(inject, 50):.2f} ms to inject" if inject else "")
 
 
 def closing_line(summaries: Mapping[str, Summary], false_failovers: tuple[int, int] | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from bench.failover.balancer import Balancer
@@ -38,22 +39,20 @@ class Setting:
 
 def of_fault(setting: Setting, fault: Fault, router: str, number: int) -> Trial:
     """Hit the router that the endpoint uses. Raises BenchError, LabError, OSError."""
-    rig = setting.rig
-    ready = fault.prepare(rig, router)
+    ready = fault.prepare(setting.rig, router)
     try:
         with setting.traffic(number) as traffic:
             time.sleep(_WARM_S)
             at = time.monotonic_ns()
             ready.inject()
             took = time.monotonic_ns() - at
-            watch = Health(rig)
+            watch = Health(setting.rig)
+            begin = at / 1e9
             if fault.lasts_s:
-                watch.until(at / 1e9 + fault.lasts_s)
-                ready.heal()
-                healed = time.monotonic()
-            else:
-                healed = at / 1e9
-            back = watch.until_steady(healed)
+                watch.until(begin + fault.lasts_s)
+                begin = time.monotonic()
+                watch.during(ready.heal)
+            back = watch.until_steady(begin)
             broken = traffic.end_bulk()
             trace = traffic.end()
     finally:
@@ -63,15 +62,14 @@ def of_fault(setting: Setting, fault: Fault, router: str, number: int) -> Trial:
 
 def of_move(setting: Setting, move: Move, balancer: Balancer, router: str, number: int) -> Trial:
     """Make the endpoint's traffic leave its router. Raises BenchError, LabError, OSError."""
-    rig = setting.rig
-    prepared = move.prepare(rig, balancer, router)
+    prepared = move.prepare(setting.rig, balancer, router)
     try:
         with setting.traffic(number) as traffic:
             time.sleep(_WARM_S)
             at = time.monotonic_ns()
-            prepared.begin()
+            watch = Health(setting.rig)
+            watch.during(prepared.begin)
             took = time.monotonic_ns() - at
-            watch = Health(rig)
             watch.until(at / 1e9 + _MOVE_S, prepared.moved)
             if not prepared.moved():
                 raise BenchError(f"no move within {_MOVE_S:g} s")
@@ -89,12 +87,19 @@ class Health:
 
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
-        self._ill_at: float | None = None
+        self._ill_at = float("-inf")
         self._well_since: float | None = None
 
-    def until(self, when: float, done: Callable[[], bool] | None = None) -> None:
+    def during(self, action: Callable[[], None]) -> None:
+        """Until an action of some length is over; raises what it does."""
+        with ThreadPoolExecutor(1) as pool:
+            done = pool.submit(action)
+            self.until(float("inf"), done.done)
+            done.result()
+
+    def until(self, when: float, done: Callable[[], bool] = lambda: False) -> None:
         """Until a time of the monotonic clock, or until `done` holds."""
-        while time.monotonic() < when and not (done and done()):
+        while time.monotonic() < when and not done():
             self._look()
             time.sleep(_POLL_S)
 
@@ -103,15 +108,14 @@ class Health:
 
         0 where they were never seen otherwise after it. Raises BenchError.
         """
-        limit = begin + _BACK_S
         while True:
             self._look()
             now = time.monotonic()
-            # A fault is given the time to be noticed.
             since = self._well_since
+            # Also a fault is given the time to be noticed.
             if since is not None and now - max(since, begin) > _STEADY_S:
-                return max(0.0, since - begin) if self._ill_at is not None else 0.0
-            if now > limit:
+                return max(0.0, since - begin) if self._ill_at >= begin else 0.0
+            if now > begin + _BACK_S:
                 raise BenchError(f"no two healthy tunnels within {_BACK_S:g} s")
             time.sleep(_POLL_S)
 
