@@ -238,9 +238,8 @@ def _series(
             outcome.complain(f"{name}, trial {number + 1}: {error}")
             continue
         done.append(found)
-        progress(f"{name} {len(done)} of {trials}: {report.of_trial(found)}")
-    if done:
         outcome.trials[name] = done
+        progress(f"{name} {len(done)} of {trials}: {report.of_trial(found)}")
 
 
 def _turn(rig: Rig, balancer: Balancer, number: int) -> str:

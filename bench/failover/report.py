@@ -83,9 +83,8 @@ def _baseline(summaries: Mapping[str, Summary]) -> str:
     """How far gaps can be told from noise."""
     before = [t.outage.before_ms for own in summaries.values() for t in own.trials]
     lost = sum(t.outage.lost_before for own in summaries.values() for t in own.trials)
-    inject = [
-        t.inject_ms for name in FAULTS.keys() & summaries.keys() for t in summaries[name].trials
-    ]
+    faults = [own for name, own in summaries.items() if name in FAULTS]
+    inject = [trial.inject_ms for own in faults for trial in own.trials]
     return (
         "longest time between two echoes in the second before, ms:"
         f" p50 {percentile(before, 50):.1f}, p99 {percentile(before, 99):.1f},"
