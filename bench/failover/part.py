@@ -12,9 +12,11 @@ import argparse
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from bench.arguments import positive
@@ -35,8 +37,10 @@ LAB_NAME = "nrsbench"
 FALSE_FAILOVERS = "false_failovers"
 NAMES = (*FAULTS, *MOVES, FALSE_FAILOVERS)
 _ATTEMPTS = 3
+_ADVISED_S = 2.0
 _HEALTHY_S = 60.0
-_PREFER_S = 20.0
+_PREFER_S = 5.0
+_HELD_S = 320.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -112,7 +116,7 @@ def measure(options: argparse.Namespace, places: Places) -> int:
     except LabError as error:
         raise BenchError(str(error)) from None
     finally:
-        if outcome.trials or outcome.false_failovers:
+        if outcome.trials or outcome.false_failovers is not None:
             _print(watch, options, outcome)
     return 1 if outcome.broken else 0
 
@@ -168,29 +172,50 @@ def _rig(settings: Settings) -> Iterator[Rig]:
 
 
 def _measure_all(options: argparse.Namespace, rig: Rig, outcome: Outcome) -> None:
+    """Planned moves first: after faults, hold-downs of minutes are in their way."""
     rig.wait(rig.healthy, _HEALTHY_S, "two healthy tunnels before the first trial")
     setting = Setting(rig, options.mbps)
     with ExitStack() as stack:
         balancer = Balancer(rig)
         stack.callback(balancer.close)
         balancer.hurry()
+        if planned := [name for name in options.faults if name in MOVES]:
+            _until_free(rig, balancer)
+        for name in planned:
+            one = _move(name, setting, balancer)
+            try:
+                _series(name, setting, balancer, options.trials, outcome, one)
+            finally:
+                if name == "upgrade":
+                    _restore_releases(rig)
         for name in options.faults:
             if name in FAULTS:
                 _series(name, setting, balancer, options.trials, outcome, _fault(name, setting))
-            elif name in MOVES:
-                one = _move(name, setting, balancer)
-                try:
-                    _series(name, setting, balancer, options.trials, outcome, one)
-                finally:
-                    if name == "upgrade":
-                        _restore_releases(rig)
-            else:
-                _false_failovers(options, rig, outcome)
+        if FALSE_FAILOVERS in options.faults:
+            _false_failovers(options, rig, balancer, outcome)
 
 
-def _false_failovers(options: argparse.Namespace, rig: Rig, outcome: Outcome) -> None:
+def _until_free(rig: Rig, balancer: Balancer) -> None:
+    """Until the endpoint goes to each router as advised, whatever has failed before."""
+    progress("waiting until no router is held down any more")
+    for router in (*rig.routers(), rig.active()):
+        if router is not None:
+            balancer.prefer(router)
+            rig.wait(partial(_uses, rig, router), _HELD_S, f"the endpoint uses {router}")
+
+
+def _uses(rig: Rig, router: str) -> bool:
+    return rig.active() == router
+
+
+def _false_failovers(
+    options: argparse.Namespace, rig: Rig, balancer: Balancer, outcome: Outcome
+) -> None:
     try:
         rig.wait(rig.healthy, _HEALTHY_S, "two healthy tunnels")
+        # The last advice stands while nobody advises.
+        _turn(rig, balancer, None)
+        time.sleep(_ADVISED_S)
         found = false_failovers.count(rig, options.minutes, options.jitter)
     except (BenchError, LabError, OSError, ValueError) as error:
         outcome.complain(f"{FALSE_FAILOVERS}: {error}")
@@ -223,13 +248,14 @@ def _series(
     """All trials of one fault."""
     rig = setting.rig
     done: list[Trial] = []
+    last: str | None = None
     failures = 0
     while len(done) < trials and failures < _ATTEMPTS:
         number = len(done)
         try:
             rig.wait(rig.healthy, _HEALTHY_S, "two healthy tunnels before a trial")
-            router = _turn(rig, balancer, number)
-            found = one(router, number)
+            last = _turn(rig, balancer, last)
+            found = one(last, number)
         except Missing as error:
             outcome.complain(f"{name}: not measured: {error}")
             break
@@ -242,27 +268,30 @@ def _series(
         progress(f"{name} {len(done)} of {trials}: {report.of_trial(found)}")
 
 
-def _turn(rig: Rig, balancer: Balancer, number: int) -> str:
-    """The router to hit: those of the endpoint in turn, where it follows within the time.
+def _turn(rig: Rig, balancer: Balancer, last: str | None) -> str:
+    """The router to hit: the endpoint's in turn.
 
-    One that has failed lately is not taken again before its hold-down is over; the present one
-    is hit then once more.
+    A fault moves the endpoint to the next by itself. Where it did not, it is advised to go
+    there, and hit where it is unless it does so soon: a router may be held down for minutes.
     """
-    routers = rig.routers()
-    wanted = routers[number % len(routers)]
-    balancer.prefer(wanted)
-    with suppress(BenchError):
-        rig.wait(lambda: rig.active() == wanted, _PREFER_S, "")
-    active = rig.active()
+    active, routers = rig.active(), rig.routers()
+    if last is not None and active == last:
+        wanted = routers[(routers.index(last) + 1) % len(routers)]
+        balancer.prefer(wanted)
+        with suppress(BenchError):
+            rig.wait(partial(_uses, rig, wanted), _PREFER_S, "")
+        active = rig.active()
     if active is None:
         raise BenchError("the endpoint uses no router")
+    balancer.prefer(active)
     return active
 
 
 def _print(watch: Watch, options: argparse.Namespace, outcome: Outcome) -> None:
     print(watch.described)
     print(watch.disturbance())
-    summaries = {name: Summary(trials) for name, trials in outcome.trials.items()}
+    measured = [name for name in options.faults if name in outcome.trials]
+    summaries = {name: Summary(outcome.trials[name]) for name in measured}
     for line in report.lines(summaries, outcome.false_failovers, options.slack):
         print(line)
     for text in outcome.broken:
