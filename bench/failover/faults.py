@@ -13,7 +13,7 @@ from typing import NamedTuple
 from bench.failover.rig import BUSINESS, ENDPOINT, ROUTER_UNIT, Rig
 from lab import faults as drops
 from lab.faults import Pair
-from lab.topology import EGRESS, INTERNET, Host, Segment
+from lab.topology import EGRESS, INTERNET, Host, Segment, Topology
 
 _BOOT_S = 60.0
 
@@ -139,7 +139,7 @@ def _host(rig: Rig, router: str) -> Ready:
     which a machine without power cannot; and what the kernel knew is forgotten.
     """
     host = rig.host(router)
-    silence = _dropping(rig, list(_everything_of(rig, host)))
+    silence = _dropping(rig, list(everything_of(rig.topology, host)))
     init = rig.init_process(router)
     own = rig.namespace(router)
     killed = False
@@ -160,11 +160,11 @@ def _host(rig: Rig, router: str) -> Ready:
     return Ready(inject, heal)
 
 
-def _everything_of(rig: Rig, host: Host) -> Iterable[tuple[Segment, list[Pair]]]:
-    # The network that carries the traffic first.
-    for segment in sorted(rig.topology.segments, key=lambda s: s.name != INTERNET):
+def everything_of(topology: Topology, host: Host) -> Iterable[tuple[Segment, list[Pair]]]:
+    """The address pairs of all packets to and from a host, the network of the tunnels first."""
+    for segment in sorted(topology.segments, key=lambda s: s.name != INTERNET):
         if host.on(segment.name):
-            others = [h for h, _ in rig.topology.attached(segment.name) if h.name != host.name]
+            others = [h for h, _ in topology.attached(segment.name) if h.name != host.name]
             unique = {other.name: other for other in others}.values()
             yield segment, [p for other in unique for p in drops.pairs(segment, host, other)]
 

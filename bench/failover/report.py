@@ -34,8 +34,8 @@ def of_trial(trial: Trial) -> str:
         f"{trial.router}: gap {seen.gap_ms:.1f} ms",
         f"lost {seen.lost_up} up, {seen.lost_down} down",
     ]
-    if not seen.recovered:
-        parts.append("nothing came through any more")
+    if trial.outlasted:
+        parts.append("not mended while the fault lasted")
     if trial.back_s is not None:
         parts.append(f"two tunnels after {trial.back_s:.2f} s")
     if trial.tcp_broken is not None:
@@ -52,6 +52,12 @@ def lines(
         yield from aligned([list(_HEAD), *(_row(name, own) for name, own in summaries.items())])
         yield ""
         yield _baseline(summaries)
+        for name, own in summaries.items():
+            if own.outlasted:
+                yield (
+                    f"{name}: in {own.outlasted} of {len(own.trials)} trials traffic did not come"
+                    " back before the fault was over"
+                )
         for name, own in summaries.items():
             yield ""
             yield f"{name}: gaps in ms"

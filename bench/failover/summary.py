@@ -23,6 +23,8 @@ class Trial:
     """What broke the TCP flow, if anything did."""
     inject_ms: float
     """How long the injection took."""
+    outlasted: bool = False
+    """Whether the traffic came back only when the fault was over, if it did."""
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -75,9 +77,9 @@ class Summary:
         return sum(trial.tcp_broken is not None for trial in self.trials)
 
     @property
-    def unrecovered(self) -> int:
-        """Trials in which nothing came through any more."""
-        return sum(not trial.outage.recovered for trial in self.trials)
+    def outlasted(self) -> int:
+        """Trials that the system has not mended: their gaps say how long the fault was."""
+        return sum(trial.outlasted for trial in self.trials)
 
     @property
     def backs_s(self) -> list[float]:

@@ -57,7 +57,9 @@ def of_fault(setting: Setting, fault: Fault, router: str, number: int) -> Trial:
             trace = traffic.end()
     finally:
         ready.heal()
-    return Trial(router, outage(trace, at, _ONSET_MS), back, broken, took / 1e6)
+    found = outage(trace, at, _ONSET_MS)
+    outlasted = not found.recovered or 0 < fault.lasts_s < found.gap_ms / 1000
+    return Trial(router, found, back, broken, took / 1e6, outlasted)
 
 
 def of_move(setting: Setting, move: Move, balancer: Balancer, router: str, number: int) -> Trial:

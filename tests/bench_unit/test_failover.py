@@ -211,6 +211,13 @@ def test_the_table_names_every_fault_and_its_target() -> None:
     assert "kill: gaps in ms" in text
 
 
+def test_a_fault_that_is_not_mended_is_named() -> None:
+    text = list(report.lines({"egress": trials(2030, outlasted=True)}, None, 1))
+    assert any(line.startswith("egress: in 1 of 1 trials traffic did not") for line in text)
+    text = list(report.lines({"egress": trials(45)}, None, 1))
+    assert not any("did not come" in line for line in text)
+
+
 def test_local_addresses_are_found_by_router() -> None:
     text = """
 routers:

@@ -47,6 +47,18 @@ def test_pairs_cover_every_uplink_both_ways_and_never_mix_families():
     )
 
 
+def test_one_way_leaves_the_other_alone():
+    internet = TOPOLOGY.segment(INTERNET)
+    endpoint, router = TOPOLOGY.host("endpoint_1"), TOPOLOGY.host("router_1")
+    up, down = (
+        faults.one_way(internet, endpoint, router),
+        faults.one_way(internet, router, endpoint),
+    )
+    assert {b for _, b in up} == {a for a, _ in down} == {"192.0.2.134", "2001:db8:2:1::2"}
+    assert sorted(up + down) == sorted(faults.pairs(internet, endpoint, router))
+    assert not set(up) & set(down)
+
+
 def test_bridges_filter_in_the_bridge_family():
     assert "add table bridge nrs_lab_faults" in faults.table(TOPOLOGY.segment(EGRESS))
     assert "add table inet nrs_lab_faults" in faults.table(TOPOLOGY.segment(INTERNET))

@@ -1,0 +1,71 @@
+"""What the benchmark does to the lab's networks, as far as it is pure."""
+
+from __future__ import annotations
+
+import struct
+import sys
+
+import pytest
+
+from bench.failover import faults, namespace
+from bench.failover.false_failovers import redirection
+from bench.failover.jitter import Delay
+from lab.topology import lab
+
+NATIVE = "<" if sys.byteorder == "little" else ">"
+
+
+@pytest.mark.parametrize(
+    ("address", "family", "prefix", "packed"),
+    [
+        ("192.0.2.2/30", 2, 30, bytes([192, 0, 2, 2])),
+        ("2001:db8::2/64", 10, 64, bytes.fromhex("20010db8" + "00" * 11 + "02")),
+    ],
+)
+def test_an_address_is_removed_by_a_message_of_rtnetlink(
+    address: str, family: int, prefix: int, packed: bytes
+) -> None:
+    message = namespace.delete_address(7, address)
+    size, kind, flags, _, _ = struct.unpack_from(f"{NATIVE}IHHII", message)
+    assert (size, kind, flags) == (len(message), 21, 5)
+    assert struct.unpack_from(f"{NATIVE}BBBBI", message, 16) == (family, prefix, 0, 0, 7)
+    attribute = struct.pack(f"{NATIVE}HH", 4 + len(packed), 2) + packed
+    assert message[24 : 24 + len(attribute)] == attribute
+
+
+def test_a_packet_is_late_by_what_was_drawn_and_never_overtakes() -> None:
+    shares = iter([0.5, 1.0, 0.0])
+    delay = Delay(0.030, lambda: next(shares))
+    assert delay.leaves(10.000) == pytest.approx(10.015)
+    assert delay.leaves(10.049) == pytest.approx(10.064)
+    assert delay.leaves(10.050) == pytest.approx(10.080)
+    assert delay.leaves(10.099) == pytest.approx(10.129)
+    # Nothing more is added from here on, and what is under way comes first.
+    assert delay.leaves(10.101) == pytest.approx(10.129)
+    assert delay.leaves(10.140) == pytest.approx(10.140)
+
+
+def test_a_tunnel_is_led_through_the_relay_and_nothing_goes_beside_it() -> None:
+    direct, bent = redirection("192.0.2.14", "192.0.2.142", 61001)
+    assert "direct ip saddr 192.0.2.142 ip daddr 192.0.2.14 udp sport 51820 drop" in direct
+    assert "bent ip saddr 192.0.2.14 ip daddr 192.0.2.142 udp dport 51820" in bent
+    assert bent.endswith("redirect to :61001")
+    assert all(" ip6 " in rule for rule in redirection("2001:db8::1", "2001:db8::2", 61000))
+
+
+def test_a_host_that_is_gone_is_silent_towards_all_on_all_its_networks() -> None:
+    topology = lab()
+    router = topology.host("router_1")
+    found = {segment.name: pairs for segment, pairs in faults.everything_of(topology, router)}
+    assert next(iter(found)) == "internet"
+    assert set(found) == {"internet", "egress", "management"}
+    own = {address for interface in router.interfaces for address in interface.plain_addresses}
+    for segment, pairs in found.items():
+        others = {
+            address
+            for host, interface in topology.attached(segment)
+            if host.name != router.name
+            for address in interface.plain_addresses
+        }
+        assert all((a in own) != (b in own) for a, b in pairs)
+        assert {a for a, _ in pairs} - own == {b for _, b in pairs} - own == others
