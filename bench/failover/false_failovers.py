@@ -38,10 +38,10 @@ def count(rig: Rig, minutes: int, jitter_ms: int) -> int:
     with ExitStack() as stack:
         stack.enter_context(_no_advice(rig))
         stack.enter_context(_late(rig, jitter_ms))
+        rig.wait(rig.healthy, _SETTLE_S, "two healthy tunnels on the paths that jitter")
         for _ in range(os.cpu_count() or 1):
             stack.enter_context(_busy())
         flow = stack.enter_context(_Flow(rig))
-        _watch(rig, flow, _SETTLE_S)
         progress(f"{minutes} minutes of busy processors, late packets and a full tunnel")
         began = time.monotonic()
         for minute in range(minutes):
