@@ -7,6 +7,7 @@ balancer is silent meanwhile, so that no switch is one that was asked for.
 from __future__ import annotations
 
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ _POLL_S = 0.1
 # Ends with the bench, however that ends.
 _BURN = """
 import os
+import statistics
 parent = os.getppid()
 while os.getppid() == parent:
     for _ in range(1_000_000):
@@ -56,7 +58,9 @@ def _watch(rig: Rig, flow: _Flow, seconds: float) -> int:
     before, changes = rig.active(), 0
     while time.monotonic() < end:
         flow.keep()
-        active = rig.active()
+        status = rig.status()
+        active = next((t["router_id"] for t in status["tunnels"] if t["active"]), None)
+        flow.rtts_ms += [t["rtt_ms"] for t in status["tunnels"] if t["active"] and t["rtt_ms"]]
         if active != before:
             changes += 1
             progress(f"from {before} to {active}")
@@ -73,6 +77,8 @@ class _Flow:
         self._stack = ExitStack()
         self._flow: Program | None = None
         self._broken = -1
+        self.rtts_ms: list[float] = []
+        """Of the tunnel in use, smoothed, since it was last told how things are."""
 
     def __enter__(self) -> _Flow:
         with ExitStack() as stack:
@@ -100,7 +106,9 @@ class _Flow:
         now, total = time.monotonic(), _received(self._rig)
         mbps = (total - self._bytes) * 8 / 1e6 / max(1e-3, now - self._at)
         self._at, self._bytes = now, total
-        return f"{mbps:.0f} Mb/s, {self._broken} flows broken"
+        rtt = statistics.median(self.rtts_ms) if self.rtts_ms else 0.0
+        self.rtts_ms.clear()
+        return f"{mbps:.0f} Mb/s, {self._broken} flows broken, smoothed RTT {rtt:.0f} ms"
 
     def _end(self) -> None:
         if self._flow is not None:
