@@ -26,7 +26,7 @@ from bench.failover.faults import FAULTS
 from bench.failover.moves import MOVES, Missing
 from bench.failover.rig import Rig
 from bench.failover.summary import Summary, Trial
-from bench.failover.trial import Setting
+from bench.failover.trial import Left, Setting
 from bench.machine import Watch
 from bench.settings import CHECKOUT, Places
 from bench.shell import BenchError, progress
@@ -98,6 +98,8 @@ class Outcome:
     trials: dict[str, list[Trial]] = field(default_factory=dict)
     false_failovers: tuple[int, int] | None = None
     """Minutes and count."""
+    restless: int = 0
+    """How often the endpoint left its router before a fault was injected."""
     broken: list[str] = field(default_factory=list)
 
     def complain(self, text: str) -> None:
@@ -249,23 +251,30 @@ def _series(
     rig = setting.rig
     done: list[Trial] = []
     last: str | None = None
-    failures = 0
+    failures = left = 0
     while len(done) < trials and failures < _ATTEMPTS:
         number = len(done)
         try:
             rig.wait(rig.healthy, _HEALTHY_S, "two healthy tunnels before a trial")
             last = _turn(rig, balancer, last)
             found = one(last, number)
+        except Left as error:
+            outcome.restless += 1
+            left += 1
+            progress(f"{name}, trial {number + 1} begins again: {error}")
+            if left > trials:
+                outcome.complain(f"{name}: the endpoint does not stay where it is")
+                break
         except Missing as error:
             outcome.complain(f"{name}: not measured: {error}")
             break
         except (BenchError, LabError, OSError, ValueError) as error:
             failures += 1
             outcome.complain(f"{name}, trial {number + 1}: {error}")
-            continue
-        done.append(found)
-        outcome.trials[name] = done
-        progress(f"{name} {len(done)} of {trials}: {report.of_trial(found)}")
+        else:
+            done.append(found)
+            outcome.trials[name] = done
+            progress(f"{name} {len(done)} of {trials}: {report.of_trial(found)}")
 
 
 def _turn(rig: Rig, balancer: Balancer, last: str | None) -> str:
@@ -294,6 +303,11 @@ def _print(watch: Watch, options: argparse.Namespace, outcome: Outcome) -> None:
     summaries = {name: Summary(outcome.trials[name]) for name in measured}
     for line in report.lines(summaries, outcome.false_failovers, options.slack):
         print(line)
+    if outcome.restless:
+        print(
+            f"{outcome.restless} trials were begun again: the endpoint had left its router before"
+            " anything was done to it"
+        )
     for text in outcome.broken:
         print(f"not measured: {text}")
     print(report.closing_line(summaries, outcome.false_failovers))

@@ -25,6 +25,10 @@ _ONSET_MS = 150.0
 _POLL_S = 0.01
 
 
+class Left(BenchError):
+    """The endpoint had left its router before anything was done to it."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """What all trials have in common."""
@@ -36,13 +40,19 @@ class Setting:
         """Downloads and uploads take turns, out of step with the routers."""
         return Traffic(self.rig, self.mbps, "down" if number // 2 % 2 else "up")
 
+    def warm(self, router: str) -> None:
+        """Let traffic flow through a router. Raises Left."""
+        time.sleep(_WARM_S)
+        if self.rig.active() != router:
+            raise Left(f"the endpoint had left {router} before the trial began")
+
 
 def of_fault(setting: Setting, fault: Fault, router: str, number: int) -> Trial:
     """Hit the router that the endpoint uses. Raises BenchError, LabError, OSError."""
     ready = fault.prepare(setting.rig, router)
     try:
         with setting.traffic(number) as traffic:
-            time.sleep(_WARM_S)
+            setting.warm(router)
             at = time.monotonic_ns()
             ready.inject()
             took = time.monotonic_ns() - at
@@ -67,7 +77,7 @@ def of_move(setting: Setting, move: Move, balancer: Balancer, router: str, numbe
     prepared = move.prepare(setting.rig, balancer, router)
     try:
         with setting.traffic(number) as traffic:
-            time.sleep(_WARM_S)
+            setting.warm(router)
             at = time.monotonic_ns()
             watch = Health(setting.rig)
             watch.during(prepared.begin)
