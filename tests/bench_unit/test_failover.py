@@ -73,7 +73,7 @@ def test_packets_sent_again_end_the_gap_and_are_not_lost() -> None:
 
 def test_an_echo_that_comes_twice_is_counted_once() -> None:
     once = trace()
-    twice = Trace(once.sent, [*once.served, 1200], [*once.received, (1200, 2990 * MS)])
+    twice = Trace(once.sent, [*once.served, 1010], [*once.received, (1010, 2990 * MS)])
     found = outage(twice, 1000 * MS, 150)
     assert found.repeated == 1
     assert (found.gap_ms, found.lost_down) == (1.0, 0)
