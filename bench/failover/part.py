@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -156,7 +157,9 @@ def _bin_lab(word: str, environment: Mapping[str, str], log: Path) -> None:
         try:
             status = process.wait()
         except BaseException:
-            process.terminate()
+            # With what it has started, such as Ansible.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
             process.wait()
             raise
     if status:
