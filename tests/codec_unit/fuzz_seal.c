@@ -171,9 +171,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t *arena = exactly(box.used), *out = exactly(capacity);
     memcpy(arena, scratch, box.used);
     box.arena = arena;
-    nrs_sealer *sealer = nrs_sealer_new(KEY, INDEX, 0, 0);
+    nrs_sealer *sealer = nrs_sealer_new(KEY, INDEX, 0, 0, NULL);
     nrs_sealed *r = calloc(1, sizeof *r);
-    box.opener = nrs_opener_new(KEY, INDEX, 1, NRS_CHECK_SOURCE);
+    box.opener = nrs_opener_new(KEY, INDEX, 1, NRS_CHECK_SOURCE, NULL);
     box.opened = exactly(OPENED);
     CHECK(sealer && r && box.opener);
     CHECK(nrs_opener_own(box.opener, 4, any, 0) && nrs_opener_own(box.opener, 6, any, 0));

@@ -21,7 +21,8 @@ struct key {
 
 struct nrs_sealer {
     struct key key;
-    uint64_t sequence;
+    uint64_t *sequence; /* `own`, or memory that outlives the process */
+    uint64_t own;
     uint32_t peer_index;
     uint8_t key_id, lane;
 };
@@ -39,8 +40,11 @@ struct nrs_opener {
     struct key key;
     uint32_t index, lanes, check, owned_count;
     struct owned owned[NRS_MOST_OWNED];
-    struct window windows[];
+    struct window *windows; /* `own`, or memory that outlives the process */
+    struct window own[];
 };
+
+_Static_assert(sizeof(struct window) == NRS_WINDOW, "what NRS_WINDOW says");
 
 /* -- bytes */
 
@@ -194,9 +198,11 @@ static int combine_ecn(uint8_t *p, uint32_t outer) {
 
 /* -- sealing */
 
-nrs_sealer *nrs_sealer_new(const uint8_t secret[32], uint32_t peer_index, uint8_t key_id, uint8_t lane) {
+nrs_sealer *nrs_sealer_new(const uint8_t secret[32], uint32_t peer_index, uint8_t key_id, uint8_t lane,
+                           void *memory) {
     nrs_sealer *s = calloc(1, sizeof *s);
     if (!s) return NULL;
+    s->sequence = memory ? memory : &s->own;
     key_init(&s->key, secret);
     s->peer_index = peer_index;
     s->key_id = key_id;
@@ -209,8 +215,8 @@ void nrs_sealer_free(nrs_sealer *s) {
     free(s);
 }
 
-uint64_t nrs_sealer_sequence(const nrs_sealer *s) { return s->sequence; }
-void nrs_sealer_set_sequence(nrs_sealer *s, uint64_t sequence) { s->sequence = sequence; }
+uint64_t nrs_sealer_sequence(const nrs_sealer *s) { return *s->sequence; }
+void nrs_sealer_set_sequence(nrs_sealer *s, uint64_t sequence) { *s->sequence = sequence; }
 
 static void header(nrs_sealer *s, uint8_t *out, uint32_t kind, uint32_t flags, uint32_t specific) {
     out[0] = (uint8_t)kind;
@@ -218,7 +224,7 @@ static void header(nrs_sealer *s, uint8_t *out, uint32_t kind, uint32_t flags, u
     out[2] = s->key_id;
     out[3] = s->lane;
     put32(out + 4, s->peer_index);
-    put64(out + 8, ++s->sequence);
+    put64(out + 8, ++*s->sequence);
     put32(out + 16, specific);
 }
 
@@ -423,10 +429,12 @@ void nrs_seal(nrs_sealer *s, const uint8_t *arena, const nrs_frames *f, uint32_t
 
 /* -- opening */
 
-nrs_opener *nrs_opener_new(const uint8_t secret[32], uint32_t index, uint32_t lanes, uint32_t check) {
+nrs_opener *nrs_opener_new(const uint8_t secret[32], uint32_t index, uint32_t lanes, uint32_t check,
+                           void *memory) {
     if (!lanes || lanes > NRS_MOST_LANES) return NULL;
-    nrs_opener *o = calloc(1, sizeof *o + lanes * sizeof o->windows[0]);
+    nrs_opener *o = calloc(1, sizeof *o + (memory ? 0 : lanes) * sizeof o->own[0]);
     if (!o) return NULL;
+    o->windows = memory ? memory : o->own;
     key_init(&o->key, secret);
     o->index = index;
     o->lanes = lanes;

@@ -16,6 +16,7 @@ enum {
     NRS_MOST_SENDS = 512,
     NRS_MOST_OWNED = 18,
     NRS_MOST_LANES = 16,
+    NRS_WINDOW = 1048,     /* bytes of a lane's replay window */
     NRS_FLOW_KEY = 37
 };
 
@@ -60,12 +61,17 @@ typedef struct {
     uint32_t offset[64], length[64];
 } nrs_frames;
 
-nrs_sealer *nrs_sealer_new(const uint8_t key[32], uint32_t peer_index, uint8_t key_id, uint8_t lane);
+/* The last sequence number is kept in `memory`, 8 bytes, aligned, where it is not NULL: it is
+   what it says there, and is written before a datagram can leave. */
+nrs_sealer *nrs_sealer_new(const uint8_t key[32], uint32_t peer_index, uint8_t key_id, uint8_t lane,
+                           void *memory);
 void nrs_sealer_free(nrs_sealer *sealer);
 uint64_t nrs_sealer_sequence(const nrs_sealer *sealer);
 void nrs_sealer_set_sequence(nrs_sealer *sealer, uint64_t sequence);
 
-nrs_opener *nrs_opener_new(const uint8_t key[32], uint32_t index, uint32_t lanes, uint32_t check);
+/* The replay windows are kept in `memory`, NRS_WINDOW bytes a lane, aligned to 8, where it is not NULL. */
+nrs_opener *nrs_opener_new(const uint8_t key[32], uint32_t index, uint32_t lanes, uint32_t check,
+                           void *memory);
 void nrs_opener_free(nrs_opener *opener);
 /* 0 when there is no room; `family` is 4 or 6, `address` holds 4 or 16 bytes. */
 int nrs_opener_own(nrs_opener *opener, uint32_t family, const uint8_t *address, uint32_t prefix);

@@ -10,6 +10,7 @@ import gc
 import logging
 import signal
 import sys
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -20,16 +21,20 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel
 
 from nrs.agent.companion import Companion
+from nrs.agent.notes import Notes
 from nrs.config import pushed
 from nrs.config.loader import ConfigError
 from nrs.config.pushed import Pushed
 from nrs.system import logs, systemd
 from nrs.system.control import ControlThread, socket_path
+from nrs.system.descriptor_store import DescriptorStore
 from nrs.system.links import Interface, LinkError, Links
 from nrs.system.nftables import NftablesError
 from nrs.tunnel import codec
 from nrs.tunnel.engine import Engine
 from nrs.tunnel.loop import PacketLoop
+from nrs.tunnel.memory_file import MemoryFile
+from nrs.tunnel.session_memory import SessionMemory
 from nrs.tunnel.tun_device import GSO_MAX_BYTES, GSO_MAX_SEGMENTS, QUEUE_FRAMES, TunDevice
 from nrs.tunnel.wire import INNER_MTU
 
@@ -40,6 +45,10 @@ _TEND_INTERVAL_S = 1.0
 _SWITCH_INTERVAL_S = 0.0005
 """`sys.setswitchinterval`: how soon other threads give the packet loop way."""
 _TAKE_OVER_TIMEOUT_S = 4.0
+_ANNOUNCED_S = 0.03
+_TRY_AGAIN_S = 0.5
+_DEVICE = "tun"
+_SESSIONS = "sessions"
 
 SetUpError = (OSError, LinkError, NftablesError, codec.CodecError)
 
@@ -61,10 +70,16 @@ class PacketAgent(ABC, Generic[Config]):
         self.config = config
         self.cleanup = cleanup
         self.codec = codec.load()
+        self.store = DescriptorStore.of_process()
         self.loop = PacketLoop()
         cleanup.callback(self.loop.close)
         self.links = Links()
         cleanup.callback(self.links.close)
+        self.memory = SessionMemory(self.store.take(_SESSIONS))
+        self.keep(_SESSIONS, self.memory.file)
+        self.notes = Notes(socket_path(self.UNIT).parent)
+        self.restarting = False
+        """Whether another process goes on where this one ends."""
         self._path = path
         self._model = model
         self._pushed = stored
@@ -89,15 +104,32 @@ class PacketAgent(ABC, Generic[Config]):
         """Called once a second."""
 
     @abstractmethod
+    def announce_restart(self) -> None:
+        """Tell the peers that this agent is silent for a moment and then goes on."""
+
+    @abstractmethod
     def status(self) -> dict[str, Any]:
         """The agent's own part of `nrs status --json`. Called in another thread."""
 
     # -- set-up
 
+    def undo(self, action: Callable[..., object], *arguments: Any) -> None:
+        """Call `action` at the end, unless another process goes on with what it would undo."""
+        self.cleanup.callback(lambda: None if self.restarting else action(*arguments))
+
+    def keep(self, name: str, memory: MemoryFile) -> None:
+        """Have `memory` outlive the process, if it does not already."""
+        if not memory.is_inherited:
+            self.store.keep(name, memory.fd)
+
     def open_device(self, name: str, *addresses: Interface) -> TunDevice:
         """The TUN device, up and with its addresses. Raises OSError, LinkError."""
-        tun = TunDevice(name)
+        inherited = self.store.take(_DEVICE)
+        adopted = TunDevice.adopt(name, inherited) if inherited is not None else None
+        tun = adopted or TunDevice.create(name)
         self.cleanup.callback(tun.close)
+        if adopted is None:
+            self.store.keep(_DEVICE, tun.fd)
         self.links.bring_up(
             name,
             mtu=INNER_MTU,
@@ -105,6 +137,8 @@ class PacketAgent(ABC, Generic[Config]):
             gso_bytes=GSO_MAX_BYTES,
             gso_segments=GSO_MAX_SEGMENTS,
         )
+        if adopted is not None:
+            self.links.keep_addresses(name, addresses)
         for address in addresses:
             self.links.add_address(name, address)
         return tun
@@ -113,7 +147,13 @@ class PacketAgent(ABC, Generic[Config]):
         """The control socket and the companion, which talks to it. Raises OSError."""
         socket = socket_path(self.UNIT)
         control = ControlThread(
-            socket, {"status": self._status, "apply_config": self._apply_config, **commands}
+            socket,
+            {
+                "status": self._status,
+                "apply_config": self._apply_config,
+                "restarting": self._restarting,
+                **commands,
+            },
         )
         control.start()
         self.cleanup.callback(control.stop)
@@ -129,16 +169,28 @@ class PacketAgent(ABC, Generic[Config]):
     def serve(self, ready: str) -> None:
         """Carry packets until SIGTERM or SIGINT; `ready` is shown by systemctl status."""
         for number, action in (
-            (signal.SIGTERM, self.loop.stop),
-            (signal.SIGINT, self.loop.stop),
+            (signal.SIGTERM, self._stop),
+            (signal.SIGINT, self._stop),
             (signal.SIGHUP, self._reload),
         ):
             signal.signal(number, lambda *_, action=action: self.loop.wake(action))
+        self.store.drop_untaken()
+        systemd.ready(ready)
         self._companion.start()
         self._tend()
-        systemd.ready(ready)
         self.loop.run()
         systemd.stopping()
+        if not self.restarting:
+            self.notes.clear()
+            self.store.drop_all()
+
+    def _stop(self) -> None:
+        if self.restarting:
+            # Until then endpoints with traffic have asked again, and been told.
+            self.announce_restart()
+            self.loop.call_later(_ANNOUNCED_S, self.loop.stop)
+        else:
+            self.loop.stop()
 
     def _tend(self) -> None:
         # A collection over all objects would hold up the packets for tens of milliseconds:
@@ -175,6 +227,11 @@ class PacketAgent(ABC, Generic[Config]):
         return None
 
     # -- commands; they run in the control thread
+
+    def _restarting(self, _: dict[str, Any]) -> dict[str, Any]:
+        """`nrs stopping`: the SIGTERM that follows is for a restart."""
+        self.restarting = self.store.available
+        return {"restarting": self.restarting}
 
     def _apply_config(self, request: dict[str, Any]) -> dict[str, Any]:
         """Take over a pushed configuration and keep it; one that fails changes nothing."""
@@ -240,6 +297,8 @@ def run_agent(
             serve = start(stored, config, cleanup)
         except SetUpError as error:
             log.error("cannot start: %s", error)
+            # systemd starts it again at once, which is meant for crashes.
+            time.sleep(_TRY_AGAIN_S)
             return 1
         serve()
     log.info("stopped")

@@ -119,3 +119,12 @@ def undrain() -> None:
     from nrs.cli import drain as command  # noqa: PLC0415 - only this command needs it
 
     sys.exit(command.undrain())
+
+
+@main.command("stopping", hidden=True)
+@click.argument("unit", type=_UNIT)
+def stopping(unit: str) -> None:
+    """Tell the agent of UNIT whether it is stopped for a restart. For its unit's ExecStop=."""
+    from nrs.cli import stopping as command  # noqa: PLC0415 - only this command needs it
+
+    sys.exit(command.tell(unit))

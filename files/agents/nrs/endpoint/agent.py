@@ -12,7 +12,9 @@ from nrs.agent.shell import PacketAgent, run_agent
 from nrs.config.pushed import Pushed, state_directory
 from nrs.endpoint import event_command, event_file
 from nrs.endpoint.config import NetworkAccessEndpointConfig
+from nrs.endpoint.continuity import Continuity
 from nrs.endpoint.events import SwitchLog
+from nrs.endpoint.flow_journal import FlowJournal
 from nrs.endpoint.liveness import State
 from nrs.endpoint.policy import EndpointPolicy
 from nrs.system.links import LinkError
@@ -22,6 +24,7 @@ from nrs.tunnel.session import key_of
 log = logging.getLogger(__name__)
 
 UNIT = "network_access_endpoint"
+_FLOWS = "flows"
 
 
 def run(config_path: Path) -> int:
@@ -56,12 +59,22 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         tunnel = self.config.tunnel
         self._tun = self.open_device(tunnel.interface_name, tunnel.tun_ipv4, tunnel.tun_ipv6)
         self._switches = self._kept_switches()
-        self._policy = EndpointPolicy(self.config, self.loop, self.links, switches=self._switches)
-        self.engine = Engine(self._tun, self.loop, self._policy, self.codec)
-        self.cleanup.callback(self._policy.close)
+        flows = FlowJournal(self.store.take(_FLOWS))
+        self.keep(_FLOWS, flows.file)
+        self._policy = EndpointPolicy(
+            self.config,
+            self.loop,
+            self.links,
+            switches=self._switches,
+            continuity=Continuity(self.store, flows, self.notes),
+        )
+        self.engine = Engine(self._tun, self.loop, self._policy, self.codec, self.memory)
+        self.undo(self._policy.close)
         self._policy.start(self.engine)
-        self.cleanup.callback(self._remove_routes)
+        self.undo(self._remove_routes)
         self._add_routes(self.config)
+        for network in self.links.routes(self._tun.name) - set(tunnel.routes):
+            self.links.remove_route(network, self._tun.name)
         self.open_control(
             advise=self._advise,
             events=lambda request: event_command.answer(self._switches, request),
@@ -100,6 +113,9 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         for network in set(self.config.tunnel.routes) - set(config.tunnel.routes):
             self.links.remove_route(network, self._tun.name)
         self._policy.configure(config)
+
+    def announce_restart(self) -> None:
+        """Routers need not know: what they send waits in the sockets."""
 
     def tend(self) -> None:
         """Everything periodic of an endpoint is a timer of its policy."""

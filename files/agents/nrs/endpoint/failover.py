@@ -7,7 +7,7 @@ no better than FLAPPED and another stands above it:
     GOOD      answers, and has been well for its hold-down
     FLAPPED   answers, but has failed lately: used, not returned to by advice
     DEGRADED  answers, but loses or delays too much
-    DRAINING  its router is about to leave
+    DRAINING  its router is about to leave, or to be silent for a moment
     USELESS   answers, but its router has no way on
     SILENT    does not answer, or has no session
 
@@ -62,6 +62,7 @@ class View:
     degraded: bool = False
     draining: bool = False
     egress_up: bool = True
+    restarting: bool = False
 
     def standing(self, now: float) -> Standing:
         """Where it stands at `now`."""
@@ -69,7 +70,7 @@ class View:
             return Standing.SILENT
         if not self.egress_up:
             return Standing.USELESS
-        if self.draining:
+        if self.draining or self.restarting:
             return Standing.DRAINING
         if self.degraded:
             return Standing.DEGRADED
@@ -135,12 +136,15 @@ def choose(
     cause, move = _CAUSES[standings[present.router_id]]
     if present.state is State.CONNECTING:
         cause = "{} has closed its tunnel"
+    elif cause is _DRAINING and not present.draining:
+        cause = "{} is being restarted"
     return Choice(best_of_all.router_id, cause.format(present.router_id), move, rejected)
 
 
+_DRAINING = "{} is draining"
 _CAUSES = {
     Standing.DEGRADED: ("{} loses or delays too much", Move.DEGRADED),
-    Standing.DRAINING: ("{} is draining", Move.PLANNED),
+    Standing.DRAINING: (_DRAINING, Move.PLANNED),
     Standing.USELESS: ("{} has no way on: its egress is down", Move.FAILURE),
     Standing.SILENT: ("{} does not answer", Move.FAILURE),
 }
@@ -161,6 +165,8 @@ def _rejected(chosen: View, left: View | None, views: Sequence[View], now: float
         standing = view.standing(now)
         if standing is Standing.SILENT:
             reasons[view.router_id] = f"it is {view.state.value}"
+        elif standing is Standing.DRAINING and not view.draining:
+            reasons[view.router_id] = "it is being restarted"
         else:
             reasons[view.router_id] = _REASONS.get(standing, "it is no better")
     return reasons

@@ -14,6 +14,7 @@ where the endpoint sends now. Only a failed tunnel gives all its flows up at onc
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from typing import Protocol
 
 TCP, UDP = 6, 17
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
@@ -25,14 +26,25 @@ CLOSING_S = 10.0
 MOST_FLOWS = 65_536
 
 
+class Journal(Protocol):
+    """Is told of what a later process has to know."""
+
+    def given(self, flow: bytes, tunnel: str) -> None:
+        """A flow belongs to a tunnel from now on."""
+
+    def released(self, tunnel: str, *, but_tcp: bool) -> None:
+        """A tunnel has given up its flows."""
+
+
 class FlowTable:
     """Flows by key, the one not heard of for longest first.
 
     A key begins with the protocol number; beyond that it is opaque.
     """
 
-    def __init__(self, most: int = MOST_FLOWS) -> None:
+    def __init__(self, most: int = MOST_FLOWS, journal: Journal | None = None) -> None:
         self._most = most
+        self._journal = journal
         # tunnel, last packet, closing
         self._flows: OrderedDict[bytes, tuple[str, float, bool]] = OrderedDict()
         self._counts: Counter[str] = Counter()
@@ -53,12 +65,24 @@ class FlowTable:
                 closing = False
         if tcp_flags & (FIN | RST):
             closing = True
+        if self._journal is not None and (known is None or known[0] != tunnel):
+            self._journal.given(flow, tunnel)
+        self._put(flow, tunnel, now, closing=closing)
+        return tunnel
+
+    def restore(self, flow: bytes, tunnel: str, now: float) -> None:
+        """A flow that an earlier process has given to a tunnel counts as heard of `now`."""
+        known = self._flows.pop(flow, None)
+        if known is not None:
+            self._counts[known[0]] -= 1
+        self._put(flow, tunnel, now, closing=False)
+
+    def _put(self, flow: bytes, tunnel: str, now: float, *, closing: bool) -> None:
         self._flows[flow] = (tunnel, now, closing)
         self._counts[tunnel] += 1
         if len(self._flows) > self._most:
             _, (oldest, _, _) = self._flows.popitem(last=False)
             self._counts[oldest] -= 1
-        return tunnel
 
     def release(self, tunnel: str, *, but_tcp: bool = False) -> int:
         """Give up the flows of a tunnel that is of no use any more; how many there were.
@@ -73,6 +97,8 @@ class FlowTable:
         for flow in gone:
             del self._flows[flow]
         self._counts[tunnel] -= len(gone)
+        if self._journal is not None and gone:
+            self._journal.released(tunnel, but_tcp=but_tcp)
         return len(gone)
 
     def expire(self, now: float) -> None:

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from nrs.endpoint.config import NetworkAccessEndpointConfig, Router
+from nrs.endpoint.continuity import Continuity
 from nrs.endpoint.events import Switch, SwitchLog, one_line
 from nrs.endpoint.failover import Choice, Move, Standing, View, choose
 from nrs.endpoint.flows import FlowTable
@@ -40,8 +41,10 @@ class EndpointPolicy:
         loop: PacketLoop,
         links: Links,
         switches: SwitchLog | None = None,
+        continuity: Continuity | None = None,
     ) -> None:
         self.engine: Engine
+        self._continuity = continuity or Continuity()
         self.tunnels: dict[str, Tunnel] = {}
         self.active: str | None = None
         self.switches = switches if switches is not None else SwitchLog()
@@ -57,19 +60,47 @@ class EndpointPolicy:
         self._next_connect = 0.0
         self._states: dict[str, State] = {}
         self._by_router_address: dict[bytes, Tunnel] = {}
-        self._flows = FlowTable()
+        self._flows = FlowTable(journal=self._continuity.flows)
         self._config = config
 
     def start(self, engine: Engine) -> None:
-        """Serve `engine`: build the tunnels of the configuration."""
+        """Serve `engine`: build the tunnels of the configuration, or go on with them."""
         self.engine = engine
-        self.configure(self._config)
+        self._build(self._config)
+        self._connect()
+        self._resume()
+        self._service()
+
+    def _resume(self) -> None:
+        """Go on where an earlier process has ended."""
+        now = self._loop.clock()
+        memory = self.engine.memory
+        found = sorted(memory or (), key=lambda entry: entry[1].created)
+        for slot, record in found:
+            tunnel = self.tunnels.get(record.owner)
+            if tunnel is None or not tunnel.resume(slot, record, self.engine, now):
+                slot.release()
+            else:
+                self._states[record.owner] = tunnel.liveness.state
+        if not self.engine.sessions:
+            return
+        log.info("%d of %d sessions of an earlier run go on", len(self.engine.sessions), len(found))
+        active = self._continuity.active
+        if active in self.tunnels and self.tunnels[active].session is not None:
+            self.active = active
+        if self._continuity.flows is not None:
+            self._continuity.flows.replay(self._flows, self.tunnels, now)
 
     def configure(self, config: NetworkAccessEndpointConfig) -> None:
         """Take over a configuration; a tunnel whose router entry is unchanged stays up.
 
         With another key it stays up too: a session of the new key replaces the present one.
         """
+        self._build(config)
+        self._next_connect = 0.0
+        self._service()
+
+    def _build(self, config: NetworkAccessEndpointConfig) -> None:
         before, self._config = self._config, config
         moved = before.tunnel.port != config.tunnel.port
         static = _static_key(config)
@@ -89,8 +120,6 @@ class EndpointPolicy:
                 self.tunnels[router.router_id] = self._tunnel(router)
         if self.active not in self.tunnels:
             self.active = self._fled_at = None
-        self._next_connect = 0.0
-        self._service()
 
     def _tunnel(self, router: Router) -> Tunnel:
         tunnel = self._config.tunnel
@@ -100,6 +129,7 @@ class EndpointPolicy:
             _static_key(self._config),
             Claim(self._config.endpoint.endpoint_id, tunnel.tun_ipv4.ip, tunnel.tun_ipv6.ip),
             self._timing(),
+            self._continuity.store,
         )
 
     def _timing(self) -> Timing:
@@ -180,9 +210,7 @@ class EndpointPolicy:
         """Send what is due, decide, and come back when something is due next."""
         now = self._loop.clock()
         if now >= self._next_connect:
-            self._next_connect = now + _RECONNECT_S
-            for tunnel in self.tunnels.values():
-                tunnel.connect(self.engine, self._links)
+            self._connect()
         self._drive(now)
         self._note_states()
         if self._decide(now):
@@ -190,6 +218,11 @@ class EndpointPolicy:
         in_doubt = self._in_doubt()
         times = [t.liveness.next_due(self._busy(t, now, in_doubt)) for t in self.tunnels.values()]
         self._arm(max(now + 0.001, min([*times, now + _RECONNECT_S])))
+
+    def _connect(self) -> None:
+        self._next_connect = self._loop.clock() + _RECONNECT_S
+        for tunnel in self.tunnels.values():
+            tunnel.connect(self.engine, self._links)
 
     def _drive(self, now: float) -> None:
         """Send what is due on each tunnel."""
@@ -234,7 +267,7 @@ class EndpointPolicy:
                 if self._states.get(router_id) is not None or state is not State.CONNECTING:
                     log.info("tunnel to %s is %s", router_id, state.value)
                 self._states[router_id] = state
-                tunnel.state_since = time.time()
+                tunnel.enter(time.time())
         self._states = {r: s for r, s in self._states.items() if r in self.tunnels}
         self._by_router_address = {
             address: tunnel
@@ -253,7 +286,7 @@ class EndpointPolicy:
         )
         before = self.active
         if choice is not None:
-            self.active = choice.router_id
+            self.active = self._continuity.active = choice.router_id
             self.active_since = time.time()
             self._fled_at = now if choice.move is Move.FAILURE else None
         failed = before if choice is not None and choice.move is Move.FAILURE else None

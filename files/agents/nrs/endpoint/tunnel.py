@@ -14,14 +14,15 @@ from nrs.endpoint.failover import View
 from nrs.endpoint.liveness import Action, Liveness, State, Timing
 from nrs.endpoint.quality import Counts, Quality
 from nrs.endpoint.resend import ResendRing
+from nrs.system.descriptor_store import DescriptorStore
 from nrs.system.links import Links
 from nrs.tunnel import wire
 from nrs.tunnel.codec.interface import Check
 from nrs.tunnel.engine import Control, Engine
 from nrs.tunnel.figures import Drop
 from nrs.tunnel.handshake import BadTag, HandshakeError, Initiator, StaticKey
-from nrs.tunnel.inner import Owned
-from nrs.tunnel.session import Session, open_session
+from nrs.tunnel.session import Opening, Session, open_session, resume_session
+from nrs.tunnel.session_memory import Record, Slot, key_print
 from nrs.tunnel.udp_socket import UdpSocket
 from nrs.tunnel.wire import Claim, KeyMode, ProbeAck, RouterFlag, Type
 
@@ -46,18 +47,25 @@ class Tunnel:
     """A tunnel to one routing server. Decides nothing: `Liveness`, `Quality` and `choose` do."""
 
     def __init__(
-        self, router: Router, port: int, static: StaticKey, claim: Claim, timing: Timing
+        self,
+        router: Router,
+        port: int,
+        static: StaticKey,
+        claim: Claim,
+        timing: Timing,
+        store: DescriptorStore,
     ) -> None:
+        """`store` keeps the socket for a later process."""
         self.router = router
         self.liveness = Liveness(timing, time.monotonic())
         self.session: Session | None = None
         self.router_addresses: tuple[bytes, ...] = ()
         self.ring = ResendRing()
         self.state_since = time.time()
+        self._store = store
         self._port = port
         self._static = static
         self._claim = claim
-        self._owned = Owned([claim.tun_ipv4.packed, claim.tun_ipv6.packed], claim.prefixes)
         self._socket: UdpSocket | None = None
         self._attempt: tuple[Initiator, float] | None = None
         self._previous: Session | None = None
@@ -114,6 +122,7 @@ class Tunnel:
                 0,
                 peer=(str(remote), self._port),
                 device=device,
+                inherited=self._store.take(self._stored_as),
             )
         except OSError as error:
             why = f"{error.strerror} (from {local or 'any address'} to {remote})"
@@ -123,6 +132,8 @@ class Tunnel:
             return False
         self._unreachable = None
         self._socket = opened
+        if not opened.is_adopted:
+            self._store.keep(self._stored_as, opened.fd)
         engine.add_socket(opened)
         if before is not None:
             for session in (self.session, self._previous):
@@ -139,7 +150,50 @@ class Tunnel:
         if self._socket is not None:
             engine.remove_socket(self._socket)
             self._socket.close()
+            self._store.drop(self._stored_as)
             self._socket = None
+
+    @property
+    def _stored_as(self) -> str:
+        return f"udp.{self.router_id}"
+
+    def resume(self, slot: Slot, record: Record, engine: Engine, now: float) -> bool:
+        """Go on with a session of an earlier process, the older ones first; whether it fits."""
+        if (
+            self._socket is None
+            or record.claim != self._claim
+            or record.key_print != key_print(self._static)
+        ):
+            return False
+        session = resume_session(
+            engine.codec, slot, record, self._static, Check.DESTINATION, self._socket, now
+        )
+        self.state_since = slot.progress.since
+        self._take(session, record.addresses, engine, now)
+        return True
+
+    def enter(self, when: float) -> None:
+        """Its state is another one since `when`, in seconds since 1970."""
+        self.state_since = when
+        if self.session is not None:
+            self.session.note(since=when)
+
+    def _take(
+        self, session: Session, addresses: tuple[bytes, ...], engine: Engine, now: float
+    ) -> None:
+        """Use a session from now on; the one before it still receives for a moment."""
+        if self._previous is not None:
+            engine.remove_session(self._previous)
+        self._previous = self.session
+        self.session = session
+        session.sent = self.ring
+        session.note(since=self.state_since)
+        self.ring.clear()
+        self._quality.begin()
+        self._flags, self._flags_sequence = RouterFlag(0), 0
+        engine.add_session(session)
+        self.router_addresses = addresses
+        self.liveness.session_opened(now)
 
     def perform(self, action: Action, engine: Engine, active: bool) -> None:
         """Send what `Liveness.due` asked for."""
@@ -226,20 +280,13 @@ class Tunnel:
             log.info("tunnel to %s: new session with %s", self.router_id, self._key)
             self._rekeyed = False
         now = time.monotonic()
-        if self._previous is not None:
-            engine.remove_session(self._previous)
-        self._previous = self.session
-        self.session = open_session(
-            engine.codec, agreed, self._owned, Check.DESTINATION, self._socket, now
+        addresses = (ack.tun_ipv4.packed, ack.tun_ipv6.packed)
+        opening = Opening(agreed, self._static, self._claim, self.router_id, addresses)
+        session = open_session(
+            engine.codec, engine.memory, opening, Check.DESTINATION, self._socket, now
         )
-        self.session.opened_with = self._static
-        self.session.sent = self.ring
-        self.ring.clear()
-        self._quality.begin()
-        self._flags, self._flags_sequence = ack.flags, 0
-        engine.add_session(self.session)
-        self.router_addresses = (ack.tun_ipv4.packed, ack.tun_ipv6.packed)
-        self.liveness.session_opened(now)
+        self._take(session, addresses, engine, now)
+        self._flags = ack.flags
         # The router switches to the new session with the first packet that it opens.
         for action in self.liveness.due(now, busy=True):
             self.perform(action, engine, active)
@@ -317,7 +364,8 @@ class Tunnel:
             hold_s=self._damping.hold_s(now),
             srtt=self.liveness.srtt,
             degraded=self._quality.degraded,
-            draining=bool(self._flags & (RouterFlag.DRAINING | RouterFlag.RESTARTING)),
+            draining=RouterFlag.DRAINING in self._flags,
+            restarting=RouterFlag.RESTARTING in self._flags,
             egress_up=RouterFlag.EGRESS_DOWN not in self._flags,
         )
 

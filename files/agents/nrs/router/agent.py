@@ -24,6 +24,8 @@ from nrs.tunnel.udp_socket import UdpSocket
 log = logging.getLogger(__name__)
 
 UNIT = "routing_server"
+_SOCKET = "udp"
+_FORWARDING = "forwarding turned on"
 
 
 def run(config_path: Path) -> int:
@@ -52,17 +54,21 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         server, tunnel = self.config.server, self.config.tunnel
         if self.links.index(server.egress_interface) is None:
             log.warning("egress interface %s is not there yet", server.egress_interface)
-        self._socket = UdpSocket(str(server.bind_address), server.bind_port)
+        self._socket = UdpSocket(
+            str(server.bind_address), server.bind_port, inherited=self.store.take(_SOCKET)
+        )
         self.cleanup.callback(self._socket.close)
+        if not self._socket.is_adopted:
+            self.store.keep(_SOCKET, self._socket.fd)
         self._tun = self.open_device(tunnel.interface_name, tunnel.tun_ipv4, tunnel.tun_ipv6)
-        self.cleanup.callback(forwarding.restore, forwarding.enable())
+        self._forward()
         ruleset = Ruleset()
-        self.cleanup.callback(ruleset.remove)
+        self.undo(ruleset.remove)
         self._policy = RouterPolicy(self.config, self.links)
-        self.engine = Engine(self._tun, self.loop, self._policy, self.codec)
+        self.engine = Engine(self._tun, self.loop, self._policy, self.codec, self.memory)
         self.engine.add_socket(self._socket)
-        self._policy.start(self.engine)
-        self.cleanup.callback(self._policy.close)
+        self._policy.start(self.engine, self._socket)
+        self.undo(self._policy.close)
         self._state = ServiceState(
             self.config,
             self.loop,
@@ -84,6 +90,16 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             self.codec.name,
             ", ".join(self._offloads()) or "none",
         )
+
+    def _forward(self) -> None:
+        """Turn forwarding on, and off at the end where it was off before this or an earlier run."""
+        changed = [str(path) for path in forwarding.enable()]
+        changed += self.notes.get(_FORWARDING) or []
+        self.notes.put(_FORWARDING, changed)
+        self.undo(forwarding.restore, [Path(path) for path in changed])
+
+    def announce_restart(self) -> None:
+        self._state.announce_restart()
 
     def restart_keys(self, config: RoutingServerConfig) -> dict[str, object]:
         return {

@@ -25,9 +25,10 @@ from nrs.tunnel.handshake import (
     Offer,
     Responder,
 )
-from nrs.tunnel.inner import Owned, flow_destination
+from nrs.tunnel.inner import flow_destination
 from nrs.tunnel.ratelimit import SourceLimiter
-from nrs.tunnel.session import Session, open_session
+from nrs.tunnel.session import Opening, Session, open_session, resume_session
+from nrs.tunnel.session_memory import SessionMemory, key_print
 from nrs.tunnel.udp_socket import UdpSocket
 from nrs.tunnel.wire import KeyMode, ProbeAck, RouterFlag, Type
 
@@ -102,9 +103,42 @@ class RouterPolicy:
     def _accepted(self, session: Session) -> bool:
         return session.opened_with is not None and self._responder.accepts(session.opened_with)
 
-    def start(self, engine: Engine) -> None:
-        """Serve `engine`."""
+    def start(self, engine: Engine, socket: UdpSocket) -> None:
+        """Serve `engine`, and go on with the sessions of an earlier process through `socket`."""
         self.engine = engine
+        if engine.memory is not None:
+            self._resume(engine.memory, socket)
+
+    def _resume(self, memory: SessionMemory, socket: UdpSocket) -> None:
+        now = self._clock()
+        keys = {key_print(key): key for key in self._responder.held()}
+        found = sorted(memory, key=lambda entry: entry[1].created)
+        for slot, record in found:
+            key, peer = keys.get(record.key_print), slot.peer[0]
+            why = claims.refusal(record.claim, networks=self._networks, own=self._own)
+            if key is None or peer is None or why is not None:
+                slot.release()
+                continue
+            session = resume_session(
+                self.engine.codec, slot, record, key, Check.SOURCE, socket, now
+            )
+            progress = slot.progress
+            gone = self.table.resume(
+                record.claim, session, now, active=progress.active, since=progress.since
+            )
+            self.engine.add_session(session)
+            for old in gone:
+                self.engine.remove_session(old)
+            if session.confirmed:
+                self._add_routes(session)
+        stale = self._links.routes(self._interface) - set(self._routed.values())
+        for network in stale:
+            if network.prefixlen == network.max_prefixlen:
+                self._links.remove_route(network, self._interface)
+        if found:
+            log.info(
+                "%d of %d sessions of an earlier run go on", len(self.engine.sessions), len(found)
+            )
 
     # -- Policy
 
@@ -165,6 +199,7 @@ class RouterPolicy:
         device, forget = self.table.confirm(session, self._clock(), time.time())
         for old in forget:
             self.engine.remove_session(old)
+        session.note(active=device.active, since=device.since)
         self._add_routes(session)
         if fresh:
             log.info(
@@ -211,11 +246,16 @@ class RouterPolicy:
         index = self._free_index()
         answer, agreed = self._responder.accept(offer, index, self.flags, secrets.token_bytes)
         claim = offer.hello.claim
-        owned = Owned([claim.tun_ipv4.packed, claim.tun_ipv6.packed], claim.prefixes)
         session = open_session(
-            self.engine.codec, agreed, owned, Check.SOURCE, socket, now, peer=peer, local=local
+            self.engine.codec,
+            self.engine.memory,
+            Opening(agreed, offer.held, claim),
+            Check.SOURCE,
+            socket,
+            now,
+            peer=peer,
+            local=local,
         )
-        session.opened_with = offer.held
         pending = Pending(session, offer.hello.nonce, answer, now)
         pushed_out = self.table.offer(claim, pending)
         if pushed_out is not None:
@@ -232,7 +272,10 @@ class RouterPolicy:
     def _role(self, device: Device, session: Session, control: Control) -> None:
         if session is device.current and control.sequence > device.role_sequence:
             device.role_sequence = control.sequence
-            device.active = bool(control.flags & wire.ACTIVE)
+            active = bool(control.flags & wire.ACTIVE)
+            if active is not device.active:
+                device.active = active
+                session.note(active=active, since=device.since)
 
     def _log_refusal(self, now: float, claim: wire.Claim, peer: tuple[Any, ...], why: str) -> None:
         if now - self._refused_at >= _REFUSAL_INTERVAL_S:

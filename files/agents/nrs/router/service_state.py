@@ -36,6 +36,7 @@ class ServiceState:
         self._loop = loop
         self._policy = policy
         self._hurry = hurry
+        self._restarting = False
         self._announcer = Announcer(loop, policy.engine, policy.table)
         self._drainer = Drainer(config, loop, ruleset, directory, self._changed)
         self._egress = EgressWatch(
@@ -51,7 +52,15 @@ class ServiceState:
             flags |= RouterFlag.EGRESS_DOWN
         if self._drainer.draining:
             flags |= RouterFlag.DRAINING
+        if self._restarting:
+            flags |= RouterFlag.RESTARTING
         return flags
+
+    def announce_restart(self) -> None:
+        """Tell the endpoints that this router is silent for a moment and comes back."""
+        self._restarting = True
+        self._policy.flags = self.flags
+        self._announcer.announce(self.flags)
 
     def configure(self, config: RoutingServerConfig) -> None:
         """Go by another configuration, or by none of it. Raises OSError, NftablesError."""

@@ -106,6 +106,17 @@ class SessionTable:
             del self._by_session[old]
         return device, forget
 
+    def resume(
+        self, claim: Claim, session: Session, now: float, *, active: bool, since: float
+    ) -> list[Session]:
+        """Take a session of an earlier process, the older ones first; the sessions to forget."""
+        gone = self.offer(claim, Pending(session, b"", b"", now))
+        if not session.confirmed:
+            return [] if gone is None else [gone]
+        device, forget = self.confirm(session, now, since)
+        device.active = active
+        return forget
+
     def device(self, session: Session) -> Device | None:
         """The device that `session` belongs to."""
         return self._by_session.get(session)

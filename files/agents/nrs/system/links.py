@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+from collections.abc import Collection
 from types import TracebackType
 from typing import Any
 
@@ -13,6 +14,8 @@ from pyroute2.netlink.exceptions import NetlinkError
 from nrs.config.types import IPAddress, IPNetwork
 
 _NODAD = 0x02
+_PROTO_STATIC = 4
+_TABLE_MAIN = 254
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 
@@ -89,13 +92,45 @@ class Links:
             ),
         )
 
+    def keep_addresses(self, name: str, wanted: Collection[Interface]) -> None:
+        """Take away the interface's addresses but those that are wanted, and link-local ones."""
+        index = self._index(name)
+        for message in self._route.get_addr(index=index):
+            address = ipaddress.ip_interface(
+                f"{message.get_attr('IFA_ADDRESS')}/{message['prefixlen']}"
+            )
+            if address not in wanted and not address.ip.is_link_local:
+                self._try(
+                    f"take the address {address} from {name}",
+                    lambda a=address: self._route.addr(
+                        "del",
+                        index=index,
+                        address=str(a.ip),
+                        prefixlen=a.network.prefixlen,
+                        family=_family(a.version),
+                    ),
+                )
+
+    def routes(self, name: str) -> set[IPNetwork]:
+        """The networks that `add_route` has routed to the interface."""
+        return {
+            ipaddress.ip_network(f"{message.get_attr('RTA_DST')}/{message['dst_len']}")
+            for family in (2, 10)
+            for message in self._route.get_routes(family=family, oif=self._index(name))
+            if message["proto"] == _PROTO_STATIC
+            and message.get_attr("RTA_TABLE") == _TABLE_MAIN
+            and message.get_attr("RTA_DST") is not None
+        }
+
     def add_route(self, network: IPNetwork, name: str, source: IPAddress | None = None) -> None:
         """Route `network` to the interface, with `source` as the host's own address."""
         index = self._index(name)
         extra: dict[str, Any] = {"prefsrc": str(source)} if source is not None else {}
         self._try(
             f"route {network} to {name}",
-            lambda: self._route.route("replace", dst=str(network), oif=index, **extra),
+            lambda: self._route.route(
+                "replace", dst=str(network), oif=index, proto=_PROTO_STATIC, **extra
+            ),
         )
 
     def remove_route(self, network: IPNetwork, name: str) -> None:

@@ -5,12 +5,20 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import subprocess
 import time
 
 log = logging.getLogger(__name__)
 
+_ANSWER_TIMEOUT_S = 2.0
 
-def notify(*assignments: str) -> None:
+
+def is_listening() -> bool:
+    """Whether there is a manager to be told."""
+    return bool(os.environ.get("NOTIFY_SOCKET"))
+
+
+def notify(*assignments: str, descriptor: int | None = None) -> None:
     """Send e.g. `READY=1` and `STATUS=...`; does nothing outside systemd.
 
     A manager that does not listen is logged and else ignored: the agent's work goes on.
@@ -20,9 +28,11 @@ def notify(*assignments: str) -> None:
         return
     if path.startswith("@"):
         path = "\0" + path[1:]
+    along = [] if descriptor is None else [descriptor]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
         try:
-            sock.sendto("\n".join(assignments).encode(), path)
+            sock.connect(path)
+            socket.send_fds(sock, ["\n".join(assignments).encode()], along)
         except OSError as error:
             log.warning("systemd was not told %s: %s", assignments[0], error)
 
@@ -41,3 +51,23 @@ def reloading() -> None:
 def stopping() -> None:
     """The agent is on its way out by request."""
     notify("STOPPING=1")
+
+
+def is_restarting(unit: str) -> bool:
+    """Whether the unit, which is being stopped, is started again at once. Takes a moment.
+
+    False where systemd does not say.
+    """
+    try:
+        jobs = subprocess.run(
+            ["systemctl", "list-jobs", "--no-legend", "--plain"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_ANSWER_TIMEOUT_S,
+            check=True,
+        ).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        log.warning("systemd does not say whether this is a restart: %s", error)
+        return False
+    return any(job.split()[1:3] == [f"{unit}.service", "restart"] for job in jobs.splitlines())

@@ -23,6 +23,7 @@ from nrs.tunnel.codec.interface import (
 from nrs.tunnel.figures import Drop, Figures
 from nrs.tunnel.loop import PacketLoop
 from nrs.tunnel.session import Session
+from nrs.tunnel.session_memory import SessionMemory
 from nrs.tunnel.tun_device import TunDevice
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
 from nrs.tunnel.wire import Type
@@ -82,8 +83,17 @@ class Control:
 class Engine:
     """Carries packets between a TUN device and sessions."""
 
-    def __init__(self, tun: TunDevice, loop: PacketLoop, policy: Policy, codec: Codec) -> None:
+    def __init__(
+        self,
+        tun: TunDevice,
+        loop: PacketLoop,
+        policy: Policy,
+        codec: Codec,
+        memory: SessionMemory | None = None,
+    ) -> None:
         self.tun = tun
+        self.memory = memory
+        """Where sessions are kept for a later process, if at all."""
         self.sessions: dict[int, Session] = {}
         self.codec = codec
         self._counted = Figures()
@@ -115,8 +125,9 @@ class Engine:
         self.sessions[session.local_index] = session
 
     def remove_session(self, session: Session) -> None:
-        """Forget `session`."""
+        """Forget `session`, for good."""
         self.sessions.pop(session.local_index, None)
+        session.forget()
 
     def send_control(
         self, session: Session, kind: Type, body: bytes = b"", *, flags: int = 0, specific: int = 0

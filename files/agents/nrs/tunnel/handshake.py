@@ -156,6 +156,14 @@ class Responder:
         """Whether a HELLO that was checked with the key `held` would be taken now."""
         return held.mode in self._modes and self._masters.get(held.key_id) == held.secret
 
+    def held(self) -> list[StaticKey]:
+        """The keys that HELLOs are checked with now."""
+        return [
+            StaticKey(master, mode, key_id)
+            for key_id, master in self._masters.items()
+            for mode in sorted(self._modes)
+        ]
+
     def check(self, datagram: bytes) -> Offer:
         """Verify a HELLO, at the cost of one tag. Raises BadTag, ModeRefused, HandshakeError."""
         if len(datagram) < wire.OVERHEAD:

@@ -6,6 +6,9 @@ WINDOW = 8192
 """How far behind the highest number a datagram may arrive."""
 _BLOCK_BITS = 8
 _BLOCKS = WINDOW // _BLOCK_BITS + 8
+_NUMBERS_BYTES = 16
+WINDOW_BYTES = _NUMBERS_BYTES + _BLOCKS
+"""Memory of a window: highest number and count of those received (u64 in host order), bitmap."""
 
 
 class ReplayWindow:
@@ -15,17 +18,28 @@ class ReplayWindow:
     bytes and never shifts (RFC 6479 section 2).
     """
 
-    __slots__ = ("_bits", "highest", "received")
+    __slots__ = ("_bits", "_numbers")
 
-    def __init__(self) -> None:
-        self._bits = bytearray(_BLOCKS)
-        self.highest = 0
-        self.received = 0
+    def __init__(self, memory: memoryview | None = None) -> None:
+        """`memory` holds WINDOW_BYTES, and nothing of the window is elsewhere."""
+        room = memory or memoryview(bytearray(WINDOW_BYTES))
+        self._numbers = room[:_NUMBERS_BYTES].cast("Q")
+        self._bits = room[_NUMBERS_BYTES:]
+
+    @property
+    def highest(self) -> int:
+        """The highest number accepted."""
+        return self._numbers[0]
+
+    @property
+    def received(self) -> int:
+        """How many have been accepted."""
+        return self._numbers[1]
 
     def accept(self, sequence: int) -> bool:
         """Record `sequence`; False when it was seen before or is too old. Call after the tag."""
         block = sequence >> 3
-        highest = self.highest
+        highest = self._numbers[0]
         if sequence > highest:
             ahead = block - (highest >> 3)
             if ahead:
@@ -37,7 +51,7 @@ class ReplayWindow:
                 else:
                     for passed in range(block - ahead + 1, block + 1):
                         bits[passed % _BLOCKS] = 0
-            self.highest = sequence
+            self._numbers[0] = sequence
         elif sequence <= highest - WINDOW or sequence == 0:
             return False
         bit = 1 << (sequence & 7)
@@ -45,12 +59,13 @@ class ReplayWindow:
         if self._bits[slot] & bit:
             return False
         self._bits[slot] |= bit
-        self.received += 1
+        self._numbers[1] += 1
         return True
 
     def extend(self, count: int) -> None:
         """Record the `count` numbers that follow the highest one. Call after the tags."""
-        first, last = self.highest + 1, self.highest + count
+        before = self._numbers[0]
+        first, last = before + 1, before + count
         for block in range(first >> 3, (last >> 3) + 1):
             low = first & 7 if block == first >> 3 else 0
             high = last & 7 if block == last >> 3 else 7
@@ -58,5 +73,5 @@ class ReplayWindow:
             slot = block % _BLOCKS
             # The first number of a block takes the place of what the ring held there.
             self._bits[slot] = self._bits[slot] | mask if low else mask
-        self.highest = last
-        self.received += count
+        self._numbers[0] = last
+        self._numbers[1] += count

@@ -8,7 +8,9 @@ from typing import Protocol
 from nrs.tunnel.codec.interface import Check, Codec, Opener, Path, Sealer
 from nrs.tunnel.handshake import SessionSecrets, StaticKey
 from nrs.tunnel.inner import Owned
+from nrs.tunnel.session_memory import Progress, Record, SessionMemory, Slot, key_print
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
+from nrs.tunnel.wire import Claim
 
 
 class SentFrames(Protocol):
@@ -38,11 +40,24 @@ class Session:
     last_data_received: float = -1e9
     last_data_sent: float = -1e9
     sent: SentFrames | None = None
+    slot: Slot | None = None
+    """Where it outlives the process."""
 
     def move(self, codec: Codec, socket: UdpSocket) -> None:
         """Go on through `socket`, which is connected to the peer."""
         self.socket = socket
-        self.path = codec.path(socket, None, None)
+        self.path = codec.path(socket, None, None, self.slot.path if self.slot else None)
+
+    def note(self, *, active: bool = False, since: float = 0.0) -> None:
+        """Take down for a later process how far it has come."""
+        if self.slot is not None:
+            self.slot.note(Progress(self.confirmed, active, since))
+
+    def forget(self) -> None:
+        """No process is to go on with it."""
+        if self.slot is not None:
+            slot, self.slot = self.slot, None
+            slot.release()
 
 
 def key_of(session: Session | None) -> dict[str, object]:
@@ -53,10 +68,24 @@ def key_of(session: Session | None) -> dict[str, object]:
     return {"key_mode": key.mode.name.lower(), "key_epoch": key.key_id}
 
 
+@dataclass(frozen=True)
+class Opening:
+    """What a handshake has agreed on, with the key that was configured for it.
+
+    `owner` and `addresses` are as in `Record`.
+    """
+
+    secrets: SessionSecrets
+    key: StaticKey
+    claim: Claim
+    owner: str = ""
+    addresses: tuple[bytes, ...] = ()
+
+
 def open_session(
     codec: Codec,
-    secrets: SessionSecrets,
-    owned: Owned,
+    memory: SessionMemory | None,
+    opening: Opening,
     check: Check,
     socket: UdpSocket,
     now: float,
@@ -64,14 +93,57 @@ def open_session(
     peer: SocketAddress | None = None,
     local: bytes | None = None,
 ) -> Session:
-    """The session that a handshake has agreed on; `check` holds its packets against `owned`."""
+    """A new session; `check` holds its packets against the addresses of the claim."""
+    record = Record(
+        secrets=opening.secrets,
+        mode=opening.key.mode,
+        key_print=key_print(opening.key),
+        created=now,
+        claim=opening.claim,
+        owner=opening.owner,
+        addresses=opening.addresses,
+    )
+    slot = None if memory is None else memory.allocate(record)
+    return _session(codec, record, slot, opening.key, check, socket, now, (peer, local))
+
+
+def resume_session(
+    codec: Codec,
+    slot: Slot,
+    record: Record,
+    key: StaticKey,
+    check: Check,
+    socket: UdpSocket,
+    now: float,
+) -> Session:
+    """Go on with a session of an earlier process, through a socket of the same kind."""
+    session = _session(codec, record, slot, key, check, socket, now, slot.peer)
+    session.confirmed = slot.progress.confirmed
+    return session
+
+
+def _session(
+    codec: Codec,
+    record: Record,
+    slot: Slot | None,
+    key: StaticKey,
+    check: Check,
+    socket: UdpSocket,
+    now: float,
+    where: tuple[SocketAddress | None, bytes | None],
+) -> Session:
+    s, claim = record.secrets, record.claim
+    owned = Owned([claim.tun_ipv4.packed, claim.tun_ipv6.packed], claim.prefixes)
+    counter, window, path = (slot.counter, slot.window, slot.path) if slot else (None, None, None)
     return Session(
-        local_index=secrets.local_index,
-        sealer=codec.sealer(secrets.send_key, secrets.peer_index, secrets.key_id),
-        opener=codec.opener(secrets.receive_key, secrets.local_index, owned, check),
+        local_index=s.local_index,
+        sealer=codec.sealer(s.send_key, s.peer_index, s.key_id, memory=counter),
+        opener=codec.opener(s.receive_key, s.local_index, owned, check, memory=window),
         owned=owned,
         socket=socket,
-        created=now,
-        path=codec.path(socket, peer, local),
+        created=record.created,
+        path=codec.path(socket, *where, memory=path),
+        opened_with=key,
         last_received=now,
+        slot=slot,
     )

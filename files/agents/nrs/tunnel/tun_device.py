@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 import struct
 from contextlib import suppress
 
+log = logging.getLogger(__name__)
+
 _TUNSETIFF = 0x400454CA
+_TUNGETIFF = 0x800454D2
 _TUNSETOFFLOAD = 0x400454D0
 _IFF_TUN = 0x0001
 _IFF_NO_PI = 0x1000
 _IFF_VNET_HDR = 0x4000
+
+_FLAGS = _IFF_TUN | _IFF_NO_PI | _IFF_VNET_HDR
+_REQUEST = struct.Struct("16sH22x")
+"""struct ifreq: the name and its flags."""
 
 _OFFLOADS = {"csum": 0x01, "tso4": 0x02, "tso6": 0x04, "uso4": 0x20, "uso6": 0x40}
 _ATTEMPTS = (tuple(_OFFLOADS), ("csum", "tso4", "tso6"), ("csum",), ())
@@ -27,17 +35,34 @@ QUEUE_FRAMES = 2000
 class TunDevice:
     """An open TUN device; reads and writes never block."""
 
-    def __init__(self, name: str) -> None:
-        """Create or attach to `name`. Raises OSError."""
+    def __init__(self, name: str, fd: int) -> None:
+        """Use `fd`, which is attached to `name`. Raises OSError."""
         self.name = name
-        self.fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self.fd = fd
+        self.offloads = self._enable_offloads()
+
+    @classmethod
+    def create(cls, name: str) -> TunDevice:
+        """Create or attach to `name`. Raises OSError."""
+        fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            request = struct.pack("16sH22x", name.encode(), _IFF_TUN | _IFF_NO_PI | _IFF_VNET_HDR)
-            fcntl.ioctl(self.fd, _TUNSETIFF, request)
-            self.offloads = self._enable_offloads()
+            fcntl.ioctl(fd, _TUNSETIFF, _REQUEST.pack(name.encode(), _FLAGS))
+            return cls(name, fd)
         except OSError as error:
-            os.close(self.fd)
+            os.close(fd)
             raise OSError(error.errno, error.strerror, name) from None
+
+    @classmethod
+    def adopt(cls, name: str, fd: int) -> TunDevice | None:
+        """The device that an earlier process has opened; None, and `fd` closed, for another one."""
+        try:
+            attached, flags = _REQUEST.unpack(fcntl.ioctl(fd, _TUNGETIFF, bytes(_REQUEST.size)))
+            if attached.rstrip(b"\0") == name.encode() and flags & _FLAGS == _FLAGS:
+                return cls(name, fd)
+        except OSError as error:
+            log.info("the TUN device of an earlier run is gone: %s", error.strerror)
+        os.close(fd)
+        return None
 
     def _enable_offloads(self) -> tuple[str, ...]:
         for names in _ATTEMPTS:

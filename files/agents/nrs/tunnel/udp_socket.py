@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import socket
 import struct
 from contextlib import suppress
@@ -47,15 +48,25 @@ class UdpSocket:
         *,
         peer: tuple[str, int] | None = None,
         device: str | None = None,
+        inherited: int | None = None,
     ) -> None:
-        """`::` receives IPv4 too; `device` is the interface to send from. Raises OSError."""
+        """`::` receives IPv4 too; `device` is the interface to send from. Raises OSError.
+
+        A socket that is `inherited` from an earlier process is taken over with all that
+        waits in it, if it is the one that would be made; else it is closed.
+        """
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self._socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        adopted = None if inherited is None else _adopt(inherited, family, address, port, peer)
+        self._socket = adopted or socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self.is_adopted = adopted is not None
         try:
+            if adopted is None and family == socket.AF_INET6:
+                self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             self._configure(family, device)
-            self._socket.bind((address, port))
-            if peer is not None:
-                self._socket.connect(peer)
+            if adopted is None:
+                self._socket.bind((address, port))
+                if peer is not None:
+                    self._socket.connect(peer)
         except OSError as error:
             self._socket.close()
             raise OSError(error.errno, error.strerror, f"UDP {address} port {port}") from None
@@ -78,7 +89,6 @@ class UdpSocket:
             except PermissionError:
                 sock.setsockopt(socket.SOL_SOCKET, plain, size)
         if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
             sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_DONT)
@@ -236,6 +246,31 @@ class UdpSocket:
     def close(self) -> None:
         """Close it."""
         self._socket.close()
+
+
+def _adopt(
+    fd: int, family: int, address: str, port: int, peer: tuple[str, int] | None
+) -> socket.socket | None:
+    """The inherited socket if it is bound and connected so; else None, and it is closed."""
+    sock = socket.socket(fileno=fd)
+    try:
+        local = sock.getsockname()
+        alike = sock.family == family and sock.type == socket.SOCK_DGRAM
+        chosen = peer is not None and address in _WILDCARDS  # by the kernel, as it connected
+        alike = alike and (chosen or _same(local[0], address)) and port in {0, local[1]}
+        if peer is not None:
+            remote = sock.getpeername()
+            alike = alike and _same(remote[0], peer[0]) and remote[1] == peer[1]
+    except (OSError, IndexError):  # not connected, or no internet socket at all
+        alike = False
+    if alike:
+        return sock
+    sock.close()
+    return None
+
+
+def _same(one: str, other: str) -> bool:
+    return ipaddress.ip_address(one) == ipaddress.ip_address(other)
 
 
 def unpacked(data: bytes) -> SocketAddress:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from nrs.endpoint.config import NetworkAccessEndpointConfig
+from nrs.endpoint.continuity import Continuity
 from nrs.endpoint.policy import EndpointPolicy
 from nrs.endpoint.tunnel import Tunnel
 from nrs.tunnel import codec
@@ -15,6 +16,7 @@ from nrs.tunnel.engine import Control
 from nrs.tunnel.figures import Drop
 from nrs.tunnel.handshake import Identity, Responder
 from nrs.tunnel.session import Session
+from nrs.tunnel.session_memory import SessionMemory
 from nrs.tunnel.wire import Claim, KeyMode, ProbeAck, RouterFlag, Type
 
 OLD = bytes(range(32))
@@ -42,8 +44,9 @@ class Loop:
 class Engine:
     """Keeps what it is given to send."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: SessionMemory | None = None) -> None:
         self.codec = codec.load()
+        self.memory = memory
         self.sessions: dict[int, Session] = {}
         self.hellos: list[bytes] = []
         self.said: list[tuple[Session, Type]] = []
@@ -72,15 +75,28 @@ class Engine:
 class Endpoint:
     """A policy with its tunnels, and the routing servers at their other ends."""
 
-    def __init__(self, loop: Loop, routers: tuple[str, ...] = ("r1",), **tunnel: Any) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        routers: tuple[str, ...] = ("r1",),
+        *,
+        memory: SessionMemory | None = None,
+        continuity: Continuity | None = None,
+        **tunnel: Any,
+    ) -> None:
         self.loop = loop
-        self.engine = Engine()
+        self.engine = Engine(memory)
         self.silent: set[str] = set()
         """Routers that answer no probe."""
         self.flags: dict[str, RouterFlag] = {}
         self._sequence = 0
         links = SimpleNamespace(interface_of=lambda _: None)
-        self.policy = EndpointPolicy(config(routers, **tunnel), loop, links)  # type: ignore[arg-type]
+        self.policy = EndpointPolicy(
+            config(routers, **tunnel),
+            loop,  # type: ignore[arg-type]
+            links,  # type: ignore[arg-type]
+            continuity=continuity,
+        )
         self.policy.start(self.engine)  # type: ignore[arg-type]
 
     @property

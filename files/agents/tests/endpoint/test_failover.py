@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from nrs.endpoint.failover import Move, Standing, View, choose
@@ -190,6 +192,11 @@ def test_the_worst_that_is_known_of_a_tunnel_counts(present: View, standing: Sta
             Move.FAILURE,
         ),
         ([view("a", **DRAINING), B], "a", None, "a is draining", Move.PLANNED),
+        ([replace(A, restarting=True), B], "a", None, "a is being restarted", Move.PLANNED),
+        (
+            [replace(view("a", **DRAINING), restarting=True), B],
+            *("a", None, "a is draining", Move.PLANNED),
+        ),
         ([view("a", **DEGRADED), B], "a", None, "a loses or delays too much", Move.DEGRADED),
     ],
 )

@@ -25,6 +25,8 @@ from typing import Any
 
 import yaml
 
+from tests.netns.manager import Manager
+
 AGENTS = Path(__file__).resolve().parents[2]
 UNDERLAY6 = {
     "router_a": ("2001:db8:a::1", "2001:db8:a::2"),
@@ -68,6 +70,7 @@ class Agent:
         self.config_path = self.directory / f"{unit}.yaml"
         self.log_path = self.directory / "log"
         self._command = command
+        self.manager = Manager(self.directory) if world.managed else None
         self.write(config)
         self.process = self._start()
 
@@ -76,13 +79,15 @@ class Agent:
         self.config_path.write_text(yaml.safe_dump(config), encoding="utf-8")
 
     def _start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "nrs", self._command, "--config", str(self.config_path)]
+        fds: tuple[int, ...] = ()
+        environment = self._environment()
+        if self.manager is not None:
+            command, fds, more = self.manager.launch(*command)
+            environment |= more
         with self.log_path.open("ab") as log:
             return self._world.popen(
-                self.host,
-                *(sys.executable, "-m", "nrs", self._command, "--config", str(self.config_path)),
-                stdout=log,
-                stderr=log,
-                env=self._environment(),
+                self.host, *command, stdout=log, stderr=log, env=environment, pass_fds=fds
             )
 
     def _environment(self) -> dict[str, str]:
@@ -132,6 +137,18 @@ class Agent:
     def start(self) -> None:
         self.process = self._start()
 
+    def restart(self) -> None:
+        """As systemd restarts a unit: it says so, ends the process and starts another one."""
+        assert self.command("restarting")["restarting"]
+        assert self.stop() == 0
+        self.start()
+
+    def close(self) -> None:
+        """Let go of what is kept of it."""
+        if self.manager is not None:
+            self.manager.close()
+            self.manager = None
+
 
 class World:
     """The namespaces, and what runs in them."""
@@ -140,6 +157,9 @@ class World:
         self.directory = directory
         self.environment: dict[str, str] = {}
         """What agents that are started from now on get in their environment."""
+        self.managed = False
+        """Whether descriptors of agents that are made from now on outlive their processes."""
+        self._agents: list[Agent] = []
         self.psk = base64.b64encode(secrets.token_bytes(32)).decode()
         self._prefix = f"nrst{os.getpid()}"
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -237,7 +257,11 @@ class World:
             "load_balancer": {"url": "http://127.0.0.1:8080"},
         }
         _merge(config, changes)
-        return Agent(self, name, "routing-server", "routing_server", config)
+        return self._agent(name, "routing-server", "routing_server", config)
+
+    def _agent(self, host: str, command: str, unit: str, config: dict[str, Any]) -> Agent:
+        self._agents.append(Agent(self, host, command, unit, config))
+        return self._agents[-1]
 
     def endpoint(self, *, underlay: int = 6, **changes: Any) -> Agent:
         addresses = UNDERLAY6 if underlay == 6 else UNDERLAY4
@@ -256,7 +280,8 @@ class World:
             "load_balancer": {"url": "http://127.0.0.1:8080"},
         }
         _merge(config, changes)
-        return Agent(self, "endpoint", "network-access-endpoint", "network_access_endpoint", config)
+        command, unit = "network-access-endpoint", "network_access_endpoint"
+        return self._agent("endpoint", command, unit, config)
 
     def ping(self, address: str, count: int = 3) -> bool:
         """Whether all pings from the endpoint come back; patient, as the machine may be busy."""
@@ -295,6 +320,8 @@ class World:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        for agent in self._agents:
+            agent.close()
         listing = json.loads(run("ip", "-j", "netns", "list").stdout or "[]")
         for entry in listing:
             if entry["name"].startswith(f"{self._prefix}-"):

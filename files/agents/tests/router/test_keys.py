@@ -17,6 +17,7 @@ from nrs.tunnel.codec.python import PythonCodec
 from nrs.tunnel.figures import Drop
 from nrs.tunnel.handshake import Initiator, StaticKey
 from nrs.tunnel.session import Session
+from nrs.tunnel.session_memory import SessionMemory
 from nrs.tunnel.wire import Claim, KeyMode, Type
 
 OLD, NEW, OTHER = bytes(range(32)), bytes(range(50, 82)), bytes(range(100, 132))
@@ -32,8 +33,9 @@ FLOW = b"\x11" + bytes((198, 51, 100, 10)) + CLAIM.tun_ipv4.packed + bytes(4)
 class Engine:
     """Keeps what it is given to send."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: SessionMemory | None = None) -> None:
         self.codec = PythonCodec()
+        self.memory = memory
         self.sessions: dict[int, Session] = {}
         self.answers: list[bytes] = []
         self.said: list[tuple[Session, Type]] = []
@@ -90,7 +92,7 @@ class Router:
     def __init__(self, first: RoutingServerConfig) -> None:
         self.engine = Engine()
         self.policy = RouterPolicy(first, Links())  # type: ignore[arg-type]
-        self.policy.start(self.engine)  # type: ignore[arg-type]
+        self.policy.start(self.engine, None)  # type: ignore[arg-type]
         self._peers = iter(range(1, 1000))
 
     def hello(self, static: StaticKey, claim: Claim = CLAIM) -> Drop | None:

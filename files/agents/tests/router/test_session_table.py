@@ -18,9 +18,8 @@ from nrs.router.session_table import (
 )
 from nrs.tunnel.codec.interface import Check
 from nrs.tunnel.codec.python import PythonCodec
-from nrs.tunnel.handshake import SessionSecrets
-from nrs.tunnel.inner import Owned
-from nrs.tunnel.session import Session, open_session
+from nrs.tunnel.handshake import SessionSecrets, StaticKey
+from nrs.tunnel.session import Opening, Session, open_session
 from nrs.tunnel.wire import Claim
 
 _indices = itertools.count(1)
@@ -39,8 +38,8 @@ def session(of: Claim, now: float = 0.0) -> Session:
     index = next(_indices)
     return open_session(
         PythonCodec(),
-        SessionSecrets(index, index, 0, b"s" * 32, b"r" * 32),
-        Owned([of.tun_ipv4.packed, of.tun_ipv6.packed], of.prefixes),
+        None,
+        Opening(SessionSecrets(index, index, 0, b"s" * 32, b"r" * 32), StaticKey(b"k" * 32), of),
         Check.SOURCE,
         None,  # type: ignore[arg-type]
         now,

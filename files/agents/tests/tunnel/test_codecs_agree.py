@@ -331,7 +331,7 @@ def nonsense(draw: st.DrawFn) -> tuple[bytes, int]:
             body = bytearray(struct.pack("!H", draw(st.sampled_from([0, 0x8000])) | len(inner)))
             body += inner
         elif what == 5:
-            sealer.sequence += draw(st.sampled_from([-1, 1, 9000, 2**40]))
+            sealer.sequence = max(0, sealer.sequence + draw(st.sampled_from([-1, 1, 9000, 2**40])))
         elif what == 6 and draw(st.booleans()):
             kind = draw(st.sampled_from(list(Type)))
         index += 1

@@ -336,7 +336,7 @@ class Router:
         self.policy._clock = self.loop.clock
         self.engine = Engine(self.tun, self.loop, self.policy, codec)  # type: ignore[arg-type]
         self.engine.add_socket(self.socket)
-        self.policy.start(self.engine)
+        self.policy.start(self.engine, self.socket)
 
     def receive(self, datagram: bytes, *, same_peer: bool = False) -> list[str]:
         """Let it arrive; the reasons of what was dropped."""

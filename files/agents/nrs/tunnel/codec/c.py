@@ -34,11 +34,12 @@ class CSealer:
 
     __slots__ = ("handle", "peer_index")
 
-    def __init__(self, key: bytes, peer_index: int, key_id: int, lane: int) -> None:
+    def __init__(
+        self, key: bytes, peer_index: int, key_id: int, lane: int, memory: memoryview | None
+    ) -> None:
         self.peer_index = peer_index
-        self.handle: Any = ffi.gc(
-            _checked(lib.nrs_sealer_new(key, peer_index, key_id, lane)), lib.nrs_sealer_free
-        )
+        made = lib.nrs_sealer_new(key, peer_index, key_id, lane, _address_of(memory))
+        self.handle: Any = ffi.gc(_checked(made), lib.nrs_sealer_free)
 
     @property
     def sequence(self) -> int:
@@ -61,10 +62,17 @@ class COpener:
 
     __slots__ = ("handle",)
 
-    def __init__(self, key: bytes, index: int, owned: Owned, check: Check, lanes: int) -> None:
-        self.handle: Any = ffi.gc(
-            _checked(lib.nrs_opener_new(key, index, lanes, check)), lib.nrs_opener_free
-        )
+    def __init__(
+        self,
+        key: bytes,
+        index: int,
+        owned: Owned,
+        check: Check,
+        lanes: int,
+        memory: memoryview | None,
+    ) -> None:
+        made = lib.nrs_opener_new(key, index, lanes, check, _address_of(memory))
+        self.handle: Any = ffi.gc(_checked(made), lib.nrs_opener_free)
         for address in owned.addresses:
             self._own(address, 8 * len(address))
         for prefix in owned.prefixes:
@@ -132,19 +140,25 @@ class CPath:
 
     __slots__ = ("handle", "socket")
 
-    def __init__(self, socket: UdpSocket, peer: SocketAddress | None, local: bytes | None) -> None:
+    def __init__(
+        self,
+        socket: UdpSocket,
+        peer: SocketAddress | None,
+        local: bytes | None,
+        memory: memoryview | None,
+    ) -> None:
         self.socket = socket
-        path: Any = ffi.new("nrs_path *")
+        path: Any = (
+            ffi.new("nrs_path *") if memory is None else ffi.cast("nrs_path *", _address_of(memory))
+        )
         path.fd = socket.fileno()
         path.segmentation = socket.segmentation
         path.ipv4 = socket.sends_ipv4(peer)
-        if peer is not None:
-            address = socket.packed(peer)
-            path.address_length = len(address)
-            ffi.memmove(path.address, address, len(address))
-        if local is not None:
-            path.local_length = len(local)
-            ffi.memmove(path.local, local, len(local))
+        address = socket.packed(peer) if peer is not None else b""
+        path.address_length = len(address)
+        ffi.memmove(path.address, address, len(address))
+        path.local_length = len(local or b"")
+        ffi.memmove(path.local, local or b"", len(local or b""))
         self.handle = path
 
     @property
@@ -372,6 +386,11 @@ def _totals(counted: Any) -> Totals:
     )
 
 
+def _address_of(memory: memoryview | None) -> Any:
+    """For C. Nothing is held: thousands of sessions would cost their weight in views."""
+    return ffi.NULL if memory is None else ffi.from_buffer(memory)
+
+
 def _checked(pointer: Any) -> Any:
     if pointer == ffi.NULL:
         raise MemoryError("the codec has no memory for a session")
@@ -383,14 +402,35 @@ class CCodec:
 
     name = "c"
 
-    def sealer(self, key: bytes, peer_index: int, key_id: int = 0, lane: int = 0) -> CSealer:
-        return CSealer(key, peer_index, key_id, lane)
+    def sealer(
+        self,
+        key: bytes,
+        peer_index: int,
+        key_id: int = 0,
+        lane: int = 0,
+        memory: memoryview | None = None,
+    ) -> CSealer:
+        return CSealer(key, peer_index, key_id, lane, memory)
 
-    def opener(self, key: bytes, index: int, owned: Owned, check: Check, lanes: int = 1) -> COpener:
-        return COpener(key, index, owned, check, lanes)
+    def opener(
+        self,
+        key: bytes,
+        index: int,
+        owned: Owned,
+        check: Check,
+        lanes: int = 1,
+        memory: memoryview | None = None,
+    ) -> COpener:
+        return COpener(key, index, owned, check, lanes, memory)
 
-    def path(self, socket: UdpSocket, peer: SocketAddress | None, local: bytes | None) -> CPath:
-        return CPath(socket, peer, local)
+    def path(
+        self,
+        socket: UdpSocket,
+        peer: SocketAddress | None,
+        local: bytes | None,
+        memory: memoryview | None = None,
+    ) -> CPath:
+        return CPath(socket, peer, local, memory)
 
     def intake(self) -> CIntake:
         return CIntake()

@@ -8,6 +8,7 @@ and a packet, or a whole TCP or UDP super-packet.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple, Protocol
@@ -29,6 +30,12 @@ MOST_SEND_BYTES = 65_507
 """Payload of the largest UDP datagram over IPv4; what one UDP_SEGMENT send may hold."""
 MOST_SLICES = 256
 """What a slice's one-byte index can number."""
+COUNTER_BYTES = 8
+"""Memory of a Sealer: the number of its last datagram, in host order."""
+PATH_BYTES = 68
+"""Memory of a Path: `PATH`, as the C codec's nrs_path."""
+PATH = struct.Struct("=12xII28s20s")
+"""Bytes of the peer's address and of our own, and these; the codec's own come first."""
 
 
 class Check(IntEnum):
@@ -275,18 +282,44 @@ class Inbox(Protocol):
 
 
 class Codec(Protocol):
-    """A codec: its name and its classes."""
+    """A codec: its name and its classes.
+
+    What an object is given `memory` for is kept there and nowhere else, for whoever maps the
+    same memory after this process: both codecs write the same. Memory that is all zero is a
+    session that has carried nothing yet. It has to stay mapped as long as the object is used.
+    """
 
     name: str
 
-    def sealer(self, key: bytes, peer_index: int, key_id: int = 0, lane: int = 0) -> Sealer:
-        """The sealer of one lane."""
+    def sealer(
+        self,
+        key: bytes,
+        peer_index: int,
+        key_id: int = 0,
+        lane: int = 0,
+        memory: memoryview | None = None,
+    ) -> Sealer:
+        """The sealer of one lane; COUNTER_BYTES of memory."""
 
-    def opener(self, key: bytes, index: int, owned: Owned, check: Check, lanes: int = 1) -> Opener:
-        """The opener of a session."""
+    def opener(
+        self,
+        key: bytes,
+        index: int,
+        owned: Owned,
+        check: Check,
+        lanes: int = 1,
+        memory: memoryview | None = None,
+    ) -> Opener:
+        """The opener of a session; WINDOW_BYTES of memory a lane."""
 
-    def path(self, socket: UdpSocket, peer: SocketAddress | None, local: bytes | None) -> Path:
-        """A path; `peer` is None for a connected socket."""
+    def path(
+        self,
+        socket: UdpSocket,
+        peer: SocketAddress | None,
+        local: bytes | None,
+        memory: memoryview | None = None,
+    ) -> Path:
+        """A path; `peer` is None for a connected socket. PATH_BYTES of memory."""
 
     def intake(self) -> Intake:
         """Room for a train."""

@@ -16,18 +16,35 @@ class PythonCodec:
 
     name = "python"
 
-    def sealer(self, key: bytes, peer_index: int, key_id: int = 0, lane: int = 0) -> PythonSealer:
-        return PythonSealer(key, peer_index, key_id, lane)
+    def sealer(
+        self,
+        key: bytes,
+        peer_index: int,
+        key_id: int = 0,
+        lane: int = 0,
+        memory: memoryview | None = None,
+    ) -> PythonSealer:
+        return PythonSealer(key, peer_index, key_id, lane, memory)
 
     def opener(
-        self, key: bytes, index: int, owned: Owned, check: Check, lanes: int = 1
+        self,
+        key: bytes,
+        index: int,
+        owned: Owned,
+        check: Check,
+        lanes: int = 1,
+        memory: memoryview | None = None,
     ) -> PythonOpener:
-        return PythonOpener(key, index, owned, check, lanes)
+        return PythonOpener(key, index, owned, check, lanes, memory)
 
     def path(
-        self, socket: UdpSocket, peer: SocketAddress | None, local: bytes | None
+        self,
+        socket: UdpSocket,
+        peer: SocketAddress | None,
+        local: bytes | None,
+        memory: memoryview | None = None,
     ) -> PythonPath:
-        return PythonPath(socket, peer, local)
+        return PythonPath(socket, peer, local, memory)
 
     def intake(self) -> PythonIntake:
         return PythonIntake()

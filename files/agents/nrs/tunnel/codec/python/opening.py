@@ -19,7 +19,7 @@ from nrs.tunnel.codec.python.joining import Joined, plain_udp
 from nrs.tunnel.codec.python.socket_path import PythonIntake, PythonPath
 from nrs.tunnel.inner import UDP, Owned
 from nrs.tunnel.keys import TagKey
-from nrs.tunnel.replay import ReplayWindow
+from nrs.tunnel.replay import WINDOW_BYTES, ReplayWindow
 from nrs.tunnel.udp_socket import UdpSocket
 from nrs.tunnel.wire import DataFlag, Type
 
@@ -46,14 +46,26 @@ class PythonOpener:
 
     __slots__ = ("check", "index", "inner", "outer", "owned", "windows")
 
-    def __init__(self, key: bytes, index: int, owned: Owned, check: Check, lanes: int) -> None:
+    def __init__(
+        self,
+        key: bytes,
+        index: int,
+        owned: Owned,
+        check: Check,
+        lanes: int,
+        memory: memoryview | None,
+    ) -> None:
         tag_key = TagKey(key)
         self.inner = tag_key.inner
         self.outer = tag_key.outer
         self.index = index
         self.owned = owned
         self.check = check
-        self.windows = [ReplayWindow() for _ in range(lanes)]
+        room = memory or memoryview(bytearray(lanes * WINDOW_BYTES))
+        self.windows = [
+            ReplayWindow(room[start : start + WINDOW_BYTES])
+            for start in range(0, lanes * WINDOW_BYTES, WINDOW_BYTES)
+        ]
 
     def highest(self, lane: int) -> int:
         return self.windows[lane].highest
@@ -124,7 +136,9 @@ class PythonInbox:
             totals.full += full
             totals.refused += refused
         if opened.newest and path.peer is not None:
-            path.peer, path.local = intake.peer, intake.local
+            came = intake.peer, intake.local
+            if came != (path.peer, path.local):
+                path.follow(*came)
         totals.datagrams += opened.datagrams
         totals.packets += opened.packets
         totals.bytes += opened.bytes

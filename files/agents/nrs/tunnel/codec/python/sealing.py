@@ -6,6 +6,7 @@ import struct
 
 from nrs.tunnel import inner, virtio, wire
 from nrs.tunnel.codec.interface import (
+    COUNTER_BYTES,
     MOST_SEGMENTS,
     MOST_SEND_BYTES,
     MOST_SENDS,
@@ -38,16 +39,26 @@ _OVERHEAD = wire.OVERHEAD
 class PythonSealer:
     """See `interface.Sealer`."""
 
-    __slots__ = ("inner", "key_id", "lane", "outer", "peer_index", "sequence", "tag_key")
+    __slots__ = ("_counter", "inner", "key_id", "lane", "outer", "peer_index", "tag_key")
 
-    def __init__(self, key: bytes, peer_index: int, key_id: int, lane: int) -> None:
+    def __init__(
+        self, key: bytes, peer_index: int, key_id: int, lane: int, memory: memoryview | None
+    ) -> None:
         self.tag_key = TagKey(key)
         self.inner = self.tag_key.inner
         self.outer = self.tag_key.outer
         self.peer_index = peer_index
         self.key_id = key_id
         self.lane = lane
-        self.sequence = 0
+        self._counter = (memory or memoryview(bytearray(COUNTER_BYTES))).cast("Q")
+
+    @property
+    def sequence(self) -> int:
+        return self._counter[0]
+
+    @sequence.setter
+    def sequence(self, value: int) -> None:
+        self._counter[0] = value
 
     def control(self, kind: Type, body: bytes = b"", *, flags: int = 0, specific: int = 0) -> bytes:
         signed = self.header(wire.first_byte(kind), flags, specific) + body
@@ -55,9 +66,9 @@ class PythonSealer:
 
     def header(self, first: int, flags: int, specific: int) -> bytes:
         """The header of the next datagram."""
-        self.sequence += 1
+        sequence = self.sequence = self.sequence + 1
         return wire.HEADER.pack(
-            first, flags, self.key_id, self.lane, self.peer_index, self.sequence, specific
+            first, flags, self.key_id, self.lane, self.peer_index, sequence, specific
         )
 
 

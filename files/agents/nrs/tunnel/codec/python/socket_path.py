@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from nrs.tunnel.codec.interface import INTAKE_BYTES
+from nrs.tunnel.codec.interface import INTAKE_BYTES, PATH
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
 
 _U32 = struct.Struct("!I")
@@ -13,12 +13,26 @@ _U32 = struct.Struct("!I")
 class PythonPath:
     """See `interface.Path`."""
 
-    __slots__ = ("local", "peer", "socket")
+    __slots__ = ("_memory", "local", "peer", "socket")
 
-    def __init__(self, socket: UdpSocket, peer: SocketAddress | None, local: bytes | None) -> None:
+    def __init__(
+        self,
+        socket: UdpSocket,
+        peer: SocketAddress | None,
+        local: bytes | None,
+        memory: memoryview | None,
+    ) -> None:
         self.socket = socket
+        self._memory = memory
+        self.follow(peer, local)
+
+    def follow(self, peer: SocketAddress | None, local: bytes | None) -> None:
+        """Send there from now on."""
         self.peer = peer
         self.local = local
+        if self._memory is not None:
+            address = self.socket.packed(peer) if peer is not None else b""
+            PATH.pack_into(self._memory, 0, len(address), len(local or b""), address, local or b"")
 
 
 class PythonIntake:

@@ -1,0 +1,245 @@
+"""Sessions in memory that outlives the process.
+
+The codecs count and keep their replay windows right in it, so what a killed process leaves is
+what it has sent and received. A slot, of which there are MOST_SESSIONS:
+
+    0     u32   1: used, written last; 0: free
+    4     u32   bytes of the record
+    8           counter of the sealer, window of the opener (one lane each), path
+    1132        `Progress`: confirmed (u8), active (u8), since (f64)
+    1144        the record, written once: keys, indices, claim, whose session it is
+
+All in host order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from nrs.tunnel.codec.interface import COUNTER_BYTES, PATH, PATH_BYTES
+from nrs.tunnel.handshake import SessionSecrets, StaticKey
+from nrs.tunnel.memory_file import MemoryFile
+from nrs.tunnel.replay import WINDOW_BYTES
+from nrs.tunnel.udp_socket import SocketAddress, unpacked
+from nrs.tunnel.wire import Claim, KeyMode
+
+log = logging.getLogger(__name__)
+
+MOST_SESSIONS = 65_536
+"""Further sessions work as well, but do not outlive the process."""
+
+_LAYOUT = "nrs sessions 1"
+"""Another layout is another number."""
+_SLOT_BYTES = 1536
+_USED = struct.Struct("=II")
+_COUNTER = _USED.size
+_WINDOW = _COUNTER + COUNTER_BYTES
+_PATH = _WINDOW + WINDOW_BYTES
+_PROGRESS_FORMAT = struct.Struct("=BBxxd")
+_PROGRESS = _PATH + PATH_BYTES
+_RECORD = _PROGRESS + _PROGRESS_FORMAT.size
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a session is made of again; `owner` is the router of an endpoint's session."""
+
+    secrets: SessionSecrets
+    mode: KeyMode
+    key_print: bytes
+    """`key_print` of the configured key that opened it, which itself is not kept here."""
+    created: float
+    claim: Claim
+    owner: str = ""
+    addresses: tuple[bytes, ...] = ()
+    """Inner addresses of the router, IPv4 and IPv6; empty at the router itself."""
+
+    _FIXED = struct.Struct("=dIIBBB32s32s32sB")
+
+    def encode(self) -> bytes:
+        """Fixed part, owner, addresses, claim."""
+        s, owner = self.secrets, self.owner.encode()
+        fixed = self._FIXED.pack(
+            self.created,
+            s.local_index,
+            s.peer_index,
+            s.key_id,
+            self.mode,
+            len(owner),
+            s.send_key,
+            s.receive_key,
+            self.key_print,
+            bool(self.addresses),
+        )
+        return fixed + owner + b"".join(self.addresses) + self.claim.encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> Record:
+        """Raises ValueError for what `encode` does not make."""
+        try:
+            created, local, peer, key_id, mode, length, send, receive, key_print, has = (
+                cls._FIXED.unpack_from(data)
+            )
+        except struct.error as error:
+            raise ValueError(str(error)) from None
+        end = cls._FIXED.size + length
+        addresses = (data[end : end + 4], data[end + 4 : end + 20]) if has else ()
+        return cls(
+            secrets=SessionSecrets(local, peer, key_id, send, receive),
+            mode=KeyMode(mode),
+            key_print=key_print,
+            created=created,
+            claim=Claim.decode(data[end + (20 if has else 0) :]),
+            owner=data[cls._FIXED.size : end].decode(),
+            addresses=addresses,
+        )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What becomes of a session while it lives; `since` is a router's, in seconds since 1970."""
+
+    confirmed: bool = False
+    active: bool = False
+    since: float = 0.0
+
+
+def key_print(key: StaticKey) -> bytes:
+    """32 bytes that tell one configured key from another and do not tell the key."""
+    return hashlib.sha256(b"nrs key print" + bytes((key.mode, key.key_id)) + key.secret).digest()
+
+
+@dataclass(eq=False, slots=True)
+class Slot:
+    """The memory of one session. Its views stay valid as long as the process lives."""
+
+    _memory: SessionMemory = field(repr=False)
+    _start: int
+
+    def _view(self, offset: int, length: int) -> memoryview:
+        return self._memory.view[self._start + offset : self._start + offset + length]
+
+    @property
+    def counter(self) -> memoryview:
+        """Of the sealer."""
+        return self._view(_COUNTER, COUNTER_BYTES)
+
+    @property
+    def window(self) -> memoryview:
+        """Of the opener."""
+        return self._view(_WINDOW, WINDOW_BYTES)
+
+    @property
+    def path(self) -> memoryview:
+        """Of the path."""
+        return self._view(_PATH, PATH_BYTES)
+
+    @property
+    def peer(self) -> tuple[SocketAddress | None, bytes | None]:
+        """What the path says: the peer, and our own address; None for a connected socket."""
+        address_length, local_length, address, local = PATH.unpack(self.path)
+        return unpacked(address[:address_length]) or None, local[:local_length] or None
+
+    @property
+    def progress(self) -> Progress:
+        """As noted last."""
+        confirmed, active, since = _PROGRESS_FORMAT.unpack_from(
+            self._memory.view, self._start + _PROGRESS
+        )
+        return Progress(bool(confirmed), bool(active), since)
+
+    def note(self, progress: Progress) -> None:
+        """Take it down."""
+        _PROGRESS_FORMAT.pack_into(
+            self._memory.view,
+            self._start + _PROGRESS,
+            progress.confirmed,
+            progress.active,
+            progress.since,
+        )
+
+    def release(self) -> None:
+        """The session is over: nothing of it stays, keys neither."""
+        self._memory.release(self._start)
+
+
+class SessionMemory:
+    """The slots; of the sessions of an earlier process, where there is one, and of this one."""
+
+    def __init__(self, inherited: int | None = None) -> None:
+        """Raises OSError."""
+        self._file = MemoryFile(_LAYOUT, MOST_SESSIONS * _SLOT_BYTES, inherited)
+        self.view = self._file.view
+        self._free: list[int] = []
+        self._fresh = 0
+        """Slots from here on have never been used."""
+        self._full = False
+        if self._file.is_inherited:
+            self._find_free()
+
+    @property
+    def file(self) -> MemoryFile:
+        """For systemd to keep."""
+        return self._file
+
+    def _find_free(self) -> None:
+        until = self._file.used_until()
+        self._fresh = -(-until // _SLOT_BYTES) * _SLOT_BYTES
+        for start in range(self._fresh - _SLOT_BYTES, -1, -_SLOT_BYTES):
+            if _USED.unpack_from(self.view, start)[0] != 1:
+                self.release(start)  # wiped again: it may have been cut off in the middle
+
+    def __iter__(self) -> Iterator[tuple[Slot, Record]]:
+        """The sessions in it; one that cannot be read is released."""
+        for start in range(0, self._fresh, _SLOT_BYTES):
+            used, length = _USED.unpack_from(self.view, start)
+            if used != 1:
+                continue
+            data = bytes(self.view[start + _RECORD : start + min(_RECORD + length, _SLOT_BYTES)])
+            try:
+                record = Record.decode(data)
+            except ValueError as error:
+                log.warning("a session of an earlier run cannot be read: %s", error)
+                self.release(start)
+            else:
+                yield Slot(self, start), record
+
+    def allocate(self, record: Record) -> Slot | None:
+        """A slot with the record, its memory all zero; None where there is no room."""
+        data = record.encode()
+        start = self._next() if _RECORD + len(data) <= _SLOT_BYTES else None
+        if start is None:
+            if not self._full:
+                log.warning(
+                    "no room to keep the session with %s over a restart", record.claim.endpoint_id
+                )
+            self._full = True
+            return None
+        self.view[start + _RECORD : start + _RECORD + len(data)] = data
+        _USED.pack_into(self.view, start, 0, len(data))
+        _USED.pack_into(self.view, start, 1, len(data))
+        return Slot(self, start)
+
+    def _next(self) -> int | None:
+        if self._free:
+            return self._free.pop()
+        start = self._fresh
+        if start + _SLOT_BYTES > len(self.view):
+            return None
+        self._fresh += _SLOT_BYTES
+        return start
+
+    def release(self, start: int) -> None:
+        """Wipe the slot at `start` and have it used again."""
+        _USED.pack_into(self.view, start, 0, 0)
+        self.view[start : start + _SLOT_BYTES] = bytes(_SLOT_BYTES)
+        self._free.append(start)
+        self._full = False
+
+    def close(self) -> None:
+        """Close the descriptor; what is kept elsewhere stays."""
+        self._file.close()
