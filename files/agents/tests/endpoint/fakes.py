@@ -61,6 +61,7 @@ class Engine:
 
     def remove_session(self, session: Session) -> None:
         self.sessions.pop(session.local_index, None)
+        session.forget()
 
     def send_raw(self, _socket: Any, datagram: bytes, *_: Any) -> None:
         self.hellos.append(datagram)

@@ -6,10 +6,13 @@ import base64
 import ipaddress
 import logging
 import os
+import socket
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from nrs.config.types import IPNetwork
 from nrs.router.config import RoutingServerConfig
 from nrs.router.policy import RouterPolicy
 from nrs.tunnel import keys
@@ -18,6 +21,7 @@ from nrs.tunnel.figures import Drop
 from nrs.tunnel.handshake import Initiator, StaticKey
 from nrs.tunnel.session import Session
 from nrs.tunnel.session_memory import SessionMemory
+from nrs.tunnel.udp_socket import UdpSocket
 from nrs.tunnel.wire import Claim, KeyMode, Type
 
 OLD, NEW, OTHER = bytes(range(32)), bytes(range(50, 82)), bytes(range(100, 132))
@@ -26,6 +30,9 @@ CLAIM = Claim(
     ipaddress.IPv4Address("10.10.100.1"),
     ipaddress.IPv6Address("fd00:10:100::1"),
 )
+SOCKET: Any = SimpleNamespace(packed=lambda peer: UdpSocket.packed(_V6, peer))
+"""Of no packet, but paths want to know how it writes addresses."""
+_V6: Any = SimpleNamespace(_family=socket.AF_INET6)
 FLOW = b"\x11" + bytes((198, 51, 100, 10)) + CLAIM.tun_ipv4.packed + bytes(4)
 """UDP from the business server to the endpoint."""
 
@@ -45,6 +52,7 @@ class Engine:
 
     def remove_session(self, session: Session) -> None:
         self.sessions.pop(session.local_index, None)
+        session.forget()
 
     def send_raw(self, _socket: Any, datagram: bytes, *_: Any) -> None:
         self.answers.append(datagram)
@@ -55,11 +63,19 @@ class Engine:
 
 
 class Links:
-    """No routes."""
+    """Routes to the interface, by network."""
 
-    def add_route(self, *_: Any) -> None: ...
+    def __init__(self) -> None:
+        self.routed: set[IPNetwork] = set()
 
-    def remove_route(self, *_: Any) -> None: ...
+    def routes(self, _name: str) -> set[IPNetwork]:
+        return set(self.routed)
+
+    def add_route(self, network: IPNetwork, *_: Any) -> None:
+        self.routed.add(network)
+
+    def remove_route(self, network: IPNetwork, *_: Any) -> None:
+        self.routed.discard(network)
 
 
 def text(key: bytes) -> str:
@@ -89,16 +105,22 @@ def device(master: bytes = OLD, epoch: int = 0, claim: Claim = CLAIM) -> StaticK
 class Router:
     """A policy, and what endpoints do to it."""
 
-    def __init__(self, first: RoutingServerConfig) -> None:
-        self.engine = Engine()
-        self.policy = RouterPolicy(first, Links())  # type: ignore[arg-type]
-        self.policy.start(self.engine, None)  # type: ignore[arg-type]
+    def __init__(
+        self,
+        first: RoutingServerConfig,
+        memory: SessionMemory | None = None,
+        links: Links | None = None,
+    ) -> None:
+        self.engine = Engine(memory)
+        self.links = links or Links()
+        self.policy = RouterPolicy(first, self.links)  # type: ignore[arg-type]
+        self.policy.start(self.engine, SOCKET)  # type: ignore[arg-type]
         self._peers = iter(range(1, 1000))
 
     def hello(self, static: StaticKey, claim: Claim = CLAIM) -> Drop | None:
         datagram = Initiator(static, claim, 7, os.urandom).hello()
         peer = (f"2001:db8:{next(self._peers):x}::1", 5, 0, 0)
-        return self.policy.handshake(Type.HELLO, datagram, None, peer, None)  # type: ignore[arg-type]
+        return self.policy.handshake(Type.HELLO, datagram, SOCKET, peer, None)
 
     def offered(self, static: StaticKey) -> Session:
         """A session that the endpoint has not used yet."""
@@ -109,6 +131,7 @@ class Router:
 
     def open(self, static: StaticKey) -> Session:
         session = self.offered(static)
+        session.confirmed = True
         self.policy.confirmed(session)
         return session
 

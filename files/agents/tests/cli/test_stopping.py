@@ -1,0 +1,82 @@
+"""`nrs stopping` between a systemctl of the test's own and a control socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nrs.system.control import ControlThread, socket_path
+
+from .conftest import Nrs
+
+
+@pytest.fixture
+def asked() -> Iterator[list[str]]:
+    """What an agent is asked."""
+    commands: list[str] = []
+    thread = ControlThread(
+        socket_path("routing_server"),
+        {"restarting": lambda request: commands.append(request["command"])},
+    )
+    thread.start()
+    yield commands
+    thread.stop()
+
+
+@pytest.fixture
+def systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What systemd says of its jobs."""
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    jobs = tmp_path / "jobs"
+    script = directory / "systemctl"
+    script.write_text(f'#!/bin/sh\n[ "$1" = list-jobs ] && cat {jobs}\n', encoding="utf-8")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{directory}:/usr/bin:/bin")
+    return jobs
+
+
+RESTART = "  81 routing_server.service restart running\n"
+OTHERS = " 7 nrs.service restart running\n 8 routing_server.service.d restart waiting\n"
+
+
+@pytest.mark.parametrize(
+    ("jobs", "commands"),
+    [
+        (RESTART, ["restarting"]),
+        (OTHERS + RESTART, ["restarting"]),
+        ("  81 routing_server.service stop running\n", []),
+        (OTHERS, []),
+        ("", []),
+        ("\n", []),
+    ],
+)
+def test_an_agent_is_told_of_a_restart_and_of_nothing_else(
+    nrs: Nrs, asked: list[str], systemctl: Path, jobs: str, commands: list[str]
+) -> None:
+    systemctl.write_text(jobs, encoding="utf-8")
+    done = nrs("stopping", "routing_server")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert asked == commands
+
+
+def test_an_agent_that_does_not_answer_is_stopped_all_the_same(nrs: Nrs, systemctl: Path) -> None:
+    systemctl.write_text(RESTART, encoding="utf-8")
+    done = nrs("stopping", "routing_server")
+    assert done.returncode == 1
+    assert "begins anew after this restart" in done.stderr
+
+
+def test_without_systemd_it_counts_as_a_stop(
+    nrs: Nrs, asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = nrs("stopping", "routing_server")
+    assert done.returncode == 0
+    assert asked == []
+
+
+def test_it_is_not_for_people(nrs: Nrs) -> None:
+    assert "stopping" not in nrs("--help").stdout
