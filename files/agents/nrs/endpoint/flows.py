@@ -60,8 +60,8 @@ class FlowTable:
             self._counts[oldest] -= 1
         return tunnel
 
-    def release(self, tunnel: str, *, but_tcp: bool = False) -> int:
-        """Give up the flows of a tunnel that is of no use any more; how many there were.
+    def release(self, tunnel: str, *, but_tcp: bool = False) -> list[bytes]:
+        """Give up the flows of a tunnel that is of no use any more; which they were.
 
         `but_tcp` leaves TCP, which a new address would break.
         """
@@ -73,7 +73,7 @@ class FlowTable:
         for flow in gone:
             del self._flows[flow]
         self._counts[tunnel] -= len(gone)
-        return len(gone)
+        return gone
 
     def expire(self, now: float) -> None:
         """Forget the flows that are idle or closed."""

@@ -11,6 +11,7 @@ from nrs.endpoint.events import Switch, SwitchLog, one_line
 from nrs.endpoint.failover import Choice, Move, Standing, View, choose
 from nrs.endpoint.flows import FlowTable
 from nrs.endpoint.liveness import State, Timing
+from nrs.endpoint.nudge import Nudger
 from nrs.endpoint.tunnel import Tunnel
 from nrs.system.links import Links
 from nrs.tunnel import wire
@@ -63,6 +64,7 @@ class EndpointPolicy:
     def start(self, engine: Engine) -> None:
         """Serve `engine`: build the tunnels of the configuration."""
         self.engine = engine
+        self._nudger = Nudger(self._loop, engine.tun.deliver)
         self.configure(self._config)
 
     def configure(self, config: NetworkAccessEndpointConfig) -> None:
@@ -78,7 +80,7 @@ class EndpointPolicy:
         for router_id, tunnel in list(self.tunnels.items()):
             if moved or wanted.get(router_id) != tunnel.router:
                 tunnel.close(self.engine)
-                self._flows.release(router_id)
+                self._release(router_id)
                 del self.tunnels[router_id]
         for router in config.routers:
             if router.router_id in self.tunnels:
@@ -295,7 +297,9 @@ class EndpointPolicy:
     def _release(self, router_id: str, *, but_tcp: bool = False) -> int:
         if not self._flows.count(router_id):
             return 0
-        return self._flows.release(router_id, but_tcp=but_tcp)
+        released = self._flows.release(router_id, but_tcp=but_tcp)
+        self._nudger.add(released)
+        return len(released)
 
     def _note_switch(
         self,
@@ -348,6 +352,7 @@ class EndpointPolicy:
         """Say BYE on every tunnel."""
         if self._timer is not None:
             self._timer.cancel()
+        self._nudger.close()
         for tunnel in self.tunnels.values():
             tunnel.close(self.engine)
 
