@@ -11,6 +11,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.netns.conftest import both_up
+from tests.netns.faults import BLACKHOLE, EGRESS, KILL, other_than
 from tests.netns.test_failover import active_of
 from tests.netns.test_planned_moves import Connections, echo
 from tests.netns.transfer import Download
@@ -22,8 +23,6 @@ FAULTS = 5
 SOON_S = 3.0
 """Until the client has noticed; about 0.1 s where the machine is quiet."""
 Routers = dict[str, Agent]
-CABLE = {"router_a": "r1", "router_b": "r2"}
-"""The business server's ends of the routers' egress links."""
 
 FIREWALL = (
     "add table inet firewall;"
@@ -60,10 +59,6 @@ def opened() -> Iterator[ExitStack]:
         yield stack
 
 
-def other_than(router: str) -> str:
-    return {"router_a": "router_b", "router_b": "router_a"}[router]
-
-
 def moved(endpoint: Agent, left: str) -> None:
     wait_until(lambda: active_of(endpoint) == other_than(left), 10, f"traffic leaves {left}")
 
@@ -97,41 +92,14 @@ def test_a_download_over_five_planned_moves_arrives_unchanged(
     assert endpoint.log.count("traffic moves") > FAULTS
 
 
-def kill(_: World, router: Agent) -> None:
-    router.kill()
-
-
-def start(_: World, router: Agent) -> None:
-    router.start()
-
-
-def blackhole(world: World, router: Agent) -> None:
-    world.blackhole(router.host)
-
-
-def unblackhole(world: World, router: Agent) -> None:
-    world.unblackhole(router.host)
-
-
-def cut_egress(world: World, router: Agent) -> None:
-    world.ip("business", "link", "set", CABLE[router.host], "down")
-
-
-def mend_egress(world: World, router: Agent) -> None:
-    world.ip("business", "link", "set", CABLE[router.host], "up")
-    wait_until(lambda: router.status()["egress_up"], 10, "the router is of use again")
-
-
-BREAKING = [(kill, start), (blackhole, unblackhole), (cut_egress, mend_egress)]
-
-
 def test_downloads_and_waiting_clients_notice_each_of_five_faults_at_once(
     world: World, routers: Routers, endpoint: Agent, chance: random.Random
 ) -> None:
     world.exec("business", "nft", FIREWALL)
-    faults = [*BREAKING, *chance.choices(BREAKING, k=FAULTS - len(BREAKING))]
+    kinds = [KILL, BLACKHOLE, EGRESS]
+    faults = [*kinds, *chance.choices(kinds, k=FAULTS - len(kinds))]
     chance.shuffle(faults)
-    for fault, mend in faults:
+    for fault in faults:
         with ExitStack() as opened:
             servers = [Connections(world, address, opened) for address in BUSINESS]
             waiting = [server.make() for server in servers]
@@ -143,9 +111,9 @@ def test_downloads_and_waiting_clients_notice_each_of_five_faults_at_once(
             wait_until(lambda d=download, b=begin: d.received >= b, 60, "the download goes on")
 
             active = active_of(endpoint)
-            print(f"{fault.__name__} of {active} after {download.received} bytes")
+            print(f"{fault} of {active} after {download.received} bytes")
             failed = time.monotonic()
-            fault(world, routers[active])
+            fault.begin(world, routers[active])
             with pytest.raises(ConnectionResetError):
                 download.end(SOON_S)
             print(f"the download ends after {time.monotonic() - failed:.3f} s")
@@ -156,5 +124,5 @@ def test_downloads_and_waiting_clients_notice_each_of_five_faults_at_once(
             print(f"everybody knows after {time.monotonic() - failed:.3f} s")
             for server in servers:
                 echo(*server.make()[:2])
-        mend(world, routers[active])
+        fault.end(world, routers[active])
         wait_until(lambda: both_up(endpoint), 20, "both tunnels up again")

@@ -78,8 +78,7 @@ def test_connections_stay_and_new_ones_take_the_new_router(
         echo(second_near, second_far)
 
 
-@pytest.mark.parametrize("address", BUSINESS)
-@pytest.mark.parametrize("end", [Agent.kill, Agent.stop])
+@pytest.mark.parametrize(("end", "address"), [(Agent.kill, BUSINESS[0]), (Agent.stop, BUSINESS[1])])
 def test_a_connection_outlives_a_restart_of_its_only_router(
     world: World, end: Callable[[Agent], object], address: str
 ) -> None:
