@@ -84,8 +84,8 @@ class FlowTable:
             _, (oldest, _, _) = self._flows.popitem(last=False)
             self._counts[oldest] -= 1
 
-    def release(self, tunnel: str, *, but_tcp: bool = False) -> int:
-        """Give up the flows of a tunnel that is of no use any more; how many there were.
+    def release(self, tunnel: str, *, but_tcp: bool = False) -> list[bytes]:
+        """Give up the flows of a tunnel that is of no use any more; which they were.
 
         `but_tcp` leaves TCP, which a new address would break.
         """
@@ -99,7 +99,7 @@ class FlowTable:
         self._counts[tunnel] -= len(gone)
         if self._journal is not None and gone:
             self._journal.released(tunnel, but_tcp=but_tcp)
-        return len(gone)
+        return gone
 
     def expire(self, now: float) -> None:
         """Forget the flows that are idle or closed."""

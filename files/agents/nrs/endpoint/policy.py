@@ -12,6 +12,7 @@ from nrs.endpoint.events import Switch, SwitchLog, one_line
 from nrs.endpoint.failover import Choice, Move, Standing, View, choose
 from nrs.endpoint.flows import FlowTable
 from nrs.endpoint.liveness import State, Timing
+from nrs.endpoint.nudge import Nudger
 from nrs.endpoint.tunnel import Tunnel
 from nrs.system.links import Links
 from nrs.tunnel import wire
@@ -66,6 +67,7 @@ class EndpointPolicy:
     def start(self, engine: Engine) -> None:
         """Serve `engine`: build the tunnels of the configuration, or go on with them."""
         self.engine = engine
+        self._nudger = Nudger(self._loop, engine.tun.deliver)
         self._build(self._config)
         self._connect()
         self._resume()
@@ -109,7 +111,7 @@ class EndpointPolicy:
         for router_id, tunnel in list(self.tunnels.items()):
             if moved or wanted.get(router_id) != tunnel.router:
                 tunnel.close(self.engine)
-                self._flows.release(router_id)
+                self._release(router_id)
                 del self.tunnels[router_id]
         for router in config.routers:
             if router.router_id in self.tunnels:
@@ -328,7 +330,9 @@ class EndpointPolicy:
     def _release(self, router_id: str, *, but_tcp: bool = False) -> int:
         if not self._flows.count(router_id):
             return 0
-        return self._flows.release(router_id, but_tcp=but_tcp)
+        released = self._flows.release(router_id, but_tcp=but_tcp)
+        self._nudger.add(released)
+        return len(released)
 
     def _note_switch(
         self,
@@ -381,6 +385,7 @@ class EndpointPolicy:
         """Say BYE on every tunnel."""
         if self._timer is not None:
             self._timer.cancel()
+        self._nudger.close()
         for tunnel in self.tunnels.values():
             tunnel.close(self.engine)
 

@@ -108,15 +108,18 @@ class Tunnel:
         """Open the socket from the tunnel's own address and uplink; False if that can't be yet.
 
         Called now and then: a socket whose address was the kernel's choice is replaced
-        when that changes, and the sessions go on.
+        when that changes, and one of a silent tunnel when its address is at another
+        interface, or at one made anew. The sessions go on.
         """
         before = self._socket
-        if before is not None and not before.has_moved():
-            return True
         remote = self.router.address
         local = self.router.bind_address
+        device = None
+        if local is not None and (before is None or self.liveness.state is not State.UP):
+            device = links.interface_of(local)
+        if before is not None and not before.has_moved(device):
+            return True
         try:
-            device = links.interface_of(local) if local is not None else None
             opened = UdpSocket(
                 str(local) if local is not None else _any(remote),
                 0,

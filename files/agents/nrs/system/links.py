@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import socket
 from collections.abc import Collection
 from types import TracebackType
 from typing import Any
@@ -55,8 +56,10 @@ class Links:
             if message.get_attr("IFA_ADDRESS") == str(address) or (
                 message.get_attr("IFA_LOCAL") == str(address)
             ):
-                link = self._route.get_links(message["index"])[0]
-                name = str(link.get_attr("IFLA_IFNAME"))
+                try:
+                    name = socket.if_indextoname(message["index"])
+                except OSError:  # it has just gone
+                    return None
                 return None if name == "lo" else name
         return None
 

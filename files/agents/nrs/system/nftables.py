@@ -14,6 +14,20 @@ TABLE = "nrs_routing_server"
 _FAMILY = "inet"
 _TIMEOUT_S = 10
 
+_IS_TCP = {"match": {"op": "==", "left": {"meta": {"key": "l4proto"}}, "right": "tcp"}}
+_RESET = {"reject": {"type": "tcp reset"}}
+_BEGUN_ELSEWHERE: list[dict[str, Any]] = [
+    {"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": "new"}},
+    {
+        "match": {
+            "op": "==",
+            "left": {"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, "syn"]},
+            "right": 0,
+        }
+    },
+]
+"""A connection that connection tracking meets with another packet than its first."""
+
 
 class NftablesError(Exception):
     """nft is missing or refused; the text says why."""
@@ -23,6 +37,9 @@ def nat_ruleset(
     tunnel_interface: str, egress_interface: str, *, rejecting: bool = False
 ) -> list[dict[str, Any]]:
     """Commands that make the table anew: masquerade both families, clamp the MSS both ways.
+
+    A TCP connection that began elsewhere is answered with a reset: masquerading it would give
+    it another address, which no server takes, and many firewalls drop without a word.
 
     `rejecting`: whatever would be forwarded out of a tunnel or into one is answered instead,
     TCP with a reset, the rest with ICMP unreachable.
@@ -74,6 +91,15 @@ def nat_ruleset(
             for answer in (_rejections(tunnel_interface) if rejecting else ())
         ),
         rule(
+            "forward",
+            [
+                _interface("iifname", tunnel_interface),
+                _interface("oifname", egress_interface),
+                *_BEGUN_ELSEWHERE,
+                _RESET,
+            ],
+        ),
+        rule(
             "postrouting",
             [
                 _interface("iifname", tunnel_interface),
@@ -88,12 +114,11 @@ def nat_ruleset(
 
 def _rejections(tunnel_interface: str) -> list[list[dict[str, Any]]]:
     """Rules' expressions. A reset towards the egress passes NAT as the packets before it did."""
-    is_tcp = {"match": {"op": "==", "left": {"meta": {"key": "l4proto"}}, "right": "tcp"}}
     return [
         [_interface(key, tunnel_interface), *answer]
         for key in ("iifname", "oifname")
         for answer in (
-            [is_tcp, {"reject": {"type": "tcp reset"}}],
+            [_IS_TCP, _RESET],
             [{"reject": {"type": "icmpx", "expr": "admin-prohibited"}}],
         )
     ]

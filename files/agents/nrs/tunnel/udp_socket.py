@@ -21,6 +21,7 @@ _RECEIVE_BYTES = 26_214_400
 _SEND_BYTES = 4 << 20
 """Enough for a burst; what waits in it waits before the probes too."""
 _ANCILLARY_BYTES = 128
+_NAME_BYTES = 16
 _U16 = struct.Struct("=H")
 _I32 = struct.Struct("=i")
 _ANY_INTERFACE = bytes(4)
@@ -114,20 +115,33 @@ class UdpSocket:
         """Where it is bound."""
         return tuple(self._socket.getsockname())
 
-    def has_moved(self) -> bool:
-        """Whether its peer is now reached from another address than when it was connected.
+    def has_moved(self, device: str | None = None) -> bool:
+        """Whether its peer is now reached from another address, or interface, than at first.
 
-        The kernel chooses once; the socket is useless when that address is gone. Never
-        true where an address was given, nor while there is no way to the peer.
+        The kernel chooses an address once; the socket is useless when that is gone. Not so
+        while there is no way to the peer. Where an address was given, `device` is the
+        interface that has it now, if that is known.
         """
         if self._roams_to is None:
-            return False
+            return device is not None and self._device != device
         with socket.socket(self._family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as fresh:
             try:
                 fresh.connect(self._roams_to)
             except OSError:
                 return False
             return bool(fresh.getsockname()[0] != self.local_address[0])
+
+    @property
+    def _device(self) -> str | None:
+        """The interface it sends from, which may have been renamed; None where it is gone.
+
+        The kernel binds to an index: an interface that is made anew has another.
+        """
+        try:
+            name = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, _NAME_BYTES)
+        except OSError:
+            return None
+        return name.rstrip(b"\0").decode()
 
     @property
     def offloads(self) -> tuple[str, ...]:

@@ -51,6 +51,9 @@ class Engine:
         self.hellos: list[bytes] = []
         self.said: list[tuple[Session, Type]] = []
         self.again: list[tuple[Session, list[bytes]]] = []
+        self.delivered: list[bytes] = []
+        """What the policy itself has handed to the host."""
+        self.tun = SimpleNamespace(deliver=self.delivered.append)
 
     def add_socket(self, _socket: Any) -> None: ...
 

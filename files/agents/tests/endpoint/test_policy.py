@@ -9,6 +9,7 @@ import pytest
 from nrs.endpoint.liveness import State
 from nrs.tunnel import wire
 from nrs.tunnel.figures import Drop
+from nrs.tunnel.inner import flow_key
 from nrs.tunnel.session import Session
 from nrs.tunnel.wire import RouterFlag, Type
 from tests.endpoint.fakes import OLD, Endpoint, Loop
@@ -91,6 +92,20 @@ def test_an_acknowledged_packet_is_not_sent_again(endpoint: Endpoint) -> None:
     busy(endpoint, 0.060)
     assert endpoint.policy.active == "r2"
     assert endpoint.engine.again == []
+
+
+def test_connections_are_asked_where_they_stand_when_their_router_fails_and_only_then(
+    endpoint: Endpoint,
+) -> None:
+    send(endpoint, TCP_FLOW)
+    endpoint.policy.advise("r2")
+    assert endpoint.policy.active == "r2"
+    assert endpoint.engine.delivered == []
+    endpoint.silent.add("r1")
+    busy(endpoint, 0.060)
+    (asked,) = endpoint.engine.delivered
+    assert flow_key(asked) == b"\x06" + ADDRESSES[4:] + ADDRESSES[:4] + b"\x00\x50\x10\x00"
+    assert send(endpoint, TCP_FLOW) is endpoint.session_of("r2")
 
 
 @pytest.mark.parametrize("kind", [Type.PROBE_ACK, Type.ROLE])

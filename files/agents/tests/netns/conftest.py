@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,15 +48,18 @@ def one_router(
     underlay: int = 6,
     path: tuple[str, str] | None = None,
     router: Agent | None = None,
+    **tunnel: Any,
 ) -> tuple[Agent, Agent]:
     """A router and an endpoint that knows no other, the tunnel up.
 
-    `path` is the endpoint's address and the router's, where it is not their own link.
+    `path` is the endpoint's address and the router's, where it is not their own link;
+    `tunnel` goes into the endpoint's configuration.
     """
     near, far = path or (UNDERLAY6 if underlay == 6 else UNDERLAY4)["router_a"]
     router = router or world.router("router_a")
     endpoint = world.endpoint(
-        routers=[{"router_id": "router_a", "external_ip": far, "bind_address": near}]
+        routers=[{"router_id": "router_a", "external_ip": far, "bind_address": near}],
+        tunnel=tunnel,
     )
     wait_until(lambda: is_up(endpoint), 20, "tunnel up")
     return router, endpoint

@@ -32,3 +32,16 @@ def resident_kb(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
     return int(line.split()[1])
+
+
+def anonymous_bytes(pid: int) -> int:
+    """Memory of the process's own, without what it maps from files."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
+        if line.startswith("Anonymous:"):
+            return int(line.split()[1]) * 1024
+    raise ValueError(f"no such line for process {pid}")
+
+
+def open_files(pid: int) -> int:
+    """How many descriptors the process has."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))

@@ -48,7 +48,7 @@ def rejects(world: World) -> bool:
     listing = world.exec("router_a", "nft", "list", "table", "inet", "nrs_routing_server").stdout
     assert "masquerade" in listing
     assert "maxseg" in listing
-    return "reject" in listing
+    return "admin-prohibited" in listing
 
 
 def error_of(one: socket.socket) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 
 import pytest
 
 from tests.netns import transfer
+from tests.netns.conftest import is_up, one_router
 from tests.netns.test_failover import active_of, lost, start_ping
 from tests.netns.world import BUSINESS, Agent, World, wait_until
 
@@ -75,6 +76,21 @@ def test_connections_stay_and_new_ones_take_the_new_router(
     for _ in range(3):
         echo(first_near, first_far)
         echo(second_near, second_far)
+
+
+@pytest.mark.parametrize(("end", "address"), [(Agent.kill, BUSINESS[0]), (Agent.stop, BUSINESS[1])])
+def test_a_connection_outlives_a_restart_of_its_only_router(
+    world: World, end: Callable[[Agent], object], address: str
+) -> None:
+    router, endpoint = one_router(world, keepalive_interval=0.5)
+    with ExitStack() as opened:
+        near, far, _ = Connections(world, address, opened).make()
+        echo(near, far)
+        end(router)
+        router.start()
+        wait_until(lambda: "endpoint_1" in router.tunnels(), 20, "the endpoint is back")
+        wait_until(lambda: is_up(endpoint), 5, "the tunnel is up")
+        echo(near, far)
 
 
 def test_a_download_goes_on_where_it_began(running: Running) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import socket
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from threading import Thread
 
@@ -14,6 +14,7 @@ from tests.netns.world import World
 
 UDP_SEGMENT = 103
 SO_RCVBUFFORCE = 33
+SO_MAX_PACING_RATE = 47
 _TIMEOUT_S = 60.0
 
 
@@ -156,3 +157,46 @@ def _sent_until_returned(client: socket.socket, datagram: bytes) -> bytes:
         with suppress(TimeoutError):
             return client.recv(65_536)
     raise AssertionError("no answer to a datagram in fragments")
+
+
+class Download:
+    """A TCP download that goes on beside the test; use as a context manager.
+
+    The far end sends `size` random bytes at `rate` bytes a second.
+    """
+
+    def __init__(self, near: socket.socket, far: socket.socket, size: int, rate: int) -> None:
+        self._near, self._far = near, far
+        self._content = os.urandom(size)
+        self._digest = hashlib.sha256()
+        self.received = 0
+        far.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, rate)
+        self._pool = ThreadPoolExecutor(2)
+        self._ended: Future[None] | None = None
+
+    def __enter__(self) -> Download:
+        self._pool.submit(_send, self._far, memoryview(self._content))
+        self._ended = self._pool.submit(self._receive)
+        return self
+
+    def _receive(self) -> None:
+        room = memoryview(bytearray(1 << 18))
+        while count := self._near.recv_into(room):
+            self._digest.update(room[:count])
+            self.received += count
+
+    def end(self, timeout: float) -> None:
+        """Wait for the last byte. Raises what the client sees, TimeoutError if it still waits.
+
+        Fails the test where something else than what was sent has arrived.
+        """
+        assert self._ended is not None
+        self._ended.result(timeout)
+        assert self.received == len(self._content)
+        assert self._digest.digest() == hashlib.sha256(self._content).digest()
+
+    def __exit__(self, *_: object) -> None:
+        for one in (self._near, self._far):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        self._pool.shutdown()

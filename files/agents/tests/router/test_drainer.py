@@ -39,7 +39,7 @@ class Host:
     def install(self, commands: list[dict[str, Any]]) -> None:
         if self.refuses:
             raise NftablesError("nft refused the rules")
-        self.rules.append("rejecting" if "reject" in str(commands) else "serving")
+        self.rules.append("rejecting" if "admin-prohibited" in str(commands) else "serving")
 
     def changed(self) -> None:
         self.changes += 1

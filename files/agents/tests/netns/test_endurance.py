@@ -1,0 +1,91 @@
+"""A hundred faults leave the memory and the open files of every agent as they were."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nrs.endpoint.events import MOST_KEPT
+from tests.endpoint.switches import switch
+from tests.netns.conftest import both_up
+from tests.netns.faults import BLACKHOLE, EGRESS, KILL, Fault
+from tests.netns.processes import anonymous_bytes, open_files, tree
+from tests.netns.test_failover import active_of
+from tests.netns.world import BUSINESS, Agent, World, wait_until
+
+WARM_UP, CYCLES = 20, 80
+MOST_BYTES = 2048 * CYCLES
+"""A process grows by 0 to 100 KB in this time, most of it by the companions' first requests."""
+MOST_FILES = 3
+"""Some are open for a moment."""
+KILLED = "router_b"
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """A fault of a router, the active one unless stated, until something shows of it."""
+
+    fault: Fault
+    shows: Callable[[Agent, str], bool]
+    router: str | None = None
+
+
+def moved(endpoint: Agent, left: str) -> bool:
+    return active_of(endpoint) != left
+
+
+def down(endpoint: Agent, left: str) -> bool:
+    return bool(endpoint.tunnels()[left]["state"] == "down")
+
+
+SHORT, LONG = Cycle(BLACKHOLE, moved), Cycle(BLACKHOLE, down)
+"""After a long one there is a new session."""
+USELESS, RESTART = Cycle(EGRESS, moved), Cycle(KILL, down, KILLED)
+ROUND = [*[SHORT, LONG, USELESS] * 6, SHORT, RESTART]
+
+
+def run(cycle: Cycle, world: World, routers: dict[str, Agent], endpoint: Agent) -> None:
+    hit = cycle.router or active_of(endpoint)
+    cycle.fault.begin(world, routers[hit])
+    wait_until(lambda: cycle.shows(endpoint, hit), 20, f"{cycle.fault} of {hit} shows")
+    cycle.fault.end(world, routers[hit])
+    wait_until(lambda: both_up(endpoint), 20, "both tunnels up again")
+
+
+def figures(agents: dict[str, Agent]) -> dict[str, tuple[int, int]]:
+    """Memory and open files of each process: the agent's own, and its companion's."""
+    return {
+        f"{name} {number}": (anonymous_bytes(pid), open_files(pid))
+        for name, agent in agents.items()
+        for number, pid in enumerate(tree(agent.process.pid))
+    }
+
+
+def test_a_hundred_faults_leave_nothing_behind(world: World) -> None:
+    directory = world.directory / "endpoint"
+    directory.mkdir()
+    remembered = [json.dumps(switch(n + 1).as_dict()) for n in range(MOST_KEPT)]
+    (directory / "events.jsonl").write_text("\n".join([*remembered, ""]), encoding="utf-8")
+    routers = {name: world.router(name) for name in ("router_a", "router_b")}
+    endpoint = world.endpoint(tunnel={"keepalive_interval": 0.1})
+    wait_until(lambda: both_up(endpoint), 20, "both tunnels up")
+    ping = ("ping", "-q", "-i", "0.01", BUSINESS[0])
+    world.popen("endpoint", *ping, stdout=subprocess.DEVNULL)
+
+    cycles = itertools.cycle(ROUND)
+    for cycle in itertools.islice(cycles, WARM_UP):
+        run(cycle, world, routers, endpoint)
+    lasting = {"endpoint": endpoint, **{n: r for n, r in routers.items() if n != KILLED}}
+    before = figures(lasting)
+    for cycle in itertools.islice(cycles, CYCLES):
+        run(cycle, world, routers, endpoint)
+    after = figures(lasting)
+    print(f"before {before}", f"after {after}", sep=os.linesep)
+    assert before.keys() == after.keys()
+    for process, (memory, files) in after.items():
+        assert memory - before[process][0] <= MOST_BYTES, process
+        assert files - before[process][1] <= MOST_FILES, process
