@@ -151,7 +151,7 @@ class PacketAgent(ABC, Generic[Config]):
             {
                 "status": self._status,
                 "apply_config": self._apply_config,
-                "restarting": self._restarting,
+                "stopping": self._stopping,
                 **commands,
             },
         )
@@ -228,9 +228,9 @@ class PacketAgent(ABC, Generic[Config]):
 
     # -- commands; they run in the control thread
 
-    def _restarting(self, _: dict[str, Any]) -> dict[str, Any]:
-        """`nrs stopping`: the SIGTERM that follows is for a restart."""
-        self.restarting = self.store.available
+    def _stopping(self, request: dict[str, Any]) -> dict[str, Any]:
+        """`nrs stopping`: whether the SIGTERM that follows is for a restart."""
+        self.restarting = bool(request.get("restarting")) and self.store.available
         return {"restarting": self.restarting}
 
     def _apply_config(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from nrs.system import control, systemd
 
 
 def tell(unit: str) -> int:
-    """Tell the agent of `unit`, if it is a restart; the exit status."""
-    if not systemd.is_restarting(unit):
-        return 0
+    """Tell the agent of `unit`; the exit status."""
+    restarting = systemd.is_restarting(unit)
     try:
-        control.request(control.socket_path(unit), "restarting")
+        control.request(control.socket_path(unit), "stopping", restarting=restarting)
     except (control.ControlError, OSError) as error:
-        click.echo(f"{unit}: {error}: it begins anew after this restart", err=True)
-        return 1
+        if restarting:
+            click.echo(f"{unit}: {error}: it begins anew after this restart", err=True)
+            return 1
     return 0

@@ -13,15 +13,15 @@ from .conftest import Nrs
 
 
 @pytest.fixture
-def asked() -> Iterator[list[str]]:
-    """What an agent is asked."""
-    commands: list[str] = []
+def told() -> Iterator[list[bool]]:
+    """What an agent is told: whether it is a restart."""
+    said: list[bool] = []
     thread = ControlThread(
         socket_path("routing_server"),
-        {"restarting": lambda request: commands.append(request["command"])},
+        {"stopping": lambda request: said.append(request["restarting"])},
     )
     thread.start()
-    yield commands
+    yield said
     thread.stop()
 
 
@@ -43,26 +43,29 @@ OTHERS = " 7 nrs.service restart running\n 8 routing_server.service.d restart wa
 
 
 @pytest.mark.parametrize(
-    ("jobs", "commands"),
+    ("jobs", "restarting"),
     [
-        (RESTART, ["restarting"]),
-        (OTHERS + RESTART, ["restarting"]),
-        ("  81 routing_server.service stop running\n", []),
-        (OTHERS, []),
-        ("", []),
-        ("\n", []),
+        (RESTART, True),
+        (OTHERS + RESTART, True),
+        ("  81 routing_server.service stop running\n", False),
+        (OTHERS, False),
+        ("", False),
+        ("\n", False),
     ],
 )
-def test_an_agent_is_told_of_a_restart_and_of_nothing_else(
-    nrs: Nrs, asked: list[str], systemctl: Path, jobs: str, commands: list[str]
+def test_an_agent_is_told_whether_it_is_a_restart(
+    nrs: Nrs, told: list[bool], systemctl: Path, jobs: str, restarting: bool
 ) -> None:
     systemctl.write_text(jobs, encoding="utf-8")
     done = nrs("stopping", "routing_server")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert asked == commands
+    assert told == [restarting]
 
 
 def test_an_agent_that_does_not_answer_is_stopped_all_the_same(nrs: Nrs, systemctl: Path) -> None:
+    systemctl.write_text("", encoding="utf-8")
+    done = nrs("stopping", "routing_server")
+    assert (done.returncode, done.stderr) == (0, "")
     systemctl.write_text(RESTART, encoding="utf-8")
     done = nrs("stopping", "routing_server")
     assert done.returncode == 1
@@ -70,12 +73,12 @@ def test_an_agent_that_does_not_answer_is_stopped_all_the_same(nrs: Nrs, systemc
 
 
 def test_without_systemd_it_counts_as_a_stop(
-    nrs: Nrs, asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    nrs: Nrs, told: list[bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     done = nrs("stopping", "routing_server")
     assert done.returncode == 0
-    assert asked == []
+    assert told == [False]
 
 
 def test_it_is_not_for_people(nrs: Nrs) -> None:

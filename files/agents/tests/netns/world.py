@@ -139,7 +139,7 @@ class Agent:
 
     def restart(self) -> None:
         """As systemd restarts a unit: it says so, ends the process and starts another one."""
-        assert self.command("restarting")["restarting"]
+        assert self.command("stopping", restarting=True)["restarting"]
         assert self.stop() == 0
         self.start()
 

@@ -7,21 +7,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from nrs.system.descriptor_store import DescriptorStore
-
-
-@pytest.fixture
-def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    path = tmp_path / "notify"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.bind(str(path))
-        sock.settimeout(5)
-        monkeypatch.setenv("NOTIFY_SOCKET", str(path))
-        yield sock
 
 
 @pytest.fixture
