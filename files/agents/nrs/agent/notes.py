@@ -40,6 +40,7 @@ class Notes:
         self._values[name] = value
         temporary = self._path.with_name(f"{FILE_NAME}.new")
         try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             # Not synced: who calls may be a packet loop, and the directory goes with a reboot.
             temporary.write_text(json.dumps(self._values), encoding="utf-8")
             temporary.replace(self._path)

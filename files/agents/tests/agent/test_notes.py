@@ -45,8 +45,9 @@ def test_damaged_notes_are_left_out(tmp_path: Path, text: str) -> None:
     assert Notes(tmp_path).get("active") == "router_1"
 
 
-def test_a_directory_that_is_gone_is_told_and_nothing_else(
+def test_a_directory_that_cannot_be_is_told_and_nothing_else(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    Notes(tmp_path / "gone").put("active", "router_1")
+    (tmp_path / "file").touch()
+    Notes(tmp_path / "file").put("active", "router_1")
     assert "a restart will not know active" in caplog.text
