@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from nrs.router.carrier_watch import CarrierWatch
 from nrs.router.config import Egress
 from nrs.router.egress import EgressHealth, Link, Reach
 from nrs.router.egress_link import EgressLink
+from nrs.system.carrier import has_carrier
 from nrs.system.echo import EchoSocket
 from nrs.system.link_events import Event, LinkEvents
 from nrs.tunnel.loop import PacketLoop, Timer
@@ -19,11 +21,19 @@ class EgressWatch:
     """Calls `changed` whenever the egress goes down or comes back."""
 
     def __init__(
-        self, loop: PacketLoop, interface: str, settings: Egress, changed: Callable[[], None]
+        self,
+        loop: PacketLoop,
+        interface: str,
+        settings: Egress,
+        changed: Callable[[], None],
+        busy: Callable[[], bool],
     ) -> None:
-        """Raises OSError."""
+        """`busy` tells, in any thread, whether packets flow. Raises OSError."""
         self._loop = loop
         self._changed = changed
+        self._busy = busy
+        self._carrier: CarrierWatch | None = None
+        self._no_carrier = False
         self._tick_timer: Timer | None = None
         self._echo: EchoSocket | None = None
         self._echo_index: int | None = None
@@ -76,6 +86,8 @@ class EgressWatch:
     def close(self) -> None:
         """Stop watching."""
         self._stop_checking()
+        if self._carrier is not None:
+            self._carrier.stop()
         self._loop.remove_reader(self._events.fileno())
         self._events.close()
 
@@ -90,7 +102,8 @@ class EgressWatch:
             self._link = EgressLink(interface)
             for event in told:
                 self._link.take(event)
-        self._health.set_link(self._link.state)
+            self._watch_carrier(interface)
+        self._set_link()
         if settings.check_ip is not None:
             self._due = self._loop.clock()
             self._open_echo()
@@ -102,8 +115,32 @@ class EgressWatch:
         changed = False
         for event in self._events.read():
             self._link.take(event)
-            changed = self._health.set_link(self._link.state) or changed
+            changed = self._set_link() or changed
         if changed:
+            self._tell()
+
+    def _set_link(self) -> bool:
+        """Go by what the kernel has told, and what it said when asked; whether `up` changed."""
+        state = self._link.state
+        lost = self._no_carrier and state is Link.READY
+        return self._health.set_link(Link.NO_CARRIER if lost else state)
+
+    def _watch_carrier(self, interface: str) -> None:
+        if self._carrier is not None:
+            self._carrier.stop()
+        self._no_carrier = False
+        watch = self._carrier = CarrierWatch(
+            lambda: has_carrier(interface),
+            self._busy,
+            lambda carrier: self._loop.wake(lambda: self._take_carrier(watch, carrier)),
+        )
+        watch.start()
+
+    def _take_carrier(self, watch: CarrierWatch, carrier: bool) -> None:
+        if watch is not self._carrier:
+            return  # of an interface that is not watched any more
+        self._no_carrier = not carrier
+        if self._set_link():
             self._tell()
 
     # -- the echoes

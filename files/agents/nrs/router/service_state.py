@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nrs.router.announcer import Announcer
+from nrs.router.announcer import BUSY_S, Announcer
 from nrs.router.config import RoutingServerConfig
 from nrs.router.drainer import Drainer
 from nrs.router.egress_watch import EgressWatch
@@ -40,7 +40,7 @@ class ServiceState:
         self._announcer = Announcer(loop, policy.engine, policy.table)
         self._drainer = Drainer(config, loop, ruleset, directory, self._changed)
         self._egress = EgressWatch(
-            loop, config.server.egress_interface, config.egress, self._changed
+            loop, config.server.egress_interface, config.egress, self._changed, self._busy
         )
         policy.flags = self.flags
 
@@ -80,6 +80,9 @@ class ServiceState:
         """Watch and tell nothing any more."""
         self._announcer.close()
         self._egress.close()
+
+    def _busy(self) -> bool:
+        return self._loop.clock() - self._policy.engine.last_delivered < BUSY_S
 
     def _changed(self) -> None:
         self._policy.flags = self.flags

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -95,6 +96,8 @@ class Engine:
         self.memory = memory
         """Where sessions are kept for a later process, if at all."""
         self.sessions: dict[int, Session] = {}
+        self.last_delivered = -math.inf
+        """When packets last came out of a session, by the loop's clock."""
         self.codec = codec
         self._counted = Figures()
         self._loop = loop
@@ -255,7 +258,7 @@ class Engine:
             session.confirmed = True
             self._policy.confirmed(session)
         if result & DATA:
-            session.last_data_received = now
+            session.last_data_received = self.last_delivered = now
             self._policy.delivered(session)
 
     def _stray(self, intake: Intake, start: int, socket: UdpSocket) -> None:

@@ -61,6 +61,29 @@ def test_traffic_leaves_a_router_without_a_way_on(
     wait_until(lambda: routers[before].status()["egress_up"], 5, "it is of use again")
 
 
+def test_a_lost_carrier_is_noticed_while_other_links_change(checked: Running) -> None:
+    """The kernel holds its word back for up to a second then: for real links, and where both ends
+    of a veth have the same index, as router_a's egress has."""
+    world, endpoint, routers = checked
+    world.link(("router_b", "other0"), ("endpoint", "other1"), index=70)
+    ends = [(host, name) for host, name in (("router_a", "egress0"), ("business", "r1"))]
+    index = {world.exec(h, "cat", f"/sys/class/net/{n}/ifindex").stdout for h, n in ends}
+    assert len(index) == 1
+    endpoint.command("advise", router_id="router_a")
+    wait_until(lambda: active_of(endpoint) == "router_a", 5, "the advice is taken")
+    ping = start_ping(world, 4 * PINGS_A_SECOND)
+    before = endpoint.status()["figures"]["rx_packets"]
+    # More than a second, so that what changes next is told at once, and what follows it is not.
+    enough = before + 1.3 * PINGS_A_SECOND
+    wait_until(lambda: endpoint.status()["figures"]["rx_packets"] > enough, 10, "pings flow")
+    world.ip("endpoint", "link", "set", "other1", "down")
+    world.ip("business", "link", "set", "r1", "down")
+    assert lost(ping) <= 0.25 * PINGS_A_SECOND
+    assert routers["router_a"].status()["egress_reason"] == "egress0 has no carrier"
+    world.ip("business", "link", "set", "r1", "up")
+    wait_until(lambda: routers["router_a"].status()["egress_up"], 5, "it is of use again")
+
+
 def test_an_idle_endpoint_hears_of_it_before_its_next_keepalive(checked: Running) -> None:
     world, endpoint, _ = checked
     before = active_of(endpoint)

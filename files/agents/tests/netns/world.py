@@ -230,11 +230,12 @@ class World:
         self.address("business", "br0", f"{BUSINESS[0]}/24")
         self.address("business", "br0", f"{BUSINESS[1]}/64")
 
-    def link(self, a: tuple[str, str], b: tuple[str, str]) -> None:
-        """A cable between two hosts: (host, interface) at both ends."""
+    def link(self, a: tuple[str, str], b: tuple[str, str], *, index: int | None = None) -> None:
+        """A cable between two hosts: (host, interface) at both ends, perhaps of one index."""
+        number = [] if index is None else ["index", str(index)]
         run(
-            *("ip", "link", "add", a[1], "netns", self.netns(a[0]), "type", "veth"),
-            *("peer", "name", b[1], "netns", self.netns(b[0])),
+            *("ip", "link", "add", a[1], *number, "netns", self.netns(a[0]), "type", "veth"),
+            *("peer", "name", b[1], *number, "netns", self.netns(b[0])),
         )
         for host, name in (a, b):
             self.ip(host, "link", "set", name, "up")
