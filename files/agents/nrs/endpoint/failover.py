@@ -138,14 +138,17 @@ def choose(
         cause = "{} has closed its tunnel"
     elif cause is _DRAINING and not present.draining:
         cause = "{} is being restarted"
+    elif cause is _USELESS and present.draining:
+        cause = "{} is draining, and has no way on"
     return Choice(best_of_all.router_id, cause.format(present.router_id), move, rejected)
 
 
 _DRAINING = "{} is draining"
+_USELESS = "{} has no way on: its egress is down"
 _CAUSES = {
     Standing.DEGRADED: ("{} loses or delays too much", Move.DEGRADED),
     Standing.DRAINING: (_DRAINING, Move.PLANNED),
-    Standing.USELESS: ("{} has no way on: its egress is down", Move.FAILURE),
+    Standing.USELESS: (_USELESS, Move.FAILURE),
     Standing.SILENT: ("{} does not answer", Move.FAILURE),
 }
 _REASONS = {
@@ -167,6 +170,8 @@ def _rejected(chosen: View, left: View | None, views: Sequence[View], now: float
             reasons[view.router_id] = f"it is {view.state.value}"
         elif standing is Standing.DRAINING and not view.draining:
             reasons[view.router_id] = "it is being restarted"
+        elif standing is Standing.USELESS and view.draining:
+            reasons[view.router_id] = _REASONS[Standing.DRAINING]
         else:
             reasons[view.router_id] = _REASONS.get(standing, "it is no better")
     return reasons

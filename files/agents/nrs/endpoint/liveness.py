@@ -59,6 +59,8 @@ class Timing:
     """Between probes of an idle tunnel whose last probe is unanswered."""
     least_limit: float = 0.040
     """Without evidence of life for this long, or SRTT + 4 RTTVAR if that is longer: suspect."""
+    first_round_trip: float = 1.0
+    """Taken for the round trip until one is measured (RFC 6298 section 2.1)."""
     unanswered: int = 3
     held_up: float = 0.020
     """An endpoint that comes back to a busy tunnel later than this was held up itself."""
@@ -119,7 +121,7 @@ class Liveness:
     def round_trip(self) -> float:
         """When an answer is overdue, in seconds from its probe: SRTT + 4 RTTVAR."""
         if self.srtt is None:
-            return self.timing.least_limit
+            return self.timing.first_round_trip
         return self.srtt + 4 * self._rttvar
 
     @property

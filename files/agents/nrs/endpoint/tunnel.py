@@ -347,7 +347,9 @@ class Tunnel:
     def note(self, now: float) -> None:
         """Take down since when the tunnel has been well, and whether it has failed."""
         live = self.liveness
-        well = live.state is State.UP and RouterFlag.EGRESS_DOWN not in self._flags
+        # One that is drained has not failed: it is as good as ever when that is over.
+        flags = self._flags & (RouterFlag.EGRESS_DOWN | RouterFlag.DRAINING)
+        well = live.state is State.UP and flags != RouterFlag.EGRESS_DOWN
         useless = live.state is State.UP and not well and self._well_since is not None
         if live.failures > self._failures or useless:
             self._damping.failed(now)

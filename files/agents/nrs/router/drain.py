@@ -4,8 +4,8 @@
     SERVING    nothing                     are forwarded
     DRAINING   DRAINING: new flows go to   are forwarded: flows end here, where their NAT
                another router              state is
-    DRAINED    DRAINING                    are rejected: what has outlived the deadline ends
-                                           with a reset, and does not hang
+    DRAINED    DRAINING and EGRESS_DOWN:   are rejected: what has outlived the deadline ends
+               all flows go elsewhere      with a reset, and does not hang
 
 `nrs drain` leads from SERVING to DRAINING, the deadline on to DRAINED, and `nrs undrain` back
 from both. The deadline is by the wall clock, as it has to outlive a restart.

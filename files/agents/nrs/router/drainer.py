@@ -22,7 +22,9 @@ _LOOP_TIMEOUT_S = 4.0
 
 
 class Drainer:
-    """Calls `changed`, in the packet loop, when a drain begins, ends or gets another deadline."""
+    """Calls `changed`, in the packet loop, when a drain begins, ends or gets another deadline, and
+    when that is over.
+    """
 
     def __init__(
         self,
@@ -51,6 +53,11 @@ class Drainer:
         return self._drain is not None
 
     @property
+    def drained(self) -> bool:
+        """Whether nothing is forwarded any more."""
+        return self._phase is Phase.DRAINED
+
+    @property
     def left(self) -> float | None:
         """Seconds until the deadline; None where nothing is being drained."""
         drain = self._drain
@@ -72,6 +79,7 @@ class Drainer:
         present = phase(self._drain, time.time())
         if present is not self._phase:
             self._enter(present)
+            self._changed()
         self._ruleset.apply_beside()
 
     # -- the commands; they run in the control thread

@@ -48,7 +48,7 @@ class ServiceState:
     def flags(self) -> RouterFlag:
         """What endpoints are told."""
         flags = RouterFlag(0)
-        if not self._egress.up:
+        if not self._egress.up or self._drainer.drained:
             flags |= RouterFlag.EGRESS_DOWN
         if self._drainer.draining:
             flags |= RouterFlag.DRAINING

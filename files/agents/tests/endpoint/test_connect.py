@@ -12,6 +12,7 @@ import pytest
 from nrs.endpoint.config import Router
 from nrs.endpoint.liveness import Timing
 from nrs.endpoint.tunnel import Tunnel
+from nrs.system.descriptor_store import DescriptorStore
 from nrs.tunnel.handshake import StaticKey
 from nrs.tunnel.wire import KeyMode
 from tests.endpoint.fakes import CLAIM, OLD, Engine
@@ -40,7 +41,8 @@ def engine() -> Any:
 @pytest.fixture
 def tunnel(engine: Any) -> Iterator[Tunnel]:
     router = Router(router_id="r1", external_ip=HERE, bind_address=HERE)
-    made = Tunnel(router, 51820, StaticKey(OLD, KeyMode.SHARED, 0), CLAIM, Timing())
+    store = DescriptorStore({})
+    made = Tunnel(router, 51820, StaticKey(OLD, KeyMode.SHARED, 0), CLAIM, Timing(), store)
     yield made
     made.close(engine)
 

@@ -220,7 +220,7 @@ def test_a_router_that_is_back_from_its_restart_is_judged_as_before() -> None:
 @pytest.mark.parametrize(
     ("samples", "expected"),
     [
-        ([], 0.040),
+        ([], 1.0),
         ([0.004], 0.040),
         ([0.200], 0.200 + 4 * 0.100),
         ([0.080], 0.080 + 4 * 0.040),
@@ -235,6 +235,25 @@ def test_the_limit_is_srtt_and_four_rttvar(samples: list[float], expected: float
     for number, sample in enumerate(samples):
         live.probe_answered(1, sample, T0 + number * 0.04)
     assert live.limit == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("rtt", [0.080, 0.600])
+def test_a_long_path_has_time_for_its_first_answer(rtt: float) -> None:
+    """Under traffic at once, as after a restart of the endpoint."""
+    path = Simulation(rtt=rtt).open().run(3.0, busy=True)
+    assert path.live.failures == 0
+    path.rtt = None
+    path.run(rtt + 4 * rtt / 2 + 0.1, busy=True)
+    assert path.live.state is State.SUSPECT
+
+
+def test_a_path_that_never_answers_is_suspect_after_a_second() -> None:
+    path = Simulation()
+    path.rtt = None
+    path.open().run(0.95, busy=True)
+    assert path.live.state is State.UP
+    path.run(0.1, busy=True)
+    assert path.live.state is State.SUSPECT
 
 
 def test_a_long_path_is_not_suspected_for_being_long() -> None:

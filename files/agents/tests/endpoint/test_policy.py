@@ -169,6 +169,25 @@ def test_new_flows_leave_a_router_that_drains_and_old_ones_stay(endpoint: Endpoi
     assert endpoint.policy.active == "r1"
 
 
+def test_a_router_that_is_drained_gives_up_its_flows_and_is_as_good_as_before_afterwards(
+    endpoint: Endpoint,
+) -> None:
+    send(endpoint, TCP_FLOW)
+    endpoint.flags["r1"] = RouterFlag.DRAINING
+    endpoint.hear("r1", Type.ROLE)
+    busy(endpoint, 0.1)
+    assert send(endpoint, TCP_FLOW) is endpoint.session_of("r1")
+    endpoint.flags["r1"] |= RouterFlag.EGRESS_DOWN
+    endpoint.hear("r1", Type.ROLE)
+    for flow in (UDP_FLOW, TCP_FLOW):
+        assert send(endpoint, flow) is endpoint.session_of("r2")
+    assert len(endpoint.engine.delivered) == 1
+    endpoint.flags["r1"] = RouterFlag(0)
+    endpoint.hear("r1", Type.ROLE)
+    endpoint.policy.advise("r1")
+    assert endpoint.policy.active == "r1"
+
+
 def test_a_router_that_restarts_keeps_its_flows_while_it_is_silent(endpoint: Endpoint) -> None:
     endpoint.flags["r1"] = RouterFlag.RESTARTING
     endpoint.hear("r1", Type.ROLE)

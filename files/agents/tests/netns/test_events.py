@@ -74,7 +74,8 @@ def test_a_failover_is_explained_and_remembered(running: Running) -> None:
     assert "; gap " in said
 
     kept = endpoint.directory / "events.jsonl"
-    wait_until(lambda: '"gap_ms": ' + str(failover.gap_ms) in kept.read_text(), 30, "it is kept")
+    gap = f'"gap_ms": {failover.gap_ms}'
+    wait_until(lambda: kept.exists() and gap in kept.read_text(), 30, "it is kept")
     endpoint.kill()
     endpoint.start()
     wait_until(endpoint.status, 20, "the endpoint answers again")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.netns.conftest import both_up
 from tests.netns.test_drain import error_of
 from tests.netns.test_failover import PINGS_A_SECOND, active_of, lost, start_ping
 from tests.netns.test_planned_moves import EGRESS, Connections, echo
+from tests.netns.transfer import Echo, udp_client
 from tests.netns.world import BUSINESS, Agent, World, wait_until
 
 Routers = dict[str, Agent]
@@ -135,6 +137,33 @@ def test_a_drain_breaks_nothing_before_its_deadline(
     assert error_of(old[0]) == errno.ECONNRESET
     assert error_of(idle[1]) == errno.ECONNRESET
     echo(*new[:2])
+
+
+def test_after_the_deadline_all_that_is_left_goes_elsewhere_or_ends(
+    checked: Running, connections: Connections
+) -> None:
+    world, endpoint, routers = checked
+    left = active_of(endpoint)
+    near, far, _ = connections.make()
+    echo(near, far)
+    with Echo(world, BUSINESS[0]) as server, closing(udp_client(world, server.name)) as client:
+        assert returned(client)
+        routers[left].command("drain", deadline=1)
+        wait_until(lambda: active_of(endpoint) != left, 5, "the endpoint has heard of it")
+        assert returned(client)
+        near.settimeout(10)
+        with pytest.raises(ConnectionResetError):
+            near.recv(1)  # a client that waits, and sends nothing
+        wait_until(lambda: returned(client), 3, "datagrams of the old flow pass again")
+
+
+def returned(client: socket.socket) -> bool:
+    client.settimeout(0.5)
+    try:
+        client.send(b"echo")
+        return client.recv(100) == b"echo"
+    except OSError:
+        return False
 
 
 def test_an_endpoint_comes_back_when_the_drain_is_over(checked: Running) -> None:

@@ -80,9 +80,13 @@ def test_the_rules_follow_the_deadline_also_over_a_restart(host: Host) -> None:
         return host.rules == ["serving", "rejecting"]
 
     wait_until(rejecting, 10, "the deadline is over")
-    host.drainer(host.directory)
+    assert (drainer.drained, host.changes) == (True, 2)
+    drainer.tend()
+    assert host.changes == 2
+    assert host.drainer(host.directory).drained
     assert host.rules[2:] == ["rejecting"]
     assert drainer.begin(100)
+    assert not drainer.drained
     assert host.rules[3:] == ["serving"]
     assert drainer.begin(0)
     assert drainer.end()
