@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from nrs.endpoint.flows import ACK, TCP
+from nrs.system.checksum import internet_checksum
 from nrs.tunnel.loop import PacketLoop, Timer
 
 AT_ONCE = 32
@@ -43,7 +44,7 @@ def nudge(flow: bytes, number: int) -> bytes | None:
         return _SEGMENT.pack(ports[2:], ports[:2], number, number, words, ACK, 0, checksum, 0)
 
     pseudo = peer + own + struct.pack("!HH", TCP, _SEGMENT.size)
-    complete = segment(_checksum(pseudo + segment(0)))
+    complete = segment(internet_checksum(pseudo + segment(0)))
     if size == 16:
         return _HEADER6.pack(6 << 28, len(complete), TCP, _HOPS, peer, own) + complete
 
@@ -51,15 +52,7 @@ def nudge(flow: bytes, number: int) -> bytes | None:
         length = _HEADER4.size + len(complete)
         return _HEADER4.pack(0x45, 0, length, 0, 0, _HOPS, TCP, checksum, peer, own)
 
-    return header(_checksum(header(0))) + complete
-
-
-def _checksum(data: bytes) -> int:
-    """RFC 1071, of an even number of bytes."""
-    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    return header(internet_checksum(header(0))) + complete
 
 
 class Nudger:

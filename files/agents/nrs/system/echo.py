@@ -7,6 +7,8 @@ import secrets
 import socket
 import struct
 
+from nrs.system.checksum import internet_checksum
+
 _ECHO = struct.Struct("!BBHHH")
 _REQUEST4, _REPLY4 = 8, 0
 _REQUEST6, _REPLY6 = 128, 129
@@ -71,7 +73,7 @@ class EchoSocket:
         self._sequence = self._sequence + 1 & 0xFFFF
         kind = _REQUEST6 if self._v6 else _REQUEST4
         # The kernel computes ICMPv6 checksums.
-        checksum = 0 if self._v6 else _checksum(self._packed(kind, 0))
+        checksum = 0 if self._v6 else internet_checksum(self._packed(kind, 0))
         try:
             self._socket.sendto(self._packed(kind, checksum), self._peer)
         except OSError:
@@ -105,11 +107,3 @@ class EchoSocket:
             and identifier == self._id
             and data[_ECHO.size :] == self._token
         )
-
-
-def _checksum(data: bytes) -> int:
-    """The Internet checksum (RFC 1071) of an even number of bytes."""
-    total = sum(int(word) for word in struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF

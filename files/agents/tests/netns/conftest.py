@@ -10,6 +10,8 @@ import pytest
 
 from tests.netns.world import UNDERLAY4, UNDERLAY6, Agent, World, wait_until
 
+Routers = dict[str, Agent]
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
@@ -23,6 +25,12 @@ def world(tmp_path: Path) -> Iterator[World]:
 def both_up(endpoint: Agent) -> bool:
     tunnels = endpoint.tunnels().values()
     return len(tunnels) == 2 and all(t["up"] for t in tunnels)
+
+
+@pytest.fixture
+def routers(world: World) -> Routers:
+    """The two routers, by name."""
+    return {name: world.router(name) for name in ("router_a", "router_b")}
 
 
 @pytest.fixture

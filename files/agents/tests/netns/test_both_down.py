@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.netns.conftest import both_up
+from tests.netns.conftest import Routers, both_up
 from tests.netns.faults import BLACKHOLE, KILL, Fault, other_than
 from tests.netns.test_failover import active_of
 from tests.netns.world import BUSINESS, Agent, World, wait_until
@@ -16,12 +16,6 @@ KEEPALIVE_S = 0.5
 BACK_S = {"suspect": 2.0, "down": 6.0}
 """Suspect tunnels are probed every 50 ms; one that is down is called every 2 s, and an agent that
 was killed has to start first."""
-Routers = dict[str, Agent]
-
-
-@pytest.fixture
-def routers(world: World) -> Routers:
-    return {name: world.router(name) for name in ("router_a", "router_b")}
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.netns.conftest import both_up
+from tests.netns.conftest import Routers, both_up
 from tests.netns.faults import BLACKHOLE, EGRESS, KILL, other_than
 from tests.netns.test_failover import active_of
 from tests.netns.test_planned_moves import Connections, echo
@@ -22,7 +22,6 @@ RATE = 30_000_000
 FAULTS = 5
 SOON_S = 3.0
 """Until the client has noticed; about 0.1 s where the machine is quiet."""
-Routers = dict[str, Agent]
 
 FIREWALL = (
     "add table inet firewall;"
@@ -39,11 +38,6 @@ def chance() -> random.Random:
     seed = os.environ.get("NRS_TEST_SEED") or str(random.SystemRandom().getrandbits(32))
     print(f"NRS_TEST_SEED={seed}")
     return random.Random(seed)  # noqa: S311 - chance that can be repeated
-
-
-@pytest.fixture
-def routers(world: World) -> Routers:
-    return {name: world.router(name) for name in ("router_a", "router_b")}
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from nrs.endpoint.policy import BUSY_S
-from tests.netns.conftest import both_up
+from tests.netns.conftest import Routers, both_up
 from tests.netns.faults import BLACKHOLE, KILL, Fault, other_than
 from tests.netns.test_failover import active_of
 from tests.netns.transfer import Echo, udp_client
@@ -20,12 +20,6 @@ TIMEOUT_S = 3 * KEEPALIVE_S
 """A tunnel that nothing was heard of for so long is down."""
 SLACK_S = 2.0
 """For a busy machine; what the keepalive takes is about 1.6 s."""
-Routers = dict[str, Agent]
-
-
-@pytest.fixture
-def routers(world: World) -> Routers:
-    return {name: world.router(name) for name in ("router_a", "router_b")}
 
 
 @pytest.fixture
