@@ -12,6 +12,8 @@
 enum { LEVEL_UDP = 17, UDP_SEGMENT = 103, UDP_GRO = 104 };
 enum { LARGEST_FRAME = 65546, MOST_TRAINS = 16 };
 
+_Static_assert(sizeof(nrs_path) == NRS_PATH, "what NRS_PATH says");
+
 /* -- the TUN device */
 
 int nrs_read_frames(int fd, uint8_t *arena, uint32_t capacity, nrs_frames *f) {

@@ -1,6 +1,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED /* the one-shot interfaces cannot copy a prepared state */
 #include "nrs_codec.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,11 +105,13 @@ static int accept(struct window *w, uint64_t sequence) {
     uint64_t block = sequence >> 3;
     if (sequence > w->highest) {
         uint64_t ahead = block - (w->highest >> 3);
+        /* Raised first: a process that goes on from here rejects a few numbers too many, not too few. */
+        w->highest = sequence;
+        atomic_signal_fence(memory_order_seq_cst);
         if (ahead >= RING_BYTES)
             memset(w->ring, 0, RING_BYTES);
         else
             for (uint64_t b = block - ahead + 1; b <= block; b++) w->ring[b % RING_BYTES] = 0;
-        w->highest = sequence;
     } else if (sequence == 0 || w->highest - sequence >= WINDOW) {
         return 0;
     }

@@ -17,6 +17,7 @@ enum {
     NRS_MOST_OWNED = 18,
     NRS_MOST_LANES = 16,
     NRS_WINDOW = 1048,     /* bytes of a lane's replay window */
+    NRS_PATH = 68,         /* bytes of an nrs_path: both may lie in memory that outlives the process */
     NRS_FLOW_KEY = 37
 };
 

@@ -10,6 +10,7 @@ import gc
 import logging
 import signal
 import sys
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -57,7 +58,8 @@ class PacketAgent(ABC, Generic[Config]):
     """Owns the loop, the TUN device, the control socket and the companion.
 
     Everything set up is pushed onto `cleanup` at once, so that a failure at any
-    point, and the end, undo what has been done and nothing else.
+    point, and the end, undo what has been done and nothing else. What another process
+    goes on with is undone by the end of a unit that is stopped, and by no other.
     """
 
     UNIT: ClassVar[str]
@@ -78,8 +80,11 @@ class PacketAgent(ABC, Generic[Config]):
         self.memory = SessionMemory(self.store.take(_SESSIONS))
         self.keep(_SESSIONS, self.memory.file)
         self.notes = Notes(socket_path(self.UNIT).parent)
-        self.restarting = False
-        """Whether another process goes on where this one ends."""
+        self._for_good = not self.store.available
+        """Whether nobody goes on where this process ends."""
+        self._restarting = False
+        self._leaving = False
+        self._ends: list[Callable[[], object]] = []
         self._path = path
         self._model = model
         self._pushed = stored
@@ -115,7 +120,15 @@ class PacketAgent(ABC, Generic[Config]):
 
     def undo(self, action: Callable[..., object], *arguments: Any) -> None:
         """Call `action` at the end, unless another process goes on with what it would undo."""
-        self.cleanup.callback(lambda: None if self.restarting else action(*arguments))
+        self.cleanup.callback(lambda: action(*arguments) if self._for_good else None)
+
+    def end_beside(self, end: Callable[[], object]) -> None:
+        """Call `end` at the end; it may wait, and must not mind being called again.
+
+        Before a restart it is called in a thread, while packets still flow.
+        """
+        self._ends.append(end)
+        self.cleanup.callback(end)
 
     def keep(self, name: str, memory: MemoryFile) -> None:
         """Have `memory` outlive the process, if it does not already."""
@@ -156,9 +169,9 @@ class PacketAgent(ABC, Generic[Config]):
             },
         )
         control.start()
-        self.cleanup.callback(control.stop)
+        self.end_beside(control.stop)
         self._companion = Companion(self.COMPANION, self._path, socket)
-        self.cleanup.callback(self._companion.stop)
+        self.end_beside(self._companion.stop)
 
     # -- running
 
@@ -180,17 +193,28 @@ class PacketAgent(ABC, Generic[Config]):
         self._tend()
         self.loop.run()
         systemd.stopping()
-        if not self.restarting:
+        if self._for_good:
             self.notes.clear()
             self.store.drop_all()
 
     def _stop(self) -> None:
-        if self.restarting:
-            # Until then endpoints with traffic have asked again, and been told.
-            self.announce_restart()
-            self.loop.call_later(_ANNOUNCED_S, self.loop.stop)
-        else:
+        if not self._restarting:
+            self._for_good = True
             self.loop.stop()
+        elif not self._leaving:
+            self._leaving = True
+            threading.Thread(target=self._leave, name="leaving", daemon=True).start()
+
+    def _leave(self) -> None:
+        """In a thread: end what may wait, then the loop."""
+        for end in reversed(self._ends):
+            end()
+        self.loop.wake(self._leave_loop)
+
+    def _leave_loop(self) -> None:
+        self.announce_restart()
+        # Until then endpoints with traffic have asked again, and been told.
+        self.loop.call_later(_ANNOUNCED_S, self.loop.stop)
 
     def _tend(self) -> None:
         # A collection over all objects would hold up the packets for tens of milliseconds:
@@ -198,7 +222,8 @@ class PacketAgent(ABC, Generic[Config]):
         gc.collect()
         gc.freeze()
         self.tend()
-        self._companion.tend()
+        if not self._leaving:
+            self._companion.tend()
         self.loop.call_later(_TEND_INTERVAL_S, self._tend)
 
     def _reload(self) -> None:
@@ -230,8 +255,8 @@ class PacketAgent(ABC, Generic[Config]):
 
     def _stopping(self, request: dict[str, Any]) -> dict[str, Any]:
         """`nrs stopping`: whether the SIGTERM that follows is for a restart."""
-        self.restarting = bool(request.get("restarting")) and self.store.available
-        return {"restarting": self.restarting}
+        self._restarting = bool(request.get("restarting")) and self.store.available
+        return {"restarting": self._restarting}
 
     def _apply_config(self, request: dict[str, Any]) -> dict[str, Any]:
         """Take over a pushed configuration and keep it; one that fails changes nothing."""

@@ -122,9 +122,10 @@ def undrain() -> None:
 
 
 @main.command("stopping", hidden=True)
+@click.option("--config", type=_FILE, help="The agent's file, where it is not the usual one.")
 @click.argument("unit", type=_UNIT)
-def stopping(unit: str) -> None:
+def stopping(unit: str, config: Path | None) -> None:
     """Tell the agent of UNIT whether it is stopped for a restart. For its unit's ExecStop=."""
     from nrs.cli import stopping as command  # noqa: PLC0415 - only this command needs it
 
-    sys.exit(command.tell(unit))
+    sys.exit(command.tell(unit, config))

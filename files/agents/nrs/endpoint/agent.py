@@ -14,7 +14,7 @@ from nrs.endpoint import event_command, event_file
 from nrs.endpoint.config import NetworkAccessEndpointConfig
 from nrs.endpoint.continuity import Continuity
 from nrs.endpoint.events import SwitchLog
-from nrs.endpoint.flow_journal import FlowJournal
+from nrs.endpoint.flow_memory import FlowMemory
 from nrs.endpoint.liveness import State
 from nrs.endpoint.policy import EndpointPolicy
 from nrs.system.links import LinkError
@@ -59,7 +59,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         tunnel = self.config.tunnel
         self._tun = self.open_device(tunnel.interface_name, tunnel.tun_ipv4, tunnel.tun_ipv6)
         self._switches = self._kept_switches()
-        flows = FlowJournal(self.store.take(_FLOWS))
+        flows = FlowMemory(self.store.take(_FLOWS))
         self.keep(_FLOWS, flows.file)
         self._policy = EndpointPolicy(
             self.config,
@@ -94,7 +94,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         switches = SwitchLog(start=event_file.read(directory))
         writer = event_file.EventWriter(directory, switches)
         writer.start()
-        self.cleanup.callback(writer.stop)
+        self.end_beside(writer.stop)
         return switches
 
     def restart_keys(self, config: NetworkAccessEndpointConfig) -> dict[str, object]:
@@ -118,7 +118,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         """Routers need not know: what they send waits in the sockets."""
 
     def tend(self) -> None:
-        """Everything periodic of an endpoint is a timer of its policy."""
+        self._policy.tend()
 
     def _add_routes(self, config: NetworkAccessEndpointConfig) -> None:
         tunnel = config.tunnel

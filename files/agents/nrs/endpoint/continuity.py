@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nrs.agent.notes import Notes
-from nrs.endpoint.flow_journal import FlowJournal
+from nrs.endpoint.flow_memory import FlowMemory
 from nrs.system.descriptor_store import DescriptorStore
 
 _ACTIVE = "active"
@@ -15,7 +15,7 @@ class Continuity:
     def __init__(
         self,
         store: DescriptorStore | None = None,
-        flows: FlowJournal | None = None,
+        flows: FlowMemory | None = None,
         notes: Notes | None = None,
     ) -> None:
         self.store = store if store is not None else DescriptorStore({})

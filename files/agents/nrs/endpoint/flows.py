@@ -14,7 +14,7 @@ where the endpoint sends now. Only a failed tunnel gives all its flows up at onc
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 TCP, UDP = 6, 17
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
@@ -26,14 +26,25 @@ CLOSING_S = 10.0
 MOST_FLOWS = 65_536
 
 
-class Journal(Protocol):
-    """Is told of what a later process has to know."""
+_SWEPT = 2000
+"""Flows looked at in one sweep: what takes about a millisecond."""
 
-    def given(self, flow: bytes, tunnel: str) -> None:
-        """A flow belongs to a tunnel from now on."""
 
-    def released(self, tunnel: str, *, but_tcp: bool) -> None:
-        """A tunnel has given up its flows."""
+class Memory(Protocol):
+    """Keeps for a later process which tunnel a flow is on."""
+
+    def keep(self, flow: bytes, tunnel: str, slot: int | None) -> int | None:
+        """Take it down; where it is. `slot` is where the flow is already."""
+
+    def forget(self, slot: int) -> None:
+        """The flow there is over."""
+
+
+class _Entry(NamedTuple):
+    tunnel: str
+    last: float
+    closing: bool
+    slot: int | None
 
 
 class FlowTable:
@@ -42,12 +53,12 @@ class FlowTable:
     A key begins with the protocol number; beyond that it is opaque.
     """
 
-    def __init__(self, most: int = MOST_FLOWS, journal: Journal | None = None) -> None:
+    def __init__(self, most: int = MOST_FLOWS, memory: Memory | None = None) -> None:
         self._most = most
-        self._journal = journal
-        # tunnel, last packet, closing
-        self._flows: OrderedDict[bytes, tuple[str, float, bool]] = OrderedDict()
+        self._memory = memory
+        self._flows: OrderedDict[bytes, _Entry] = OrderedDict()
         self._counts: Counter[str] = Counter()
+        self._to_sweep: list[bytes] = []
 
     def tunnel(self, flow: bytes, tcp_flags: int, now: float, fresh: str) -> str:
         """The tunnel for a packet of `flow`; `fresh` is the one for new flows.
@@ -55,65 +66,66 @@ class FlowTable:
         `tcp_flags` is 0 for other protocols, `now` in seconds of any steady clock.
         """
         known = self._flows.pop(flow, None)
-        tunnel, closing = fresh, False
+        tunnel, closing, slot = fresh, False, None
         if known is not None:
-            own, last, closing = known
+            own, last, closing, slot = known
             self._counts[own] -= 1
             if now - last <= _patience(flow, closing) and tcp_flags & (SYN | ACK) != SYN:
                 tunnel = own
             else:
                 closing = False
+        elif len(self._flows) >= self._most:
+            self._drop(next(iter(self._flows)))
         if tcp_flags & (FIN | RST):
             closing = True
-        if self._journal is not None and (known is None or known[0] != tunnel):
-            self._journal.given(flow, tunnel)
-        self._put(flow, tunnel, now, closing=closing)
+        if self._memory is not None and (known is None or known.tunnel != tunnel):
+            slot = self._memory.keep(flow, tunnel, slot)
+        self._flows[flow] = _Entry(tunnel, now, closing, slot)
+        self._counts[tunnel] += 1
         return tunnel
 
-    def restore(self, flow: bytes, tunnel: str, now: float) -> None:
-        """A flow that an earlier process has given to a tunnel counts as heard of `now`."""
-        known = self._flows.pop(flow, None)
-        if known is not None:
-            self._counts[known[0]] -= 1
-        self._put(flow, tunnel, now, closing=False)
-
-    def _put(self, flow: bytes, tunnel: str, now: float, *, closing: bool) -> None:
-        self._flows[flow] = (tunnel, now, closing)
+    def restore(self, flow: bytes, tunnel: str, now: float, slot: int) -> None:
+        """A flow that an earlier process has kept in `slot` counts as heard of `now`."""
+        self._flows[flow] = _Entry(tunnel, now, False, slot)
         self._counts[tunnel] += 1
-        if len(self._flows) > self._most:
-            _, (oldest, _, _) = self._flows.popitem(last=False)
-            self._counts[oldest] -= 1
 
     def release(self, tunnel: str, *, but_tcp: bool = False) -> list[bytes]:
-        """Give up the flows of a tunnel that is of no use any more; which they were.
+        """Give up the flows of a tunnel that is of no use any more.
 
-        `but_tcp` leaves TCP, which a new address would break.
+        Those that were not being closed, the one heard of last first. `but_tcp` leaves TCP,
+        which a new address would break.
         """
         gone = [
-            flow
-            for flow, (own, _, _) in self._flows.items()
-            if own == tunnel and not (but_tcp and flow[0] == TCP)
+            (flow, entry.closing)
+            for flow, entry in reversed(self._flows.items())
+            if entry.tunnel == tunnel and not (but_tcp and flow[0] == TCP)
         ]
-        for flow in gone:
-            del self._flows[flow]
-        self._counts[tunnel] -= len(gone)
-        if self._journal is not None and gone:
-            self._journal.released(tunnel, but_tcp=but_tcp)
-        return gone
+        for flow, _ in gone:
+            self._drop(flow)
+        return [flow for flow, closing in gone if not closing]
 
-    def expire(self, now: float) -> None:
-        """Forget the flows that are idle or closed."""
-        for flow, (own, last, closing) in list(self._flows.items()):
-            if now - last > _patience(flow, closing):
-                del self._flows[flow]
-                self._counts[own] -= 1
+    def sweep(self, now: float) -> None:
+        """Forget flows that are idle or closed, some in each call; call about once a second."""
+        if not self._to_sweep:
+            self._to_sweep = list(self._flows)
+        for flow in self._to_sweep[-_SWEPT:]:
+            entry = self._flows.get(flow)
+            if entry is not None and now - entry.last > _patience(flow, entry.closing):
+                self._drop(flow)
+        del self._to_sweep[-_SWEPT:]
 
     def count(self, tunnel: str) -> int:
-        """Flows of a tunnel, as of the last `expire`."""
+        """Flows of a tunnel, of which some may be over and not swept yet."""
         return self._counts[tunnel]
 
     def __len__(self) -> int:
         return len(self._flows)
+
+    def _drop(self, flow: bytes) -> None:
+        entry = self._flows.pop(flow)
+        self._counts[entry.tunnel] -= 1
+        if self._memory is not None and entry.slot is not None:
+            self._memory.forget(entry.slot)
 
 
 def _patience(flow: bytes, closing: bool) -> float:

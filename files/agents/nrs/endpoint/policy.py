@@ -61,7 +61,7 @@ class EndpointPolicy:
         self._next_connect = 0.0
         self._states: dict[str, State] = {}
         self._by_router_address: dict[bytes, Tunnel] = {}
-        self._flows = FlowTable(journal=self._continuity.flows)
+        self._flows = FlowTable(memory=self._continuity.flows)
         self._config = config
 
     def start(self, engine: Engine) -> None:
@@ -84,9 +84,10 @@ class EndpointPolicy:
                 slot.release()
             else:
                 self._states[record.owner] = tunnel.liveness.state
-        if not self.engine.sessions:
-            return
-        log.info("%d of %d sessions of an earlier run go on", len(self.engine.sessions), len(found))
+        if found:
+            log.info(
+                "%d of %d sessions of an earlier run go on", len(self.engine.sessions), len(found)
+            )
         active = self._continuity.active
         if active in self.tunnels and self.tunnels[active].session is not None:
             self.active = active
@@ -199,6 +200,10 @@ class EndpointPolicy:
             self._service()
 
     # -- timers
+
+    def tend(self) -> None:
+        """Call once a second."""
+        self._flows.sweep(self._loop.now)
 
     def _quicken(self) -> None:
         """Traffic flows: probe often from now on, beginning at once."""

@@ -120,13 +120,7 @@ class Tunnel:
         if before is not None and not before.has_moved(device):
             return True
         try:
-            opened = UdpSocket(
-                str(local) if local is not None else _any(remote),
-                0,
-                peer=(str(remote), self._port),
-                device=device,
-                inherited=self._store.take(self._stored_as),
-            )
+            opened = self._open(str(local) if local is not None else _any(remote), device)
         except OSError as error:
             why = f"{error.strerror} (from {local or 'any address'} to {remote})"
             if why != self._unreachable:
@@ -135,8 +129,6 @@ class Tunnel:
             return False
         self._unreachable = None
         self._socket = opened
-        if not opened.is_adopted:
-            self._store.keep(self._stored_as, opened.fd)
         engine.add_socket(opened)
         if before is not None:
             for session in (self.session, self._previous):
@@ -147,6 +139,17 @@ class Tunnel:
             self.liveness.probe_now()
             log.info("tunnel to %s leaves from %s now", self.router_id, opened.local_address[0])
         return True
+
+    def _open(self, local: str, device: str | None) -> UdpSocket:
+        peer = (str(self.router.address), self._port)
+        inherited = self._store.take(self._stored_as)
+        if inherited is not None:
+            adopted = UdpSocket.adopt(inherited, local, 0, peer=peer, device=device)
+            if adopted is not None:
+                return adopted
+        opened = UdpSocket(local, 0, peer=peer, device=device)
+        self._store.keep(self._stored_as, opened.fd)
+        return opened
 
     def disconnect(self, engine: Engine) -> None:
         """Close the socket, which no session may use any more."""
@@ -284,7 +287,9 @@ class Tunnel:
             self._rekeyed = False
         now = time.monotonic()
         addresses = (ack.tun_ipv4.packed, ack.tun_ipv6.packed)
-        opening = Opening(agreed, self._static, self._claim, self.router_id, addresses)
+        opening = Opening(
+            agreed, self._static, self._claim, owner=self.router_id, addresses=addresses
+        )
         session = open_session(
             engine.codec, engine.memory, opening, Check.DESTINATION, self._socket, now
         )

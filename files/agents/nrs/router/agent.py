@@ -54,12 +54,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         server, tunnel = self.config.server, self.config.tunnel
         if self.links.index(server.egress_interface) is None:
             log.warning("egress interface %s is not there yet", server.egress_interface)
-        self._socket = UdpSocket(
-            str(server.bind_address), server.bind_port, inherited=self.store.take(_SOCKET)
-        )
-        self.cleanup.callback(self._socket.close)
-        if not self._socket.is_adopted:
-            self.store.keep(_SOCKET, self._socket.fd)
+        self._socket = self._open_socket(str(server.bind_address), server.bind_port)
         self._tun = self.open_device(tunnel.interface_name, tunnel.tun_ipv4, tunnel.tun_ipv6)
         self._forward()
         ruleset = Ruleset()
@@ -90,6 +85,17 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             self.codec.name,
             ", ".join(self._offloads()) or "none",
         )
+
+    def _open_socket(self, address: str, port: int) -> UdpSocket:
+        inherited = self.store.take(_SOCKET)
+        opened = UdpSocket.adopt(inherited, address, port) if inherited is not None else None
+        if opened is None:
+            if inherited is not None:
+                self.store.drop_now(_SOCKET)  # it may be at the same port
+            opened = UdpSocket(address, port)
+            self.store.keep(_SOCKET, opened.fd)
+        self.cleanup.callback(opened.close)
+        return opened
 
     def _forward(self) -> None:
         """Turn forwarding on, and off at the end where it was off before this or an earlier run."""

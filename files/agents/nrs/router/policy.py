@@ -75,8 +75,9 @@ class RouterPolicy:
         own: list[IPAddress] = [tunnel.tun_ipv4.ip, tunnel.tun_ipv6.ip]
         own += [a for a in (config.server.internal_ip, config.server.external_ip) if a]
         self._own = own
+        self._identity = Identity(config.server.server_id, tunnel.tun_ipv4.ip, tunnel.tun_ipv6.ip)
         self._responder = Responder(
-            Identity(config.server.server_id, tunnel.tun_ipv4.ip, tunnel.tun_ipv6.ip),
+            self._identity,
             tunnel.keys,
             frozenset(KeyMode[mode.upper()] for mode in tunnel.key_modes),
         )
@@ -111,12 +112,12 @@ class RouterPolicy:
 
     def _resume(self, memory: SessionMemory, socket: UdpSocket) -> None:
         now = self._clock()
-        keys = {key_print(key): key for key in self._responder.held()}
+        keys = {key_print(key, self._identity): key for key in self._responder.held()}
         found = sorted(memory, key=lambda entry: entry[1].created)
         for slot, record in found:
-            key, peer = keys.get(record.key_print), slot.peer[0]
+            key = keys.get(record.key_print)
             why = claims.refusal(record.claim, networks=self._networks, own=self._own)
-            if key is None or peer is None or why is not None:
+            if key is None or why is not None or not socket.can_reach(slot.peer[0]):
                 slot.release()
                 continue
             session = resume_session(
@@ -249,7 +250,7 @@ class RouterPolicy:
         session = open_session(
             self.engine.codec,
             self.engine.memory,
-            Opening(agreed, offer.held, claim),
+            Opening(agreed, offer.held, claim, self._identity),
             Check.SOURCE,
             socket,
             now,

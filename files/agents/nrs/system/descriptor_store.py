@@ -65,6 +65,11 @@ class DescriptorStore:
             self._kept.remove(name)
             systemd.notify("FDSTOREREMOVE=1", f"FDNAME={name}")
 
+    def drop_now(self, name: str) -> None:
+        """As `drop`, and wait until it is gone: a port, for instance, can be used again."""
+        self.drop(name)
+        systemd.barrier()
+
     def drop_untaken(self) -> None:
         """Let go of what an earlier process has kept and this one has no use for."""
         for name in list(self._inherited):

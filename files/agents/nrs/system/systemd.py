@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import socket
 import subprocess
 import time
@@ -35,6 +36,21 @@ def notify(*assignments: str, descriptor: int | None = None) -> None:
             socket.send_fds(sock, ["\n".join(assignments).encode()], along)
         except OSError as error:
             log.warning("systemd was not told %s: %s", assignments[0], error)
+
+
+def barrier() -> None:
+    """Wait until systemd has acted on what it was told before (sd_notify_barrier(3))."""
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    try:
+        notify("BARRIER=1", descriptor=writer)
+    finally:
+        os.close(writer)
+    # It closes its end; so did `notify` where nobody listens.
+    poll = select.poll()
+    poll.register(reader, 0)
+    if not poll.poll(_ANSWER_TIMEOUT_S * 1000):
+        log.warning("systemd does not act on what it is told")
+    os.close(reader)
 
 
 def ready(status: str) -> None:

@@ -193,6 +193,8 @@ class Engine:
 
     def send_again(self, session: Session, frames: list[bytes]) -> None:
         """Send frames that another session has sent before: some at once, the rest by turns."""
+        if self.sessions.get(session.local_index) is not session:
+            return  # closed between two turns
         count = size = 0
         while count < min(len(frames), MOST_FRAMES) and size + len(frames[count]) <= FRAMES_BYTES:
             size += len(frames[count])
@@ -203,7 +205,7 @@ class Engine:
         if session.sent is not None:
             session.sent.keep(session.sealer.sequence, frames[:count], now)
         if count < len(frames):
-            self._loop.call_at(now, lambda: self.send_again(session, frames[count:]))
+            self._loop.call_later(0.0, lambda: self.send_again(session, frames[count:]))
 
     # -- from UDP sockets to the TUN device
 

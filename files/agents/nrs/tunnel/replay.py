@@ -41,6 +41,8 @@ class ReplayWindow:
         block = sequence >> 3
         highest = self._numbers[0]
         if sequence > highest:
+            # Raised first: whoever goes on from here rejects a few numbers too many, not too few.
+            self._numbers[0] = sequence
             ahead = block - (highest >> 3)
             if ahead:
                 bits = self._bits
@@ -51,7 +53,6 @@ class ReplayWindow:
                 else:
                     for passed in range(block - ahead + 1, block + 1):
                         bits[passed % _BLOCKS] = 0
-            self._numbers[0] = sequence
         elif sequence <= highest - WINDOW or sequence == 0:
             return False
         bit = 1 << (sequence & 7)
@@ -66,6 +67,7 @@ class ReplayWindow:
         """Record the `count` numbers that follow the highest one. Call after the tags."""
         before = self._numbers[0]
         first, last = before + 1, before + count
+        self._numbers[0] = last
         for block in range(first >> 3, (last >> 3) + 1):
             low = first & 7 if block == first >> 3 else 0
             high = last & 7 if block == last >> 3 else 7
@@ -73,5 +75,4 @@ class ReplayWindow:
             slot = block % _BLOCKS
             # The first number of a block takes the place of what the ring held there.
             self._bits[slot] = self._bits[slot] | mask if low else mask
-        self._numbers[0] = last
         self._numbers[1] += count

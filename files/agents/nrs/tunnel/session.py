@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nrs.tunnel.codec.interface import Check, Codec, Opener, Path, Sealer
-from nrs.tunnel.handshake import SessionSecrets, StaticKey
+from nrs.tunnel.handshake import Identity, SessionSecrets, StaticKey
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.session_memory import Progress, Record, SessionMemory, Slot, key_print
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
@@ -72,12 +72,13 @@ def key_of(session: Session | None) -> dict[str, object]:
 class Opening:
     """What a handshake has agreed on, with the key that was configured for it.
 
-    `owner` and `addresses` are as in `Record`.
+    `identity` is a router's own, `owner` and `addresses` are as in `Record`.
     """
 
     secrets: SessionSecrets
     key: StaticKey
     claim: Claim
+    identity: Identity | None = None
     owner: str = ""
     addresses: tuple[bytes, ...] = ()
 
@@ -97,7 +98,7 @@ def open_session(
     record = Record(
         secrets=opening.secrets,
         mode=opening.key.mode,
-        key_print=key_print(opening.key),
+        key_print=key_print(opening.key, opening.identity),
         created=now,
         claim=opening.claim,
         owner=opening.owner,

@@ -3,7 +3,7 @@
 The codecs count and keep their replay windows right in it, so what a killed process leaves is
 what it has sent and received. A slot, of which there are MOST_SESSIONS:
 
-    0     u32   1: used, written last; 0: free
+    0     u8    1: used, written last; 0: free
     4     u32   bytes of the record
     8           counter of the sealer, window of the opener (one lane each), path
     1132        `Progress`: confirmed (u8), active (u8), since (f64)
@@ -21,9 +21,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from nrs.tunnel.codec.interface import COUNTER_BYTES, PATH, PATH_BYTES
-from nrs.tunnel.handshake import SessionSecrets, StaticKey
+from nrs.tunnel.handshake import Identity, SessionSecrets, StaticKey
 from nrs.tunnel.memory_file import MemoryFile
 from nrs.tunnel.replay import WINDOW_BYTES
+from nrs.tunnel.slots import Slots
 from nrs.tunnel.udp_socket import SocketAddress, unpacked
 from nrs.tunnel.wire import Claim, KeyMode
 
@@ -35,7 +36,7 @@ MOST_SESSIONS = 65_536
 _LAYOUT = "nrs sessions 1"
 """Another layout is another number."""
 _SLOT_BYTES = 1536
-_USED = struct.Struct("=II")
+_USED = struct.Struct("=BxxxI")
 _COUNTER = _USED.size
 _WINDOW = _COUNTER + COUNTER_BYTES
 _PATH = _WINDOW + WINDOW_BYTES
@@ -108,9 +109,14 @@ class Progress:
     since: float = 0.0
 
 
-def key_print(key: StaticKey) -> bytes:
-    """32 bytes that tell one configured key from another and do not tell the key."""
-    return hashlib.sha256(b"nrs key print" + bytes((key.mode, key.key_id)) + key.secret).digest()
+def key_print(key: StaticKey, identity: Identity | None = None) -> bytes:
+    """32 bytes that tell one configured key from another and do not tell the key.
+
+    A router's with its identity, which its endpoints have learned with the session.
+    """
+    who = b"" if identity is None else repr(identity).encode()
+    given = bytes((key.mode, key.key_id)) + key.secret + who
+    return hashlib.sha256(b"nrs key print" + given).digest()
 
 
 @dataclass(eq=False, slots=True)
@@ -170,35 +176,28 @@ class Slot:
 class SessionMemory:
     """The slots; of the sessions of an earlier process, where there is one, and of this one."""
 
-    def __init__(self, inherited: int | None = None) -> None:
+    def __init__(self, inherited: int | None = None, most: int = MOST_SESSIONS) -> None:
         """Raises OSError."""
-        self._file = MemoryFile(_LAYOUT, MOST_SESSIONS * _SLOT_BYTES, inherited)
+        self._file = MemoryFile(_LAYOUT, most * _SLOT_BYTES, inherited)
         self.view = self._file.view
-        self._free: list[int] = []
-        self._fresh = 0
-        """Slots from here on have never been used."""
+        found = range(-(-self._file.used_until() // _SLOT_BYTES))
+        used = [number for number in found if self._is_used(number * _SLOT_BYTES)]
+        for number in set(found) - set(used):
+            self._wipe(number * _SLOT_BYTES)  # it may have been cut off in the middle
+        self._slots = Slots(most, used)
         self._full = False
-        if self._file.is_inherited:
-            self._find_free()
 
     @property
     def file(self) -> MemoryFile:
         """For systemd to keep."""
         return self._file
 
-    def _find_free(self) -> None:
-        until = self._file.used_until()
-        self._fresh = -(-until // _SLOT_BYTES) * _SLOT_BYTES
-        for start in range(self._fresh - _SLOT_BYTES, -1, -_SLOT_BYTES):
-            if _USED.unpack_from(self.view, start)[0] != 1:
-                self.release(start)  # wiped again: it may have been cut off in the middle
-
     def __iter__(self) -> Iterator[tuple[Slot, Record]]:
         """The sessions in it; one that cannot be read is released."""
-        for start in range(0, self._fresh, _SLOT_BYTES):
-            used, length = _USED.unpack_from(self.view, start)
-            if used != 1:
+        for start in range(0, self._file.used_until() - _SLOT_BYTES + 1, _SLOT_BYTES):
+            if not self._is_used(start):
                 continue
+            length = _USED.unpack_from(self.view, start)[1]
             data = bytes(self.view[start + _RECORD : start + min(_RECORD + length, _SLOT_BYTES)])
             try:
                 record = Record.decode(data)
@@ -211,35 +210,33 @@ class SessionMemory:
     def allocate(self, record: Record) -> Slot | None:
         """A slot with the record, its memory all zero; None where there is no room."""
         data = record.encode()
-        start = self._next() if _RECORD + len(data) <= _SLOT_BYTES else None
-        if start is None:
+        number = self._slots.take() if _RECORD + len(data) <= _SLOT_BYTES else None
+        if number is None:
             if not self._full:
                 log.warning(
                     "no room to keep the session with %s over a restart", record.claim.endpoint_id
                 )
             self._full = True
             return None
+        start = number * _SLOT_BYTES
         self.view[start + _RECORD : start + _RECORD + len(data)] = data
         _USED.pack_into(self.view, start, 0, len(data))
-        _USED.pack_into(self.view, start, 1, len(data))
+        self.view[start] = 1
         return Slot(self, start)
-
-    def _next(self) -> int | None:
-        if self._free:
-            return self._free.pop()
-        start = self._fresh
-        if start + _SLOT_BYTES > len(self.view):
-            return None
-        self._fresh += _SLOT_BYTES
-        return start
 
     def release(self, start: int) -> None:
         """Wipe the slot at `start` and have it used again."""
-        _USED.pack_into(self.view, start, 0, 0)
-        self.view[start : start + _SLOT_BYTES] = bytes(_SLOT_BYTES)
-        self._free.append(start)
+        self._wipe(start)
+        self._slots.give_back(start // _SLOT_BYTES)
         self._full = False
 
     def close(self) -> None:
         """Close the descriptor; what is kept elsewhere stays."""
         self._file.close()
+
+    def _is_used(self, start: int) -> bool:
+        return self.view[start] == 1
+
+    def _wipe(self, start: int) -> None:
+        self.view[start] = 0
+        self.view[start : start + _SLOT_BYTES] = bytes(_SLOT_BYTES)

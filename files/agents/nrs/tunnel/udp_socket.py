@@ -49,15 +49,10 @@ class UdpSocket:
         *,
         peer: tuple[str, int] | None = None,
         device: str | None = None,
-        inherited: int | None = None,
+        adopted: socket.socket | None = None,
     ) -> None:
-        """`::` receives IPv4 too; `device` is the interface to send from. Raises OSError.
-
-        A socket that is `inherited` from an earlier process is taken over with all that
-        waits in it, if it is the one that would be made; else it is closed.
-        """
+        """`::` receives IPv4 too; `device` is the interface to send from. Raises OSError."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        adopted = None if inherited is None else _adopt(inherited, family, address, port, peer)
         self._socket = adopted or socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self.is_adopted = adopted is not None
         try:
@@ -78,6 +73,26 @@ class UdpSocket:
         self.segmentation = True
         self.coalescing = self._enable_gro()
 
+    @classmethod
+    def adopt(
+        cls,
+        fd: int,
+        address: str,
+        port: int,
+        *,
+        peer: tuple[str, int] | None = None,
+        device: str | None = None,
+    ) -> UdpSocket | None:
+        """Take over a socket of an earlier process with all that waits in it.
+
+        None, and it is closed, where it is not the one that would be made. Raises OSError.
+        """
+        sock = socket.socket(fileno=fd)
+        if _is_bound(sock, address, port, peer):
+            return cls(address, port, peer=peer, device=device, adopted=sock)
+        sock.close()
+        return None
+
     def _configure(self, family: int, device: str | None) -> None:
         sock = self._socket
         sock.setblocking(False)
@@ -96,8 +111,9 @@ class UdpSocket:
         with suppress(OSError):
             sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_DONT)
             sock.setsockopt(socket.IPPROTO_IP, _IP_RECVTOS, 1)
-        if device is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode() + b"\0")
+        if device is not None or self.is_adopted:
+            name = (device or "").encode() + b"\0"
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name)
 
     def _enable_gro(self) -> bool:
         try:
@@ -176,6 +192,10 @@ class UdpSocket:
         return self._family == socket.AF_INET or (
             peer is not None and str(peer[0]).startswith("::ffff:")
         )
+
+    def can_reach(self, peer: SocketAddress | None) -> bool:
+        """Whether it could send there: its family, and some address."""
+        return peer is not None and (len(peer) == 4) is (self._family == socket.AF_INET6)
 
     def packed(self, peer: SocketAddress) -> bytes:
         """`peer` as struct sockaddr_in or sockaddr_in6."""
@@ -262,25 +282,24 @@ class UdpSocket:
         self._socket.close()
 
 
-def _adopt(
-    fd: int, family: int, address: str, port: int, peer: tuple[str, int] | None
-) -> socket.socket | None:
-    """The inherited socket if it is bound and connected so; else None, and it is closed."""
-    sock = socket.socket(fileno=fd)
+def _is_bound(sock: socket.socket, address: str, port: int, peer: tuple[str, int] | None) -> bool:
+    """Whether it is a UDP socket at that address and port, connected to `peer` if there is one."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    if sock.family != family or sock.type != socket.SOCK_DGRAM:
+        return False
+    local = sock.getsockname()
+    if port not in {0, local[1]}:
+        return False
+    if peer is None:
+        return _same(local[0], address)
     try:
-        local = sock.getsockname()
-        alike = sock.family == family and sock.type == socket.SOCK_DGRAM
-        chosen = peer is not None and address in _WILDCARDS  # by the kernel, as it connected
-        alike = alike and (chosen or _same(local[0], address)) and port in {0, local[1]}
-        if peer is not None:
-            remote = sock.getpeername()
-            alike = alike and _same(remote[0], peer[0]) and remote[1] == peer[1]
-    except (OSError, IndexError):  # not connected, or no internet socket at all
-        alike = False
-    if alike:
-        return sock
-    sock.close()
-    return None
+        remote = sock.getpeername()
+    except OSError:  # not connected
+        return False
+    chosen = address in _WILDCARDS  # by the kernel, as it connected
+    return (
+        (chosen or _same(local[0], address)) and _same(remote[0], peer[0]) and remote[1] == peer[1]
+    )
 
 
 def _same(one: str, other: str) -> bool:

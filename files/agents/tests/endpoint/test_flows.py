@@ -68,7 +68,7 @@ def test_a_released_tunnel_gives_all_its_flows_up() -> None:
     table = FlowTable()
     for number in range(5):
         table.tunnel(flow(UDP, number), 0, 0.0, "a" if number < 3 else "b")
-    assert table.release("a") == [flow(UDP, number) for number in range(3)]
+    assert table.release("a") == [flow(UDP, number) for number in (2, 1, 0)]
     assert table.tunnel(flow(UDP, 0), 0, 0.0, "b") == "b"
     assert table.tunnel(flow(UDP, 4), 0, 0.0, "a") == "b"
     assert (table.count("a"), table.count("b")) == (0, 3)
@@ -86,14 +86,35 @@ def test_the_oldest_goes_when_there_are_too_many() -> None:
     assert table.tunnel(flow(UDP, 1), 0, 5.0, "b") == "b"
 
 
-def test_expired_flows_are_forgotten() -> None:
+def test_flows_that_are_over_are_forgotten() -> None:
     table = FlowTable()
     table.tunnel(flow(ICMP), 0, 0.0, "a")
     table.tunnel(flow(TCP), SYN, 0.0, "a")
-    table.expire(OTHER_IDLE_S)
+    table.sweep(OTHER_IDLE_S)
     assert table.count("a") == 2
-    table.expire(OTHER_IDLE_S + 0.1)
+    table.sweep(OTHER_IDLE_S + 0.1)
     assert (table.count("a"), len(table)) == (1, 1)
+
+
+def test_a_sweep_looks_at_some_and_the_next_ones_at_the_rest() -> None:
+    table = FlowTable()
+    for number in range(3 * 2000 - 1):
+        table.tunnel(flow(UDP, number), 0, 0.0, "a")
+    left = []
+    for _ in range(3):
+        table.sweep(UDP_IDLE_S + 1)
+        left.append(len(table))
+    assert left == [3999, 1999, 0]
+
+
+def test_connections_that_are_closed_are_not_among_the_released() -> None:
+    """Whoever is told of them would be told in vain, and the others later."""
+    table = FlowTable()
+    table.tunnel(flow(TCP, 1), SYN, 0.0, "a")
+    table.tunnel(flow(TCP, 2), SYN, 0.0, "a")
+    table.tunnel(flow(TCP, 1), FIN | ACK, 1.0, "a")
+    assert table.release("a") == [flow(TCP, 2)]
+    assert (table.count("a"), len(table)) == (0, 0)
 
 
 @given(
@@ -118,6 +139,6 @@ def test_counts_are_those_of_the_flows(steps: list[tuple[int, int, int, float, s
         if turn == 0:
             table.release("a")
         elif turn == 1:
-            table.expire(now)
+            table.sweep(now)
         counts = table.count("a") + table.count("b")
         assert counts == len(table) <= 4

@@ -12,7 +12,7 @@ import pytest
 
 from nrs.agent.notes import Notes
 from nrs.endpoint.continuity import Continuity
-from nrs.endpoint.flow_journal import FlowJournal
+from nrs.endpoint.flow_memory import FlowMemory
 from nrs.endpoint.liveness import State
 from nrs.system.descriptor_store import DescriptorStore
 from nrs.tunnel.session_memory import SessionMemory
@@ -30,7 +30,7 @@ class Restarts:
         self._directory = directory
         self._opened = opened
         self._memory = opened.enter_context(closing(SessionMemory()))
-        self._flows = opened.enter_context(closing(FlowJournal()))
+        self._flows = opened.enter_context(closing(FlowMemory()))
         self.loop = Loop()
 
     def endpoint(
@@ -43,7 +43,7 @@ class Restarts:
                 if before._socket is not None:
                     sockets[f"udp.{router_id}"] = os.dup(before._socket.fd)
         memory = SessionMemory(os.dup(self._memory.file.fd))
-        flows = FlowJournal(os.dup(self._flows.file.fd))
+        flows = FlowMemory(os.dup(self._flows.file.fd))
         for mapped in (memory, flows):
             self._opened.enter_context(closing(mapped))
         made = Endpoint(

@@ -13,6 +13,8 @@ _LAUNCH = """
 import fcntl, os, sys
 fds = [int(fd) for fd in sys.argv[1].split(",") if fd]
 aside = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 200) for fd in fds]
+for fd in fds:
+    os.close(fd)
 for number, fd in enumerate(aside, 3):
     os.dup2(fd, number, inheritable=True)
 os.environ["LISTEN_PID"] = str(os.getpid())

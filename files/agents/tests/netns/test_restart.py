@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -12,7 +14,7 @@ import pytest
 from tests.netns.conftest import both_up
 from tests.netns.test_failover import PINGS_A_SECOND, active_of
 from tests.netns.test_planned_moves import EGRESS, Connections, echo
-from tests.netns.world import BUSINESS, Agent, World, wait_until
+from tests.netns.world import BUSINESS, UNDERLAY4, UNDERLAY6, Agent, World, wait_until
 
 Agents = dict[str, Agent]
 MOST_S = 4.0
@@ -164,3 +166,59 @@ def test_another_codec_goes_on_with_the_sessions(kept: tuple[World, Agents], cod
         assert world.ping(BUSINESS[0])
         assert "tunnel to" not in after_resuming(agent)
     assert {a.status()["codec"] for a in agents.values()} == {world.environment["NRS_CODEC"]}
+
+
+def test_a_router_listens_at_another_address_after_a_restart(kept: tuple[World, Agents]) -> None:
+    """Sessions of the other family cannot go on; the router does."""
+    world, agents = kept
+    endpoint, router = agents["endpoint"], agents["router_a"]
+    config = router.config
+    config["server"]["bind_address"] = UNDERLAY6["router_a"][1]
+    router.write(config)
+    router.restart()
+    wait_until(lambda: both_up(endpoint) and router.tunnels(), 15, "both tunnels up")
+    config["server"]["bind_address"] = UNDERLAY4["router_a"][1]
+    router.write(config)
+    router.restart()
+    wait_until(router.status, 10, "it runs")
+    assert router.tunnels() == {}
+    assert world.ping(BUSINESS[0])
+
+
+def test_a_failed_start_leaves_everything_to_the_next_one(kept: tuple[World, Agents]) -> None:
+    _, agents = kept
+    endpoint, router = agents["endpoint"], agents["router_a"]
+    assert router.command("stopping", restarting=True)["restarting"]
+    assert router.stop() == 0
+    path = router.directory / "routing_server.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as occupied:
+        occupied.bind(str(path))
+        occupied.listen()
+        router.start()
+        assert router.process.wait(20) == 1
+    path.unlink()
+    assert "cannot start" in router.log
+    assert "has closed its tunnel" not in endpoint.log
+    router.start()
+    wait_until(lambda: both_up(endpoint) and router.tunnels(), 10, "both tunnels up")
+    assert "tunnel to" not in after_resuming(router)
+
+
+def test_a_control_client_that_says_nothing_holds_no_packet_up(
+    kept: tuple[World, Agents], connections: Connections
+) -> None:
+    _, agents = kept
+    endpoint = agents["endpoint"]
+    router = agents[active_of(endpoint)]
+    old = connections.make()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as silent:
+        assert router.command("stopping", restarting=True)["restarting"]
+        silent.connect(str(router.directory / "routing_server.sock"))
+        router.process.terminate()
+        until = time.monotonic() + 1.0
+        while time.monotonic() < until:
+            echo(*old[:2])
+        assert router.process.poll() is None
+    assert router.process.wait(10) == 0
+    router.start()
+    echo(*old[:2])

@@ -30,7 +30,10 @@ CLAIM = Claim(
     ipaddress.IPv4Address("10.10.100.1"),
     ipaddress.IPv6Address("fd00:10:100::1"),
 )
-SOCKET: Any = SimpleNamespace(packed=lambda peer: UdpSocket.packed(_V6, peer))
+SOCKET: Any = SimpleNamespace(
+    packed=lambda peer: UdpSocket.packed(_V6, peer),
+    can_reach=lambda peer: UdpSocket.can_reach(_V6, peer),
+)
 """Of no packet, but paths want to know how it writes addresses."""
 _V6: Any = SimpleNamespace(_family=socket.AF_INET6)
 FLOW = b"\x11" + bytes((198, 51, 100, 10)) + CLAIM.tun_ipv4.packed + bytes(4)
@@ -82,8 +85,8 @@ def text(key: bytes) -> str:
     return base64.b64encode(key).decode()
 
 
-def config(psk: bytes = OLD, **tunnel: Any) -> RoutingServerConfig:
-    server = {"server_id": "r", "name": "r", "tunnel_id": 1, "egress_interface": "eth1"}
+def config(psk: bytes = OLD, server_id: str = "r", **tunnel: Any) -> RoutingServerConfig:
+    server = {"server_id": server_id, "name": "r", "tunnel_id": 1, "egress_interface": "eth1"}
     addresses = {"tun_ipv4": "10.10.1.1/16", "tun_ipv6": "fd00:10:1::1/32"}
     return RoutingServerConfig.model_validate(
         {

@@ -14,7 +14,18 @@ from nrs.tunnel.engine import Control
 from nrs.tunnel.session import Session
 from nrs.tunnel.session_memory import SessionMemory
 from nrs.tunnel.wire import Claim, Type
-from tests.router.test_keys import CLAIM, FLOW, NEW, OLD, Links, Router, config, shared, text
+from tests.router.test_keys import (
+    CLAIM,
+    FLOW,
+    NEW,
+    OLD,
+    SOCKET,
+    Links,
+    Router,
+    config,
+    shared,
+    text,
+)
 
 ELSEWHERE = Claim(
     "endpoint_2",
@@ -102,8 +113,13 @@ def test_an_offer_that_has_just_been_made_is_good(restarts: Restarts) -> None:
         ({"key_modes": ["device"]}, False),
         ({"endpoint_networks": ["192.168.0.0/16", "fc00::/7"]}, False),
         ({"tun_ipv4": f"{CLAIM.tun_ipv4}/16"}, False),
+        ({"tun_ipv4": "10.10.1.9/16"}, False),
+        ({"server_id": "r2"}, False),
     ],
-    ids=["same", "another PSK", "the PSK before", "mode", "networks", "the router's own address"],
+    ids=[
+        *("same", "another PSK", "the PSK before", "mode", "networks"),
+        *("the address is the router's now", "router's address", "router's name"),
+    ],
 )
 def test_a_session_that_would_not_be_accepted_now_is_over(
     restarts: Restarts, tunnel: dict[str, object], stays: bool
@@ -113,6 +129,17 @@ def test_a_session_that_would_not_be_accepted_now_is_over(
     assert selected(now) == (session.local_index if stays else None)
     assert bool(now.engine.sessions) is stays
     assert bool(restarts.router().engine.sessions) is stays, "it was only left out, not released"
+
+
+def test_a_peer_that_the_new_socket_cannot_reach_begins_anew(
+    restarts: Restarts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another family of `bind_address` must not keep the router from starting."""
+    restarts.router().open(shared())
+    monkeypatch.setattr(SOCKET, "can_reach", lambda _peer: False)
+    assert restarts.router().engine.sessions == {}
+    monkeypatch.undo()
+    assert restarts.router().engine.sessions == {}, "it was only left out, not released"
 
 
 def test_routes_of_endpoints_stay_and_those_of_nobody_go(restarts: Restarts) -> None:

@@ -17,7 +17,6 @@ from nrs.tunnel.codec.interface import Check, Codec, Stop
 from nrs.tunnel.handshake import SessionSecrets, StaticKey
 from nrs.tunnel.session import Opening, Session, key_of, open_session, resume_session
 from nrs.tunnel.session_memory import (
-    MOST_SESSIONS,
     Progress,
     Record,
     SessionMemory,
@@ -145,8 +144,7 @@ def test_one_that_is_damaged_is_released_and_told(
 
 
 def test_a_full_memory_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
-    with closing(SessionMemory()) as memory:
-        memory._fresh = (MOST_SESSIONS - 1) * 1536
+    with closing(SessionMemory(most=1)) as memory:
         last = memory.allocate(record(1))
         assert last is not None
         assert memory.allocate(record(2)) is None

@@ -32,7 +32,8 @@ class PythonPath:
         self.local = local
         if self._memory is not None:
             address = self.socket.packed(peer) if peer is not None else b""
-            PATH.pack_into(self._memory, 0, len(address), len(local or b""), address, local or b"")
+            # In one assignment: `pack_into` would leave zeros for a moment.
+            self._memory[:] = PATH.pack(len(address), len(local or b""), address, local or b"")
 
 
 class PythonIntake:

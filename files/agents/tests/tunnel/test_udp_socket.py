@@ -1,0 +1,90 @@
+"""Sockets that a later process takes over, with what waits in them."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from nrs.tunnel.udp_socket import UdpSocket
+
+PEER = ("127.0.0.1", 9)
+
+
+@pytest.fixture(params=["::1", "127.0.0.1", "::", "0.0.0.0"])
+def bound(request: pytest.FixtureRequest) -> Iterator[UdpSocket]:
+    with closing(UdpSocket(request.param, 0)) as made:
+        yield made
+
+
+def test_what_waits_in_it_is_received(bound: UdpSocket) -> None:
+    address, port = bound.local_address[:2]
+    loopback = "::1" if ":" in address else "127.0.0.1"
+    with closing(UdpSocket(loopback, 0, peer=(loopback, port))) as other:
+        assert other.send_one(b"waiting")
+    later = UdpSocket.adopt(os.dup(bound.fd), address, port)
+    assert later is not None
+    with closing(later):
+        buffer = bytearray(100)
+        assert later.receive_into(buffer)[0] == 7
+        assert later.offloads == bound.offloads
+
+
+@pytest.mark.parametrize(
+    ("address", "port"), [("::", None), ("127.0.0.2", None), ("0.0.0.0", None), ("127.0.0.1", 0)]
+)
+def test_another_address_is_another_socket(address: str, port: int | None) -> None:
+    with closing(UdpSocket("127.0.0.1", 0)) as before:
+        wanted = before.local_address[1] if port is None else port
+        now = UdpSocket.adopt(os.dup(before.fd), address, wanted)
+    assert (now is not None) == (address == "127.0.0.1")
+    if now is not None:
+        now.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "peer", "adopted"),
+    [
+        ("127.0.0.1", PEER, True),
+        ("0.0.0.0", PEER, True),
+        ("127.0.0.2", PEER, False),
+        ("127.0.0.1", ("127.0.0.1", 10), False),
+        ("127.0.0.1", ("127.0.0.2", 9), False),
+        ("::1", ("::1", 9), False),
+    ],
+)
+def test_a_connected_socket_is_of_one_peer(
+    address: str, peer: tuple[str, int], adopted: bool
+) -> None:
+    with closing(UdpSocket("127.0.0.1", 0, peer=PEER)) as before:
+        now = UdpSocket.adopt(os.dup(before.fd), address, 0, peer=peer)
+        assert (now is not None) is adopted
+        if now is not None:
+            assert now.local_address == before.local_address
+            now.close()
+
+
+def test_something_else_is_no_socket_to_go_on_with() -> None:
+    stream = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    assert UdpSocket.adopt(stream.detach(), "127.0.0.1", 0) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "peer", "reaches"),
+    [
+        ("::", ("2001:db8::1", 1, 0, 0), True),
+        ("::", ("::ffff:192.0.2.1", 1, 0, 0), True),
+        ("::", ("192.0.2.1", 1), False),
+        ("0.0.0.0", ("192.0.2.1", 1), True),
+        ("0.0.0.0", ("2001:db8::1", 1, 0, 0), False),
+        ("0.0.0.0", None, False),
+    ],
+)
+def test_which_peers_it_can_reach(
+    address: str, peer: tuple[object, ...] | None, reaches: bool
+) -> None:
+    with closing(UdpSocket(address, 0)) as made:
+        assert made.can_reach(peer) is reaches
