@@ -17,6 +17,8 @@ Only answered probes count as life, not what merely arrives: a path that is dead
 one direction still delivers the other. RTT is estimated as RFC 6298 section 2 does, but
 that RTTVAR falls slowly: with a hundred samples a second its memory would be a few of them
 (RFC 7323 appendix G), and the next queue on the way would pass for a failure.
+What answers after a failure of more than a moment, or a restart, has waited for its end: the
+round trip is measured with probes that were sent since. A spike is over sooner, and is learnt.
 Not judged is who could not answer: the third probe has had its round trip, a router that
 restarts has its `pause`, and an endpoint that was itself held up first reads what came.
 Pure: every method is told the time.
@@ -100,6 +102,7 @@ class Liveness:
         self._last_due = now
         self._not_before = now
         self._paused = _LONG_AGO
+        self._measured_from = now
         self._hello_pause = timing.hello_first
         self._next_hello = now
 
@@ -136,7 +139,7 @@ class Liveness:
         self._outstanding.clear()
         self.last_answer = now
         self._last_probe = _LONG_AGO
-        self._not_before = now
+        self._not_before = self._measured_from = now
         self._enter(State.UP, now)
 
     def session_lost(self, now: float) -> None:
@@ -152,7 +155,7 @@ class Liveness:
     def pauses(self, now: float) -> None:
         """The router restarts: it will answer what waits for it."""
         self._paused = now
-        self._not_before = now + self.timing.pause
+        self._not_before = self._measured_from = now + self.timing.pause
 
     def probe_answered(self, number: int, rtt: float, now: float) -> None:
         """A PROBE_ACK has arrived; answers may come late and out of order."""
@@ -160,20 +163,27 @@ class Liveness:
             self._outstanding.popleft()
         if now - rtt > self._paused + self.timing.leaving:
             self._not_before = min(self._not_before, now)
-        if self.srtt is None:
-            self.srtt, self._rttvar = rtt, rtt / 2
-        else:
-            error = abs(self.srtt - rtt)
-            gain = _MOST_GAIN
-            if error < self._rttvar:
-                gain = min(gain, (now - self.last_answer) / _MEMORY_S)
-            self._rttvar += gain * (error - self._rttvar)
-            self.srtt = 0.875 * self.srtt + 0.125 * rtt
-        self.last_answer = now
+            self._measured_from = min(self._measured_from, now)
         if self.state is State.SUSPECT:
             # The probes still out were counted as this failure; late answers are no second one.
             self._outstanding.clear()
+            if now - self.since >= self.timing.hello_after_suspect:
+                self._measured_from = now
             self._enter(State.UP, now)
+        if now - rtt >= self._measured_from:
+            self._measure(rtt, now)
+        self.last_answer = now
+
+    def _measure(self, rtt: float, now: float) -> None:
+        if self.srtt is None:
+            self.srtt, self._rttvar = rtt, rtt / 2
+            return
+        error = abs(self.srtt - rtt)
+        gain = _MOST_GAIN
+        if error < self._rttvar:
+            gain = min(gain, (now - self.last_answer) / _MEMORY_S)
+        self._rttvar += gain * (error - self._rttvar)
+        self.srtt = 0.875 * self.srtt + 0.125 * rtt
 
     # -- what to do
 

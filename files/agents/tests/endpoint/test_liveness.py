@@ -233,8 +233,60 @@ def test_the_limit_is_srtt_and_four_rttvar(samples: list[float], expected: float
     live = Liveness(Timing(), T0)
     live.session_opened(T0)
     for number, sample in enumerate(samples):
-        live.probe_answered(1, sample, T0 + number * 0.04)
+        live.probe_answered(1, sample, T0 + 1.0 + number * 0.04)
     assert live.limit == pytest.approx(expected)
+
+
+def answer_what_waited(path: Simulation, since: float) -> None:
+    """A router that is back finds the PROBEs in its socket."""
+    waited = [when for when, sent in path.sent if sent is Action.PROBE and when >= since]
+    last = path.live.probe_number
+    for number, when in enumerate(waited, last - len(waited) + 1):
+        path.now += 0.1 * MS
+        path.live.probe_answered(number, path.now - when, path.now)
+    path.rtt = 0.004
+
+
+@pytest.mark.parametrize("announced", [False, True])
+def test_answers_that_waited_for_a_restart_do_not_count_as_a_long_path(announced: bool) -> None:
+    path = Simulation(rtt=0.004).open().run(1.0, busy=True)
+    if announced:
+        path.live.pauses(path.now)
+    path.rtt, gone = None, path.now
+    path.run(0.8, busy=True)
+    answer_what_waited(path, gone)
+    assert path.live.state is State.UP
+    path.run(0.1, busy=True)
+    assert path.live.srtt == pytest.approx(0.004)
+    assert path.live.limit == Timing().least_limit
+
+
+def test_answers_to_an_earlier_process_do_not_count_as_a_long_path() -> None:
+    live = Liveness(Timing(), T0)
+    live.session_opened(T0)
+    live.probe_answered(7, 0.9, T0 + 1 * MS)
+    assert live.srtt is None
+    live.probe_answered(1, 0.004, T0 + 5 * MS)
+    assert live.srtt == pytest.approx(0.004)
+
+
+def test_a_spike_is_learnt() -> None:
+    """Or else the next one would pass for a failure as well."""
+    path = Simulation(rtt=0.004).open().run(1.0, busy=True)
+    path.rtt = 0.090
+    path.run(0.12, busy=True)
+    assert (path.live.state, path.live.failures) == (State.UP, 1)
+    assert path.live.limit > 0.090
+
+
+def test_a_path_that_becomes_longer_is_learnt() -> None:
+    path = Simulation(rtt=0.004).open().run(1.0, busy=True)
+    path.rtt = 0.200
+    path.run(2.0, busy=True)
+    failures = path.live.failures
+    assert path.live.srtt == pytest.approx(0.200, rel=0.1)
+    path.run(2.0, busy=True)
+    assert (path.live.state, path.live.failures) == (State.UP, failures)
 
 
 @pytest.mark.parametrize("rtt", [0.080, 0.600])

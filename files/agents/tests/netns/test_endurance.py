@@ -70,6 +70,7 @@ def test_a_hundred_faults_leave_nothing_behind(world: World) -> None:
     directory.mkdir()
     remembered = [json.dumps(switch(n + 1).as_dict()) for n in range(MOST_KEPT)]
     (directory / "events.jsonl").write_text("\n".join([*remembered, ""]), encoding="utf-8")
+    world.managed = True
     routers = {name: world.router(name) for name in ("router_a", "router_b")}
     endpoint = world.endpoint(tunnel={"keepalive_interval": 0.1})
     wait_until(lambda: both_up(endpoint), 20, "both tunnels up")
