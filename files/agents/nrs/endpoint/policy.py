@@ -293,7 +293,9 @@ class EndpointPolicy:
         )
         before = self.active
         if choice is not None:
-            self.active = self._continuity.active = choice.router_id
+            # Kept before it is told: who has seen it may rely on it.
+            self._continuity.active = choice.router_id
+            self.active = choice.router_id
             self.active_since = time.time()
             self._fled_at = now if choice.move is Move.FAILURE else None
         failed = before if choice is not None and choice.move is Move.FAILURE else None
