@@ -117,12 +117,11 @@ class Links:
     def routes(self, name: str) -> set[IPNetwork]:
         """The networks that `add_route` has routed to the interface."""
         return {
-            ipaddress.ip_network(f"{message.get_attr('RTA_DST')}/{message['dst_len']}")
-            for family in (2, 10)
+            # A default route is the one that states no destination.
+            ipaddress.ip_network(f"{message.get_attr('RTA_DST') or anywhere}/{message['dst_len']}")
+            for family, anywhere in ((2, "0.0.0.0"), (10, "::"))
             for message in self._route.get_routes(family=family, oif=self._index(name))
-            if message["proto"] == _PROTO_STATIC
-            and message.get_attr("RTA_TABLE") == _TABLE_MAIN
-            and message.get_attr("RTA_DST") is not None
+            if message["proto"] == _PROTO_STATIC and message.get_attr("RTA_TABLE") == _TABLE_MAIN
         }
 
     def add_route(self, network: IPNetwork, name: str, source: IPAddress | None = None) -> None:
