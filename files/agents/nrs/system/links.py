@@ -96,23 +96,32 @@ class Links:
         )
 
     def keep_addresses(self, name: str, wanted: Collection[Interface]) -> None:
-        """Take away the interface's addresses but those that are wanted, and link-local ones."""
+        """Take away the interface's addresses but those that are wanted, and link-local ones.
+
+        A wanted one goes too where it is a secondary one of an unwanted one: the kernel takes
+        these along.
+        """
         index = self._index(name)
         for message in self._route.get_addr(index=index):
-            address = ipaddress.ip_interface(
-                f"{message.get_attr('IFA_ADDRESS')}/{message['prefixlen']}"
-            )
-            if address not in wanted and not address.ip.is_link_local:
-                self._try(
-                    f"take the address {address} from {name}",
-                    lambda a=address: self._route.addr(
-                        "del",
-                        index=index,
-                        address=str(a.ip),
-                        prefixlen=a.network.prefixlen,
-                        family=_family(a.version),
-                    ),
+            peer = message.get_attr("IFA_ADDRESS")
+            own = message.get_attr("IFA_LOCAL") or peer
+            address = ipaddress.ip_interface(f"{own}/{message['prefixlen']}")
+            if address in wanted or address.ip.is_link_local:
+                continue
+            try:
+                self._route.addr(
+                    "del",
+                    index=index,
+                    local=own,
+                    address=peer,
+                    prefixlen=message["prefixlen"],
+                    family=message["family"],
                 )
+            except NetlinkError as error:
+                if error.code != errno.EADDRNOTAVAIL:  # gone with its primary one
+                    raise LinkError(
+                        f"cannot take the address {address} from {name}: {error.args[-1]}"
+                    ) from None
 
     def routes(self, name: str) -> set[IPNetwork]:
         """The networks that `add_route` has routed to the interface."""
