@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import ipaddress
-import socket
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -54,21 +53,6 @@ class Links:
         with _refusals(f"look up the interface {name}"):
             found = self._route.link_lookup(ifname=name)
         return int(found[0]) if found else None
-
-    def interface_of(self, address: IPAddress) -> str | None:
-        """The name of the interface that has `address`, or None; the loopback is not named."""
-        with _refusals("list addresses"):
-            messages = list(self._route.get_addr(family=_family(address.version)))
-        for message in messages:
-            if message.get_attr("IFA_ADDRESS") == str(address) or (
-                message.get_attr("IFA_LOCAL") == str(address)
-            ):
-                try:
-                    name = socket.if_indextoname(message["index"])
-                except OSError:  # it has just gone
-                    return None
-                return None if name == "lo" else name
-        return None
 
     def bring_up(
         self, name: str, *, mtu: int, queue: int, gso_bytes: int, gso_segments: int
