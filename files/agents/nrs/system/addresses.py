@@ -14,7 +14,7 @@ _LOOPBACK = "lo"
 @dataclass
 class _Listing:
     names: dict[int, str] = field(default_factory=dict)
-    addresses: dict[int, set[bytes]] = field(default_factory=dict)
+    addresses: dict[int, set[tuple[bytes, int]]] = field(default_factory=dict)
 
 
 class Addresses:
@@ -35,10 +35,10 @@ class Addresses:
             case LinkGone(index):
                 self._listing.names.pop(index, None)
                 self._listing.addresses.pop(index, None)
-            case AddressIs(index, address):
-                self._listing.addresses.setdefault(index, set()).add(address)
-            case AddressGone(index, address):
-                self._listing.addresses.get(index, set()).discard(address)
+            case AddressIs(index, address, prefix):
+                self._listing.addresses.setdefault(index, set()).add((address, prefix))
+            case AddressGone(index, address, prefix):
+                self._listing.addresses.get(index, set()).discard((address, prefix))
             case Anew():
                 self._listing = _Listing()
             case Told():
@@ -52,6 +52,6 @@ class Addresses:
         """
         packed, names = address.packed, self._complete.names
         for index, held in sorted(self._complete.addresses.items()):
-            if packed in held and index in names:
+            if index in names and any(packed == own for own, _ in held):
                 return None if names[index] == _LOOPBACK else names[index]
         return None
