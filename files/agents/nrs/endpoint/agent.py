@@ -17,6 +17,8 @@ from nrs.endpoint.events import SwitchLog
 from nrs.endpoint.flow_memory import FlowMemory
 from nrs.endpoint.liveness import State
 from nrs.endpoint.policy import EndpointPolicy
+from nrs.system.addresses import Addresses
+from nrs.system.link_events import LinkEvents
 from nrs.system.links import LinkError
 from nrs.tunnel.engine import Engine
 from nrs.tunnel.session import key_of
@@ -64,7 +66,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         self._policy = EndpointPolicy(
             self.config,
             self.loop,
-            self.links,
+            self._follow_addresses(),
             switches=self._switches,
             continuity=Continuity(self.store, flows, self.notes),
         )
@@ -87,6 +89,14 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
             self.codec.name,
             ", ".join(self._offloads()) or "none",
         )
+
+    def _follow_addresses(self) -> Addresses:
+        """The addresses of this host's interfaces, kept up to date from the packet loop."""
+        events, addresses = LinkEvents(), Addresses()
+        self.cleanup.callback(events.close)
+        addresses.take(events.first())
+        self.loop.add_reader(events.fileno(), lambda: addresses.take(events.read()))
+        return addresses
 
     def _kept_switches(self) -> SwitchLog:
         """The switches of earlier runs; those of this one are written beside them."""

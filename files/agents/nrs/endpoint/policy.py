@@ -14,7 +14,7 @@ from nrs.endpoint.flows import FlowTable
 from nrs.endpoint.liveness import State, Timing
 from nrs.endpoint.nudge import Nudger
 from nrs.endpoint.tunnel import Tunnel
-from nrs.system.links import Links
+from nrs.system.addresses import Addresses
 from nrs.tunnel import wire
 from nrs.tunnel.engine import Control, Engine
 from nrs.tunnel.figures import Drop
@@ -40,7 +40,7 @@ class EndpointPolicy:
         self,
         config: NetworkAccessEndpointConfig,
         loop: PacketLoop,
-        links: Links,
+        addresses: Addresses,
         switches: SwitchLog | None = None,
         continuity: Continuity | None = None,
     ) -> None:
@@ -54,7 +54,7 @@ class EndpointPolicy:
         self._fled_at: float | None = None
         self._unmeasured: tuple[Switch, float] | None = None
         self._loop = loop
-        self._links = links
+        self._addresses = addresses
         self._timer: Timer | None = None
         self._timer_at = 0.0
         self._fast_until = 0.0
@@ -229,7 +229,7 @@ class EndpointPolicy:
     def _connect(self) -> None:
         self._next_connect = self._loop.clock() + _RECONNECT_S
         for tunnel in self.tunnels.values():
-            tunnel.connect(self.engine, self._links)
+            tunnel.connect(self.engine, self._addresses)
 
     def _drive(self, now: float) -> None:
         """Send what is due on each tunnel."""

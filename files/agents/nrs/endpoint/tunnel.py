@@ -14,8 +14,8 @@ from nrs.endpoint.failover import View
 from nrs.endpoint.liveness import Action, Liveness, State, Timing
 from nrs.endpoint.quality import Counts, Quality
 from nrs.endpoint.resend import ResendRing
+from nrs.system.addresses import Addresses
 from nrs.system.descriptor_store import DescriptorStore
-from nrs.system.links import Links
 from nrs.tunnel import wire
 from nrs.tunnel.codec.interface import Check
 from nrs.tunnel.engine import Control, Engine
@@ -104,7 +104,7 @@ class Tunnel:
         """The routing server at the other end."""
         return self.router.router_id
 
-    def connect(self, engine: Engine, links: Links) -> bool:
+    def connect(self, engine: Engine, addresses: Addresses) -> bool:
         """Open the socket from the tunnel's own address and uplink; False if that can't be yet.
 
         Called now and then: a socket whose address was the kernel's choice is replaced
@@ -116,7 +116,7 @@ class Tunnel:
         local = self.router.bind_address
         device = None
         if local is not None and (before is None or self.liveness.state is not State.UP):
-            device = links.interface_of(local)
+            device = addresses.interface_of(local)
         if before is not None and not before.has_moved(device):
             return True
         try:

@@ -12,7 +12,7 @@ class EgressLink:
     def __init__(self, name: str) -> None:
         self._name = name
         self._links: dict[int, LinkIs] = {}
-        self._addresses: dict[int, set[bytes]] = {}
+        self._addresses: dict[int, set[tuple[bytes, int]]] = {}
         self._told = False
         self._had_address = False
         self.state = Link.READY
@@ -31,10 +31,10 @@ class EgressLink:
             case LinkGone(index):
                 self._links.pop(index, None)
                 self._addresses.pop(index, None)
-            case AddressIs(index, address, True):
-                self._addresses.setdefault(index, set()).add(address)
-            case AddressIs(index, address) | AddressGone(index, address):
-                self._addresses.get(index, set()).discard(address)
+            case AddressIs(index, address, prefix, True):
+                self._addresses.setdefault(index, set()).add((address, prefix))
+            case AddressIs(index, address, prefix) | AddressGone(index, address, prefix):
+                self._addresses.get(index, set()).discard((address, prefix))
             case Anew():
                 self._links.clear()
                 self._addresses.clear()

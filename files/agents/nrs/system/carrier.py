@@ -20,9 +20,9 @@ def has_carrier(name: str) -> bool | None:
     """
     value = array.array("B", _VALUE.pack(_ETHTOOL_GLINK, 0))
     request = _REQUEST.pack(name.encode(), value.buffer_info()[0])
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-        try:
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
             fcntl.ioctl(sock, _SIOCETHTOOL, bytearray(request))
-        except OSError:
-            return None
+    except OSError:
+        return None
     return bool(_VALUE.unpack(value)[1])

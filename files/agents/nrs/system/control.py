@@ -19,6 +19,8 @@ from typing import Any
 
 RUNTIME_DIRECTORY = Path("/run/network-routing-system")
 _LONGEST_REQUEST = 64 * 1024
+_LONGEST_REPLY = 16 << 20
+"""The longest is a status: a router's has 3.5 MB with 10,000 tunnels of the longest names."""
 _CLIENT_TIMEOUT_S = 5.0
 
 log = logging.getLogger(__name__)
@@ -72,7 +74,7 @@ def answer(connection: socket.socket, handlers: Mapping[str, Handler]) -> None:
     with connection:
         connection.settimeout(_CLIENT_TIMEOUT_S)
         try:
-            request = _receive(connection)
+            request = _receive(connection, _LONGEST_REQUEST)
             connection.sendall(_reply(request, handlers) + b"\n")
         except OSError:
             return
@@ -87,14 +89,15 @@ def _reply(request: bytes, handlers: Mapping[str, Handler]) -> bytes:
         return b'{"error": "internal error; see the log of this agent"}'
 
 
-def _receive(connection: socket.socket) -> bytes:
-    data = b""
-    while b"\n" not in data and len(data) <= _LONGEST_REQUEST:
-        chunk = connection.recv(4096)
-        if not chunk:
-            break
+def _receive(connection: socket.socket, most: int) -> bytes:
+    """A line, or more than `most` bytes of one that is longer, or what came before the end."""
+    data = bytearray()
+    while len(data) <= most:
+        chunk = connection.recv(65536)
         data += chunk
-    return data
+        if not chunk or b"\n" in chunk:
+            break
+    return bytes(data)
 
 
 def _dispatch(request: bytes, handlers: Mapping[str, Handler]) -> dict[str, Any]:
@@ -158,15 +161,17 @@ def request(path: Path, command: str, **arguments: Any) -> Any:
         try:
             sock.connect(str(path))
             sock.sendall(json.dumps({"command": command, **arguments}).encode() + b"\n")
-            data = b""
-            while not data.endswith(b"\n"):
-                chunk = sock.recv(65536)
-                if not chunk:
-                    break
-                data += chunk
-            reply = json.loads(data)
-        except (OSError, ValueError) as error:
+            data = _receive(sock, _LONGEST_REPLY)
+        except OSError as error:
             raise ControlError(f"no answer from the agent at {path}: {error}") from None
-    if "error" in reply:
-        raise ControlError(reply["error"])
-    return reply["result"]
+    if len(data) > _LONGEST_REPLY:
+        raise ControlError(
+            f"the agent at {path} answers {command} with more than {_LONGEST_REPLY >> 20} MiB"
+        )
+    try:
+        reply = json.loads(data)
+        if "error" in reply:
+            raise ControlError(reply["error"])
+        return reply["result"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ControlError(f"no answer from the agent at {path}: {error}") from None

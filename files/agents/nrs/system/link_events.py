@@ -59,19 +59,24 @@ class LinkGone:
 
 @dataclass(frozen=True)
 class AddressIs:
-    """An interface has an address; `usable`: other hosts may be spoken to from it."""
+    """An interface has an address; `usable`: other hosts may be spoken to from it.
+
+    It may have the same one several times, with prefixes of different lengths, in bits.
+    """
 
     index: int
     address: bytes
+    prefix: int
     usable: bool
 
 
 @dataclass(frozen=True)
 class AddressGone:
-    """An interface has lost an address."""
+    """An interface has lost an address with a prefix."""
 
     index: int
     address: bytes
+    prefix: int
 
 
 @dataclass(frozen=True)
@@ -132,18 +137,18 @@ def _link(kind: int, body: bytes) -> Event | None:
 def _address(kind: int, body: bytes) -> Event | None:
     if len(body) < _ADDRESS.size:
         return None
-    _, _, flags, scope, index = _ADDRESS.unpack_from(body)
+    _, prefix, flags, scope, index = _ADDRESS.unpack_from(body)
     attributes = _attributes(body, _ADDRESS.size)
     # Of a point-to-point link IFA_ADDRESS is the other end.
     address = attributes.get(_IFA_LOCAL) or attributes.get(_IFA_ADDRESS)
     if address is None:
         return None
     if kind == _DEL_ADDRESS:
-        return AddressGone(index, address)
+        return AddressGone(index, address, prefix)
     if len(wide := attributes.get(_IFA_FLAGS, b"")) == _U32.size:
         flags = _U32.unpack(wide)[0]
     proven = not flags & _DAD_FAILED and (not flags & _TENTATIVE or flags & _OPTIMISTIC)
-    return AddressIs(index, address, bool(proven) and scope < _SCOPE_LINK)
+    return AddressIs(index, address, prefix, bool(proven) and scope < _SCOPE_LINK)
 
 
 def _attributes(body: bytes, offset: int) -> dict[int, bytes]:

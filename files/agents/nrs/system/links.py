@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import ipaddress
-import socket
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -21,11 +21,14 @@ Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 
 class LinkError(Exception):
-    """The kernel refused a change; the text says which and why."""
+    """The kernel refused something; the text says what and why."""
 
 
 class Links:
-    """One netlink socket; use as a context manager or `close` it."""
+    """One netlink socket; use as a context manager or `close` it.
+
+    What asks or changes the kernel raises LinkError.
+    """
 
     def __init__(self) -> None:
         self._route = IPRoute()
@@ -47,105 +50,91 @@ class Links:
 
     def index(self, name: str) -> int | None:
         """The index of interface `name`, or None."""
-        found = self._route.link_lookup(ifname=name)
+        with _refusals(f"look up the interface {name}"):
+            found = self._route.link_lookup(ifname=name)
         return int(found[0]) if found else None
-
-    def interface_of(self, address: IPAddress) -> str | None:
-        """The name of the interface that has `address`, or None; the loopback is not named."""
-        for message in self._route.get_addr(family=_family(address.version)):
-            if message.get_attr("IFA_ADDRESS") == str(address) or (
-                message.get_attr("IFA_LOCAL") == str(address)
-            ):
-                try:
-                    name = socket.if_indextoname(message["index"])
-                except OSError:  # it has just gone
-                    return None
-                return None if name == "lo" else name
-        return None
 
     def bring_up(
         self, name: str, *, mtu: int, queue: int, gso_bytes: int, gso_segments: int
     ) -> None:
         """Set MTU, packets queued and the size of super-packets, and bring the interface up."""
         index = self._index(name)
-        self._try(
-            f"bring up {name} with MTU {mtu}",
-            lambda: self._route.link("set", index=index, mtu=mtu, txqlen=queue, state="up"),
-        )
+        with _refusals(f"bring up {name} with MTU {mtu}"):
+            self._route.link("set", index=index, mtu=mtu, txqlen=queue, state="up")
         for attribute, value in (("gso_max_size", gso_bytes), ("gso_max_segs", gso_segments)):
-            try:
+            with _refusals(f"set {attribute} of {name}", errno.EOPNOTSUPP, errno.EINVAL):
                 self._route.link("set", index=index, **{attribute: value})
-            except NetlinkError as error:
-                if error.code not in {errno.EOPNOTSUPP, errno.EINVAL}:
-                    raise LinkError(f"cannot set {attribute} of {name}: {error}") from None
 
     def add_address(self, name: str, address: Interface) -> None:
         """Give the interface `address`; it is usable at once (no duplicate detection)."""
         index = self._index(name)
         extra = {"IFA_FLAGS": _NODAD} if address.version == 6 else {}
-        self._try(
-            f"give {name} the address {address}",
-            lambda: self._route.addr(
+        with _refusals(f"give {name} the address {address}"):
+            self._route.addr(
                 "replace",
                 index=index,
                 address=str(address.ip),
                 prefixlen=address.network.prefixlen,
                 family=_family(address.version),
                 **extra,
-            ),
-        )
+            )
 
     def keep_addresses(self, name: str, wanted: Collection[Interface]) -> None:
-        """Take away the interface's addresses but those that are wanted, and link-local ones."""
+        """Take away the interface's addresses but those that are wanted, and link-local ones.
+
+        A wanted one goes too where it is a secondary one of an unwanted one: the kernel takes
+        these along.
+        """
         index = self._index(name)
-        for message in self._route.get_addr(index=index):
-            address = ipaddress.ip_interface(
-                f"{message.get_attr('IFA_ADDRESS')}/{message['prefixlen']}"
-            )
-            if address not in wanted and not address.ip.is_link_local:
-                self._try(
-                    f"take the address {address} from {name}",
-                    lambda a=address: self._route.addr(
-                        "del",
-                        index=index,
-                        address=str(a.ip),
-                        prefixlen=a.network.prefixlen,
-                        family=_family(a.version),
-                    ),
+        with _refusals(f"list the addresses of {name}"):
+            messages = list(self._route.get_addr(index=index))
+        for message in messages:
+            peer = message.get_attr("IFA_ADDRESS")
+            own = message.get_attr("IFA_LOCAL") or peer
+            address = ipaddress.ip_interface(f"{own}/{message['prefixlen']}")
+            if address in wanted or address.ip.is_link_local:
+                continue
+            # Not available: it has gone with its primary one.
+            with _refusals(f"take the address {address} from {name}", errno.EADDRNOTAVAIL):
+                self._route.addr(
+                    "del",
+                    index=index,
+                    local=own,
+                    address=peer,
+                    prefixlen=message["prefixlen"],
+                    family=message["family"],
                 )
 
     def routes(self, name: str) -> set[IPNetwork]:
         """The networks that `add_route` has routed to the interface."""
+        index = self._index(name)
+        with _refusals(f"list the routes of {name}"):
+            messages = [
+                (message, anywhere)
+                for family, anywhere in ((2, "0.0.0.0"), (10, "::"))
+                for message in self._route.get_routes(family=family, oif=index)
+            ]
         return {
-            ipaddress.ip_network(f"{message.get_attr('RTA_DST')}/{message['dst_len']}")
-            for family in (2, 10)
-            for message in self._route.get_routes(family=family, oif=self._index(name))
-            if message["proto"] == _PROTO_STATIC
-            and message.get_attr("RTA_TABLE") == _TABLE_MAIN
-            and message.get_attr("RTA_DST") is not None
+            # A default route is the one that states no destination.
+            ipaddress.ip_network(f"{message.get_attr('RTA_DST') or anywhere}/{message['dst_len']}")
+            for message, anywhere in messages
+            if message["proto"] == _PROTO_STATIC and message.get_attr("RTA_TABLE") == _TABLE_MAIN
         }
 
     def add_route(self, network: IPNetwork, name: str, source: IPAddress | None = None) -> None:
         """Route `network` to the interface, with `source` as the host's own address."""
         index = self._index(name)
         extra: dict[str, Any] = {"prefsrc": str(source)} if source is not None else {}
-        self._try(
-            f"route {network} to {name}",
-            lambda: self._route.route(
-                "replace", dst=str(network), oif=index, proto=_PROTO_STATIC, **extra
-            ),
-        )
+        with _refusals(f"route {network} to {name}"):
+            self._route.route("replace", dst=str(network), oif=index, proto=_PROTO_STATIC, **extra)
 
     def remove_route(self, network: IPNetwork, name: str) -> None:
         """Remove the route; one that is not there is no error."""
         index = self.index(name)
         if index is None:
             return
-        try:
+        with _refusals(f"remove the route {network}", errno.ESRCH):
             self._route.route("del", dst=str(network), oif=index)
-        except NetlinkError as error:
-            if error.code != errno.ESRCH:
-                raise LinkError(f"cannot remove the route {network}: {error}") from None
 
     def _index(self, name: str) -> int:
         index = self.index(name)
@@ -153,10 +142,14 @@ class Links:
             raise LinkError(f"there is no interface {name}")
         return index
 
-    def _try(self, what: str, change: Any) -> None:
-        try:
-            change()
-        except NetlinkError as error:
+
+@contextmanager
+def _refusals(what: str, *harmless: int) -> Iterator[None]:
+    """Tell of a refusal as LinkError, but where its errno is `harmless`."""
+    try:
+        yield
+    except NetlinkError as error:
+        if error.code not in harmless:
             raise LinkError(f"cannot {what}: {error.args[-1]}") from None
 
 

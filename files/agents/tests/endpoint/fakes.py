@@ -11,6 +11,7 @@ from nrs.endpoint.config import NetworkAccessEndpointConfig
 from nrs.endpoint.continuity import Continuity
 from nrs.endpoint.policy import EndpointPolicy
 from nrs.endpoint.tunnel import Tunnel
+from nrs.system.addresses import Addresses
 from nrs.tunnel import codec
 from nrs.tunnel.engine import Control
 from nrs.tunnel.figures import Drop
@@ -94,11 +95,10 @@ class Endpoint:
         """Routers that answer no probe."""
         self.flags: dict[str, RouterFlag] = {}
         self._sequence = 0
-        links = SimpleNamespace(interface_of=lambda _: None)
         self.policy = EndpointPolicy(
             config(routers, **tunnel),
             loop,  # type: ignore[arg-type]
-            links,  # type: ignore[arg-type]
+            Addresses(),
             continuity=continuity,
         )
         self.policy.start(self.engine)  # type: ignore[arg-type]

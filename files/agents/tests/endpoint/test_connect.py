@@ -20,7 +20,7 @@ from tests.endpoint.fakes import CLAIM, OLD, Engine
 HERE = ipaddress.ip_address("127.0.0.1")
 
 
-class Links:
+class Addresses:
     """Says where the address is, and counts how often it is asked."""
 
     def __init__(self) -> None:
@@ -48,35 +48,35 @@ def tunnel(engine: Any) -> Iterator[Tunnel]:
 
 
 def test_a_silent_tunnel_looks_where_its_address_is(tunnel: Tunnel, engine: Any) -> None:
-    links: Any = Links()
-    assert tunnel.connect(engine, links)
+    addresses: Any = Addresses()
+    assert tunnel.connect(engine, addresses)
     first = tunnel._socket
-    assert tunnel.connect(engine, links)
+    assert tunnel.connect(engine, addresses)
     assert tunnel._socket is first
-    links.device = "lo"
-    assert tunnel.connect(engine, links)
+    addresses.device = "lo"
+    assert tunnel.connect(engine, addresses)
     assert tunnel._socket is not first
     second = tunnel._socket
     for device in ("lo", None):  # it is there, or nowhere
-        links.device = device
-        assert tunnel.connect(engine, links)
+        addresses.device = device
+        assert tunnel.connect(engine, addresses)
         assert tunnel._socket is second
 
 
 def test_a_tunnel_that_is_up_does_not_ask(tunnel: Tunnel, engine: Any) -> None:
-    links: Any = Links()
-    tunnel.connect(engine, links)
+    addresses: Any = Addresses()
+    tunnel.connect(engine, addresses)
     tunnel.liveness.session_opened(0.0)
-    links.device, asked = "lo", links.asked
+    addresses.device, asked = "lo", addresses.asked
     socket = tunnel._socket
-    assert tunnel.connect(engine, links)
-    assert (tunnel._socket, links.asked) == (socket, asked)
+    assert tunnel.connect(engine, addresses)
+    assert (tunnel._socket, addresses.asked) == (socket, asked)
 
 
 def test_an_address_that_is_not_there_is_tried_again(tunnel: Tunnel, engine: Any) -> None:
     elsewhere = ipaddress.ip_address("192.0.2.99")
     tunnel.router = Router(router_id="r1", external_ip=HERE, bind_address=elsewhere)
-    links: Any = SimpleNamespace(interface_of=lambda _: None)
-    assert not tunnel.connect(engine, links)
+    addresses: Any = SimpleNamespace(interface_of=lambda _: None)
+    assert not tunnel.connect(engine, addresses)
     tunnel.router = Router(router_id="r1", external_ip=HERE, bind_address=HERE)
-    assert tunnel.connect(engine, links)
+    assert tunnel.connect(engine, addresses)

@@ -11,8 +11,8 @@ EGRESS = LinkIs(7, "eth1", up=True, running=True)
 DOWN = LinkIs(7, "eth1", up=False, running=False)
 NO_CARRIER = LinkIs(7, "eth1", up=True, running=False)
 OTHER = LinkIs(8, "eth2", up=True, running=True)
-HAS4, HAS6 = AddressIs(7, ADDRESS4, True), AddressIs(7, ADDRESS6, True)
-START = [EGRESS, OTHER, HAS4, AddressIs(8, b"\x0a\0\0\1", True), Told()]
+HAS4, HAS6 = AddressIs(7, ADDRESS4, 24, True), AddressIs(7, ADDRESS6, 24, True)
+START = [EGRESS, OTHER, HAS4, AddressIs(8, b"\x0a\0\0\1", 24, True), Told()]
 
 
 @pytest.mark.parametrize(
@@ -34,19 +34,27 @@ START = [EGRESS, OTHER, HAS4, AddressIs(8, b"\x0a\0\0\1", True), Told()]
                 *START,
                 LinkGone(7),
                 LinkIs(9, "eth1", up=True, running=True),
-                AddressIs(9, ADDRESS4, True),
+                AddressIs(9, ADDRESS4, 24, True),
             ],
             Link.READY,
         ),
         ([*START, LinkIs(7, "renamed", up=True, running=True)], Link.MISSING),
-        ([*START, AddressGone(7, ADDRESS4)], Link.NO_ADDRESS),
-        ([*START, HAS6, AddressGone(7, ADDRESS4)], Link.READY),
-        ([*START, HAS6, AddressGone(7, ADDRESS4), AddressGone(7, ADDRESS6)], Link.NO_ADDRESS),
-        ([*START, AddressIs(7, ADDRESS4, False)], Link.NO_ADDRESS),
-        ([*START, AddressGone(7, ADDRESS4), HAS4], Link.READY),
-        ([*START, AddressGone(8, b"\x0a\0\0\1")], Link.READY),
+        ([*START, AddressGone(7, ADDRESS4, 24)], Link.NO_ADDRESS),
+        ([*START, HAS6, AddressGone(7, ADDRESS4, 24)], Link.READY),
+        (
+            [*START, HAS6, AddressGone(7, ADDRESS4, 24), AddressGone(7, ADDRESS6, 24)],
+            Link.NO_ADDRESS,
+        ),
+        ([*START, AddressIs(7, ADDRESS4, 24, False)], Link.NO_ADDRESS),
+        ([*START, AddressGone(7, ADDRESS4, 24), HAS4], Link.READY),
+        ([*START, AddressIs(7, ADDRESS4, 25, True), AddressGone(7, ADDRESS4, 24)], Link.READY),
+        (
+            [*START, AddressIs(7, ADDRESS4, 25, False), AddressGone(7, ADDRESS4, 24)],
+            Link.NO_ADDRESS,
+        ),
+        ([*START, AddressGone(8, b"\x0a\0\0\1", 24)], Link.READY),
         ([EGRESS, Told()], Link.READY),
-        ([EGRESS, AddressIs(7, ADDRESS6, False), Told()], Link.READY),
+        ([EGRESS, AddressIs(7, ADDRESS6, 24, False), Told()], Link.READY),
         ([*START, Anew()], Link.READY),
         ([*START, NO_CARRIER, Anew()], Link.NO_CARRIER),
         ([*START, NO_CARRIER, Anew(), EGRESS, HAS4], Link.NO_CARRIER),

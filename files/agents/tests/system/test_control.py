@@ -13,6 +13,8 @@ import pytest
 
 from nrs.system.control import ControlError, ControlThread, listen, request, socket_path
 
+LONGEST_ADDRESS = "2001:db8:1234:5678:9abc:def0:1234:5678"
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -49,6 +51,57 @@ def test_a_command_is_answered(path: Path) -> None:
 def test_a_large_answer_arrives_whole(path: Path) -> None:
     with control(path, status=lambda _: "x" * 1_000_000):
         assert len(request(path, "status")) == 1_000_000
+
+
+def test_the_status_of_a_large_site_fits(path: Path) -> None:
+    tunnel = {
+        "endpoint_id": "e" * 64,
+        "up": True,
+        "active": False,
+        "rtt_ms": None,
+        "since": 1790000000.1234567,
+        "address": f"[{LONGEST_ADDRESS}]:65535",
+        "tun_ipv4": "100.100.100.100",
+        "tun_ipv6": LONGEST_ADDRESS,
+        "key_mode": "device",
+        "key_epoch": 2**32 - 1,
+    }
+    with control(path, status=lambda _: {"tunnels": [tunnel] * 10_000}):
+        assert len(request(path, "status")["tunnels"]) == 10_000
+
+
+@contextlib.contextmanager
+def answering(path: Path, *chunks: bytes) -> Iterator[None]:
+    """Something that is no agent of ours sends these to whoever asks, and hangs up."""
+    with listen(path) as listener:
+
+        def send() -> None:
+            with listener.accept()[0] as connection, contextlib.suppress(OSError):
+                for chunk in chunks:
+                    connection.sendall(chunk)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        try:
+            yield
+        finally:
+            sender.join(5)
+
+
+def test_an_answer_that_does_not_end_is_not_read_to_its_end(path: Path) -> None:
+    with (
+        answering(path, *([bytes(1 << 20)] * 40)),
+        pytest.raises(ControlError, match="answers status with more than 16 MiB"),
+    ):
+        request(path, "status")
+
+
+@pytest.mark.parametrize(
+    "reply", [b"\n", b"5\n", b"{}\n", b"[]\n", b'"error"\n', b"\xff\n", b"[" * 100_000 + b"\n"]
+)
+def test_what_is_no_answer(path: Path, reply: bytes) -> None:
+    with answering(path, reply), pytest.raises(ControlError, match="no answer from the agent"):
+        request(path, "status")
 
 
 def test_only_the_owner_may_ask(path: Path) -> None:
@@ -134,16 +187,8 @@ def test_a_running_agent_is_not_displaced(path: Path) -> None:
 
 
 def test_nobody_answers(path: Path) -> None:
-    with listen(path) as listener:
-
-        def hang_up() -> None:
-            listener.accept()[0].close()
-
-        closer = threading.Thread(target=hang_up)
-        closer.start()
-        with pytest.raises(ControlError, match="no answer"):
-            request(path, "status")
-        closer.join(5)
+    with answering(path), pytest.raises(ControlError, match="no answer"):
+        request(path, "status")
 
 
 def test_where_the_socket_is(monkeypatch: pytest.MonkeyPatch) -> None:
