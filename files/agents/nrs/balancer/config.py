@@ -9,8 +9,9 @@ from typing import Annotated
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
+from nrs.api.messages import MaxBandwidth, MaxConnections
 from nrs.config.common import Api
-from nrs.config.types import Address, Port, Seconds, Section
+from nrs.config.types import Address, Name, Port, Seconds, Section
 
 Weight = Annotated[float, Field(strict=True, ge=0, le=1000, allow_inf_nan=False)]
 
@@ -43,20 +44,29 @@ class Weights(Section):
         return self
 
 
+class RouterCapacity(Section):
+    """What one router can carry where it does not say so itself; None: as all others."""
+
+    max_bandwidth_mbps: MaxBandwidth | None = None
+    max_connections: MaxConnections | None = None
+
+
 class Algorithm(Section):
     """The score and what keeps decisions from flapping."""
 
     weights: Weights = Weights()
-    max_bandwidth_mbps: Annotated[float, Field(strict=True, gt=0, le=1e7, allow_inf_nan=False)] = (
-        1000.0
-    )
-    max_connections: Annotated[int, Field(strict=True, ge=1, le=10_000_000)] = 100
+    max_bandwidth_mbps: MaxBandwidth = 1000.0
+    max_connections: MaxConnections = 100
+    routers: dict[Name, RouterCapacity] = Field(default_factory=dict)
     anti_flap_threshold: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] = (
         0.05
     )
     anti_flap_hold_time: Annotated[
         float, Field(strict=True, ge=0, le=86400, allow_inf_nan=False)
     ] = 30.0
+    slow_start_time: Annotated[float, Field(strict=True, ge=0, le=86400, allow_inf_nan=False)] = (
+        60.0
+    )
 
 
 class Metrics(Section):

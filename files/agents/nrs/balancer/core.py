@@ -2,36 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from sys import intern
+from typing import Any, NamedTuple
 
 from nrs.api.messages import MetricsReport
-from nrs.balancer import scoring
+from nrs.balancer import history, snapshot
+from nrs.balancer.budget import MoveBudget
 from nrs.balancer.config import Algorithm
-from nrs.balancer.decision import Held, Reason, choose
-from nrs.balancer.registry import Router, RouterRegistry
-from nrs.balancer.standing import RANK, Standing, State, Status, standing
+from nrs.balancer.decision import Reason, Rule, best, judge
+from nrs.balancer.ejection import Ejection
+from nrs.balancer.fleet import Fleet, UnknownRouter
+from nrs.balancer.member import Member, Ranked
+from nrs.balancer.registry import MISSED_REPORTS, RegistryFull, ReportRefused, Router
+from nrs.balancer.scoring import Headrooms
+from nrs.balancer.standing import Standing, State, Status
 from nrs.balancer.table import DecisionTable, Entry
 
+__all__ = [
+    "Balancer",
+    "Decision",
+    "NoRouter",
+    "PastDecision",
+    "RegistryFull",
+    "ReportRefused",
+    "RouterView",
+    "UnknownEndpoint",
+    "UnknownRouter",
+]
+
+DECISIONS_PER_S = 2000.0
+"""With more endpoints than ask this often in a report interval, each asks less often."""
+
+_JITTER = 0.2
 _NAMED = 5
+_NEVER = float("-inf")
 
 
 class NoRouter(Exception):
     """No routing server can be used; the text says why."""
 
 
-class UnknownRouter(Exception):
-    """A routing server that has never reported; the text is its id."""
+class UnknownEndpoint(Exception):
+    """An endpoint that has not asked lately; the text is its id."""
 
 
-@dataclass(frozen=True)
-class Decision:
-    """The router an endpoint should use."""
+class Decision(NamedTuple):
+    """The router an endpoint should use; times are of the clock of `now`, seconds."""
 
     router: Router
     score: float
     reason: Reason
-    previous: Held | None
+    previous: str | None
+    """The router that the endpoint was at when it asked, None where that is not known."""
+    ranking: tuple[Ranked, ...]
+    """The candidates, best first; of any router only the best few."""
+    valid_until: float
+    poll_after: float
+
+
+@dataclass(frozen=True)
+class PastDecision:
+    """`count` equal decisions in a row; `score` is that of the last one."""
+
+    first: float
+    last: float
+    count: int
+    router_id: str
+    previous: str | None
+    reason: Reason
+    score: float
 
 
 @dataclass(frozen=True)
@@ -40,6 +82,8 @@ class RouterView:
 
     router: Router
     score: float
+    effective_score: float
+    parts: Headrooms
     state: State
     standing: Standing
 
@@ -50,130 +94,355 @@ class RouterView:
 
 
 class Balancer:
-    """Ranks routers and decides for endpoints; `now` is as in `registry`."""
+    """Ranks routers and decides for endpoints; `now` is as in `registry`, `wall` Unix time."""
 
-    def __init__(self, algorithm: Algorithm, stale_after: float) -> None:
-        self._algorithm = algorithm
-        self._registry = RouterRegistry(stale_after)
+    def __init__(
+        self, algorithm: Algorithm, report_interval: float, *, seed: int | None = None
+    ) -> None:
+        """`seed` makes the jitter of `poll_after` repeatable."""
+        self._fleet = Fleet(algorithm, report_interval)
         self._table = DecisionTable()
-        self._scores: dict[str, float] = {}
-        self._states: dict[str, State] = {}
+        self._rule = Rule(algorithm.anti_flap_threshold, algorithm.anti_flap_hold_time)
+        self._budget = MoveBudget(report_interval)
+        self._random = random.Random(seed)  # noqa: S311 - jitter, not a secret
+        self._refusals: dict[str, int] = {}
+        self._endpoints = 0
+        self._counted_at = _NEVER
+        self._counted_of = 0
+        self._origin: float | None = None
 
-    def configure(self, algorithm: Algorithm, stale_after: float) -> None:
-        """Go by another algorithm from now on; reports and decisions stay."""
-        self._algorithm = algorithm
-        self._registry.stale_after = stale_after
-        self._scores = {
-            router.report.server_id: self._score(router.report) for router in self._registry.all()
-        }
+    @property
+    def algorithm(self) -> Algorithm:
+        """What it goes by."""
+        return self._fleet.algorithm
 
-    def report(self, report: MetricsReport, now: float, wall: float) -> float:
-        """Take a router's report; its score. Raises ReportRefused, RegistryFull."""
-        forgotten = self._registry.accept(report, now, wall)
-        if forgotten is not None:
-            del self._scores[forgotten]
-        score = self._scores[report.server_id] = self._score(report)
-        return score
+    @property
+    def refusals(self) -> Mapping[str, int]:
+        """How many reports have been refused, by kind (`older`, `future`, `full`)."""
+        return self._refusals
 
     @property
     def states(self) -> dict[str, State]:
         """What the operator has set, by router, where it is not ACTIVE."""
-        return dict(self._states)
+        return dict(self._fleet.states)
+
+    def configure(self, algorithm: Algorithm, report_interval: float) -> None:
+        """Go by another algorithm from now on; reports and decisions stay."""
+        self._rule = Rule(algorithm.anti_flap_threshold, algorithm.anti_flap_hold_time)
+        self._budget.cycle = report_interval
+        self._fleet.configure(algorithm, report_interval)
+
+    def report(self, report: MetricsReport, now: float, wall: float) -> float:
+        """Take a router's report; its score. Raises ReportRefused, RegistryFull."""
+        try:
+            return self._fleet.accept(report, now, wall).score
+        except ReportRefused as refusal:
+            self._count_refusal(refusal.kind)
+            raise
+        except RegistryFull:
+            self._count_refusal("full")
+            raise
 
     def set_state(self, router_id: str, state: State) -> bool:
         """Take what the operator sets; whether it is a change. Raises UnknownRouter."""
-        if router_id not in self._states and self._registry.get(router_id) is None:
-            raise UnknownRouter(router_id)
-        before = self._states.pop(router_id, State.ACTIVE)
-        if state is not State.ACTIVE:
-            self._states[router_id] = state
-        return state is not before
+        return self._fleet.set_state(router_id, state)
 
-    def restore(self, states: Mapping[str, State]) -> None:
+    def restore_states(self, states: Mapping[str, State]) -> None:
         """Begin with what the operator had set before, also for routers yet to report."""
-        self._states = dict(states)
+        self._fleet.restore_states(states)
 
-    def decide(self, endpoint_id: str, candidates: Sequence[str] | None, now: float) -> Decision:
+    def decide(
+        self,
+        endpoint_id: str,
+        candidates: Sequence[str] | None,
+        current: str | None,
+        now: float,
+    ) -> Decision:
         """The router for an endpoint, among `candidates`, else those it last stated.
 
-        Raises NoRouter.
+        `current` is the router that it uses as it asks, None where it does not say. Raises
+        NoRouter.
         """
+        fleet = self._current(now)
         entry = self._table.get(endpoint_id, now)
-        known = entry.candidates if entry is not None else None
-        among = tuple(candidates) if candidates is not None else known
-        usable = self._usable(among, now)
-        if not usable:
+        among = _among(candidates, entry)
+        options = fleet.options(among)
+        if not options:
             raise NoRouter(self._why_none(among, now))
-        present = entry.held if entry is not None else None
-        held, reason = choose(present, usable, self._algorithm, now)
-        self._table.put(endpoint_id, Entry(held, among, now))
-        router = self._registry.get(held.router_id)
-        assert router is not None
-        return Decision(router, usable[held.router_id], reason, present)
+        known = entry is not None
+        if entry is None:
+            entry = Entry(options[0].router_id, _NEVER, among, now)
+        at = self._whereabouts(entry, current, now, known=known)
+        entry.candidates, entry.asked_at = among, now
+        chosen, reason = self._choose(entry, at, options, now, known=known)
+        previous = at.router_id if at is not None else entry.router_id if known else None
+        if at is None or chosen is not at:
+            self._move(entry, at, chosen, now, previous)
+        entry.reason, entry.score = reason, chosen.score
+        self._note(entry, chosen, at, reason, now)
+        self._table.put(endpoint_id, entry)
+        poll_after = self._poll_after()
+        entry.valid_until = now + MISSED_REPORTS * poll_after
+        ranking = self._ranking(among, options, at)
+        return Decision(
+            chosen.router, chosen.score, reason, previous, ranking, entry.valid_until, poll_after
+        )
+
+    def decisions(self, now: float) -> Iterator[tuple[str, Entry]]:
+        """The endpoints that are remembered, each with what it was told, longest silent first."""
+        self._table.get("", now)
+        return iter(self._table)
+
+    def explain(self, endpoint_id: str) -> list[PastDecision]:
+        """The last decisions for an endpoint, oldest first. Raises UnknownEndpoint."""
+        entry = self._table.peek(endpoint_id)
+        if entry is None:
+            raise UnknownEndpoint(endpoint_id)
+        origin = self._origin or 0.0
+        name = self._fleet.name
+        return [
+            PastDecision(
+                run.first + origin,
+                run.last + origin,
+                run.times,
+                name(run.router),
+                None if run.previous == history.NOBODY else name(run.previous),
+                run.reason,
+                run.score,
+            )
+            for run in history.runs(entry.records)
+        ]
 
     def routers(self, now: float) -> list[RouterView]:
         """Every router that has reported, by id."""
+        fleet = self._current(now)
         return [
             RouterView(
-                router,
-                self._scores[router.report.server_id],
-                self._states.get(router.report.server_id, State.ACTIVE),
-                self._standing(router, now),
+                member.router,
+                member.score,
+                member.effective,
+                member.parts,
+                fleet.states.get(router_id, State.ACTIVE),
+                member.standing,
             )
-            for router in self._registry.all()
+            for router_id, member in sorted(fleet.members.items())
         ]
 
     def active_decisions(self, now: float) -> int:
         """How many endpoints have asked lately."""
         return self._table.active(now)
 
-    def _score(self, report: MetricsReport) -> float:
-        room = scoring.headrooms(report, self._algorithm)
-        return scoring.score(room, self._algorithm.weights)
+    # -- a restart
 
-    def _standing(self, router: Router, now: float) -> Standing:
-        return standing(
-            router.report,
-            self._states.get(router.report.server_id, State.ACTIVE),
-            silent_s=now - router.received_at,
-            fresh=self._registry.is_fresh(router, now),
+    def dump(self, now: float, wall: float) -> dict[str, Any]:
+        """What has to outlive a restart, as JSON can hold it."""
+        ahead = wall - now
+        return {
+            "version": snapshot.VERSION,
+            "routers": [
+                {
+                    "report": member.report.model_dump(mode="json"),
+                    "pending_mbps": member.pending.mbps,
+                    "warming_since": _to_wall(member.warming_since, ahead),
+                    "ejection": _kept_ejection(member.ejection, ahead),
+                }
+                for member in self._fleet.members.values()
+            ],
+            "states": {router_id: state.value for router_id, state in self._fleet.states.items()},
+            "endpoints": {
+                endpoint_id: (
+                    entry.router_id,
+                    _to_wall(entry.since, ahead),
+                    entry.previous,
+                    None if entry.candidates is None else list(entry.candidates),
+                    entry.asked_at + ahead,
+                )
+                for endpoint_id, entry in self._table
+            },
+        }
+
+    def load(self, data: Any, now: float, wall: float) -> None:
+        """Begin with what `dump` gave, however long ago. Raises SnapshotDamaged.
+
+        Routers count as heard of just now: those that are gone are left in three intervals,
+        and nobody is moved for want of reports.
+        """
+        kept = snapshot.parse(data)
+        behind = now - wall
+        for router in kept.routers:
+            member = self._fleet.restore(Router(router.report, now), now)
+            member.pending.restore(router.pending_mbps, now)
+            if router.warming_since is not None:
+                member.warming_since = router.warming_since + behind
+            if router.ejection is not None:
+                count, at, until, reason = router.ejection
+                member.ejection = Ejection(count, at + behind, until + behind, reason)
+        self._fleet.restore_states(kept.states)
+        for endpoint_id, (router_id, since, previous, candidates, asked_at) in sorted(
+            kept.endpoints.items(), key=lambda item: item[1].asked_at
+        ):
+            entry = Entry(
+                intern(router_id),
+                _NEVER if since is None else since + behind,
+                None if candidates is None else tuple(map(intern, candidates)),
+                min(asked_at + behind, now),
+                previous=previous,
+                reason=Reason.BEST,
+            )
+            self._table.put(endpoint_id, entry)
+
+    # -- a decision
+
+    def _current(self, now: float) -> Fleet:
+        if self._fleet.due(now):
+            self._fleet.refresh(now, self._count(now))
+        return self._fleet
+
+    def _count(self, now: float) -> int:
+        """How many endpoints share the routers; counted anew now and then."""
+        grown = len(self._table) > 1.1 * self._counted_of
+        if grown or now - self._counted_at >= self._budget.cycle:
+            self._endpoints = self._table.active(now)
+            self._counted_at, self._counted_of = now, len(self._table)
+        return self._endpoints
+
+    def _whereabouts(
+        self, entry: Entry, current: str | None, now: float, *, known: bool
+    ) -> Member | None:
+        """The router that the endpoint is at, as far as is known."""
+        members = self._fleet.members
+        if current is None:
+            return members.get(entry.router_id) if known else None
+        at = members.get(current)
+        if not known:
+            if at is not None:
+                entry.router_id = at.router_id
+        elif current == entry.router_id:
+            entry.confirmed = True
+        elif at is not None:
+            self._stray(entry, at, now)
+        return at
+
+    def _stray(self, entry: Entry, at: Member, now: float) -> None:
+        """The endpoint is not where it was told to be."""
+        told = self._fleet.members.get(entry.router_id)
+        if entry.previous == at.router_id and not entry.confirmed:
+            # It has not followed: nothing has moved, and asking it again waits for the hold.
+            when = entry.since
+        else:
+            # It has moved by itself since it last asked, and may know why.
+            when = (entry.asked_at + now) / 2
+            entry.since = now
+            if told is not None:
+                told.deserted_at = now
+                told.open = False
+        self._fleet.move(told, at, when)
+        entry.previous, entry.router_id = entry.router_id, at.router_id
+        entry.confirmed = True
+
+    def _choose(
+        self, entry: Entry, at: Member | None, options: list[Member], now: float, *, known: bool
+    ) -> tuple[Member, Reason]:
+        challenger = best(options)
+        if at is None or at.rank != options[0].rank or not _may_use(entry, at):
+            reason = Reason.ROUTER_LOST if known or at is not None else Reason.FIRST
+            return challenger or max(options, key=lambda m: m.joined), reason
+        choice = judge(
+            at,
+            challenger,
+            now - entry.since,
+            self._rule,
+            within_budget=self._budget.allows(self._endpoints, now),
         )
+        if choice.move:
+            assert challenger is not None
+            self._budget.spend()
+            return challenger, choice.reason
+        return at, choice.reason
 
-    def _usable(self, among: Sequence[str] | None, now: float) -> Mapping[str, float]:
-        """The scores of the best that there is: active ones, else those of the next rank."""
-        known = map(self._registry.get, among) if among is not None else self._registry.all()
-        ranked: dict[int, dict[str, float]] = {}
-        for router in known:
-            rank = RANK.get(self._standing(router, now).status) if router is not None else None
-            if router is not None and rank is not None:
-                router_id = router.report.server_id
-                ranked.setdefault(rank, {})[router_id] = self._scores[router_id]
-        return ranked[min(ranked)] if ranked else {}
+    def _move(
+        self, entry: Entry, at: Member | None, chosen: Member, now: float, previous: str | None
+    ) -> None:
+        self._fleet.move(at, chosen, now)
+        entry.router_id, entry.since = chosen.router_id, now
+        entry.previous, entry.confirmed = previous, False
+
+    def _note(
+        self, entry: Entry, chosen: Member, at: Member | None, reason: Reason, now: float
+    ) -> None:
+        if self._origin is None:
+            self._origin = now
+        before = history.NOBODY if at is None else at.number
+        since = now - self._origin
+        history.note(entry.records, since, chosen.number, before, reason, chosen.score)
+
+    def _poll_after(self) -> float:
+        every = max(self._fleet.report_interval, len(self._table) / DECISIONS_PER_S)
+        return every * (1.0 + _JITTER * (2.0 * self._random.random() - 1.0))
+
+    def _ranking(
+        self, among: tuple[str, ...] | None, options: list[Member], at: Member | None
+    ) -> tuple[Ranked, ...]:
+        if among is None:
+            members = options if at is None or at in options else [*options, at]
+        else:
+            members = [m for m in map(self._fleet.members.get, among) if m is not None]
+        ordered = sorted(members, key=lambda m: (m.rank, -m.effective, m.router_id))
+        return tuple([member.ranked() for member in ordered])
+
+    def _count_refusal(self, kind: str) -> None:
+        self._refusals[kind] = self._refusals.get(kind, 0) + 1
 
     def _why_none(self, among: Sequence[str] | None, now: float) -> str:
+        fleet = self._fleet
         known = [
-            router
-            for router in self._registry.all()
-            if among is None or router.report.server_id in among
+            member
+            for router_id, member in sorted(fleet.members.items())
+            if among is None or router_id in among
         ]
         if not known and among is None:
             return "no routing server has reported yet"
         if not known:
             named = ", ".join(among or ())
             return f"no routing server among the candidates has reported yet: {named}"
-        disabled = [
-            router.report.server_id
-            for router in known
-            if self._standing(router, now).status is Status.DISABLED
-        ]
+        by_status: dict[Status, list[Member]] = {}
+        for member in known:
+            by_status.setdefault(member.standing.status, []).append(member)
         silent = [
-            f"{router.report.server_id} for {now - router.received_at:.0f} s"
-            for router in known
-            if router.report.server_id not in disabled
+            f"{member.router_id} for {fleet.silent_s(member, now):.0f} s"
+            for member in by_status.get(Status.INACTIVE, ())
         ]
+        ejected = [member.router_id for member in by_status.get(Status.EJECTED, ())]
+        disabled = [member.router_id for member in by_status.get(Status.DISABLED, ())]
         parts = ["no routing server is active"]
-        for what, names in (("without a report", silent), ("disabled", disabled)):
+        for what, names in (
+            ("without a report", silent),
+            ("ejected", ejected),
+            ("disabled", disabled),
+        ):
             if names:
                 more = ", ..." if len(names) > _NAMED else ""
                 parts.append(f"{what}: {', '.join(names[:_NAMED])}{more}")
         return "; ".join(parts)
+
+
+def _among(candidates: Sequence[str] | None, entry: Entry | None) -> tuple[str, ...] | None:
+    known = entry.candidates if entry is not None else None
+    if candidates is None:
+        return known
+    stated = tuple(candidates)
+    return known if stated == known else tuple(map(intern, stated))
+
+
+def _may_use(entry: Entry, at: Member) -> bool:
+    return entry.candidates is None or at.router_id in entry.candidates
+
+
+def _to_wall(when: float, ahead: float) -> float | None:
+    return None if when == _NEVER else when + ahead
+
+
+def _kept_ejection(ejection: Ejection | None, ahead: float) -> tuple[int, float, float, str] | None:
+    if ejection is None:
+        return None
+    return ejection.count, ejection.at + ahead, ejection.until + ahead, ejection.reason

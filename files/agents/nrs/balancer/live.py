@@ -12,7 +12,6 @@ from nrs.api.messages import MetricsReport
 from nrs.balancer import states
 from nrs.balancer.config import LoadBalancerConfig
 from nrs.balancer.core import Balancer, Decision, RouterView
-from nrs.balancer.registry import MISSED_REPORTS
 from nrs.balancer.standing import State, Status
 from nrs.config.types import IPAddress
 
@@ -35,11 +34,11 @@ class LiveBalancer:
         self._clock = clock
         self.wall_clock = wall_clock
         self._config = config
-        self._balancer = Balancer(config.algorithm, _stale_after(config))
+        self._balancer = Balancer(config.algorithm, config.metrics.report_interval)
         self._directory = directory
         self._statuses: dict[str, Status] = {}
         try:
-            self._balancer.restore(states.read(directory))
+            self._balancer.restore_states(states.read(directory))
         except states.StatesDamaged as damage:
             log.error("the states that were set for routing servers are lost: %s", damage)
 
@@ -52,7 +51,7 @@ class LiveBalancer:
         """Go by another configuration; reports and decisions stay."""
         with self._lock:
             self._config = config
-            self._balancer.configure(config.algorithm, _stale_after(config))
+            self._balancer.configure(config.algorithm, config.metrics.report_interval)
 
     def report(self, report: MetricsReport) -> float:
         """Take a report; the router's score. Raises as Balancer.report."""
@@ -61,17 +60,19 @@ class LiveBalancer:
             self._log_changes()
         return score
 
-    def decide(self, endpoint_id: str, candidates: Sequence[str] | None) -> Decision:
+    def decide(
+        self, endpoint_id: str, candidates: Sequence[str] | None, current: str | None = None
+    ) -> Decision:
         """The router for an endpoint. Raises as Balancer.decide."""
         with self._lock:
-            decision = self._balancer.decide(endpoint_id, candidates, self._clock())
+            decision = self._balancer.decide(endpoint_id, candidates, current, self._clock())
         previous = decision.previous
         chosen = decision.router.report.server_id
-        if previous is not None and previous.router_id != chosen:
+        if previous is not None and previous != chosen:
             log.info(
                 "%s moves from %s to %s, score %.3f: %s",
                 endpoint_id,
-                previous.router_id,
+                previous,
                 chosen,
                 decision.score,
                 decision.reason.value,
@@ -91,7 +92,7 @@ class LiveBalancer:
                 try:
                     states.write(self._directory, self._balancer.states)
                 except OSError:
-                    self._balancer.restore(before)
+                    self._balancer.restore_states(before)
                     raise
                 log.info("%s is set to %s", router_id, state.value)
                 self._log_changes()
@@ -124,7 +125,3 @@ class LiveBalancer:
             else:
                 log.warning("%s is %s: %s", router_id, status.value, reason)
         self._statuses = {router_id: view.standing.status for router_id, view in present.items()}
-
-
-def _stale_after(config: LoadBalancerConfig) -> float:
-    return MISSED_REPORTS * config.metrics.report_interval
