@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +11,13 @@ from typing import Any, NamedTuple
 
 from nrs.api.messages import MetricsReport
 from nrs.balancer import history, snapshot
-from nrs.balancer.budget import MoveBudget
+from nrs.balancer.budget import MoveBudget, urgency
 from nrs.balancer.config import Algorithm
 from nrs.balancer.decision import Reason, Rule, best, judge
+from nrs.balancer.demand import believed
 from nrs.balancer.ejection import Ejection
 from nrs.balancer.fleet import Fleet, UnknownRouter
-from nrs.balancer.member import Member, Ranked
+from nrs.balancer.member import UNUSABLE, Member, Ranked
 from nrs.balancer.registry import MISSED_REPORTS, RegistryFull, ReportRefused, Router
 from nrs.balancer.scoring import Headrooms
 from nrs.balancer.standing import Standing, State, Status
@@ -157,11 +159,12 @@ class Balancer:
         candidates: Sequence[str] | None,
         current: str | None,
         now: float,
+        mbps: float | None = None,
     ) -> Decision:
         """The router for an endpoint, among `candidates`, else those it last stated.
 
-        `current` is the router that it uses as it asks, None where it does not say. Raises
-        NoRouter.
+        `current` is the router that it uses as it asks, and `mbps` what it carries in the busier
+        direction; None where it does not say. Raises NoRouter.
         """
         fleet = self._current(now)
         entry = self._table.get(endpoint_id, now)
@@ -172,6 +175,7 @@ class Balancer:
         known = entry is not None
         if entry is None:
             entry = Entry(options[0].router_id, _NEVER, among, now)
+        entry.mbps = believed(mbps, fleet.endpoint_mbps)
         at = self._whereabouts(entry, current, now, known=known)
         entry.candidates, entry.asked_at = among, now
         chosen, reason = self._choose(entry, at, options, now, known=known)
@@ -271,7 +275,7 @@ class Balancer:
         behind = now - wall
         for router in kept.routers:
             member = self._fleet.restore(Router(router.report, now), now)
-            member.pending.restore(router.pending_mbps, now)
+            member.pending.move(router.pending_mbps, now, gradual=False)
             if router.warming_since is not None:
                 member.warming_since = router.warming_since + behind
             if router.ejection is not None:
@@ -328,42 +332,44 @@ class Balancer:
         told = self._fleet.members.get(entry.router_id)
         if entry.previous == at.router_id and not entry.confirmed:
             # It has not followed: nothing has moved, and asking it again waits for the hold.
-            when = entry.since
+            when, gradual = entry.since, True
         else:
             # It has moved by itself since it last asked, and may know why.
-            when = (entry.asked_at + now) / 2
+            when, gradual = (entry.asked_at + now) / 2, False
+            entry.moved_mbps = entry.mbps
             entry.since = now
             if told is not None:
                 told.deserted_at = now
                 told.open = False
-        self._fleet.move(told, at, when)
+        self._fleet.move(told, at, entry.moved_mbps, when, gradual=gradual)
         entry.previous, entry.router_id = entry.router_id, at.router_id
         entry.confirmed = True
 
     def _choose(
         self, entry: Entry, at: Member | None, options: list[Member], now: float, *, known: bool
     ) -> tuple[Member, Reason]:
-        challenger = best(options)
+        mbps = entry.mbps
+        challenger = best(options, mbps)
         if at is None or at.rank != options[0].rank or not _may_use(entry, at):
             reason = Reason.ROUTER_LOST if known or at is not None else Reason.FIRST
-            return challenger or max(options, key=lambda m: m.joined), reason
-        choice = judge(
-            at,
-            challenger,
-            now - entry.since,
-            self._rule,
-            within_budget=self._budget.allows(self._endpoints, now),
-        )
-        if choice.move:
-            assert challenger is not None
-            self._budget.spend()
-            return challenger, choice.reason
-        return at, choice.reason
+            return challenger or max(options, key=lambda m: m.effective - m.cost * mbps), reason
+        fled = entry.since == now
+        held_s = math.inf if fled else now - entry.since
+        reason, gain = judge(at, challenger, mbps, held_s, self._rule)
+        if reason is not Reason.BETTER:
+            return at, reason
+        assert challenger is not None
+        urgent = urgency(gain, challenger.cost * mbps, held_s)
+        if not fled and not self._budget.take(urgent, self._endpoints, now):
+            return at, Reason.LIMITED
+        return challenger, reason
 
     def _move(
         self, entry: Entry, at: Member | None, chosen: Member, now: float, previous: str | None
     ) -> None:
-        self._fleet.move(at, chosen, now)
+        gradual = at is not None and at.rank < UNUSABLE
+        self._fleet.move(at, chosen, entry.mbps, now, gradual=gradual)
+        entry.moved_mbps = entry.mbps
         entry.router_id, entry.since = chosen.router_id, now
         entry.previous, entry.confirmed = previous, False
 

@@ -2,11 +2,12 @@
 
 An endpoint stays where it is unless its router can no longer be used, or another one would
 still be better by the threshold with the endpoint's own traffic on it, at a time when the hold
-since its last move is over and the budget of moves allows it.
+since its last move is over. Whether it moves then is up to the budget of moves (`budget.py`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -39,8 +40,8 @@ class Option(Protocol):
         """Its score with what is on its way to it."""
 
     @property
-    def joined(self) -> float:
-        """The same with one endpoint more."""
+    def cost(self) -> float:
+        """What a Mb/s more takes off it."""
 
     @property
     def open(self) -> bool:
@@ -58,41 +59,39 @@ class Rule:
     hold: float
 
 
-class Choice(NamedTuple):
-    """Whether to move to another router, and why."""
+class Verdict(NamedTuple):
+    """Why to stay, or BETTER for what would be gained by moving."""
 
-    move: bool
     reason: Reason
+    gain: float
 
 
-def best(options: Iterable[AnyOption]) -> AnyOption | None:
-    """The open router that is best with one endpoint more; None where none is open."""
+def best(options: Iterable[AnyOption], mbps: float) -> AnyOption | None:
+    """The open router that is best with `mbps` more on it; None where none is open."""
     found: AnyOption | None = None
+    most = -math.inf
     for option in options:
         if not option.open:
             continue
-        if (
-            found is None
-            or option.joined > found.joined
-            or (option.joined == found.joined and option.router_id < found.router_id)
+        score = option.effective - option.cost * mbps
+        if score > most or (
+            score == most and found is not None and option.router_id < found.router_id
         ):
-            found = option
+            found, most = option, score
     return found
 
 
 def judge(
-    present: Option, challenger: Option | None, held_s: float, rule: Rule, *, within_budget: bool
-) -> Choice:
-    """Whether an endpoint that has been at `present` for `held_s` goes to `challenger`."""
+    present: Option, challenger: Option | None, mbps: float, held_s: float, rule: Rule
+) -> Verdict:
+    """Whether an endpoint of `mbps` that has been at `present` for `held_s` had better leave."""
     if challenger is None or challenger.router_id == present.router_id:
-        return Choice(False, Reason.BEST)
-    gain = challenger.joined - present.effective
+        return Verdict(Reason.BEST, 0.0)
+    gain = challenger.effective - challenger.cost * mbps - present.effective
     if gain <= 0:
-        return Choice(False, Reason.BEST)
+        return Verdict(Reason.BEST, gain)
     if gain + _ROUNDING < rule.threshold:
-        return Choice(False, Reason.BELOW_THRESHOLD)
+        return Verdict(Reason.BELOW_THRESHOLD, gain)
     if held_s < rule.hold:
-        return Choice(False, Reason.HELD)
-    if not within_budget:
-        return Choice(False, Reason.LIMITED)
-    return Choice(True, Reason.BETTER)
+        return Verdict(Reason.HELD, gain)
+    return Verdict(Reason.BETTER, gain)

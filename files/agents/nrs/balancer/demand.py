@@ -1,7 +1,7 @@
 """What one endpoint is taken to carry, and what that costs a router in score. Pure.
 
-Nobody tells the load balancer what an endpoint carries. The routers report what they carry
-together, and it knows how many endpoints it has sent there.
+An endpoint may say what it carries. Of one that does not, the routers' reports say what all carry
+together, and the load balancer knows how many they are.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from nrs.balancer.config import Weights
 
 LEAST_LOAD = 0.1
 FEW_ENDPOINTS = 100
+MOST_TIMES_MEAN = 20.0
+"""More than so many times the mean is not believed of a single endpoint."""
+
 _MOST_CPU_RATIO = 10.0
 
 
@@ -34,6 +37,11 @@ def per_endpoint(fleet: Fleet, endpoints: int) -> float:
     """
     least = LEAST_LOAD * fleet.capacity_mbps / max(endpoints, FEW_ENDPOINTS)
     return max(fleet.mbps / max(endpoints, 1), least)
+
+
+def believed(stated: float | None, mean: float) -> float:
+    """Mb/s of an endpoint that states so much, or nothing."""
+    return mean if stated is None else min(stated, MOST_TIMES_MEAN * mean)
 
 
 def cpu_ratio(fleet: Fleet) -> float:

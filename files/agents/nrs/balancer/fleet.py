@@ -99,12 +99,19 @@ class Fleet:
         self.registry.restore(router)
         return self._welcome(router, now)
 
-    def move(self, source: Member | None, target: Member, when: float) -> None:
-        """Count an endpoint's move at `when`."""
-        mbps = self.endpoint_mbps
+    def move(
+        self,
+        source: Member | None,
+        target: Member,
+        mbps: float,
+        when: float,
+        *,
+        gradual: bool,
+    ) -> None:
+        """Count the move of an endpoint of `mbps`, with all its flows or as they end."""
         if source is not None:
-            source.move(-mbps, when)
-        target.move(mbps, when)
+            source.move(-mbps, when, gradual=gradual)
+        target.move(mbps, when, gradual=gradual)
         self._moves += 1
         if self._moves >= _MOVES_PER_ORDER:
             self._order = None
@@ -247,12 +254,8 @@ class Fleet:
         self.endpoint_mbps = demand.per_endpoint(fleet, max(endpoints, tunnels))
         ratio = demand.cpu_ratio(fleet)
         for member in self.members.values():
-            member.price(
-                demand.cost_per_mbps(
-                    member.capacity.max_bandwidth_mbps, ratio, self.algorithm.weights
-                ),
-                self.endpoint_mbps,
-            )
+            most = member.capacity.max_bandwidth_mbps
+            member.price(demand.cost_per_mbps(most, ratio, self.algorithm.weights))
 
     def _warm(self, now: float) -> None:
         ramp = self.algorithm.slow_start_time
@@ -264,16 +267,16 @@ class Fleet:
 
     def _best_few(self) -> list[Member]:
         if self._order is None:
-            self._order = self._ordered(self.members.values())
+            self._order = self._ordered()
             self._moves = 0
         return self._order
 
-    @staticmethod
-    def _ordered(members: Iterable[Member]) -> list[Member]:
-        usable = [m for m in members if m.rank < UNUSABLE]
+    def _ordered(self) -> list[Member]:
+        usable = [m for m in self.members.values() if m.rank < UNUSABLE]
         if not usable:
             return []
         rank = min(m.rank for m in usable)
-        best = [m for m in usable if m.rank == rank]
-        best.sort(key=lambda m: (not m.open, -m.joined, m.router_id))
-        return best[:MOST_RANKED]
+        mbps = self.endpoint_mbps
+        found = [m for m in usable if m.rank == rank]
+        found.sort(key=lambda m: (not m.open, m.cost * mbps - m.effective, m.router_id))
+        return found[:MOST_RANKED]

@@ -40,8 +40,6 @@ class Member:
         "effective",
         "ejection",
         "handicap",
-        "joined",
-        "joining_cost",
         "number",
         "open",
         "parts",
@@ -68,8 +66,7 @@ class Member:
         """When its slow start began."""
         self.deserted_at = _NEVER
         """When an endpoint has last been found to have left it by itself."""
-        self.cost = self.joining_cost = self.handicap = 0.0
-        self.effective = self.joined = 0.0
+        self.cost = self.handicap = self.effective = 0.0
         self.router = router
         self.capacity: Capacity
         self.parts: Headrooms
@@ -89,10 +86,9 @@ class Member:
         self.score = scoring.score(self.parts, algorithm.weights)
         self.revalue()
 
-    def price(self, cost_per_mbps: float, endpoint_mbps: float) -> None:
-        """Take what a Mb/s costs here, and what an endpoint carries."""
+    def price(self, cost_per_mbps: float) -> None:
+        """Take what a Mb/s costs here."""
         self.cost = cost_per_mbps
-        self.joining_cost = cost_per_mbps * endpoint_mbps
         self.revalue()
 
     def warm_up(self, warm: float, now: float, ramp: float) -> None:
@@ -101,15 +97,14 @@ class Member:
         self.handicap = slow_start.handicap(self.score, warm, part)
         self.revalue()
 
-    def move(self, mbps: float, when: float) -> None:
-        """Count what has come or gone."""
-        self.pending.move(mbps, when)
+    def move(self, mbps: float, when: float, *, gradual: bool) -> None:
+        """Count what has come or gone, as `Pending.move` does."""
+        self.pending.move(mbps, when, gradual=gradual)
         self.revalue()
 
     def revalue(self) -> None:
         """Work out the effective score again."""
         self.effective = self.score - self.handicap - self.cost * self.pending.mbps
-        self.joined = self.effective - self.joining_cost
 
     def ranked(self) -> Ranked:
         """As it stands in a ranking."""

@@ -18,14 +18,17 @@ class Entry:
     """One endpoint: its router and since when, the one before, what it can use, when it asked.
 
     `since` is the time of its last move, -inf where that is not known; `candidates` None stands
-    for any router; `confirmed` says that the endpoint has told that it is there. `valid_until`
-    is that of the last answer, `records` are as in `history`.
+    for any router; `confirmed` says that the endpoint has told that it is there. It is taken
+    to carry `mbps`, and `moved_mbps` is what its last move was counted as. `valid_until` is that
+    of the last answer, `records` are as in `history`.
     """
 
     __slots__ = (
         "asked_at",
         "candidates",
         "confirmed",
+        "mbps",
+        "moved_mbps",
         "previous",
         "reason",
         "records",
@@ -52,7 +55,7 @@ class Entry:
         self.previous = previous
         self.reason = reason
         self.confirmed = False
-        self.score = 0.0
+        self.score = self.mbps = self.moved_mbps = 0.0
         self.valid_until = asked_at
         self.records = bytearray()
 
