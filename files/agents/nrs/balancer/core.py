@@ -172,6 +172,8 @@ class Balancer:
         options = fleet.options(among)
         if not options:
             raise NoRouter(self._why_none(among, now))
+        if current is not None and current not in fleet.members and not fleet.settled(now):
+            raise NoRouter(f"{current}, which the endpoint uses, has not reported yet")
         known = entry is not None
         if entry is None:
             entry = Entry(options[0].router_id, _NEVER, among, now)
@@ -304,7 +306,7 @@ class Balancer:
 
     def _count(self, now: float) -> int:
         """How many endpoints share the routers; counted anew now and then."""
-        grown = len(self._table) > 1.1 * self._counted_of
+        grown = len(self._table) > 1.5 * self._counted_of
         if grown or now - self._counted_at >= self._budget.cycle:
             self._endpoints = self._table.active(now)
             self._counted_at, self._counted_of = now, len(self._table)
@@ -401,16 +403,14 @@ class Balancer:
 
     def _why_none(self, among: Sequence[str] | None, now: float) -> str:
         fleet = self._fleet
+        named = fleet.members if among is None else among
         known = [
-            member
-            for router_id, member in sorted(fleet.members.items())
-            if among is None or router_id in among
+            fleet.members[router_id] for router_id in sorted(named) if router_id in fleet.members
         ]
         if not known and among is None:
             return "no routing server has reported yet"
         if not known:
-            named = ", ".join(among or ())
-            return f"no routing server among the candidates has reported yet: {named}"
+            return f"no routing server among the candidates has reported yet: {', '.join(named)}"
         by_status: dict[Status, list[Member]] = {}
         for member in known:
             by_status.setdefault(member.standing.status, []).append(member)

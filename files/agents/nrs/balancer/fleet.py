@@ -122,6 +122,10 @@ class Fleet:
         """Whether `refresh` has to be called before members are looked at."""
         return now >= self._refresh_at
 
+    def settled(self, now: float) -> bool:
+        """Whether it has run for long enough to know every router that there is."""
+        return self._begun is not None and now - self._begun >= self.registry.stale_after
+
     def refresh(self, now: float, endpoints: int) -> None:
         """Bring every member up to date, where `endpoints` share the fleet."""
         self._begin(now)
@@ -226,15 +230,11 @@ class Fleet:
             believed = standing(member.router.report, state, silent_s=0.0, fresh=True)
             member.rank = RANK.get(believed.status, UNUSABLE)
             member.open = False
-        if status is Status.ACTIVE and before is not Status.ACTIVE and self._settled(now):
+        if status is Status.ACTIVE and before is not Status.ACTIVE and self.settled(now):
             member.warming_since = now
 
     def _fresh(self, member: Member, now: float) -> bool:
         return self.registry.is_fresh(member.router, now)
-
-    def _settled(self, now: float) -> bool:
-        """Whether it has run for long enough to know who is new."""
-        return self._begun is not None and now - self._begun >= self.registry.stale_after
 
     def _weigh(self, endpoints: int) -> None:
         """What an endpoint carries, and what that costs each router."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import NamedTuple
 
 EVEN = 1.15
@@ -85,3 +86,18 @@ def settled(samples: Sequence[Sample], event_at: float) -> float | None:
         if since is not None and sample.at - since >= EVEN_FOR_S:
             return since - event_at
     return None
+
+
+def mean(runs: Sequence[Figures]) -> Figures:
+    """Of several runs: the means, but of `worst_...`, `settle_s` and `most_moves` the worst."""
+    settled_s = [run.settle_s for run in runs]
+    known = [seconds for seconds in settled_s if seconds is not None]
+    return Figures(
+        switches_per_endpoint_hour=fmean(run.switches_per_endpoint_hour for run in runs),
+        max_over_mean=fmean(run.max_over_mean for run in runs),
+        worst_max_over_mean=max(run.worst_max_over_mean for run in runs),
+        overloaded_percent=fmean(run.overloaded_percent for run in runs),
+        settle_s=max(known) if len(known) == len(runs) else None,
+        most_moves=max(run.most_moves for run in runs),
+        wall_s=sum(run.wall_s for run in runs),
+    )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from nrs.api.messages import MetricsReport
+from nrs.balancer.recording import Asked, Line
 from nrs.balancer.simulation.advisers import Adviser
 from nrs.balancer.simulation.endpoints import SimulatedEndpoint, endpoints
 from nrs.balancer.simulation.measures import SETTLE_WITHIN_S, Figures, Sample, judge
@@ -38,14 +38,14 @@ class Result:
 
 
 class Simulation:
-    """One scenario with one adviser; `record` is given every report."""
+    """One scenario with one adviser; `record` is given every report and every decision."""
 
     def __init__(
         self,
         scenario: Scenario,
         adviser: Adviser,
         seed: int,
-        record: Callable[[MetricsReport], None] | None = None,
+        record: Callable[[Line], None] | None = None,
     ) -> None:
         self._scenario = scenario
         self._adviser = adviser
@@ -125,7 +125,20 @@ class Simulation:
         )
         self._number += 1
         heapq.heappush(self._due, (now + advice.poll_after, self._number, self._poll, endpoint))
-        if advice.router_id is None or advice.router_id == at.router_id:
+        if advice.router_id is None:
+            return
+        if self._record is not None:
+            self._record(
+                Asked(
+                    endpoint_id=endpoint.endpoint_id,
+                    timestamp=WALL + now,
+                    router_id=advice.router_id,
+                    candidates=list(endpoint.names),
+                    current=at.router_id,
+                    mbps=stated,
+                )
+            )
+        if advice.router_id == at.router_id:
             return
         index = self._indices[advice.router_id]
         target = self._routers[index]
