@@ -12,7 +12,7 @@ from typing import IO, NamedTuple, NoReturn
 
 from harness.report import Unusable
 
-from bench import sessions, tunnel
+from bench import balance_quality, sessions, tunnel
 from bench.failover import part as failover
 from bench.settings import Places, places
 from bench.shell import BenchError, progress
@@ -35,6 +35,11 @@ PARTS = {
     ),
     "failover": Part(
         "what faults and planned moves cost", failover.add_arguments, failover.measure
+    ),
+    "balance-quality": Part(
+        "how evenly and calmly the load balancer spreads the load",
+        balance_quality.add_arguments,
+        balance_quality.measure,
     ),
 }
 
