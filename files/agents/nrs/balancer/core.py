@@ -11,15 +11,16 @@ from typing import Any, NamedTuple
 
 from nrs.api.messages import MetricsReport
 from nrs.balancer import history, snapshot
-from nrs.balancer.budget import MoveBudget, urgency
+from nrs.balancer.absence import why_none
 from nrs.balancer.config import Algorithm
-from nrs.balancer.decision import Reason, Rule, best, judge
+from nrs.balancer.decision import Reason
 from nrs.balancer.demand import believed
-from nrs.balancer.ejection import Ejection
 from nrs.balancer.fleet import Fleet, UnknownRouter
-from nrs.balancer.member import UNUSABLE, Member, Ranked
+from nrs.balancer.member import Member, Ranked
+from nrs.balancer.placement import Placement
 from nrs.balancer.registry import MISSED_REPORTS, RegistryFull, ReportRefused, Router
 from nrs.balancer.scoring import Headrooms
+from nrs.balancer.snapshot import SnapshotDamaged
 from nrs.balancer.standing import Standing, State, Status
 from nrs.balancer.table import DecisionTable, Entry
 
@@ -31,6 +32,7 @@ __all__ = [
     "RegistryFull",
     "ReportRefused",
     "RouterView",
+    "SnapshotDamaged",
     "UnknownEndpoint",
     "UnknownRouter",
 ]
@@ -39,8 +41,6 @@ DECISIONS_PER_S = 2000.0
 """With more endpoints than ask this often in a report interval, each asks less often."""
 
 _JITTER = 0.2
-_NAMED = 5
-_NEVER = float("-inf")
 
 
 class NoRouter(Exception):
@@ -104,12 +104,11 @@ class Balancer:
         """`seed` makes the jitter of `poll_after` repeatable."""
         self._fleet = Fleet(algorithm, report_interval)
         self._table = DecisionTable()
-        self._rule = Rule(algorithm.anti_flap_threshold, algorithm.anti_flap_hold_time)
-        self._budget = MoveBudget(report_interval)
+        self._placement = Placement(self._fleet)
         self._random = random.Random(seed)  # noqa: S311 - jitter, not a secret
         self._refusals: dict[str, int] = {}
         self._endpoints = 0
-        self._counted_at = _NEVER
+        self._counted_at = -math.inf
         self._counted_of = 0
         self._origin: float | None = None
 
@@ -130,9 +129,8 @@ class Balancer:
 
     def configure(self, algorithm: Algorithm, report_interval: float) -> None:
         """Go by another algorithm from now on; reports and decisions stay."""
-        self._rule = Rule(algorithm.anti_flap_threshold, algorithm.anti_flap_hold_time)
-        self._budget.cycle = report_interval
         self._fleet.configure(algorithm, report_interval)
+        self._placement.configure(algorithm, report_interval)
 
     def report(self, report: MetricsReport, now: float, wall: float) -> float:
         """Take a router's report; its score. Raises ReportRefused, RegistryFull."""
@@ -168,35 +166,37 @@ class Balancer:
         """
         fleet = self._current(now)
         entry = self._table.get(endpoint_id, now)
+        known = entry is not None
         among = _among(candidates, entry)
         options = fleet.options(among)
         if not options:
-            raise NoRouter(self._why_none(among, now))
+            raise NoRouter(why_none(fleet.members, among, now))
         if current is not None and current not in fleet.members and not fleet.settled(now):
             raise NoRouter(f"{current}, which the endpoint uses, has not reported yet")
-        known = entry is not None
         if entry is None:
-            entry = Entry(options[0].router_id, _NEVER, among, now)
+            entry = Entry(options[0].router_id, -math.inf, among, now)
         entry.mbps = believed(mbps, fleet.endpoint_mbps)
-        at = self._whereabouts(entry, current, now, known=known)
+        at = self._placement.find(entry, current, now, known=known)
         entry.candidates, entry.asked_at = among, now
-        chosen, reason = self._choose(entry, at, options, now, known=known)
         previous = at.router_id if at is not None else entry.router_id if known else None
-        if at is None or chosen is not at:
-            self._move(entry, at, chosen, now, previous)
+        chosen, reason = self._placement.choose(
+            entry, at, options, self._endpoints, now, known=known
+        )
+        if chosen is not at:
+            self._placement.move(entry, at, chosen, now)
         entry.reason, entry.score = reason, chosen.score
-        self._note(entry, chosen, at, reason, now)
+        self._note(entry, at, chosen, now)
         self._table.put(endpoint_id, entry)
         poll_after = self._poll_after()
         entry.valid_until = now + MISSED_REPORTS * poll_after
-        ranking = self._ranking(among, options, at)
+        ranking = fleet.ranking(among, options, at)
         return Decision(
             chosen.router, chosen.score, reason, previous, ranking, entry.valid_until, poll_after
         )
 
     def decisions(self, now: float) -> Iterator[tuple[str, Entry]]:
         """The endpoints that are remembered, each with what it was told, longest silent first."""
-        self._table.get("", now)
+        self._table.forget(now)
         return iter(self._table)
 
     def explain(self, endpoint_id: str) -> list[PastDecision]:
@@ -238,66 +238,13 @@ class Balancer:
         """How many endpoints have asked lately."""
         return self._table.active(now)
 
-    # -- a restart
-
     def dump(self, now: float, wall: float) -> dict[str, Any]:
         """What has to outlive a restart, as JSON can hold it."""
-        ahead = wall - now
-        return {
-            "version": snapshot.VERSION,
-            "routers": [
-                {
-                    "report": member.report.model_dump(mode="json"),
-                    "pending_mbps": member.pending.mbps,
-                    "warming_since": _to_wall(member.warming_since, ahead),
-                    "ejection": _kept_ejection(member.ejection, ahead),
-                }
-                for member in self._fleet.members.values()
-            ],
-            "states": {router_id: state.value for router_id, state in self._fleet.states.items()},
-            "endpoints": {
-                endpoint_id: (
-                    entry.router_id,
-                    _to_wall(entry.since, ahead),
-                    entry.previous,
-                    None if entry.candidates is None else list(entry.candidates),
-                    entry.asked_at + ahead,
-                )
-                for endpoint_id, entry in self._table
-            },
-        }
+        return snapshot.dump(self._fleet, self._table, wall - now)
 
     def load(self, data: Any, now: float, wall: float) -> None:
-        """Begin with what `dump` gave, however long ago. Raises SnapshotDamaged.
-
-        Routers count as heard of just now: those that are gone are left in three intervals,
-        and nobody is moved for want of reports.
-        """
-        kept = snapshot.parse(data)
-        behind = now - wall
-        for router in kept.routers:
-            member = self._fleet.restore(Router(router.report, now), now)
-            member.pending.move(router.pending_mbps, now, gradual=False)
-            if router.warming_since is not None:
-                member.warming_since = router.warming_since + behind
-            if router.ejection is not None:
-                count, at, until, reason = router.ejection
-                member.ejection = Ejection(count, at + behind, until + behind, reason)
-        self._fleet.restore_states(kept.states)
-        for endpoint_id, (router_id, since, previous, candidates, asked_at) in sorted(
-            kept.endpoints.items(), key=lambda item: item[1].asked_at
-        ):
-            entry = Entry(
-                intern(router_id),
-                _NEVER if since is None else since + behind,
-                None if candidates is None else tuple(map(intern, candidates)),
-                min(asked_at + behind, now),
-                previous=previous,
-                reason=Reason.BEST,
-            )
-            self._table.put(endpoint_id, entry)
-
-    # -- a decision
+        """Begin with what `dump` gave, however long ago. Raises SnapshotDamaged."""
+        snapshot.load(data, self._fleet, self._table, now, wall - now)
 
     def _current(self, now: float) -> Fleet:
         if self._fleet.due(now):
@@ -307,129 +254,24 @@ class Balancer:
     def _count(self, now: float) -> int:
         """How many endpoints share the routers; counted anew now and then."""
         grown = len(self._table) > 1.5 * self._counted_of
-        if grown or now - self._counted_at >= self._budget.cycle:
+        if grown or now - self._counted_at >= self._fleet.report_interval:
             self._endpoints = self._table.active(now)
             self._counted_at, self._counted_of = now, len(self._table)
         return self._endpoints
 
-    def _whereabouts(
-        self, entry: Entry, current: str | None, now: float, *, known: bool
-    ) -> Member | None:
-        """The router that the endpoint is at, as far as is known."""
-        members = self._fleet.members
-        if current is None:
-            return members.get(entry.router_id) if known else None
-        at = members.get(current)
-        if not known:
-            if at is not None:
-                entry.router_id = at.router_id
-        elif current == entry.router_id:
-            entry.confirmed = True
-        elif at is not None:
-            self._stray(entry, at, now)
-        return at
-
-    def _stray(self, entry: Entry, at: Member, now: float) -> None:
-        """The endpoint is not where it was told to be."""
-        told = self._fleet.members.get(entry.router_id)
-        if entry.previous == at.router_id and not entry.confirmed:
-            # It has not followed: nothing has moved, and asking it again waits for the hold.
-            when, gradual = entry.since, True
-        else:
-            # It has moved by itself since it last asked, and may know why.
-            when, gradual = (entry.asked_at + now) / 2, False
-            entry.moved_mbps = entry.mbps
-            entry.since = now
-            if told is not None:
-                told.deserted_at = now
-                told.open = False
-        self._fleet.move(told, at, entry.moved_mbps, when, gradual=gradual)
-        entry.previous, entry.router_id = entry.router_id, at.router_id
-        entry.confirmed = True
-
-    def _choose(
-        self, entry: Entry, at: Member | None, options: list[Member], now: float, *, known: bool
-    ) -> tuple[Member, Reason]:
-        mbps = entry.mbps
-        challenger = best(options, mbps)
-        if at is None or at.rank != options[0].rank or not _may_use(entry, at):
-            reason = Reason.ROUTER_LOST if known or at is not None else Reason.FIRST
-            return challenger or max(options, key=lambda m: m.effective - m.cost * mbps), reason
-        fled = entry.since == now
-        held_s = math.inf if fled else now - entry.since
-        reason, gain = judge(at, challenger, mbps, held_s, self._rule)
-        if reason is not Reason.BETTER:
-            return at, reason
-        assert challenger is not None
-        urgent = urgency(gain, challenger.cost * mbps, held_s)
-        if not fled and not self._budget.take(urgent, self._endpoints, now):
-            return at, Reason.LIMITED
-        return challenger, reason
-
-    def _move(
-        self, entry: Entry, at: Member | None, chosen: Member, now: float, previous: str | None
-    ) -> None:
-        gradual = at is not None and at.rank < UNUSABLE
-        self._fleet.move(at, chosen, entry.mbps, now, gradual=gradual)
-        entry.moved_mbps = entry.mbps
-        entry.router_id, entry.since = chosen.router_id, now
-        entry.previous, entry.confirmed = previous, False
-
-    def _note(
-        self, entry: Entry, chosen: Member, at: Member | None, reason: Reason, now: float
-    ) -> None:
+    def _note(self, entry: Entry, at: Member | None, chosen: Member, now: float) -> None:
         if self._origin is None:
             self._origin = now
         before = history.NOBODY if at is None else at.number
         since = now - self._origin
-        history.note(entry.records, since, chosen.number, before, reason, chosen.score)
+        history.note(entry.records, since, chosen.number, before, entry.reason, chosen.score)
 
     def _poll_after(self) -> float:
         every = max(self._fleet.report_interval, len(self._table) / DECISIONS_PER_S)
         return every * (1.0 + _JITTER * (2.0 * self._random.random() - 1.0))
 
-    def _ranking(
-        self, among: tuple[str, ...] | None, options: list[Member], at: Member | None
-    ) -> tuple[Ranked, ...]:
-        if among is None:
-            members = options if at is None or at in options else [*options, at]
-        else:
-            members = [m for m in map(self._fleet.members.get, among) if m is not None]
-        ordered = sorted(members, key=lambda m: (m.rank, -m.effective, m.router_id))
-        return tuple([member.ranked() for member in ordered])
-
     def _count_refusal(self, kind: str) -> None:
         self._refusals[kind] = self._refusals.get(kind, 0) + 1
-
-    def _why_none(self, among: Sequence[str] | None, now: float) -> str:
-        fleet = self._fleet
-        named = fleet.members if among is None else among
-        known = [
-            fleet.members[router_id] for router_id in sorted(named) if router_id in fleet.members
-        ]
-        if not known and among is None:
-            return "no routing server has reported yet"
-        if not known:
-            return f"no routing server among the candidates has reported yet: {', '.join(named)}"
-        by_status: dict[Status, list[Member]] = {}
-        for member in known:
-            by_status.setdefault(member.standing.status, []).append(member)
-        silent = [
-            f"{member.router_id} for {fleet.silent_s(member, now):.0f} s"
-            for member in by_status.get(Status.INACTIVE, ())
-        ]
-        ejected = [member.router_id for member in by_status.get(Status.EJECTED, ())]
-        disabled = [member.router_id for member in by_status.get(Status.DISABLED, ())]
-        parts = ["no routing server is active"]
-        for what, names in (
-            ("without a report", silent),
-            ("ejected", ejected),
-            ("disabled", disabled),
-        ):
-            if names:
-                more = ", ..." if len(names) > _NAMED else ""
-                parts.append(f"{what}: {', '.join(names[:_NAMED])}{more}")
-        return "; ".join(parts)
 
 
 def _among(candidates: Sequence[str] | None, entry: Entry | None) -> tuple[str, ...] | None:
@@ -438,17 +280,3 @@ def _among(candidates: Sequence[str] | None, entry: Entry | None) -> tuple[str, 
         return known
     stated = tuple(candidates)
     return known if stated == known else tuple(map(intern, stated))
-
-
-def _may_use(entry: Entry, at: Member) -> bool:
-    return entry.candidates is None or at.router_id in entry.candidates
-
-
-def _to_wall(when: float, ahead: float) -> float | None:
-    return None if when == _NEVER else when + ahead
-
-
-def _kept_ejection(ejection: Ejection | None, ahead: float) -> tuple[int, float, float, str] | None:
-    if ejection is None:
-        return None
-    return ejection.count, ejection.at + ahead, ejection.until + ahead, ejection.reason

@@ -8,7 +8,7 @@ from nrs.api.messages import MetricsReport
 from nrs.balancer import demand
 from nrs.balancer.config import Algorithm
 from nrs.balancer.ejection import eject, panics
-from nrs.balancer.member import UNUSABLE, Member
+from nrs.balancer.member import UNUSABLE, Member, Ranked
 from nrs.balancer.registry import MISSED_REPORTS, Router, RouterRegistry
 from nrs.balancer.standing import RANK, State, Status, standing
 
@@ -157,13 +157,19 @@ class Fleet:
         rank = min(m.rank for m in found)
         return [m for m in found if m.rank == rank]
 
+    def ranking(
+        self, among: Iterable[str] | None, options: list[Member], at: Member | None
+    ) -> tuple[Ranked, ...]:
+        """Best first: all of `among` that have reported, else `options` and `at`."""
+        if among is not None:
+            found = [m for m in map(self.members.get, among) if m is not None]
+        else:
+            found = options if at is None or at in options else [*options, at]
+        return tuple([m.ranked() for m in sorted(found, key=_preference)])
+
     def name(self, number: int) -> str:
         """The router that was given `number`."""
         return self._names[number]
-
-    def silent_s(self, member: Member, now: float) -> float:
-        """Since when it has not reported."""
-        return now - member.router.received_at
 
     def _welcome(self, router: Router, now: float) -> Member:
         router_id = router.report.server_id
@@ -207,10 +213,10 @@ class Fleet:
         return panics(out, known)
 
     def _gone(self, member: Member, now: float) -> bool:
-        return self.silent_s(member, now) >= GONE_AFTER * self.registry.stale_after
+        return now - member.router.received_at >= GONE_AFTER * self.registry.stale_after
 
     def _judge(self, member: Member, now: float, *, panic: bool, heard: bool) -> None:
-        silent_s = self.silent_s(member, now)
+        silent_s = now - member.router.received_at
         fresh = self._fresh(member, now)
         ejection = member.ejection
         out = ejection is not None and not panic and ejection.holds(now)
@@ -280,3 +286,7 @@ class Fleet:
         found = [m for m in usable if m.rank == rank]
         found.sort(key=lambda m: (not m.open, m.cost * mbps - m.effective, m.router_id))
         return found[:MOST_RANKED]
+
+
+def _preference(member: Member) -> tuple[int, float, str]:
+    return member.rank, -member.effective, member.router_id

@@ -5,12 +5,19 @@ All times in it are of the wall clock, as the other one begins anew with the pro
 
 from __future__ import annotations
 
+import math
+from sys import intern
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nrs.api.messages import MetricsReport
+from nrs.balancer.decision import Reason
+from nrs.balancer.ejection import Ejection
+from nrs.balancer.fleet import Fleet
+from nrs.balancer.registry import Router
 from nrs.balancer.standing import State
+from nrs.balancer.table import DecisionTable, Entry
 from nrs.config.types import Name
 
 VERSION = 1
@@ -62,11 +69,65 @@ class Snapshot(_Section):
     endpoints: dict[Name, KeptEndpoint]
 
 
-def parse(data: Any) -> Snapshot:
-    """Read what `Balancer.dump` gave. Raises SnapshotDamaged."""
+def dump(fleet: Fleet, table: DecisionTable, ahead: float) -> dict[str, Any]:
+    """Both as data; the wall clock is `ahead` of theirs."""
+    routers = []
+    for member in fleet.members.values():
+        ejection = member.ejection
+        routers.append(
+            {
+                "report": member.router.report.model_dump(mode="json"),
+                "pending_mbps": member.pending.mbps,
+                "warming_since": _known(member.warming_since + ahead),
+                "ejection": ejection
+                and (ejection.count, ejection.at + ahead, ejection.until + ahead, ejection.reason),
+            }
+        )
+    endpoints = {
+        endpoint_id: (
+            entry.router_id,
+            _known(entry.since + ahead),
+            entry.previous,
+            None if entry.candidates is None else list(entry.candidates),
+            entry.asked_at + ahead,
+        )
+        for endpoint_id, entry in table
+    }
+    states = {router_id: state.value for router_id, state in fleet.states.items()}
+    return {"version": VERSION, "routers": routers, "states": states, "endpoints": endpoints}
+
+
+def load(data: Any, fleet: Fleet, table: DecisionTable, now: float, ahead: float) -> None:
+    """Fill both with what `dump` gave. Raises SnapshotDamaged, and then has filled neither."""
     try:
-        return Snapshot.model_validate(data)
+        kept = Snapshot.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the snapshot"
         raise SnapshotDamaged(f"{where}: {first['msg']}") from None
+    fleet.restore_states(kept.states)
+    for router in kept.routers:
+        # It counts as heard of just now: one that is gone is left in three intervals, and nobody
+        # is moved for want of reports.
+        member = fleet.restore(Router(router.report, now), now)
+        member.pending.move(router.pending_mbps, now, gradual=False)
+        if router.warming_since is not None:
+            member.warming_since = router.warming_since - ahead
+        if router.ejection is not None:
+            count, at, until, reason = router.ejection
+            member.ejection = Ejection(count, at - ahead, until - ahead, reason)
+    for endpoint_id, endpoint in sorted(kept.endpoints.items(), key=lambda pair: pair[1].asked_at):
+        candidates = endpoint.candidates
+        entry = Entry(
+            intern(endpoint.router_id),
+            -math.inf if endpoint.since is None else endpoint.since - ahead,
+            None if candidates is None else tuple(map(intern, candidates)),
+            min(endpoint.asked_at - ahead, now),
+            previous=endpoint.previous,
+            reason=Reason.BEST,
+        )
+        table.put(endpoint_id, entry)
+
+
+def _known(moment: float) -> float | None:
+    return moment if math.isfinite(moment) else None

@@ -59,6 +59,10 @@ class Entry:
         self.valid_until = asked_at
         self.records = bytearray()
 
+    def may_use(self, router_id: str) -> bool:
+        """Whether the endpoint has a tunnel to this router."""
+        return self.candidates is None or router_id in self.candidates
+
 
 class DecisionTable:
     """Entries by endpoint, the longest silent first; bounded in age and number."""
@@ -74,7 +78,7 @@ class DecisionTable:
 
     def get(self, endpoint_id: str, now: float) -> Entry | None:
         """The endpoint's entry, unless it has been silent for too long."""
-        self._forget(now)
+        self.forget(now)
         return self._entries.get(endpoint_id)
 
     def peek(self, endpoint_id: str) -> Entry | None:
@@ -97,7 +101,8 @@ class DecisionTable:
             count += 1
         return count
 
-    def _forget(self, now: float) -> None:
+    def forget(self, now: float) -> None:
+        """Drop those that have been silent for too long."""
         while self._entries:
             endpoint_id, oldest = next(iter(self._entries.items()))
             if now - oldest.asked_at < FORGET_AFTER_S:
