@@ -3,8 +3,8 @@
 Moves away from a router that cannot be used any more are neither limited nor counted.
 
 Where more endpoints want to move than may, those go first whose move evens the load most and who
-have not been moved for long: in the first half of a cycle, only who is about as urgent as the
-most urgent one of the cycle before.
+have not been moved for long: a cycle begins with who is as urgent as the most urgent one of the
+cycle before, and asks for less and less until its end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import math
 SHARE = 0.02
 
 _SETTLED_S = 300.0
-_ABOUT = 0.9
 _ROUNDING = 1e-9
 
 
@@ -47,7 +46,8 @@ class MoveBudget:
         self._most_urgent = max(self._most_urgent, urgent)
         if self._left <= 0:
             return False
-        if now - self._begun < self.cycle / 2 and urgent < _ABOUT * self._most_urgent_before:
+        left = 1.0 - (now - self._begun) / self.cycle
+        if urgent < left * self._most_urgent_before:
             return False
         self._left -= 1
         return True
