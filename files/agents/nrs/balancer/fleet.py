@@ -178,6 +178,8 @@ class Fleet:
             self._names.append(router_id)
         member = self.members[router_id] = Member(router, number, self.algorithm)
         member.pending.reported(now)
+        if self.settled(now):
+            member.warming_since = now
         self._refresh_at = _NEVER
         return member
 

@@ -57,7 +57,7 @@ class Member:
         self.router_id = router.report.server_id
         self.number = number
         self.pending = Pending()
-        self.standing = Standing(Status.INACTIVE)
+        self.standing = Standing(Status.ACTIVE)
         self.rank = UNUSABLE
         self.open = False
         self.ejection: Ejection | None = None

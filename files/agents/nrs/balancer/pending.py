@@ -55,7 +55,7 @@ class Pending:
     def move(self, mbps: float, when: float, *, gradual: bool) -> None:
         """Count a move of `mbps` at `when`, which may lie before the last report."""
         since = when - self._last
-        if since <= 0:
+        if since < 0:
             self._move_before(mbps, -since, gradual=gradual)
             return
         self._fresh += mbps

@@ -16,26 +16,23 @@ LATER = 1000.0
 class Router:
     router_id: str
     effective: float
-    joined: float
+    cost: float = 0.0
     open: bool = True
 
 
-def router(name: str, effective: float, cost: float = 0.0, *, is_open: bool = True) -> Router:
-    return Router(name, effective, effective - cost, is_open)
-
-
 def test_the_best_is_the_one_that_is_best_with_the_endpoint_on_it() -> None:
-    small, large = router("a", 0.6, cost=0.2), router("b", 0.55, cost=0.05)
-    assert best([small, large]) is large
+    small, large = Router("a", 0.6, cost=0.02), Router("b", 0.55, cost=0.005)
+    assert best([small, large], 0.0) is small
+    assert best([small, large], 10.0) is large
 
 
 def test_equal_ones_are_settled_by_name() -> None:
-    assert best([router(name, 0.5) for name in "bac"]) == router("a", 0.5)
+    assert best([Router(name, 0.5) for name in "bac"], 1.0) == Router("a", 0.5)
 
 
 def test_nobody_is_sent_to_a_router_that_is_not_open() -> None:
-    assert best([router("a", 0.9, is_open=False), router("b", 0.1)]) == router("b", 0.1)
-    assert best([router("a", 0.9, is_open=False)]) is None
+    assert best([Router("a", 0.9, open=False), Router("b", 0.1)], 1.0) == Router("b", 0.1)
+    assert best([Router("a", 0.9, open=False)], 1.0) is None
 
 
 @pytest.mark.parametrize(
@@ -51,25 +48,24 @@ def test_nobody_is_sent_to_a_router_that_is_not_open() -> None:
     ],
 )
 def test_threshold_and_hold(other: float, held_s: float, reason: Reason) -> None:
-    verdict = judge(router("a", 0.80), router("b", other), held_s, RULE)
+    verdict = judge(Router("a", 0.80), Router("b", other), 1.0, held_s, RULE)
     assert verdict.reason is reason
     assert verdict.gain == pytest.approx(other - 0.80)
 
 
-@pytest.mark.parametrize(
-    ("cost", "reason"), [(0.02, Reason.BETTER), (0.04, Reason.BELOW_THRESHOLD)]
-)
+@pytest.mark.parametrize(("mbps", "reason"), [(2.0, Reason.BETTER), (4.0, Reason.BELOW_THRESHOLD)])
 def test_the_threshold_is_passed_with_the_endpoints_own_traffic_moved(
-    cost: float, reason: Reason
+    mbps: float, reason: Reason
 ) -> None:
-    assert judge(router("a", 0.80), router("b", 0.88, cost), LATER, RULE).reason is reason
+    challenger = Router("b", 0.88, cost=0.01)
+    assert judge(Router("a", 0.80), challenger, mbps, LATER, RULE).reason is reason
 
 
 def test_the_present_router_and_nobody_are_no_challengers() -> None:
     always = Rule(0.0, 0.0)
-    present = router("a", 0.5)
-    assert judge(present, present, LATER, always).reason is Reason.BEST
-    assert judge(present, None, LATER, always).reason is Reason.BEST
+    present = Router("a", 0.5)
+    assert judge(present, present, 1.0, LATER, always).reason is Reason.BEST
+    assert judge(present, None, 1.0, LATER, always).reason is Reason.BEST
 
 
 scores = st.floats(0, 1)
@@ -80,7 +76,7 @@ rules = st.builds(Rule, scores, st.floats(0, 1000))
 def test_a_move_has_its_grounds(
     here: float, there: float, cost: float, held_s: float, rule: Rule
 ) -> None:
-    verdict = judge(router("a", here), router("b", there, cost), held_s, rule)
+    verdict = judge(Router("a", here), Router("b", there, cost), 1.0, held_s, rule)
     if verdict.reason is Reason.BETTER:
         assert verdict.gain == there - cost - here > 0
         assert verdict.gain >= rule.threshold - 1e-8
@@ -91,6 +87,7 @@ def test_a_move_has_its_grounds(
 def test_who_has_just_moved_has_no_reason_to_go_back(
     here: float, there: float, cost: float, rule: Rule
 ) -> None:
-    if judge(router("a", here), router("b", there, cost), LATER, rule).reason is Reason.BETTER:
-        left, taken = router("a", here + cost, cost), router("b", there - cost, cost)
-        assert judge(taken, left, LATER, rule).reason is not Reason.BETTER
+    before, target = Router("a", here, cost), Router("b", there, cost)
+    if judge(before, target, 1.0, LATER, rule).reason is Reason.BETTER:
+        left, taken = Router("a", here + cost, cost), Router("b", there - cost, cost)
+        assert judge(taken, left, 1.0, LATER, rule).reason is not Reason.BETTER

@@ -52,3 +52,17 @@ def test_the_number_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(decisions) == 3
     assert decisions.get("b", 0.0) is None
     assert decisions.get("a", 0.0) is not None
+
+
+def test_an_endpoint_may_use_its_candidates_or_any() -> None:
+    assert Entry("a", 0.0, None, 0.0).may_use("b")
+    assert Entry("a", 0.0, ("a", "b"), 0.0).may_use("b")
+    assert not Entry("a", 0.0, ("a",), 0.0).may_use("b")
+
+
+def test_looking_does_not_forget() -> None:
+    decisions = DecisionTable()
+    decisions.put("a", entry(0.0))
+    assert decisions.peek("a") is not None
+    decisions.forget(3600.0)
+    assert decisions.peek("a") is None
