@@ -9,7 +9,7 @@ from flask import Flask, request
 from pydantic import TypeAdapter, ValidationError
 
 from nrs.api import service
-from nrs.api.messages import MetricsReport, ServerState
+from nrs.api.messages import MetricsReport, Rate, ServerState
 from nrs.api.service import ApiError
 from nrs.balancer.core import NoRouter, RouterView, UnknownRouter
 from nrs.balancer.live import LiveBalancer
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 MOST_CANDIDATES = 64
 _DECIMALS = 6
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
+_RATE: TypeAdapter[float] = TypeAdapter(Rate)
 
 
 def create_app(balancer: LiveBalancer, api: Api) -> Flask:
@@ -44,7 +45,7 @@ def create_app(balancer: LiveBalancer, api: Api) -> Flask:
     def decision(endpoint_id: str) -> dict[str, Any]:
         name = _name(endpoint_id, "endpoint_id")
         try:
-            made = balancer.decide(name, _candidates())
+            made = balancer.decide(name, _candidates(), _current(), _mbps())
         except NoRouter as none:
             raise ApiError(503, str(none)) from None
         report = made.router.report
@@ -122,6 +123,21 @@ def _candidates() -> list[str] | None:
     if len(names) > MOST_CANDIDATES:
         raise ApiError(400, f"at most {MOST_CANDIDATES} candidates", "candidates")
     return [_name(text, "candidates") for text in dict.fromkeys(names)] or None
+
+
+def _current() -> str | None:
+    stated = request.args.get("current")
+    return None if not stated else _name(stated, "current")
+
+
+def _mbps() -> float | None:
+    stated = request.args.get("mbps")
+    if not stated:
+        return None
+    try:
+        return _RATE.validate_python(float(stated))
+    except ValueError:
+        raise ApiError(400, "must be a number from 0 to 10^9", "mbps") from None
 
 
 def _name(text: str, field: str) -> str:

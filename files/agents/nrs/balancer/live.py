@@ -61,11 +61,15 @@ class LiveBalancer:
         return score
 
     def decide(
-        self, endpoint_id: str, candidates: Sequence[str] | None, current: str | None = None
+        self,
+        endpoint_id: str,
+        candidates: Sequence[str] | None,
+        current: str | None = None,
+        mbps: float | None = None,
     ) -> Decision:
         """The router for an endpoint. Raises as Balancer.decide."""
         with self._lock:
-            decision = self._balancer.decide(endpoint_id, candidates, current, self._clock())
+            decision = self._balancer.decide(endpoint_id, candidates, current, self._clock(), mbps)
         previous = decision.previous
         chosen = decision.router.report.server_id
         if previous is not None and previous != chosen:

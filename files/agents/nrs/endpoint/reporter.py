@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from pathlib import Path
 
 from pydantic import ValidationError
 
 import nrs
+from nrs.agent.bandwidth import Bandwidth
 from nrs.agent.controller_link import ControllerLink
 from nrs.agent.reporting import Task, load_config, log_beside, repeat
 from nrs.api.client import ApiClient, ApiRefused, ApiUnavailable
@@ -31,13 +33,13 @@ class Adviser:
         self._client = ApiClient(config.load_balancer.url, config.api.bearer_token)
         self._socket = socket
         self._failing = False
+        self._traffic: Bandwidth | None = None
 
     def poll(self) -> None:
         """Ask once; failures are logged when they begin and when they end."""
+        query = {"candidates": self._candidates, **self._load()}
         try:
-            answer = self._client.get(
-                f"/decision/{self._endpoint_id}", {"candidates": self._candidates}
-            )
+            answer = self._client.get(f"/decision/{self._endpoint_id}", query)
             decision = Decision.model_validate(answer)
         except (ApiRefused, ApiUnavailable, ValidationError) as error:
             if not self._failing:
@@ -48,6 +50,13 @@ class Adviser:
             log.info("the load balancer decides again")
         self._failing = False
         control.request(self._socket, "advise", router_id=decision.optimal_router_id)
+
+    def _load(self) -> dict[str, str]:
+        """What the endpoint has carried since it last asked."""
+        counted = control.request(self._socket, "traffic")
+        before = self._traffic
+        self._traffic = Bandwidth(time.monotonic(), counted["rx_bytes"], counted["tx_bytes"])
+        return {} if before is None else {"mbps": f"{self._traffic.mbps_since(before):.3f}"}
 
 
 def registration(config: NetworkAccessEndpointConfig) -> Registration:

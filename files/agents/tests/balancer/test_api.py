@@ -145,6 +145,30 @@ def test_impossible_candidates(client: FlaskClient, candidates: str) -> None:
     assert get(client, "/status")["active_decisions"] == 0
 
 
+def test_what_an_endpoint_uses_and_carries_counts(client: FlaskClient) -> None:
+    for number, load in ((1, 0.5), (2, 0.45)):
+        post(client, f"router_{number}", load)
+    decided = get(client, "/decision/a?current=router_1&mbps=0")
+    assert decided["optimal_router_id"] == "router_2"
+    for number in (3, 4):
+        # As much as it carries is on its way to router_2, which has lost its lead.
+        decided = get(client, f"/decision/{number}?current=router_1&mbps=400")
+        assert decided["optimal_router_id"] == "router_1"
+
+
+@pytest.mark.parametrize("mbps", ["x", "-1", "nan", "inf", "1e10"])
+def test_impossible_traffic(client: FlaskClient, mbps: str) -> None:
+    post(client, "router_1")
+    answer = get(client, f"/decision/endpoint_1?mbps={mbps}", 400)
+    assert answer["field"] == "mbps"
+    assert get(client, "/decision/endpoint_1?mbps=")["optimal_router_id"] == "router_1"
+
+
+def test_an_impossible_present_router(client: FlaskClient) -> None:
+    post(client, "router_1")
+    assert get(client, "/decision/endpoint_1?current=a%20b", 400)["field"] == "current"
+
+
 @pytest.mark.parametrize("endpoint_id", ["a%20b", "-a", "a" * 65, "%F0%28", "%00", "a%0a", "..a"])
 def test_an_impossible_endpoint_id(client: FlaskClient, endpoint_id: str) -> None:
     post(client, "router_1")
