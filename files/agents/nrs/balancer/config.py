@@ -70,9 +70,13 @@ class Algorithm(Section):
 
 
 class Metrics(Section):
-    """How often the routing servers report, as their own files say."""
+    """How often the routing servers report, as their own files say.
+
+    What reaches the load balancer is written to `record_file`, if one is given.
+    """
 
     report_interval: Seconds = 10.0
+    record_file: Path | None = None
 
 
 class BusinessServer(Section):

@@ -12,6 +12,8 @@ from nrs.api.messages import MetricsReport
 from nrs.balancer import states
 from nrs.balancer.config import LoadBalancerConfig
 from nrs.balancer.core import Balancer, Decision, RouterView
+from nrs.balancer.recorder import Recorder
+from nrs.balancer.recording import Asked
 from nrs.balancer.standing import State, Status
 from nrs.config.types import IPAddress
 
@@ -35,6 +37,7 @@ class LiveBalancer:
         self.wall_clock = wall_clock
         self._config = config
         self._balancer = Balancer(config.algorithm, config.metrics.report_interval)
+        self._recorder = Recorder(config.metrics.record_file)
         self._directory = directory
         self._statuses: dict[str, Status] = {}
         try:
@@ -51,12 +54,16 @@ class LiveBalancer:
         """Go by another configuration; reports and decisions stay."""
         with self._lock:
             self._config = config
+            if config.metrics.record_file != self._recorder.path:
+                self._recorder.close()
+                self._recorder = Recorder(config.metrics.record_file)
             self._balancer.configure(config.algorithm, config.metrics.report_interval)
 
     def report(self, report: MetricsReport) -> float:
         """Take a report; the router's score. Raises as Balancer.report."""
         with self._lock:
             score = self._balancer.report(report, self._clock(), self.wall_clock())
+            self._recorder.note(report)
             self._log_changes()
         return score
 
@@ -70,6 +77,17 @@ class LiveBalancer:
         """The router for an endpoint. Raises as Balancer.decide."""
         with self._lock:
             decision = self._balancer.decide(endpoint_id, candidates, current, self._clock(), mbps)
+            if self._recorder.recording:
+                self._recorder.note(
+                    Asked(
+                        endpoint_id=endpoint_id,
+                        timestamp=self.wall_clock(),
+                        router_id=decision.router.report.server_id,
+                        candidates=None if candidates is None else list(candidates),
+                        current=current,
+                        mbps=mbps,
+                    )
+                )
         previous = decision.previous
         chosen = decision.router.report.server_id
         if previous is not None and previous != chosen:
@@ -117,6 +135,7 @@ class LiveBalancer:
         """Log the routers whose status has changed; call about once a second."""
         with self._lock:
             self._log_changes()
+            self._recorder.flush()
 
     def _log_changes(self) -> None:
         present = {v.router.report.server_id: v for v in self._balancer.routers(self._clock())}
