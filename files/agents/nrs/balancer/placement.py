@@ -57,7 +57,11 @@ class Placement:
         """One of `options`, of which there is one or more and all are of the same rank."""
         mbps = entry.mbps
         challenger = best(options, mbps)
-        if at is None or at.rank != options[0].rank or not entry.may_use(at.router_id):
+        usable = at is not None and at.rank < UNUSABLE and entry.may_use(at.router_id)
+        if at is not None and usable and challenger is None:
+            # Better ones there are, but somebody has just fled from each.
+            return at, Reason.BEST
+        if at is None or not usable or at.rank != options[0].rank:
             reason = Reason.ROUTER_LOST if known or at is not None else Reason.FIRST
             return challenger or max(options, key=lambda m: m.effective - m.cost * mbps), reason
         # Who has just fled by itself is placed anew, as part of the failure.

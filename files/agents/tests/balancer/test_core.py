@@ -256,6 +256,16 @@ def test_who_has_fled_to_a_worse_router_is_placed_anew_without_waiting(balancer:
     assert decision.reason is Reason.BETTER
 
 
+def test_nobody_is_sent_back_to_a_router_that_was_just_fled_from(balancer: Balancer) -> None:
+    reports(balancer, 0, router_1=0.1)
+    balancer.report(report("router_2", draining=True), 0.0, WALL)
+    assert chosen(balancer, 1.0) == "router_1"
+    decision = balancer.decide("e", None, "router_2", 5.0)
+    assert decision.router.report.server_id == "router_2"
+    reports(balancer, 10, router_1=0.1)
+    assert balancer.decide("e", None, "router_2", 11.0).reason is Reason.ROUTER_LOST
+
+
 def test_an_endpoint_that_is_not_known_starts_where_it_says(balancer: Balancer) -> None:
     reports(balancer, 0, router_1=0.50, router_2=0.52)
     decision = balancer.decide("e", None, "router_2", 1.0)
