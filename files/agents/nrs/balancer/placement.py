@@ -33,6 +33,7 @@ class Placement:
         anything yet.
         """
         members = self._fleet.members
+        entry.fled = False
         if current is None:
             return members.get(entry.router_id) if known else None
         at = members.get(current)
@@ -65,13 +66,12 @@ class Placement:
             reason = Reason.ROUTER_LOST if known or at is not None else Reason.FIRST
             return challenger or max(options, key=lambda m: m.effective - m.cost * mbps), reason
         # Who has just fled by itself is placed anew, as part of the failure.
-        fled = entry.since == now
-        held_s = math.inf if fled else now - entry.since
+        held_s = math.inf if entry.fled else now - entry.since
         reason, gain = judge(at, challenger, mbps, held_s, self._rule)
         if challenger is None or reason is not Reason.BETTER:
             return at, reason
         urgent = urgency(gain, challenger.cost * mbps, held_s)
-        if not fled and not self._budget.take(urgent, endpoints, now):
+        if not entry.fled and not self._budget.take(urgent, endpoints, now):
             return at, Reason.LIMITED
         return challenger, reason
 
@@ -94,7 +94,7 @@ class Placement:
             # is sent to that router before it has reported once more.
             when = (entry.asked_at + now) / 2
             self._fleet.move(told, at, entry.mbps, when, gradual=False)
-            entry.since, entry.moved_mbps = now, entry.mbps
+            entry.since, entry.moved_mbps, entry.fled = now, entry.mbps, True
             if told is not None:
                 told.deserted_at = now
                 told.open = False

@@ -18,8 +18,8 @@ class Entry:
     """One endpoint: its router and since when, the one before, what it can use, when it asked.
 
     `since` is the time of its last move, -inf where that is not known; `candidates` None stands
-    for any router; `confirmed` says that the endpoint has told that it is there. It is taken
-    to carry `mbps`, and `moved_mbps` is what its last move was counted as. `valid_until` is that
+    for any router; `confirmed` says that the endpoint has told that it is there, `fled`
+    that it had gone there by itself when it last asked. It is taken to carry `mbps`, and `moved_mbps` is what its last move was counted as. `valid_until` is that
     of the last answer, `records` are as in `history`.
     """
 
@@ -27,6 +27,7 @@ class Entry:
         "asked_at",
         "candidates",
         "confirmed",
+        "fled",
         "mbps",
         "moved_mbps",
         "previous",
@@ -54,7 +55,7 @@ class Entry:
         self.asked_at = asked_at
         self.previous = previous
         self.reason = reason
-        self.confirmed = False
+        self.confirmed = self.fled = False
         self.score = self.mbps = self.moved_mbps = 0.0
         self.valid_until = asked_at
         self.records = bytearray()

@@ -256,6 +256,13 @@ def test_who_has_fled_to_a_worse_router_is_placed_anew_without_waiting(balancer:
     assert decision.reason is Reason.BETTER
 
 
+def test_who_asks_twice_at_once_is_held_all_the_same(balancer: Balancer) -> None:
+    reports(balancer, 0, router_1=0.2, router_2=0.5)
+    assert chosen(balancer, 5.0) == "router_1"
+    reports(balancer, 5, router_1=0.9, router_2=0.1)
+    assert balancer.decide("e", None, None, 5.0).reason is Reason.HELD
+
+
 def test_nobody_is_sent_back_to_a_router_that_was_just_fled_from(balancer: Balancer) -> None:
     reports(balancer, 0, router_1=0.1)
     balancer.report(report("router_2", draining=True), 0.0, WALL)
