@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from nrs.api.messages import MetricsReport
-from nrs.balancer import demand
+from nrs.balancer import demand, history
 from nrs.balancer.config import Algorithm
 from nrs.balancer.ejection import eject, panics
 from nrs.balancer.member import UNUSABLE, Member, Ranked
@@ -173,15 +173,29 @@ class Fleet:
 
     def _welcome(self, router: Router, now: float) -> Member:
         router_id = router.report.server_id
-        number = self._numbers.setdefault(router_id, len(self._names))
-        if number == len(self._names):
-            self._names.append(router_id)
-        member = self.members[router_id] = Member(router, number, self.algorithm)
+        member = Member(router, self._number(router_id), self.algorithm)
+        self.members[router_id] = member
         member.pending.reported(now)
         if self.settled(now):
             member.warming_since = now
         self._refresh_at = _NEVER
         return member
+
+    def _number(self, router_id: str) -> int:
+        """The router's number in histories, for good unless there have been 65,535 of them."""
+        number = self._numbers.get(router_id)
+        if number is not None:
+            return number
+        if len(self._names) < history.NOBODY:
+            number = len(self._names)
+            self._names.append(router_id)
+        else:
+            used = {member.number for member in self.members.values()}
+            number = next(n for n in range(history.NOBODY) if n not in used)
+            del self._numbers[self._names[number]]
+            self._names[number] = router_id
+        self._numbers[router_id] = number
+        return number
 
     def _begin(self, now: float) -> None:
         if self._begun is None:

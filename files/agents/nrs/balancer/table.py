@@ -18,9 +18,10 @@ class Entry:
     """One endpoint: its router and since when, the one before, what it can use, when it asked.
 
     `since` is the time of its last move, -inf where that is not known; `candidates` None stands
-    for any router; `confirmed` says that the endpoint has told that it is there, `fled`
-    that it had gone there by itself when it last asked. It is taken to carry `mbps`, and `moved_mbps` is what its last move was counted as. `valid_until` is that
-    of the last answer, `records` are as in `history`.
+    for any router; `confirmed` says that the endpoint has told that it is there, `fled` that it
+    had gone there by itself when it last asked. It is taken to carry `mbps`, and `moved_mbps` is
+    what its last move was counted as. `valid_until` is that of the last answer, `records` are as
+    in `history`.
     """
 
     __slots__ = (

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from nrs.balancer import fleet as module
+from nrs.balancer import history, registry
 from nrs.balancer.config import Algorithm
 from nrs.balancer.fleet import Fleet
 from nrs.balancer.member import UNUSABLE
@@ -176,6 +177,19 @@ def test_the_best_few_are_found_anew_as_endpoints_move() -> None:
         fleet.move(None, target, 10.0, 0.0, gradual=False)
         sent.add(target.router_id)
     assert len(sent) > 50
+
+
+def test_numbers_are_used_again_when_there_are_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "NOBODY", 3)
+    monkeypatch.setattr(registry, "MOST_ROUTERS", 2)
+    fleet = Fleet(Algorithm(), 10.0)
+    for number in range(1, 9):
+        now = 100.0 * number
+        fleet.accept(report(f"router_{number}", timestamp=WALL + now), now, WALL + now)
+        assert len({member.number for member in fleet.members.values()}) == min(number, 2)
+        for member in fleet.members.values():
+            assert member.number < 3
+            assert fleet.name(member.number) == member.router_id
 
 
 def test_each_router_is_scored_by_what_it_can_carry() -> None:
