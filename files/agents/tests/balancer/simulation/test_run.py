@@ -32,6 +32,20 @@ class Silent:
         return Advice(None, 10.0)
 
 
+class Stubborn(Silent):
+    """Sends everybody to router_1, whatever is known of it."""
+
+    def advise(
+        self,
+        endpoint_id: str,
+        candidates: Sequence[str],
+        current: str,
+        mbps: float | None,
+        now: float,
+    ) -> Advice:
+        return Advice("router_1", 10.0)
+
+
 def balanced(scenario: Scenario, seed: int = 1) -> Result:
     adviser = Balanced(scenario.algorithm, scenario.report_interval, seed)
     return Simulation(scenario, adviser, seed).run()
@@ -72,6 +86,22 @@ def test_endpoints_leave_a_dead_router_by_themselves() -> None:
         assert (sample.each[0] > 0) is (sample.at < 400.0)
         assert sample.mean == pytest.approx(0.5 if sample.at < 400.0 else 0.75)
     assert result.figures.most_moves == 1
+
+
+def test_advice_to_use_a_router_that_is_down_or_held_down_is_not_followed() -> None:
+    events = (Event(Happening.DEATH, 1, 400.0), Event(Happening.RETURN, 1, 420.0))
+    scenario = replace(CALM, events=events, flow_seconds=0.0)
+    result = Simulation(scenario, Stubborn(), 1).run()
+    at = {round(sample.at): sample.each[0] for sample in result.samples}
+    assert at[399] == pytest.approx(1.5)
+    assert max(at[second] for second in range(400, 427)) == pytest.approx(0.0, abs=1e-6)
+    assert at[445] == pytest.approx(1.5)
+
+
+def test_nobody_follows_advice_to_a_router_that_drains() -> None:
+    scenario = replace(CALM, events=(Event(Happening.DRAIN, 1, 400.0),))
+    result = Simulation(scenario, Stubborn(), 1).run()
+    assert result.samples[-1].each[0] == pytest.approx(0.0, abs=1e-6)
 
 
 def test_a_router_that_returns_is_used_again() -> None:
