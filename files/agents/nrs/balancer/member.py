@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nrs.api.messages import MetricsReport
 from nrs.balancer import scoring, slow_start
 from nrs.balancer.capacity import Capacity, capacity
 from nrs.balancer.config import Algorithm
@@ -72,11 +71,6 @@ class Member:
         self.parts: Headrooms
         self.score: float
         self.rescore(algorithm)
-
-    @property
-    def report(self) -> MetricsReport:
-        """Its last report."""
-        return self.router.report
 
     def rescore(self, algorithm: Algorithm) -> None:
         """Go by the present report and `algorithm`."""

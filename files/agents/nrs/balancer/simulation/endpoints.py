@@ -15,6 +15,7 @@ class SimulatedEndpoint:
     """An endpoint: keeps a tunnel to each candidate, uses one, has a demand."""
 
     __slots__ = (
+        "asked_at",
         "at",
         "burst",
         "candidates",
@@ -36,6 +37,7 @@ class SimulatedEndpoint:
         self.names = names
         self.mean = self.demand = mean
         self.at = candidates[0]
+        self.asked_at = 0.0
         self.wander = self.burst = 1.0
         self.moves = 0
         self.holds: dict[int, tuple[Damping, float]] = {}

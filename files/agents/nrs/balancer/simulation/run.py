@@ -66,6 +66,7 @@ class Simulation:
         self._endpoints = endpoints(scenario, setup)
         self._due: list[tuple[float, int, Action, Any]] = []
         self._number = 0
+        self._tide = 1.0
         self._samples: list[Sample] = []
         self._moves: list[float] = []
         self._moves_from = max([event.at for event in scenario.events], default=scenario.warm_up)
@@ -117,7 +118,7 @@ class Simulation:
     # -- what comes again and again
 
     def _poll(self, endpoint: SimulatedEndpoint, now: float) -> None:
-        stated = endpoint.demand if self._scenario.stating else None
+        stated = endpoint.demand * self._tide if self._scenario.stating else None
         self._wander(endpoint, now)
         at = self._routers[endpoint.at]
         advice = self._adviser.advise(
@@ -198,7 +199,8 @@ class Simulation:
 
     def _wander(self, endpoint: SimulatedEndpoint, now: float) -> None:
         sigma = self._scenario.wander
-        if sigma and self._random.random() * _WANDER_S < self._scenario.poll_interval:
+        passed, endpoint.asked_at = now - endpoint.asked_at, now
+        if sigma and self._random.random() * _WANDER_S < passed:
             endpoint.wander = self._random.lognormvariate(-sigma * sigma / 2, sigma)
             self._carry(endpoint, now)
 
@@ -252,5 +254,6 @@ class Simulation:
     def _turn_tide(self, _: None, now: float) -> None:
         self._at(now + _TIDE_S, self._turn_tide, None)
         phase = 2 * math.pi * now / self._scenario.day
+        self._tide = 1 + self._scenario.diurnal * math.sin(phase)
         for router in self._routers:
-            router.turn_tide(1 + self._scenario.diurnal * math.sin(phase), now)
+            router.turn_tide(self._tide, now)
