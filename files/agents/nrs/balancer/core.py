@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from sys import intern
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from nrs.balancer.member import Member, Ranked
 from nrs.balancer.placement import Placement
 from nrs.balancer.registry import MISSED_REPORTS, RegistryFull, ReportRefused, Router
 from nrs.balancer.scoring import Headrooms
-from nrs.balancer.snapshot import SnapshotDamaged
+from nrs.balancer.snapshot import KeptEndpoint, SnapshotDamaged
 from nrs.balancer.standing import Standing, State, Status
 from nrs.balancer.table import DecisionTable, Entry
 
@@ -63,6 +63,8 @@ class Decision(NamedTuple):
     """The candidates, best first; of any router only the best few."""
     valid_until: float
     poll_after: float
+    changed: bool
+    """Whether what is remembered of the endpoint is other than before."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,7 @@ class Balancer:
             raise NoRouter(f"{current}, which the endpoint uses, has not reported yet")
         if entry is None:
             entry = Entry(options[0].router_id, -math.inf, among, now)
+        before = (entry.router_id, entry.since, entry.candidates)
         entry.mbps = believed(mbps, fleet.endpoint_mbps)
         at = self._placement.find(entry, current, now, known=known)
         entry.candidates, entry.asked_at = among, now
@@ -189,15 +192,25 @@ class Balancer:
         self._table.put(endpoint_id, entry)
         poll_after = self._poll_after()
         entry.valid_until = now + MISSED_REPORTS * poll_after
-        ranking = fleet.ranking(among, options, at)
         return Decision(
-            chosen.router, chosen.score, reason, previous, ranking, entry.valid_until, poll_after
+            chosen.router,
+            chosen.score,
+            reason,
+            previous,
+            fleet.ranking(among, options, at),
+            entry.valid_until,
+            poll_after,
+            changed=not known or before != (entry.router_id, entry.since, entry.candidates),
         )
 
     def decisions(self, now: float) -> Iterator[tuple[str, Entry]]:
         """The endpoints that are remembered, each with what it was told, longest silent first."""
         self._table.forget(now)
         return iter(self._table)
+
+    def entry(self, endpoint_id: str) -> Entry | None:
+        """What is remembered of an endpoint."""
+        return self._table.peek(endpoint_id)
 
     def explain(self, endpoint_id: str) -> list[PastDecision]:
         """The last decisions for an endpoint, oldest first. Raises UnknownEndpoint."""
@@ -221,18 +234,13 @@ class Balancer:
 
     def routers(self, now: float) -> list[RouterView]:
         """Every router that has reported, by id."""
-        fleet = self._current(now)
-        return [
-            RouterView(
-                member.router,
-                member.score,
-                member.effective,
-                member.parts,
-                fleet.states.get(router_id, State.ACTIVE),
-                member.standing,
-            )
-            for router_id, member in sorted(fleet.members.items())
-        ]
+        members = self._current(now).members
+        return [self._view(members[router_id]) for router_id in sorted(members)]
+
+    def router(self, router_id: str, now: float) -> RouterView | None:
+        """One of them."""
+        member = self._current(now).members.get(router_id)
+        return None if member is None else self._view(member)
 
     def active_decisions(self, now: float) -> int:
         """How many endpoints have asked lately."""
@@ -240,11 +248,52 @@ class Balancer:
 
     def dump(self, now: float, wall: float) -> dict[str, Any]:
         """What has to outlive a restart, as JSON can hold it."""
-        return snapshot.dump(self._fleet, self._table, wall - now)
+        ids = [endpoint_id for endpoint_id, _ in self._table]
+        return {**self.dump_routers(now, wall), "endpoints": self.dump_endpoints(ids, now, wall)}
+
+    def dump_routers(self, now: float, wall: float) -> dict[str, Any]:
+        """The same without the endpoints."""
+        return {**snapshot.dump_fleet(self._fleet, wall - now), "endpoints": {}}
+
+    def dump_endpoints(
+        self, ids: Iterable[str], now: float, wall: float
+    ) -> dict[str, KeptEndpoint]:
+        """What is remembered of these endpoints, where it still is."""
+        return snapshot.dump_endpoints(self._table, ids, wall - now)
 
     def load(self, data: Any, now: float, wall: float) -> None:
         """Begin with what `dump` gave, however long ago. Raises SnapshotDamaged."""
         snapshot.load(data, self._fleet, self._table, now, wall - now)
+
+    def adopt(self, endpoint_id: str, kept: KeptEndpoint, now: float, wall: float) -> None:
+        """Take over what another load balancer remembers, and count the move if it is one.
+
+        Of two moves of the same endpoint the later one holds.
+        """
+        known = self._table.peek(endpoint_id)
+        other = snapshot.entry(kept, now, wall - now)
+        if known is None:
+            self._placement.adopt(None, other)
+        elif known.router_id != other.router_id:
+            if other.since <= known.since:
+                return
+            self._placement.adopt(known, other)
+            other.records = known.records
+        else:
+            other.asked_at = max(known.asked_at, other.asked_at)
+            known.candidates, known.asked_at = other.candidates, other.asked_at
+            other = known
+        self._table.put(endpoint_id, other)
+
+    def _view(self, member: Member) -> RouterView:
+        return RouterView(
+            member.router,
+            member.score,
+            member.effective,
+            member.parts,
+            self._fleet.states.get(member.router_id, State.ACTIVE),
+            member.standing,
+        )
 
     def _current(self, now: float) -> Fleet:
         if self._fleet.due(now):

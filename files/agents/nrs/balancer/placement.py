@@ -83,6 +83,16 @@ class Placement:
         entry.router_id, entry.since, entry.moved_mbps = target.router_id, now, entry.mbps
         entry.confirmed = False
 
+    def adopt(self, known: Entry | None, other: Entry) -> None:
+        """Count that an endpoint, `known` here or not, was sent where `other` has it."""
+        target = self._fleet.members.get(other.router_id)
+        if target is None or other.since == -math.inf:
+            return
+        at = None if known is None else self._fleet.members.get(known.router_id)
+        gradual = at is not None and at.rank < UNUSABLE
+        other.mbps = other.moved_mbps = self._fleet.endpoint_mbps if known is None else known.mbps
+        self._fleet.move(at, target, other.mbps, other.since, gradual=gradual)
+
     def _stray(self, entry: Entry, at: Member, now: float) -> None:
         """The endpoint is at another router than it was told."""
         told = self._fleet.members.get(entry.router_id)

@@ -6,6 +6,7 @@ All times in it are of the wall clock, as the other one begins anew with the pro
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from sys import intern
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -69,8 +70,8 @@ class Snapshot(_Section):
     endpoints: dict[Name, KeptEndpoint]
 
 
-def dump(fleet: Fleet, table: DecisionTable, ahead: float) -> dict[str, Any]:
-    """Both as data; the wall clock is `ahead` of theirs."""
+def dump_fleet(fleet: Fleet, ahead: float) -> dict[str, Any]:
+    """The routers as data; the wall clock is `ahead` of theirs."""
     routers = []
     for member in fleet.members.values():
         ejection = member.ejection
@@ -83,22 +84,42 @@ def dump(fleet: Fleet, table: DecisionTable, ahead: float) -> dict[str, Any]:
                 and (ejection.count, ejection.at + ahead, ejection.until + ahead, ejection.reason),
             }
         )
-    endpoints = {
-        endpoint_id: (
+    states = {router_id: state.value for router_id, state in fleet.states.items()}
+    return {"version": VERSION, "routers": routers, "states": states}
+
+
+def dump_endpoints(
+    table: DecisionTable, ids: Iterable[str], ahead: float
+) -> dict[str, KeptEndpoint]:
+    """These endpoints as data, where they are remembered."""
+    found = ((endpoint_id, table.peek(endpoint_id)) for endpoint_id in ids)
+    return {
+        endpoint_id: KeptEndpoint(
             entry.router_id,
             _known(entry.since + ahead),
             entry.previous,
             None if entry.candidates is None else list(entry.candidates),
             entry.asked_at + ahead,
         )
-        for endpoint_id, entry in table
+        for endpoint_id, entry in found
+        if entry is not None
     }
-    states = {router_id: state.value for router_id, state in fleet.states.items()}
-    return {"version": VERSION, "routers": routers, "states": states, "endpoints": endpoints}
+
+
+def entry(kept: KeptEndpoint, now: float, ahead: float) -> Entry:
+    """An endpoint that was kept as it is remembered at `now`."""
+    return Entry(
+        intern(kept.router_id),
+        -math.inf if kept.since is None else min(kept.since - ahead, now),
+        None if kept.candidates is None else tuple(map(intern, kept.candidates)),
+        min(kept.asked_at - ahead, now),
+        previous=kept.previous,
+        reason=Reason.BEST,
+    )
 
 
 def load(data: Any, fleet: Fleet, table: DecisionTable, now: float, ahead: float) -> None:
-    """Fill both with what `dump` gave. Raises SnapshotDamaged, and then has filled neither."""
+    """Fill both with what was dumped. Raises SnapshotDamaged, and then has filled neither."""
     try:
         kept = Snapshot.model_validate(data)
     except ValidationError as error:
@@ -117,16 +138,7 @@ def load(data: Any, fleet: Fleet, table: DecisionTable, now: float, ahead: float
             count, at, until, reason = router.ejection
             member.ejection = Ejection(count, at - ahead, until - ahead, reason)
     for endpoint_id, endpoint in sorted(kept.endpoints.items(), key=lambda pair: pair[1].asked_at):
-        candidates = endpoint.candidates
-        entry = Entry(
-            intern(endpoint.router_id),
-            -math.inf if endpoint.since is None else endpoint.since - ahead,
-            None if candidates is None else tuple(map(intern, candidates)),
-            min(endpoint.asked_at - ahead, now),
-            previous=endpoint.previous,
-            reason=Reason.BEST,
-        )
-        table.put(endpoint_id, entry)
+        table.put(endpoint_id, entry(endpoint, now, ahead))
 
 
 def _known(moment: float) -> float | None:
