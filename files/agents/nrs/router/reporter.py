@@ -54,6 +54,8 @@ class MetricsReporter:
             external_ip=server.external_ip,
             egress_up=figures["egress_up"],
             draining=figures["draining"],
+            max_bandwidth_mbps=self._config.metrics.max_bandwidth_mbps,
+            max_connections=self._config.metrics.max_connections,
         )
         self._last = present
         # A load balancer of an older release refuses fields that it does not know: what is as
