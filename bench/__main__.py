@@ -12,7 +12,8 @@ from typing import IO, NamedTuple, NoReturn
 
 from harness.report import Unusable
 
-from bench import sessions, tunnel
+from bench import balance_quality, sessions, tunnel
+from bench.balancer import part as balancer
 from bench.failover import part as failover
 from bench.settings import Places, places
 from bench.shell import BenchError, progress
@@ -33,8 +34,16 @@ PARTS = {
     "sessions": Part(
         "a routing server with many sessions", sessions.add_arguments, sessions.measure
     ),
+    "balancer": Part(
+        "questions that a load balancer answers", balancer.add_arguments, balancer.measure
+    ),
     "failover": Part(
         "what faults and planned moves cost", failover.add_arguments, failover.measure
+    ),
+    "balance-quality": Part(
+        "how evenly and calmly the load balancer spreads the load",
+        balance_quality.add_arguments,
+        balance_quality.measure,
     ),
 }
 

@@ -52,14 +52,14 @@ class Balancer:
             self._write(host, unit, text)
 
     def prefer(self, router: str) -> None:
-        """Report the endpoint's other routers overloaded. Raises BenchError.
+        """Report the endpoint's other routers as draining. Raises BenchError.
 
         Their own reports follow within seconds: the endpoint stays with a router that is no
-        worse than another.
+        worse than another. Moves by score alone would be limited to one in a report interval.
         """
         for other in self._rig.routers():
             if other != router:
-                self._call("/metrics", overloaded(other, time.time()))
+                self._call("/metrics", draining(other, time.time()))
 
     def _call(self, path: str, body: dict[str, Any]) -> None:
         request = urllib.request.Request(  # noqa: S310 - of the lab
@@ -93,18 +93,19 @@ class Balancer:
         return self._rig.file(host, f"{CONFIGURATION}/{unit}.yaml")
 
 
-def overloaded(router: str, now: float) -> dict[str, Any]:
-    """The report of a router that has nothing left."""
+def draining(router: str, now: float) -> dict[str, Any]:
+    """The report of a router that wants to be left."""
     return {
         "server_id": router,
         "server_name": router,
         "timestamp": now,
-        "cpu_percent": 100.0,
-        "memory_percent": 100.0,
-        "bandwidth_mbps": 1e6,
-        "active_tunnels": 100_000,
+        "cpu_percent": 0.0,
+        "memory_percent": 0.0,
+        "bandwidth_mbps": 0.0,
+        "active_tunnels": 0,
         "total_rx_packets": 0,
         "total_tx_packets": 0,
+        "draining": True,
     }
 
 

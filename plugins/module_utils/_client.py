@@ -66,6 +66,10 @@ class Client:
         """The JSON object that `POST path` answers. Raises ApiError."""
         return self._call("POST", path, json.dumps(body).encode(), repeatable=repeatable)
 
+    def put(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The JSON object that `PUT path` answers. Raises ApiError."""
+        return self._call("PUT", path, json.dumps(body).encode(), repeatable=True)
+
     def _call(
         self, method: str, path: str, data: bytes | None, *, repeatable: bool
     ) -> dict[str, Any]:

@@ -28,11 +28,12 @@ Config = TypeVar("Config", bound=BaseModel)
 class Task:
     """Work to be done every `interval` seconds, at once for the first time.
 
-    Where `hurried`, also at once whenever the agent asks for it (`Companion.hurry`).
+    Work that returns seconds is done again after these, and not after the interval. Where
+    `hurried`, also at once whenever the agent asks for it (`Companion.hurry`).
     """
 
     interval: float
-    work: Callable[[], object]
+    work: Callable[[], float | None]
     hurried: bool = False
 
 
@@ -45,7 +46,9 @@ def repeat(tasks: Sequence[Task]) -> None:
             if now >= due[index] or (task.hurried and wake is Wake.HURRIED):
                 due[index] = now + task.interval
                 try:
-                    task.work()
+                    after = task.work()
+                    if after is not None:
+                        due[index] = now + after
                 except ControlError as error:
                     log.warning("%s", error)
 

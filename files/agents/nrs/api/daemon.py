@@ -33,7 +33,8 @@ class Daemon:
     """Serves `app` on `listener`, and `handlers` on the control socket of `unit`.
 
     On SIGHUP `reload` is called; what it raises as ConfigError is logged and the service
-    goes on as it was. `tick` is called about once a second.
+    goes on as it was. `tick` is called about once a second, `stopped` once no request is served
+    any more.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Daemon:
         *,
         reload: Callable[[], None],
         tick: Callable[[], None] = lambda: None,
+        stopped: Callable[[], None] = lambda: None,
     ) -> None:
         address, port = listener.getsockname()[:2]
         self._where = f"serving on {address} port {port}"
@@ -52,6 +54,7 @@ class Daemon:
         self._control = _control(unit, handlers)
         self._reload = reload
         self._tick = tick
+        self._stopped = stopped
 
     def serve(self) -> int:
         """Answer requests until SIGTERM or SIGINT; the exit status."""
@@ -65,6 +68,7 @@ class Daemon:
         systemd.stopping()
         self._http.stop()
         http.join(_STOP_TIMEOUT_S)
+        self._stopped()
         if self._control is not None:
             self._control.stop()
         log.info("stopped")

@@ -18,6 +18,8 @@ Count = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 Timestamp = Annotated[float, Field(strict=True, ge=0, le=4_102_444_800, allow_inf_nan=False)]
 Milliseconds = Annotated[float, Field(strict=True, ge=0, le=1e7, allow_inf_nan=False)]
 LongMilliseconds = Annotated[float, Field(strict=True, ge=0, le=1e12, allow_inf_nan=False)]
+MaxBandwidth = Annotated[float, Field(strict=True, ge=1e-3, le=1e7, allow_inf_nan=False)]
+MaxConnections = Annotated[int, Field(strict=True, ge=1, le=10_000_000)]
 Share = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 DeviceType = Literal["routing_server", "network_access_endpoint"]
 
@@ -44,6 +46,8 @@ class MetricsReport(Message):
     external_ip: Address | None = None
     egress_up: StrictBool = True
     draining: StrictBool = False
+    max_bandwidth_mbps: MaxBandwidth | None = None
+    max_connections: MaxConnections | None = None
 
 
 class ServerState(Message):
@@ -63,6 +67,7 @@ class Decision(BaseModel):
     business_server_ip: Address | None = None
     score: float
     timestamp: float
+    poll_after: Annotated[float, Field(gt=0, le=86400)] | None = None
 
 
 class Registration(Message):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from flask import Flask, Response, jsonify, request
+from flask.json.provider import DefaultJSONProvider
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
 from werkzeug.exceptions import HTTPException
 
 from nrs.api import auth
@@ -14,7 +17,16 @@ from nrs.api.server import LARGEST_BODY, TOO_LARGE, HttpService, listen
 from nrs.api.strict_json import JsonError, parse_object
 from nrs.config.common import Api
 
-__all__ = ["ApiError", "HttpService", "body", "create_app", "listen", "trust", "validated"]
+__all__ = [
+    "ApiError",
+    "HttpService",
+    "body",
+    "create_app",
+    "listen",
+    "refusal",
+    "trust",
+    "validated",
+]
 
 _API = "nrs_api"
 
@@ -32,24 +44,48 @@ class ApiError(Exception):
         self.field = field
 
 
-def create_app(name: str, api: Api) -> Flask:
-    """A Flask app that answers errors as `{"error", "field"}` and checks tokens first."""
-    app = Flask(name, static_folder=None)
+UNCACHED = {"Cache-Control": "no-store"}
+"""Headers of every answer."""
+
+
+class _App(Flask):
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """No view is a coroutine; to find that out for each costs more than a decision."""
+        return func
+
+
+class _Json(DefaultJSONProvider):
+    """Writes answers with pydantic's encoder, which takes a fraction of the time of Python's."""
+
+    def response(self, *args: Any, **kwargs: Any) -> Response:
+        answer = to_json(self._prepare_response_obj(args, kwargs))
+        return Response(answer + b"\n", headers=UNCACHED, content_type="application/json")
+
+
+def create_app(
+    name: str, api: Api, refused: Callable[[ApiError], None] = lambda error: None
+) -> Flask:
+    """A Flask app that answers errors as `{"error", "field"}` and checks tokens first.
+
+    `refused` is called with each error that is answered, in the request's context.
+    """
+    app = _App(name, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json = _Json(app)
     # A redirect to the path without the double slash would lose the body of a POST.
     app.url_map.merge_slashes = False
     trust(app, api)
 
     @app.before_request
     def _authenticate() -> None:
-        reading = request.method in {"GET", "HEAD"}
-        if reading and request.path == "/health":
+        stated = request.environ
+        reading = stated["REQUEST_METHOD"] in {"GET", "HEAD"}
+        if reading and stated["PATH_INFO"] == "/health":
             return
         trusted: Api = app.extensions[_API]
         access = auth.check(
-            authorization=request.headers.get("Authorization"),
-            remote=request.remote_addr,
+            authorization=stated.get("HTTP_AUTHORIZATION"),
+            remote=stated.get("REMOTE_ADDR"),
             reading=reading,
             token=trusted.bearer_token,
             trusted=trusted.trusted_networks,
@@ -57,13 +93,9 @@ def create_app(name: str, api: Api) -> Flask:
         if access is not auth.Access.GRANTED:
             raise ApiError(401, access.value)
 
-    @app.after_request
-    def _uncached(response: Response) -> Response:
-        response.headers.setdefault("Cache-Control", "no-store")
-        return response
-
     @app.errorhandler(ApiError)
     def _answer(error: ApiError) -> Response:
+        refused(error)
         response = jsonify({"error": error.error, "field": error.field})
         response.status_code = error.status
         if error.status == 401:
@@ -105,7 +137,12 @@ def validated(data: dict[str, Any], model: type[Body]) -> Body:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        message = str(first["msg"]).removeprefix("Value error, ")
-        raise ApiError(400, message, field or None) from None
+        raise refusal(error) from None
+
+
+def refusal(error: ValidationError) -> ApiError:
+    """The answer 400 that names the first field at fault."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    message = str(first["msg"]).removeprefix("Value error, ")
+    return ApiError(400, message, field or None)

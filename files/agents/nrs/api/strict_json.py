@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 DEEPEST = 32
 """How many objects and arrays may be nested."""
 
@@ -65,4 +67,4 @@ def _check(value: Any, path: str, levels_left: int) -> None:
 
 
 def _has_lone_surrogate(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)
+    return _SURROGATE.search(text) is not None

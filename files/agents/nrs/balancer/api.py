@@ -2,135 +2,54 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
-from flask import Flask, request
-from pydantic import TypeAdapter, ValidationError
+from flask import Flask, Response, request
+from prometheus_client.exposition import choose_encoder
 
-from nrs.api import service
-from nrs.api.messages import MetricsReport, ServerState
-from nrs.api.service import ApiError
-from nrs.balancer.core import NoRouter, RouterView, UnknownRouter
+import nrs
+from nrs.api import openapi, service
+from nrs.api.operation import Operation, takes
+from nrs.balancer import algorithm_api, answers, decision_api, exposition, server_api
 from nrs.balancer.live import LiveBalancer
-from nrs.balancer.registry import RegistryFull, ReportRefused
-from nrs.balancer.standing import State
 from nrs.config.common import Api
-from nrs.config.types import IPAddress, Name
 
-log = logging.getLogger(__name__)
-
-MOST_CANDIDATES = 64
-_DECIMALS = 6
-_NAME: TypeAdapter[str] = TypeAdapter(Name)
+_HEALTH = Operation("Whether this load balancer serves", answers.Health, open=True)
+_EXPOSED = Operation("The load balancer's own figures, for Prometheus", None)
 
 
 def create_app(balancer: LiveBalancer, api: Api) -> Flask:
     """The API on `balancer` for those whom `api` lets in."""
-    app = service.create_app("load_balancer", api)
+    app = service.create_app("load_balancer", api, server_api.refusals(balancer))
+    decision_api.add_routes(app, balancer)
+    server_api.add_routes(app, balancer)
+    algorithm_api.add_routes(app, balancer)
+    exposed = exposition.registry(balancer)
 
-    @app.post("/metrics")
-    def metrics() -> dict[str, Any]:
-        report = service.body(MetricsReport)
-        try:
-            score = balancer.report(report)
-        except ReportRefused as refusal:
-            raise ApiError(400, str(refusal), refusal.field) from None
-        except RegistryFull as full:
-            raise ApiError(503, str(full)) from None
-        return {"status": "ok", "server_id": report.server_id, "score": round(score, _DECIMALS)}
-
-    @app.get("/decision/<endpoint_id>")
-    def decision(endpoint_id: str) -> dict[str, Any]:
-        name = _name(endpoint_id, "endpoint_id")
-        try:
-            made = balancer.decide(name, _candidates())
-        except NoRouter as none:
-            raise ApiError(503, str(none)) from None
-        report = made.router.report
-        return {
-            "optimal_router_id": report.server_id,
-            "optimal_router_internal_ip": _text(report.internal_ip),
-            "optimal_router_external_ip": _text(report.external_ip),
-            "business_server_ip": _text(balancer.business_server_ip),
-            "score": round(made.score, _DECIMALS),
-            "timestamp": balancer.wall_clock(),
-        }
-
-    @app.put("/servers/<server_id>/state")
-    def state(server_id: str) -> dict[str, Any]:
-        name = _name(server_id, "server_id")
-        wanted = State(service.body(ServerState).state)
-        try:
-            view, changed = balancer.set_state(name, wanted)
-        except UnknownRouter:
-            raise ApiError(404, f"routing server {name!r} has not reported", "server_id") from None
-        except OSError as error:
-            log.error("the state of %s cannot be stored: %s", name, error)
-            raise ApiError(503, "the state could not be stored; nothing was changed") from None
-        return {
-            "server_id": name,
-            "state": wanted.value,
-            "changed": changed,
-            "status": None if view is None else view.standing.status.value,
-            "reason": None if view is None else view.standing.reason,
-        }
-
-    @app.get("/status")
-    def status() -> dict[str, Any]:
-        views = balancer.routers()
-        return {
-            "timestamp": balancer.wall_clock(),
-            "total_servers": len(views),
-            "active_servers": sum(view.active for view in views),
-            "servers": [server(view) for view in views],
-            "active_decisions": balancer.active_decisions(),
-        }
+    @app.get("/metrics")
+    @takes(_EXPOSED)
+    def prometheus() -> Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return Response(encode(exposed), headers=service.UNCACHED, content_type=content_type)
 
     @app.get("/health")
+    @takes(_HEALTH)
     def health() -> dict[str, Any]:
         views = balancer.routers()
+        shared = balancer.shared
         return {
             "status": "ok",
             "total_servers": len(views),
             "active_servers": sum(view.active for view in views),
+            "shared_state": None
+            if shared is None
+            else {"connected": shared.error is None, "error": shared.error},
         }
 
+    document = openapi.document(app, "Load balancer", nrs.__version__)
+
+    @app.get("/openapi.json")
+    def published() -> dict[str, Any]:
+        return document
+
     return app
-
-
-def server(view: RouterView) -> dict[str, Any]:
-    """A routing server as `GET /status` lists it."""
-    report = view.router.report
-    return {
-        "server_id": report.server_id,
-        "server_name": report.server_name,
-        "status": view.standing.status.value,
-        "state": view.state.value,
-        "reason": view.standing.reason,
-        "cpu_percent": report.cpu_percent,
-        "memory_percent": report.memory_percent,
-        "bandwidth_mbps": report.bandwidth_mbps,
-        "active_tunnels": report.active_tunnels,
-        "score": round(view.score, _DECIMALS),
-    }
-
-
-def _candidates() -> list[str] | None:
-    stated = ",".join(request.args.getlist("candidates"))
-    names = [text.strip() for text in stated.split(",") if text.strip()]
-    if len(names) > MOST_CANDIDATES:
-        raise ApiError(400, f"at most {MOST_CANDIDATES} candidates", "candidates")
-    return [_name(text, "candidates") for text in dict.fromkeys(names)] or None
-
-
-def _name(text: str, field: str) -> str:
-    try:
-        return _NAME.validate_python(text)
-    except ValidationError as error:
-        message = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise ApiError(400, message, field) from None
-
-
-def _text(address: IPAddress | None) -> str | None:
-    return None if address is None else str(address)

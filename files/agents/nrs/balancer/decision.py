@@ -1,17 +1,17 @@
 """Which router an endpoint should use: the whole rule, in one pure function.
 
-An endpoint stays where it is unless its router can no longer be used, or another one
-has been better by the threshold at a time when the hold since its last move is over.
+An endpoint stays where it is unless its router can no longer be used, or another one would
+still be better by the threshold with the endpoint's own traffic on it, at a time when the hold
+since its last move is over. Whether it moves then is up to the budget of moves (`budget.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
-
-from nrs.balancer.config import Algorithm
+from typing import NamedTuple, Protocol, TypeVar
 
 _ROUNDING = 1e-9
 
@@ -25,42 +25,73 @@ class Reason(Enum):
     BEST = "the endpoint's router has the best score"
     BELOW_THRESHOLD = "no other router is better by the threshold"
     HELD = "a better router has to wait for the hold time"
+    LIMITED = "a better router has to wait: enough endpoints have been moved in this interval"
+
+
+class Option(Protocol):
+    """A router that can be used."""
+
+    @property
+    def router_id(self) -> str:
+        """Its name; of equal ones the first is taken."""
+
+    @property
+    def effective(self) -> float:
+        """Its score with what is on its way to it."""
+
+    @property
+    def cost(self) -> float:
+        """What a Mb/s more takes off it."""
+
+    @property
+    def open(self) -> bool:
+        """Whether endpoints may be sent there; else it may only be stayed at."""
+
+
+AnyOption = TypeVar("AnyOption", bound=Option)
 
 
 @dataclass(frozen=True)
-class Held:
-    """The router that an endpoint was last told to use, and the time of that move."""
+class Rule:
+    """What keeps decisions from flapping: a score difference and seconds."""
 
-    router_id: str
-    since: float
+    threshold: float
+    hold: float
 
 
-class Choice(NamedTuple):
-    """The router to use, since when, and why."""
+class Verdict(NamedTuple):
+    """Why to stay, or BETTER for what would be gained by moving."""
 
-    held: Held
     reason: Reason
+    gain: float
 
 
-def choose(
-    present: Held | None, scores: Mapping[str, float], algorithm: Algorithm, now: float
-) -> Choice:
-    """Decide for one endpoint among the routers in `scores`, of which there is one or more.
+def best(options: Iterable[AnyOption], mbps: float) -> AnyOption | None:
+    """The open router that is best with `mbps` more on it; None where none is open."""
+    found: AnyOption | None = None
+    most = -math.inf
+    for option in options:
+        if not option.open:
+            continue
+        score = option.effective - option.cost * mbps
+        if score > most or (
+            score == most and found is not None and option.router_id < found.router_id
+        ):
+            found, most = option, score
+    return found
 
-    `scores` holds only routers that can be used; `present` is None on first asking.
-    Of equal scores the present router wins, else the first by id.
-    """
-    best = min(scores, key=lambda router_id: (-scores[router_id], router_id))
-    if present is None:
-        return Choice(Held(best, now), Reason.FIRST)
-    present_score = scores.get(present.router_id)
-    if present_score is None:
-        return Choice(Held(best, now), Reason.ROUTER_LOST)
-    gain = scores[best] - present_score
+
+def judge(
+    present: Option, challenger: Option | None, mbps: float, held_s: float, rule: Rule
+) -> Verdict:
+    """Whether an endpoint of `mbps` that has been at `present` for `held_s` had better leave."""
+    if challenger is None or challenger.router_id == present.router_id:
+        return Verdict(Reason.BEST, 0.0)
+    gain = challenger.effective - challenger.cost * mbps - present.effective
     if gain <= 0:
-        return Choice(present, Reason.BEST)
-    if gain + _ROUNDING < algorithm.anti_flap_threshold:
-        return Choice(present, Reason.BELOW_THRESHOLD)
-    if now - present.since < algorithm.anti_flap_hold_time:
-        return Choice(present, Reason.HELD)
-    return Choice(Held(best, now), Reason.BETTER)
+        return Verdict(Reason.BEST, gain)
+    if gain + _ROUNDING < rule.threshold:
+        return Verdict(Reason.BELOW_THRESHOLD, gain)
+    if held_s < rule.hold:
+        return Verdict(Reason.HELD, gain)
+    return Verdict(Reason.BETTER, gain)

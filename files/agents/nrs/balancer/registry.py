@@ -18,11 +18,12 @@ FURTHEST_AHEAD_S = 300.0
 
 
 class ReportRefused(Exception):
-    """A report that changes nothing: why, and the field at fault."""
+    """A report that changes nothing: why, the field at fault, and a word for what it is."""
 
-    def __init__(self, reason: str, field: str) -> None:
+    def __init__(self, reason: str, field: str, kind: str) -> None:
         super().__init__(reason)
         self.field = field
+        self.kind = kind
 
 
 class RegistryFull(Exception):
@@ -58,6 +59,7 @@ class RouterRegistry:
                 f"is {ahead:.0f} s ahead of the load balancer's clock, more than"
                 f" {FURTHEST_AHEAD_S:.0f} s",
                 "timestamp",
+                "future",
             )
         # Once silence has made it inactive, a router whose clock was set back may return.
         if (
@@ -69,11 +71,16 @@ class RouterRegistry:
                 f"is older than the last report of {report.server_id},"
                 f" {known.report.timestamp:.3f}",
                 "timestamp",
+                "older",
             )
         full = known is None and len(self._routers) >= MOST_ROUTERS
         forgotten = self._forget_longest_silent(now) if full else None
         self._routers[report.server_id] = Router(report, now)
         return forgotten
+
+    def restore(self, router: Router) -> None:
+        """Begin with a router as it was known before."""
+        self._routers[router.report.server_id] = router
 
     def get(self, router_id: str) -> Router | None:
         """The router as last reported, active or not."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from nrs.balancer.config import Algorithm, Weights
+from nrs.balancer.config import Weights
 
 
 class Load(Protocol):
@@ -30,6 +30,18 @@ class Load(Protocol):
         """Tunnels with a live session."""
 
 
+class Capacity(Protocol):
+    """What a routing server can carry."""
+
+    @property
+    def max_bandwidth_mbps(self) -> float:
+        """Megabits a second, as `bandwidth_mbps` counts them."""
+
+    @property
+    def max_connections(self) -> int:
+        """Tunnels with a live session."""
+
+
 class Headrooms(NamedTuple):
     """The unused share of each resource, 0 to 1."""
 
@@ -39,13 +51,13 @@ class Headrooms(NamedTuple):
     connections: float
 
 
-def headrooms(load: Load, algorithm: Algorithm) -> Headrooms:
+def headrooms(load: Load, capacity: Capacity) -> Headrooms:
     """What `load` leaves of each resource."""
     return Headrooms(
         cpu=_unused(load.cpu_percent, 100.0),
         memory=_unused(load.memory_percent, 100.0),
-        bandwidth=_unused(load.bandwidth_mbps, algorithm.max_bandwidth_mbps),
-        connections=_unused(load.active_tunnels, algorithm.max_connections),
+        bandwidth=_unused(load.bandwidth_mbps, capacity.max_bandwidth_mbps),
+        connections=_unused(load.active_tunnels, capacity.max_connections),
     )
 
 

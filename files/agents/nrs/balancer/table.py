@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from nrs.balancer.decision import Held
+from nrs.balancer.decision import Reason
 
 ACTIVE_FOR_S = 300.0
 """An endpoint that asked this recently counts as having an active decision."""
@@ -14,13 +14,56 @@ FORGET_AFTER_S = 3600.0
 MOST_ENDPOINTS = 200_000
 
 
-@dataclass(frozen=True)
 class Entry:
-    """An endpoint's router, the routers it can use (None: any), and when it last asked."""
+    """One endpoint: its router and since when, the one before, what it can use, when it asked.
 
-    held: Held
-    candidates: tuple[str, ...] | None
-    asked_at: float
+    `since` is the time of its last move, -inf where that is not known; `candidates` None stands
+    for any router; `confirmed` says that the endpoint has told that it is there, `fled` that it
+    had gone there by itself when it last asked. It is taken to carry `mbps`, and `moved_mbps` is
+    what its last move was counted as. `valid_until` is that of the last answer, `records` are as
+    in `history`.
+    """
+
+    __slots__ = (
+        "asked_at",
+        "candidates",
+        "confirmed",
+        "fled",
+        "mbps",
+        "moved_mbps",
+        "previous",
+        "reason",
+        "records",
+        "router_id",
+        "score",
+        "since",
+        "valid_until",
+    )
+
+    def __init__(
+        self,
+        router_id: str,
+        since: float,
+        candidates: tuple[str, ...] | None,
+        asked_at: float,
+        *,
+        previous: str | None = None,
+        reason: Reason = Reason.FIRST,
+    ) -> None:
+        self.router_id = router_id
+        self.since = since
+        self.candidates = candidates
+        self.asked_at = asked_at
+        self.previous = previous
+        self.reason = reason
+        self.confirmed = self.fled = False
+        self.score = self.mbps = self.moved_mbps = 0.0
+        self.valid_until = asked_at
+        self.records = bytearray()
+
+    def may_use(self, router_id: str) -> bool:
+        """Whether the endpoint has a tunnel to this router."""
+        return self.candidates is None or router_id in self.candidates
 
 
 class DecisionTable:
@@ -32,9 +75,16 @@ class DecisionTable:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __iter__(self) -> Iterator[tuple[str, Entry]]:
+        return iter(self._entries.items())
+
     def get(self, endpoint_id: str, now: float) -> Entry | None:
         """The endpoint's entry, unless it has been silent for too long."""
-        self._forget(now)
+        self.forget(now)
+        return self._entries.get(endpoint_id)
+
+    def peek(self, endpoint_id: str) -> Entry | None:
+        """The endpoint's entry, however long it has been silent."""
         return self._entries.get(endpoint_id)
 
     def put(self, endpoint_id: str, entry: Entry) -> None:
@@ -53,7 +103,8 @@ class DecisionTable:
             count += 1
         return count
 
-    def _forget(self, now: float) -> None:
+    def forget(self, now: float) -> None:
+        """Drop those that have been silent for too long."""
         while self._entries:
             endpoint_id, oldest = next(iter(self._entries.items()))
             if now - oldest.asked_at < FORGET_AFTER_S:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 import nrs
+from nrs.cli.simulate_command import simulate
 from nrs.cli.units import UNITS, Unit
 
 _FILE = click.Path(path_type=Path)
@@ -37,6 +38,7 @@ def _run_command(unit: Unit) -> click.Command:
 
 for _unit in UNITS.values():
     main.add_command(_run_command(_unit))
+main.add_command(simulate)
 
 
 @main.command("check-config")

@@ -18,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    WithJsonSchema,
 )
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -25,6 +26,7 @@ IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_PRINTABLE: dict[str, Any] = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"}
 _URL = re.compile(
     r"https?://(\[(?P<v6>[0-9A-Fa-f:.]+)\]|[A-Za-z0-9._-]+)(:(?P<port>\d{1,5}))?(/[^\s?#]*)?"
 )
@@ -89,13 +91,21 @@ def _one_or_more(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Name = Annotated[str, BeforeValidator(_name)]
+Name = Annotated[
+    str,
+    BeforeValidator(_name),
+    WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"}),
+]
 """An identifier of a device or router; also safe as a file name and in a URL path."""
 
-Label = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_label)]
+Label = Annotated[
+    str, Field(min_length=1, max_length=128, json_schema_extra=_PRINTABLE), AfterValidator(_label)
+]
 """What people call a device: any printable text."""
 
-Line = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_label)]
+Line = Annotated[
+    str, Field(min_length=1, max_length=256, json_schema_extra=_PRINTABLE), AfterValidator(_label)
+]
 """A sentence for people: printable text on one line."""
 
 Url = Annotated[str, BeforeValidator(_url)]

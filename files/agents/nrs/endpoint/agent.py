@@ -79,6 +79,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
             self.links.remove_route(network, self._tun.name)
         self.open_control(
             advise=self._advise,
+            traffic=self._traffic,
             events=lambda request: event_command.answer(self._switches, request),
         )
         log.info(
@@ -168,6 +169,10 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         for tunnel in list(self._policy.tunnels.values()):
             names += [name for name in tunnel.offloads if name not in names]
         return names
+
+    def _traffic(self, _: dict[str, Any]) -> dict[str, int]:
+        figures = self.engine.figures
+        return {"rx_bytes": figures.rx_bytes, "tx_bytes": figures.tx_bytes}
 
     def _advise(self, request: dict[str, Any]) -> dict[str, Any]:
         router_id = request.get("router_id")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from pathlib import Path
 
 from pydantic import ValidationError
 
 import nrs
+from nrs.agent.bandwidth import Bandwidth
 from nrs.agent.controller_link import ControllerLink
 from nrs.agent.reporting import Task, load_config, log_beside, repeat
 from nrs.api.client import ApiClient, ApiRefused, ApiUnavailable
@@ -20,34 +22,55 @@ from nrs.system import control
 log = logging.getLogger("nrs.endpoint.reporter")
 
 UNIT = "network_access_endpoint"
+_LATEST = 1.2
+"""In poll intervals: the load balancer spreads its endpoints' questions, but where the
+operator wants them sooner, they come sooner."""
 
 
 class Adviser:
     """Fetches decisions and hands them to the agent."""
 
     def __init__(self, config: NetworkAccessEndpointConfig, socket: Path) -> None:
+        self._interval = config.load_balancer.poll_interval
         self._endpoint_id = config.endpoint.endpoint_id
         self._candidates = ",".join(router.router_id for router in config.routers)
         self._client = ApiClient(config.load_balancer.url, config.api.bearer_token)
         self._socket = socket
         self._failing = False
+        self._traffic: Bandwidth | None = None
 
-    def poll(self) -> None:
-        """Ask once; failures are logged when they begin and when they end."""
+    def poll(self) -> float:
+        """Ask once; the seconds until the next time.
+
+        Failures are logged when they begin and when they end.
+        """
+        query = {"candidates": self._candidates, **self._current(), **self._load()}
         try:
-            answer = self._client.get(
-                f"/decision/{self._endpoint_id}", {"candidates": self._candidates}
-            )
+            answer = self._client.get(f"/decision/{self._endpoint_id}", query)
             decision = Decision.model_validate(answer)
         except (ApiRefused, ApiUnavailable, ValidationError) as error:
             if not self._failing:
                 log.warning("no decision from the load balancer: %s", error)
             self._failing = True
-            return
+            return self._interval
         if self._failing:
             log.info("the load balancer decides again")
         self._failing = False
         control.request(self._socket, "advise", router_id=decision.optimal_router_id)
+        return min(decision.poll_after or self._interval, _LATEST * self._interval)
+
+    def _current(self) -> dict[str, str]:
+        """The router whose tunnel carries the traffic, if one does."""
+        tunnels = control.request(self._socket, "status")["tunnels"]
+        used = [tunnel["router_id"] for tunnel in tunnels if tunnel["active"]]
+        return {"current": used[0]} if used else {}
+
+    def _load(self) -> dict[str, str]:
+        """What the endpoint has carried since it last asked."""
+        counted = control.request(self._socket, "traffic")
+        before = self._traffic
+        self._traffic = Bandwidth(time.monotonic(), counted["rx_bytes"], counted["tx_bytes"])
+        return {} if before is None else {"mbps": f"{self._traffic.mbps_since(before):.3f}"}
 
 
 def registration(config: NetworkAccessEndpointConfig) -> Registration:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PrivateAttr, SecretStr, model_validator
 from typing_extensions import Self
 
+from nrs.api.messages import MaxBandwidth, MaxConnections
 from nrs.config.common import Api, LoadBalancerAccess, NetworkControllerAccess
 from nrs.config.secret import KeyedSection
 from nrs.config.types import (
@@ -91,9 +92,14 @@ class Tunnel(KeyedSection):
 
 
 class Metrics(Section):
-    """How often metrics go to the load balancers."""
+    """How often metrics go to the load balancers, and what this router can bear.
+
+    Without capacities of its own, the load balancers' count.
+    """
 
     report_interval: Seconds = 10.0
+    max_bandwidth_mbps: MaxBandwidth | None = None
+    max_connections: MaxConnections | None = None
 
 
 class Egress(Section):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 import nrs
+from nrs.agent.bandwidth import Bandwidth
 from nrs.agent.controller_link import ControllerLink
 from nrs.agent.reporting import Task, load_config, log_beside, repeat
 from nrs.api.client import ApiClient
@@ -22,21 +22,6 @@ from nrs.system import control
 log = logging.getLogger("nrs.router.reporter")
 
 UNIT = "routing_server"
-
-
-@dataclass(frozen=True)
-class Bandwidth:
-    """Tunnel bytes at a time, for the rate between two reports."""
-
-    when: float
-    rx_bytes: int
-    tx_bytes: int
-
-    def mbps_since(self, earlier: Bandwidth) -> float:
-        """Mb/s of the busier direction, as links carry both at once."""
-        seconds = self.when - earlier.when
-        most = max(self.rx_bytes - earlier.rx_bytes, self.tx_bytes - earlier.tx_bytes, 0)
-        return most * 8 / 1e6 / seconds if seconds > 0 else 0.0
 
 
 class MetricsReporter:
@@ -69,6 +54,8 @@ class MetricsReporter:
             external_ip=server.external_ip,
             egress_up=figures["egress_up"],
             draining=figures["draining"],
+            max_bandwidth_mbps=self._config.metrics.max_bandwidth_mbps,
+            max_connections=self._config.metrics.max_connections,
         )
         self._last = present
         # A load balancer of an older release refuses fields that it does not know: what is as

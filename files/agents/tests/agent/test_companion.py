@@ -52,6 +52,19 @@ def test_only_what_is_urgent_is_done_when_the_agent_asks(agent: int) -> None:
     assert done == ["plain", "urgent", "urgent", "urgent"]
 
 
+def test_work_may_say_when_it_is_to_be_done_again(agent: int) -> None:
+    done: list[str] = []
+
+    def impatient() -> float | None:
+        done.append("impatient")
+        if len(done) == 3:
+            os.close(agent)
+        return 0.0 if len(done) == 1 else 0.01
+
+    reporting.repeat([Task(HOUR, impatient)])
+    assert done == ["impatient"] * 3
+
+
 def test_a_companion_is_hurried_and_a_full_pipe_does_not_hold_the_agent_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ def example(name: str, *, failure: int | None = None) -> Flask:
     def echo() -> dict[str, Any]:
         if failure is not None:
             raise ApiError(failure, f"{name} says no")
-        return {"name": name, "json": request.get_json(silent=True), "args": request.args}
+        return {"name": name, "json": request.get_json(silent=True), "args": request.args.to_dict()}
 
     @app.get("/moved")
     def moved() -> Any:

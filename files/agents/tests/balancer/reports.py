@@ -13,6 +13,7 @@ WALL = 1_700_000_000.0
 def fields(router_id: str, load: float = 0.0, **changes: Any) -> dict[str, Any]:
     """The body of a report with every resource used to `load`, 0 to 1."""
     number = int(router_id.rpartition("_")[2] or 0)
+    packets = int(1000 * (changes.get("timestamp", WALL) - WALL)) % 10**9
     return {
         "server_id": router_id,
         "server_name": f"Router {number}",
@@ -21,8 +22,8 @@ def fields(router_id: str, load: float = 0.0, **changes: Any) -> dict[str, Any]:
         "memory_percent": 100.0 * load,
         "bandwidth_mbps": 1000.0 * load,
         "active_tunnels": round(100 * load),
-        "total_rx_packets": 10,
-        "total_tx_packets": 20,
+        "total_rx_packets": packets,
+        "total_tx_packets": packets,
         "internal_ip": f"10.0.0.{number}",
         "external_ip": f"2001:db8::{number}",
         **changes,

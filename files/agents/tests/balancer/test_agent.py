@@ -19,6 +19,7 @@ import requests
 import nrs
 from nrs.system import control
 from tests.balancer.reports import fields
+from tests.balancer.shared_state import StateServer
 from tests.serving import TIMEOUT_S, free_port
 
 TOKEN = "f" * 32
@@ -176,6 +177,64 @@ def test_sighup_applies_the_algorithm_and_keeps_what_is_known(agent: Agent) -> N
     assert (decision["score"], decision["business_server_ip"]) == (0.5, "198.51.100.10")
     assert agent.get("/status").json()["active_decisions"] == 1
     assert "configuration reloaded" in agent.log()
+
+
+def test_a_restart_keeps_decisions_and_what_was_set(agent: Agent) -> None:
+    agent.start()
+    for number in (1, 2, 3):
+        agent.post(now(f"router_{number}", 0.3))
+    for number in range(9):
+        agent.get(f"/decision/endpoint_{number}")
+    before = agent.get("/decisions").json()["decisions"]
+    assert len({listed["router_id"] for listed in before}) == 3
+    changed = requests.put(
+        f"{agent.url}/algorithm", json={"max_connections": 7}, headers=BEARER, timeout=TIMEOUT_S
+    )
+    assert changed.json()["changed"] is True
+    assert agent.stop()[0] == 0
+    assert agent.notified() == "STOPPING=1"
+
+    agent.start()
+    after = agent.get("/decisions").json()["decisions"]
+    where = [(listed["endpoint_id"], listed["router_id"]) for listed in before]
+    assert [(listed["endpoint_id"], listed["router_id"]) for listed in after] == where
+    agent.post(now("router_1", 0.0))
+    for endpoint_id, router_id in where:
+        decision = agent.get(f"/decision/{endpoint_id}").json()
+        assert (decision["optimal_router_id"], decision["previous_router_id"]) == (
+            router_id,
+            router_id,
+        )
+    assert agent.get("/algorithm").json()["algorithm"]["max_connections"] == 7
+
+
+def test_two_share_their_state_where_they_are_told_to(agent: Agent, tmp_path: Path) -> None:
+    server = StateServer(tmp_path)
+    server.start()
+    (tmp_path / "second").mkdir()
+    second = Agent(tmp_path / "second")
+    try:
+        for each in (agent, second):
+            each.write(state={"url": server.url})
+            each.start()
+            each.post(now("router_1"))
+        agent.get("/decision/endpoint_1")
+        deadline = time.monotonic() + TIMEOUT_S
+        while not second.get("/decisions").json()["decisions"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        shared = {"connected": True, "error": None}
+        assert second.get("/health").json()["shared_state"] == shared
+        server.kill()
+        while second.get("/health").json()["shared_state"]["connected"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert second.get("/decision/endpoint_1").status_code == 200
+        assert (agent.stop()[0], second.stop()[0]) == (0, 0)
+        assert f"{server.url} is not reached, this load balancer goes on alone" in second.log()
+    finally:
+        second.close()
+        server.kill()
 
 
 def test_sighup_takes_a_new_token(agent: Agent) -> None:

@@ -29,6 +29,11 @@ DECISION_FIELDS = [
     "business_server_ip",
     "score",
     "timestamp",
+    "reason",
+    "previous_router_id",
+    "valid_until",
+    "poll_after",
+    "ranking",
 ]
 
 
@@ -75,6 +80,7 @@ def get(client: FlaskClient, path: str, status: int = 200) -> dict[str, Any]:
 
 def refused(client: FlaskClient, body: Any, field: str | None) -> None:
     before = get(client, "/status")
+    counted = before.pop("refused_reports")
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     answer = client.post("/metrics", data=raw, headers=BEARER)
     assert answer.status_code == 400
@@ -82,7 +88,9 @@ def refused(client: FlaskClient, body: Any, field: str | None) -> None:
     assert answer.json.keys() == {"error", "field"}
     assert answer.json["error"]
     assert answer.json["field"] == field
-    assert get(client, "/status") == before
+    after = get(client, "/status")
+    assert sum(after.pop("refused_reports").values()) == sum(counted.values()) + 1
+    assert after == before
 
 
 def test_a_report_is_taken(client: FlaskClient) -> None:
@@ -97,6 +105,18 @@ def test_a_decision_has_exactly_its_fields(client: FlaskClient, clock: Clock) ->
     clock.now = 7.5
     decision = get(client, "/decision/endpoint_1")
     assert list(decision) == DECISION_FIELDS
+    poll_after = decision.pop("poll_after")
+    assert 8 <= poll_after <= 12
+    assert decision.pop("valid_until") == pytest.approx(WALL + 7.5 + 3 * poll_after, abs=0.01)
+    ranking = decision.pop("ranking")
+    assert [router["router_id"] for router in ranking] == ["router_2", "router_1"]
+    assert ranking[0].pop("effective_score") <= 0.75
+    assert ranking[0] == {
+        "router_id": "router_2",
+        "score": 0.75,
+        "status": "active",
+        "parts": {"cpu": 0.75, "memory": 0.75, "bandwidth": 0.75, "connections": 0.75},
+    }
     assert decision == {
         "optimal_router_id": "router_2",
         "optimal_router_internal_ip": "10.0.0.2",
@@ -104,6 +124,8 @@ def test_a_decision_has_exactly_its_fields(client: FlaskClient, clock: Clock) ->
         "business_server_ip": "198.51.100.10",
         "score": 0.75,
         "timestamp": WALL + 7.5,
+        "reason": "the endpoint's first decision: the best score",
+        "previous_router_id": None,
     }
 
 
@@ -143,6 +165,30 @@ def test_impossible_candidates(client: FlaskClient, candidates: str) -> None:
     answer = get(client, f"/decision/endpoint_1?candidates={candidates}", 400)
     assert answer["field"] == "candidates"
     assert get(client, "/status")["active_decisions"] == 0
+
+
+def test_what_an_endpoint_uses_and_carries_counts(client: FlaskClient) -> None:
+    for number, load in ((1, 0.5), (2, 0.45)):
+        post(client, f"router_{number}", load)
+    decided = get(client, "/decision/a?current=router_1&mbps=0")
+    assert decided["optimal_router_id"] == "router_2"
+    for number in (3, 4):
+        # As much as it carries is on its way to router_2, which has lost its lead.
+        decided = get(client, f"/decision/{number}?current=router_1&mbps=400")
+        assert decided["optimal_router_id"] == "router_1"
+
+
+@pytest.mark.parametrize("mbps", ["x", "-1", "nan", "inf", "1e10"])
+def test_impossible_traffic(client: FlaskClient, mbps: str) -> None:
+    post(client, "router_1")
+    answer = get(client, f"/decision/endpoint_1?mbps={mbps}", 400)
+    assert answer["field"] == "mbps"
+    assert get(client, "/decision/endpoint_1?mbps=")["optimal_router_id"] == "router_1"
+
+
+def test_an_impossible_present_router(client: FlaskClient) -> None:
+    post(client, "router_1")
+    assert get(client, "/decision/endpoint_1?current=a%20b", 400)["field"] == "current"
 
 
 @pytest.mark.parametrize("endpoint_id", ["a%20b", "-a", "a" * 65, "%F0%28", "%00", "a%0a", "..a"])
@@ -201,6 +247,7 @@ def test_status(client: FlaskClient, clock: Clock) -> None:
         "total_servers": 2,
         "active_servers": 1,
         "active_decisions": 2,
+        "refused_reports": {},
     }
     assert servers[0] == {
         "server_id": "router_1",
@@ -227,6 +274,7 @@ def test_an_empty_status(client: FlaskClient) -> None:
         "active_servers": 0,
         "servers": [],
         "active_decisions": 0,
+        "refused_reports": {},
     }
 
 
@@ -234,7 +282,12 @@ def test_health_is_open_to_all(client: FlaskClient) -> None:
     post(client, "router_1")
     answer = client.get("/health", environ_base=REMOTE)
     assert answer.status_code == 200
-    assert answer.json == {"status": "ok", "total_servers": 1, "active_servers": 1}
+    assert answer.json == {
+        "status": "ok",
+        "total_servers": 1,
+        "active_servers": 1,
+        "shared_state": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -322,7 +375,9 @@ def test_without_the_token_nothing_is_told_or_changed(
         environ_base=REMOTE,
     )
     assert answer.status_code == 401
-    assert get(client, "/status") == before
+    after = get(client, "/status")
+    forged = {"unauthorized": 1} if method == "POST" else {}
+    assert after == {**before, "refused_reports": forged}
 
 
 def test_loopback_reads_without_the_token(client: FlaskClient) -> None:

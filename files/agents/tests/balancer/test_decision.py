@@ -1,91 +1,93 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nrs.balancer.config import Algorithm
-from nrs.balancer.decision import Held, Reason, choose
+from nrs.balancer.decision import Reason, Rule, best, judge
 
-RULE = Algorithm(anti_flap_threshold=0.05, anti_flap_hold_time=30.0)
-PRESENT = Held("router_1", 100.0)
+RULE = Rule(threshold=0.05, hold=30.0)
 LATER = 1000.0
 
 
-def test_the_first_decision_is_the_best() -> None:
-    held, reason = choose(None, {"router_1": 0.2, "router_2": 0.9}, RULE, 5.0)
-    assert (held, reason) == (Held("router_2", 5.0), Reason.FIRST)
+@dataclass(frozen=True)
+class Router:
+    router_id: str
+    effective: float
+    cost: float = 0.0
+    open: bool = True
 
 
-def test_equal_scores_are_settled_by_name() -> None:
-    assert choose(None, {"b": 0.5, "a": 0.5, "c": 0.5}, RULE, 0.0).held.router_id == "a"
+def test_the_best_is_the_one_that_is_best_with_the_endpoint_on_it() -> None:
+    small, large = Router("a", 0.6, cost=0.02), Router("b", 0.55, cost=0.005)
+    assert best([small, large], 0.0) is small
+    assert best([small, large], 10.0) is large
 
 
-def test_an_equal_score_does_not_move_anybody() -> None:
-    always = Algorithm(anti_flap_threshold=0.0, anti_flap_hold_time=0.0)
-    scores = {"router_0": 0.5, "router_1": 0.5}
-    assert choose(PRESENT, scores, always, LATER) == (PRESENT, Reason.BEST)
+def test_equal_ones_are_settled_by_name() -> None:
+    assert best([Router(name, 0.5) for name in "bac"], 1.0) == Router("a", 0.5)
+
+
+def test_nobody_is_sent_to_a_router_that_is_not_open() -> None:
+    assert best([Router("a", 0.9, open=False), Router("b", 0.1)], 1.0) == Router("b", 0.1)
+    assert best([Router("a", 0.9, open=False)], 1.0) is None
 
 
 @pytest.mark.parametrize(
-    ("other", "now", "router_id", "reason"),
+    ("other", "held_s", "reason"),
     [
-        (0.79, LATER, "router_1", Reason.BEST),
-        (0.849, LATER, "router_1", Reason.BELOW_THRESHOLD),
-        (0.85, LATER, "router_2", Reason.BETTER),
-        (0.85, 129.9, "router_1", Reason.HELD),
-        (0.85, 130.0, "router_2", Reason.BETTER),
-        (0.849, 110.0, "router_1", Reason.BELOW_THRESHOLD),
+        (0.79, LATER, Reason.BEST),
+        (0.80, LATER, Reason.BEST),
+        (0.849, LATER, Reason.BELOW_THRESHOLD),
+        (0.85, LATER, Reason.BETTER),
+        (0.85, 29.9, Reason.HELD),
+        (0.85, 30.0, Reason.BETTER),
+        (0.849, 10.0, Reason.BELOW_THRESHOLD),
     ],
 )
-def test_threshold_and_hold(other: float, now: float, router_id: str, reason: Reason) -> None:
-    choice = choose(PRESENT, {"router_1": 0.80, "router_2": other}, RULE, now)
-    assert (choice.held.router_id, choice.reason) == (router_id, reason)
-    assert choice.held.since == (100.0 if router_id == "router_1" else now)
+def test_threshold_and_hold(other: float, held_s: float, reason: Reason) -> None:
+    verdict = judge(Router("a", 0.80), Router("b", other), 1.0, held_s, RULE)
+    assert verdict.reason is reason
+    assert verdict.gain == pytest.approx(other - 0.80)
 
 
-def test_a_lost_router_is_left_at_once() -> None:
-    held, reason = choose(PRESENT, {"router_2": 0.1, "router_3": 0.2}, RULE, 100.1)
-    assert (held, reason) == (Held("router_3", 100.1), Reason.ROUTER_LOST)
-
-
-ids = st.sampled_from(["r1", "r2", "r3", "r4"])
-score_maps = st.dictionaries(ids, st.floats(0, 1), min_size=1)
-rules = st.builds(
-    Algorithm, anti_flap_threshold=st.floats(0, 1), anti_flap_hold_time=st.floats(0, 1000)
-)
-
-
-@given(st.none() | st.builds(Held, ids, st.floats(0, 100)), score_maps, rules, st.floats(100, 2000))
-def test_the_choice_can_be_used_and_a_move_has_its_grounds(
-    present: Held | None, scores: dict[str, float], rule: Algorithm, now: float
+@pytest.mark.parametrize(("mbps", "reason"), [(2.0, Reason.BETTER), (4.0, Reason.BELOW_THRESHOLD)])
+def test_the_threshold_is_passed_with_the_endpoints_own_traffic_moved(
+    mbps: float, reason: Reason
 ) -> None:
-    held, reason = choose(present, scores, rule, now)
-    assert held.router_id in scores
-    if present is None or present.router_id not in scores:
-        assert scores[held.router_id] == max(scores.values())
-        assert held.since == now
-    elif held == present:
-        assert reason in {Reason.BEST, Reason.BELOW_THRESHOLD, Reason.HELD}
-    else:
-        assert reason is Reason.BETTER
-        assert scores[held.router_id] == max(scores.values())
-        assert scores[held.router_id] > scores[present.router_id]
-        gain = scores[held.router_id] - scores[present.router_id]
-        assert gain >= rule.anti_flap_threshold - 1e-8
-        assert now - present.since >= rule.anti_flap_hold_time
+    challenger = Router("b", 0.88, cost=0.01)
+    assert judge(Router("a", 0.80), challenger, mbps, LATER, RULE).reason is reason
 
 
-@given(st.lists(st.tuples(st.floats(0.01, 20), score_maps), min_size=2, max_size=40), rules)
-def test_no_endpoint_moves_within_the_hold_unless_its_router_is_lost(
-    polls: list[tuple[float, dict[str, float]]], rule: Algorithm
+def test_the_present_router_and_nobody_are_no_challengers() -> None:
+    always = Rule(0.0, 0.0)
+    present = Router("a", 0.5)
+    assert judge(present, present, 1.0, LATER, always).reason is Reason.BEST
+    assert judge(present, None, 1.0, LATER, always).reason is Reason.BEST
+
+
+scores = st.floats(0, 1)
+rules = st.builds(Rule, scores, st.floats(0, 1000))
+
+
+@given(scores, scores, st.floats(0, 0.2), st.floats(0, 2000), rules)
+def test_a_move_has_its_grounds(
+    here: float, there: float, cost: float, held_s: float, rule: Rule
 ) -> None:
-    now, present = 0.0, None
-    for pause, scores in polls:
-        now += pause
-        before = present
-        present = choose(before, scores, rule, now).held
-        if before is None or before.router_id not in scores:
-            continue
-        if present.router_id != before.router_id:
-            assert now - before.since >= rule.anti_flap_hold_time
+    verdict = judge(Router("a", here), Router("b", there, cost), 1.0, held_s, rule)
+    if verdict.reason is Reason.BETTER:
+        assert verdict.gain == there - cost - here > 0
+        assert verdict.gain >= rule.threshold - 1e-8
+        assert held_s >= rule.hold
+
+
+@given(scores, scores, st.floats(0.001, 0.2), rules)
+def test_who_has_just_moved_has_no_reason_to_go_back(
+    here: float, there: float, cost: float, rule: Rule
+) -> None:
+    before, target = Router("a", here, cost), Router("b", there, cost)
+    if judge(before, target, 1.0, LATER, rule).reason is Reason.BETTER:
+        left, taken = Router("a", here + cost, cost), Router("b", there - cost, cost)
+        assert judge(taken, left, 1.0, LATER, rule).reason is not Reason.BETTER

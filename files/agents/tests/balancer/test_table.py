@@ -3,21 +3,25 @@ from __future__ import annotations
 import pytest
 
 from nrs.balancer import table
-from nrs.balancer.decision import Held
 from nrs.balancer.table import DecisionTable, Entry
 
 
 def entry(asked_at: float) -> Entry:
-    return Entry(Held("router_1", 0.0), None, asked_at)
+    return Entry("router_1", 0.0, None, asked_at)
+
+
+def asked_at(decisions: DecisionTable, endpoint_id: str, now: float) -> float | None:
+    found = decisions.get(endpoint_id, now)
+    return None if found is None else found.asked_at
 
 
 def test_an_hour_of_silence_is_forgotten() -> None:
     decisions = DecisionTable()
     decisions.put("a", entry(0.0))
     decisions.put("b", entry(10.0))
-    assert decisions.get("a", 3599.9) == entry(0.0)
+    assert asked_at(decisions, "a", 3599.9) == 0.0
     assert decisions.get("a", 3600.0) is None
-    assert decisions.get("b", 3600.0) == entry(10.0)
+    assert asked_at(decisions, "b", 3600.0) == 10.0
     assert len(decisions) == 1
 
 
@@ -26,7 +30,7 @@ def test_who_asks_again_is_not_forgotten() -> None:
     decisions.put("a", entry(0.0))
     decisions.put("b", entry(10.0))
     decisions.put("a", entry(2000.0))
-    assert decisions.get("a", 3700.0) == entry(2000.0)
+    assert asked_at(decisions, "a", 3700.0) == 2000.0
     assert decisions.get("b", 3700.0) is None
 
 
@@ -48,3 +52,17 @@ def test_the_number_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(decisions) == 3
     assert decisions.get("b", 0.0) is None
     assert decisions.get("a", 0.0) is not None
+
+
+def test_an_endpoint_may_use_its_candidates_or_any() -> None:
+    assert Entry("a", 0.0, None, 0.0).may_use("b")
+    assert Entry("a", 0.0, ("a", "b"), 0.0).may_use("b")
+    assert not Entry("a", 0.0, ("a",), 0.0).may_use("b")
+
+
+def test_looking_does_not_forget() -> None:
+    decisions = DecisionTable()
+    decisions.put("a", entry(0.0))
+    assert decisions.peek("a") is not None
+    decisions.forget(3600.0)
+    assert decisions.peek("a") is None

@@ -66,3 +66,23 @@ def test_only_what_is_out_of_the_usual_is_more_than_an_older_load_balancer_knows
     assert body.keys() >= OLDER
     report = MetricsReport.model_validate(body)
     assert (report.egress_up, report.draining) == (state["egress_up"], state["draining"])
+
+
+def test_capacities_are_reported_where_they_are_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posted: list[dict[str, Any]] = []
+
+    def post_to_all(_: ApiClient, path: str, body: dict[str, Any]) -> dict[str, str]:
+        posted.append(body)
+        return {}
+
+    figures = {**FIGURES, "egress_up": True, "draining": False}
+    monkeypatch.setattr(control, "request", lambda *_: figures)
+    monkeypatch.setattr(ApiClient, "post_to_all", post_to_all)
+    file = tmp_path / "routing_server.yaml"
+    capacities = "metrics: {max_bandwidth_mbps: 2500, max_connections: 400, "
+    file.write_text(ROUTING_SERVER.replace("metrics: {", capacities), encoding="utf-8")
+    MetricsReporter(load(file, RoutingServerConfig), tmp_path).report()
+    (body,) = posted
+    assert (body["max_bandwidth_mbps"], body["max_connections"]) == (2500.0, 400)

@@ -1,0 +1,48 @@
+"""The load balancer's app with routers and endpoints that it knows, and a bare route beside it.
+
+Served as `app` by a WSGI server, or on a port by the agents' own: python -m bench.balancer.app PORT
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from nrs.api.messages import MetricsReport
+from nrs.api.server import HttpService, listen
+from nrs.balancer.api import create_app
+from nrs.balancer.config import LoadBalancerConfig
+from nrs.balancer.live import LiveBalancer
+from nrs.config.common import Api
+
+from bench.balancer import hello, questions
+
+
+def _known(routers: int, endpoints: int) -> LiveBalancer:
+    # Nobody reports while a server is measured.
+    config = LoadBalancerConfig.model_validate({"metrics": {"report_interval": 3600.0}})
+    balancer = LiveBalancer(config)
+    for number in range(routers):
+        balancer.report(MetricsReport.model_validate(questions.report(number, time.time())))
+    for endpoint in range(endpoints):
+        balancer.decide(f"endpoint_{endpoint}", questions.candidates(endpoint, routers), None)
+    return balancer
+
+
+_balancer = create_app(
+    _known(int(os.environ["NRS_BENCH_ROUTERS"]), int(os.environ["NRS_BENCH_ENDPOINTS"])),
+    Api.model_validate({"token": os.environ["NRS_BENCH_TOKEN"]}),
+)
+
+
+def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Both apps at one port."""
+    one = hello.app if environ["PATH_INFO"] == "/hello" else _balancer
+    return one(environ, start_response)
+
+
+if __name__ == "__main__":
+    HttpService(app, listen("127.0.0.1", int(sys.argv[1]))).run()

@@ -1,0 +1,101 @@
+"""What an operation of an API takes and answers: declared once, checked with, and published.
+
+A view is declared with its body, query and answer. It is called with what has been checked
+against these models, and `openapi.document` describes the same models to whoever asks.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import unquote_plus
+
+from flask import request
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from nrs.api import service
+from nrs.api.service import ApiError
+from nrs.config.types import Name
+
+_ATTRIBUTE = "nrs_operation"
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path. Path parameters are names; an answer of None is plain text."""
+
+    summary: str
+    answer: type[BaseModel] | None
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    refused: Mapping[int, str] = field(default_factory=dict)
+    """Further statuses, and when they are answered."""
+    open: bool = False
+    """Whether it needs no token."""
+
+
+def takes(operation: Operation) -> Callable[[View], Callable[..., Any]]:
+    """Call the view with its path parameters, and `body` and `query` where declared, all checked.
+
+    What does not fit is answered 400 with the field at fault.
+    """
+
+    def declare(view: View) -> Callable[..., Any]:
+        @functools.wraps(view)
+        def checked(**parameters: str) -> Any:
+            given: dict[str, Any] = {
+                parameter: name(text, parameter) for parameter, text in parameters.items()
+            }
+            if operation.query is not None:
+                given["query"] = _query(operation.query)
+            if operation.body is not None:
+                given["body"] = service.body(operation.body)
+            return view(**given)
+
+        setattr(checked, _ATTRIBUTE, operation)
+        return checked
+
+    return declare
+
+
+def of(view: Callable[..., Any]) -> Operation | None:
+    """What `view` was declared with, if it was."""
+    found: Operation | None = getattr(view, _ATTRIBUTE, None)
+    return found
+
+
+def name(text: str, parameter: str) -> str:
+    """`text` as a name. Raises ApiError 400 that names `parameter`."""
+    try:
+        return _NAME.validate_python(text)
+    except ValidationError as error:
+        message = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise ApiError(400, message, parameter) from None
+
+
+def _query(model: type[BaseModel]) -> BaseModel:
+    """The query parameters that `model` knows, each a text, or a list where it is repeated.
+
+    `request.args` would be half of the time of a decision.
+    """
+    stated: dict[str, Any] = {}
+    for part in request.environ.get("QUERY_STRING", "").split("&"):
+        key, _, text = part.partition("=")
+        value = unquote_plus(text) if "%" in text or "+" in text else text
+        if key in stated:
+            before = stated[key]
+            stated[key] = [*before, value] if isinstance(before, list) else [before, value]
+        elif key in model.model_fields:
+            stated[key] = value
+    try:
+        return model.model_validate(stated)
+    except ValidationError as error:
+        refused = service.refusal(error)
+        # Of a list the parameter is at fault: its items have no names in a URL.
+        parameter = (refused.field or "").partition(".")[0]
+        raise ApiError(400, refused.error, parameter or None) from None

@@ -1,0 +1,66 @@
+"""The query parameters of the load balancer's API."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from nrs.config.types import Name
+
+MOST_CANDIDATES = 64
+MOST_ON_A_PAGE = 1000
+MOST_MBPS = 1e9
+
+
+def _separated(value: Any) -> Any:
+    """The names in a text, or in several, separated by commas; each once."""
+    texts = [value] if isinstance(value, str) else value
+    names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
+    if len(names) > MOST_CANDIDATES:
+        raise ValueError(f"at most {MOST_CANDIDATES} candidates")
+    return list(dict.fromkeys(names))
+
+
+def _number(value: Any) -> Any:
+    if not isinstance(value, str) or not (value.isascii() and value.isdigit()):
+        raise ValueError(f"must be a number from 1 to {MOST_ON_A_PAGE}")
+    return int(value[:9])
+
+
+def _rate(value: Any) -> float | None:
+    if value == "":
+        return None
+    try:
+        rate = float(value)
+    except (TypeError, ValueError):
+        rate = math.nan
+    if not 0 <= rate <= MOST_MBPS:
+        raise ValueError("must be a number from 0 to 10^9")
+    return rate
+
+
+class Query(BaseModel):
+    """Parameters that are not known are ignored, as they always were."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class DecisionQuery(Query):
+    """`GET /decision/{endpoint_id}`: which routers there are, which is used, its traffic."""
+
+    candidates: Annotated[
+        list[Name],
+        Field(max_length=MOST_CANDIDATES),
+        BeforeValidator(_separated),
+    ] = []
+    current: Name | None = None
+    mbps: Annotated[float | None, Field(ge=0, le=MOST_MBPS), BeforeValidator(_rate)] = None
+
+
+class DecisionsQuery(Query):
+    """`GET /decisions`: the page that follows the endpoint `after`."""
+
+    after: Name | None = None
+    limit: Annotated[int, Field(ge=1, le=MOST_ON_A_PAGE), BeforeValidator(_number)] = MOST_ON_A_PAGE
