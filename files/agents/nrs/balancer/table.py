@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 
 from nrs.balancer.decision import Reason
@@ -28,6 +28,7 @@ class Entry:
         "asked_at",
         "candidates",
         "confirmed",
+        "counted_at",
         "fled",
         "mbps",
         "moved_mbps",
@@ -54,6 +55,8 @@ class Entry:
         self.since = since
         self.candidates = candidates
         self.asked_at = asked_at
+        self.counted_at: int | None = None
+        """The second that the table counts it in."""
         self.previous = previous
         self.reason = reason
         self.confirmed = self.fled = False
@@ -71,6 +74,8 @@ class DecisionTable:
 
     def __init__(self) -> None:
         self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self._asked: Counter[int] = Counter()
+        """How many have asked last in each second."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -89,19 +94,26 @@ class DecisionTable:
 
     def put(self, endpoint_id: str, entry: Entry) -> None:
         """Store the entry of an endpoint that asked just now."""
+        before = self._entries.get(endpoint_id)
+        if before is not None:
+            self._uncount(before)
         self._entries[endpoint_id] = entry
         self._entries.move_to_end(endpoint_id)
+        entry.counted_at = int(entry.asked_at)
+        self._asked[entry.counted_at] += 1
         if len(self._entries) > MOST_ENDPOINTS:
-            self._entries.popitem(last=False)
+            self._uncount(self._entries.popitem(last=False)[1])
 
     def active(self, now: float) -> int:
-        """How many endpoints have asked lately."""
-        count = 0
-        for entry in reversed(self._entries.values()):
-            if now - entry.asked_at >= ACTIVE_FOR_S:
-                break
-            count += 1
-        return count
+        """How many endpoints have asked lately, to the second."""
+        return sum(count for second, count in self._asked.items() if now - second < ACTIVE_FOR_S)
+
+    def _uncount(self, entry: Entry) -> None:
+        if entry.counted_at is not None:
+            self._asked[entry.counted_at] -= 1
+            if not self._asked[entry.counted_at]:
+                del self._asked[entry.counted_at]
+            entry.counted_at = None
 
     def forget(self, now: float) -> None:
         """Drop those that have been silent for too long."""
@@ -109,4 +121,4 @@ class DecisionTable:
             endpoint_id, oldest = next(iter(self._entries.items()))
             if now - oldest.asked_at < FORGET_AFTER_S:
                 return
-            del self._entries[endpoint_id]
+            self._uncount(self._entries.pop(endpoint_id))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nrs.balancer import table
 from nrs.balancer.table import DecisionTable, Entry
@@ -42,6 +44,17 @@ def test_the_last_five_minutes_are_active() -> None:
     assert decisions.active(900.0) == 4
     assert decisions.active(1199.0) == 2
     assert decisions.active(1200.0) == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 400)), max_size=30))
+def test_the_active_ones_are_counted_as_they_come_and_go(steps: list[tuple[int, int]]) -> None:
+    decisions, now, asked = DecisionTable(), 0.0, {}
+    for number, passed in steps:
+        now += passed
+        decisions.put(f"endpoint_{number}", entry(now))
+        asked[number] = now
+        decisions.forget(now)
+        assert decisions.active(now) == sum(now - when < 300 for when in asked.values())
 
 
 def test_the_number_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
