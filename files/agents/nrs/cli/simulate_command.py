@@ -75,7 +75,9 @@ _NAMES = (
 @click.option("--max-bandwidth", type=float, help="max_bandwidth_mbps")
 @click.option("--max-connections", type=int, help="max_connections")
 @click.option("--png", type=_FILE, help="Draw the loads of the first seed into this file.")
-@click.option("--record", type=_FILE, help="Write the reports of the first seed to this file.")
+@click.option(
+    "--record", type=_FILE, help="Write reports and decisions of the first seed to this file."
+)
 @click.option("--replay", type=_FILE, help="Go by this recording, with another algorithm.")
 @click.option("--json", "as_json", is_flag=True, help="One object for each rule, and no chart.")
 def simulate(**options: Any) -> None:
