@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -31,7 +32,10 @@ def _run_command(unit: Unit) -> click.Command:
         help="The agent's configuration. SIGHUP reads it again, SIGTERM stops the agent.",
     )
     def command(config: Path) -> None:
-        sys.exit(unit.agent()(config))
+        gc.disable()  # nothing that is imported is garbage, and a restart waits for it
+        run = unit.agent()
+        gc.enable()
+        sys.exit(run(config))
 
     return command
 
