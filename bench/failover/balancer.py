@@ -7,6 +7,7 @@ import re
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ class Balancer:
         )
         self._url = f"http://[{address}]:{_PORT}"
         self._before: list[tuple[str, str, str]] = []
+        self._states: dict[str, str] = {}
 
     def hurry(self) -> None:
         """Raises BenchError."""
@@ -46,26 +48,34 @@ class Balancer:
         time.sleep(_SETTLE_S)
 
     def close(self) -> None:
-        """Put the configuration back."""
+        """Put the configuration and the routers' states back."""
+        for router in self._states:
+            with suppress(BenchError):  # the load balancer may be stopped
+                self._set_state(router, "active")
         while self._before:
             host, unit, text = self._before.pop()
             self._write(host, unit, text)
 
     def prefer(self, router: str) -> None:
-        """Report the endpoint's other routers as draining. Raises BenchError.
+        """Set the endpoint's other routers to draining, and this one to active. Raises BenchError.
 
-        Their own reports follow within seconds: the endpoint stays with a router that is no
-        worse than another. Moves by score alone would be limited to one in a report interval.
+        Until it prefers another one, or is closed. Moves by score alone would be limited to one in
+        a report interval.
         """
-        for other in self._rig.routers():
-            if other != router:
-                self._call("/metrics", draining(other, time.time()))
+        for one in self._rig.routers():
+            self._set_state(one, "active" if one == router else "draining")
+
+    def _set_state(self, router: str, state: str) -> None:
+        if self._states.get(router) != state:
+            self._call(f"/servers/{router}/state", {"state": state})
+            self._states[router] = state
 
     def _call(self, path: str, body: dict[str, Any]) -> None:
         request = urllib.request.Request(  # noqa: S310 - of the lab
             self._url + path,
             json.dumps(body).encode(),
             {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
+            method="PUT",
         )
         # No proxy of this machine's leads into the lab.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -91,22 +101,6 @@ class Balancer:
 
     def _path(self, host: str, unit: str) -> Path:
         return self._rig.file(host, f"{CONFIGURATION}/{unit}.yaml")
-
-
-def draining(router: str, now: float) -> dict[str, Any]:
-    """The report of a router that wants to be left."""
-    return {
-        "server_id": router,
-        "server_name": router,
-        "timestamp": now,
-        "cpu_percent": 0.0,
-        "memory_percent": 0.0,
-        "bandwidth_mbps": 0.0,
-        "active_tunnels": 0,
-        "total_rx_packets": 0,
-        "total_tx_packets": 0,
-        "draining": True,
-    }
 
 
 def with_values(text: str, values: dict[str, str]) -> str:

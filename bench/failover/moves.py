@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from bench.shell import BenchError
 from lab.shell import LabError
 
 _DEADLINE_S = 300
-_PREFERRED_S = 2.0
 _RELEASES = "/opt/network-routing-system"
 
 
@@ -47,22 +45,9 @@ def _nothing() -> None:
 
 def _switch(rig: Rig, balancer: Balancer, router: str) -> Prepared:
     other = next(name for name in rig.routers() if name != router)
-    again_at = 0.0
-
-    def prefer() -> None:
-        nonlocal again_at
-        again_at = time.monotonic() + _PREFERRED_S
-        balancer.prefer(other)
-
-    def moved() -> bool:
-        if rig.active() not in (router, None):
-            return True
-        # A report of the router's own may have come between, before the endpoint asked.
-        if time.monotonic() >= again_at:
-            prefer()
-        return False
-
-    return Prepared(prefer, moved, _nothing)
+    return Prepared(
+        lambda: balancer.prefer(other), lambda: rig.active() not in (router, None), _nothing
+    )
 
 
 def _drain(rig: Rig, _balancer: Balancer, router: str) -> Prepared:
