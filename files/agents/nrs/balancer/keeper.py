@@ -87,7 +87,11 @@ def _opened(path: Path, balancer: LiveBalancer) -> Store:
 
 
 def _loaded(store: Store, balancer: LiveBalancer) -> Store:
-    data = store.read(balancer.wall_clock() - FORGET_AFTER_S)
-    if data is not None:
-        balancer.load(data)
+    try:
+        data = store.read(balancer.wall_clock() - FORGET_AFTER_S)
+        if data is not None:
+            balancer.load(data)
+    except BaseException:
+        store.close()
+        raise
     return store

@@ -35,12 +35,16 @@ class Store:
         self._path = path
         try:
             self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        except sqlite3.Error as error:
+            raise StoreDamaged(f"{path}: {error}") from None
+        try:
             # A crash of the host may take the last seconds; it never leaves half a write.
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
             for table in _TABLES:
                 self._database.execute(table)
         except sqlite3.Error as error:
+            self._database.close()
             raise StoreDamaged(f"{path}: {error}") from None
 
     def read(self, since: float) -> dict[str, Any] | None:
