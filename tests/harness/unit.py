@@ -25,7 +25,9 @@ def run(report: Report, cache: Cache) -> None:
         )
     for interpreter in chosen:
         venv = tools.agents(cache, interpreter)
-        steps = {f"agents on {interpreter.version}": ("-n", "2", f"--ignore={_NAMESPACES}")}
+        steps: dict[str, tuple[str, ...]] = {
+            f"agents on {interpreter.version}": ("-n", "2", f"--ignore={_NAMESPACES}"),
+        }
         if interpreter is chosen[0]:
             # They take most of the time, and the lab's hosts run a newer Python.
             steps[f"agents in namespaces on {interpreter.version}"] = (_NAMESPACES,)
