@@ -21,8 +21,6 @@ from nrs.system.control import ControlThread, Handler, socket_path
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _TICK_S = 1.0
 _STOP_TIMEOUT_S = 5.0
-_SWITCH_INTERVAL_S = 0.0005
-"""`sys.setswitchinterval`: how soon a thread that computes gives the others way."""
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +104,6 @@ def run(start: Callable[[], Daemon]) -> int:
     that the host does not allow something yet, such as an address in use.
     """
     # Threads inherit the mask, so that signals reach the main thread's wait and nothing else.
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         daemon = start()
