@@ -326,7 +326,7 @@ class EndpointPolicy:
                 continue
             if router_id == failed or standing >= Standing.USELESS > present:
                 flows += self._release(router_id)
-                frames = tunnel.ring.take(now)
+                frames = tunnel.unconfirmed(now)
                 if frames:
                     resent += len(frames)
                     self.engine.send_again(session, frames)

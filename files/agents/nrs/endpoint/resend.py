@@ -1,55 +1,110 @@
-"""What a tunnel has sent and its router has not acknowledged: to be sent again elsewhere.
+"""What a tunnel has sent and nobody has confirmed: to be sent again elsewhere.
 
-A ring of 100 ms and 4 MB at most, the oldest out first. Pure.
+A router confirms in two steps: that it has received a packet, and, where it watches its way on,
+that the way on still worked afterwards. Until the first, a packet is kept for 100 ms; until the
+second for 1 s, as long as a router may need to see that its way on is gone. TCP is not kept for the
+second: it repeats by itself what is missing. Each at most 4 MB, the oldest out first. Pure.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
 
-KEPT_S = 0.100
+from nrs.tunnel.inner import TCP
+from nrs.tunnel.virtio import HEADER_BYTES
+
+SENT_S = 0.100
+RECEIVED_S = 1.0
 MOST_BYTES = 4 << 20
 
 
-class ResendRing:
+class _Entry(NamedTuple):
     """Frames by the number of the last datagram that carried them."""
 
-    def __init__(self, kept: float = KEPT_S, most: int = MOST_BYTES) -> None:
+    sequence: int
+    sent: float
+    size: int
+    frames: list[bytes]
+
+
+class _Kept:
+    """Entries in the order of their numbers, bounded in age and bytes."""
+
+    def __init__(self, kept: float, most: int) -> None:
         self._kept, self._most = kept, most
-        # last sequence number, time, bytes, frames
-        self._entries: deque[tuple[int, float, int, list[bytes]]] = deque()
+        self._entries: deque[_Entry] = deque()
         self._bytes = 0
+
+    def add(self, entry: _Entry, now: float) -> None:
+        self._entries.append(entry)
+        self._bytes += entry.size
+        entries = self._entries
+        while entries and (self._bytes > self._most or entries[0].sent < now - self._kept):
+            self._bytes -= entries.popleft().size
+
+    def until(self, sequence: int) -> list[_Entry]:
+        """Take the entries up to a number out."""
+        entries, out = self._entries, []
+        while entries and entries[0].sequence <= sequence:
+            entry = entries.popleft()
+            self._bytes -= entry.size
+            out.append(entry)
+        return out
+
+    def frames(self, now: float) -> list[bytes]:
+        since = now - self._kept
+        return [frame for entry in self._entries if entry.sent >= since for frame in entry.frames]
+
+    def clear(self) -> None:
+        self._entries.clear()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return sum(len(entry.frames) for entry in self._entries)
+
+
+class ResendRing:
+    """The frames of one session."""
+
+    def __init__(self, most: int = MOST_BYTES) -> None:
+        self._sent = _Kept(SENT_S, most)
+        self._received = _Kept(RECEIVED_S, most)
 
     def keep(self, sequence: int, frames: list[bytes], now: float) -> None:
         """`frames` have left in datagrams up to number `sequence`."""
-        size = sum(map(len, frames))
-        self._entries.append((sequence, now, size, frames))
-        self._bytes += size
-        entries = self._entries
-        while entries and (self._bytes > self._most or entries[0][1] < now - self._kept):
-            self._bytes -= entries.popleft()[2]
+        self._sent.add(_Entry(sequence, now, sum(map(len, frames)), frames), now)
 
-    def acknowledged(self, highest: int) -> None:
-        """The router has received up to number `highest`."""
-        entries = self._entries
-        while entries and entries[0][0] <= highest:
-            self._bytes -= entries.popleft()[2]
+    def acknowledged(self, highest: int, confirmed: int, now: float) -> None:
+        """The router has received up to `highest`; its way on worked after it had `confirmed`."""
+        self._received.until(confirmed)
+        for entry in self._sent.until(highest):
+            if entry.sequence > confirmed:
+                frames = [frame for frame in entry.frames if not _is_tcp(frame)]
+                if frames:
+                    size = sum(map(len, frames))
+                    self._received.add(_Entry(entry.sequence, entry.sent, size, frames), now)
 
-    def take(self, now: float) -> list[bytes]:
-        """What is to be sent again, in order; the ring is empty then."""
-        frames = [
-            frame
-            for _, sent, _, entry in self._entries
-            if sent >= now - self._kept
-            for frame in entry
-        ]
+    def take(self, now: float, *, received: bool) -> list[bytes]:
+        """What is to be sent again, in order; the ring is empty then.
+
+        `received`: also what the router has received and did not confirm.
+        """
+        frames = self._received.frames(now) if received else []
+        frames += self._sent.frames(now)
         self.clear()
         return frames
 
     def clear(self) -> None:
         """Another session: its numbers begin anew."""
-        self._entries.clear()
-        self._bytes = 0
+        self._sent.clear()
+        self._received.clear()
 
     def __len__(self) -> int:
-        return sum(len(entry[3]) for entry in self._entries)
+        return len(self._sent) + len(self._received)
+
+
+def _is_tcp(frame: bytes) -> bool:
+    """Whether a frame of the TUN device, an IP packet, is TCP."""
+    protocol = 9 if frame[HEADER_BYTES] >> 4 == 4 else 6
+    return frame[HEADER_BYTES + protocol] == TCP

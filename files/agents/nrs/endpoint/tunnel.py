@@ -328,10 +328,18 @@ class Tunnel:
     def _acknowledged(self, session: Session, ack: ProbeAck, now: float) -> None:
         if RouterFlag.EGRESS_DOWN not in self._flags:
             # What a router without a way on has received is as good as lost.
-            self.ring.acknowledged(ack.highest)
+            self.ring.acknowledged(ack.highest, ack.confirmed, now)
         opener = session.opener
         counts = Counts(ack.highest, ack.received, opener.highest(_LANE), opener.received(_LANE))
         self._quality.observe(counts, self.liveness.srtt or 0.0, now)
+
+    def unconfirmed(self, now: float) -> list[bytes]:
+        """Take out what is to be sent again elsewhere, as the router does not answer or is useless.
+
+        A drained router has forwarded all that it received, and answers the rest with resets.
+        """
+        flags = self._flags & (RouterFlag.EGRESS_DOWN | RouterFlag.DRAINING)
+        return self.ring.take(now, received=flags == RouterFlag.EGRESS_DOWN)
 
     def no_session(self, datagram: bytes, engine: Engine, now: float) -> Drop | None:
         """The router, or who poses as it, knows no session of ours: say HELLO.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from nrs.router.carrier_watch import CarrierWatch
 from nrs.router.config import Egress
+from nrs.router.delivery import Echoes
 from nrs.router.egress import EgressHealth, Link, Reach
 from nrs.router.egress_link import EgressLink
 from nrs.system.carrier import has_carrier
@@ -39,6 +40,7 @@ class EgressWatch:
         self._echo_index: int | None = None
         self._echo_error = ""
         self._answered = False
+        self._echoes = Echoes()
         self._events = LinkEvents()
         loop.add_reader(self._events.fileno(), self._read_events)
         self._begin(interface, settings, self._events.first())
@@ -47,6 +49,11 @@ class EgressWatch:
     def up(self) -> bool:
         """Whether packets get through to the business server, as far as is known."""
         return self._health.up
+
+    @property
+    def echoes(self) -> Echoes | None:
+        """Those to the business server; None where nobody is asked."""
+        return None if self._settings.check_ip is None else self._echoes
 
     @property
     def reason(self) -> str | None:
@@ -156,7 +163,8 @@ class EgressWatch:
         if self._link.index != self._echo_index:
             self._open_echo()
         if self._echo is not None and self._health.link is Link.READY:
-            self._echo.send()
+            self._echoes.asked += 1
+            self._echo.send(self._echoes.asked)
         interval = self._settings.check_interval
         now = self._loop.clock()
         # In step with the clock, but an echo has at least half an interval for its answer also
@@ -165,8 +173,10 @@ class EgressWatch:
         self._tick_timer = self._loop.call_at(self._due, self._tick)
 
     def _read_echo(self) -> None:
-        if self._echo is not None and self._echo.receive():
+        number = self._echo.receive() if self._echo is not None else None
+        if number is not None:
             self._answered = True
+            self._echoes.answered = max(self._echoes.answered, number)
 
     def _open_echo(self) -> None:
         self._close_echo()

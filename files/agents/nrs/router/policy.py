@@ -11,6 +11,7 @@ from typing import Any
 from nrs.config.types import IPAddress, IPNetwork
 from nrs.router import claims
 from nrs.router.config import RoutingServerConfig
+from nrs.router.delivery import Echoes
 from nrs.router.session_table import Device, Pending, SessionTable
 from nrs.system.links import LinkError, Links
 from nrs.tunnel import wire
@@ -58,6 +59,8 @@ class RouterPolicy:
         self.engine: Engine
         self.flags = RouterFlag(0)
         """The state of this router, told with every HELLO_ACK and PROBE_ACK."""
+        self.echoes: Echoes | None = None
+        """Those that prove the way on; None where nothing is known but its interface."""
         self._links = links
         self._limiter = SourceLimiter()
         self._strangers = SourceLimiter(rate=_NO_SESSIONS_A_SECOND, burst=_NO_SESSIONS_A_SECOND)
@@ -215,10 +218,12 @@ class RouterPolicy:
         if device is None:
             return
         if control.kind is Type.PROBE:
+            highest = session.opener.highest(control.lane)
             answer = ProbeAck(
                 timestamp_us=wire.decode_probe(control.body),
-                highest=session.opener.highest(control.lane),
+                highest=highest,
                 received=session.opener.received(control.lane),
+                confirmed=self._confirmed(device, session, highest),
             )
             self._role(device, session, control)
             self.engine.send_control(
@@ -269,6 +274,11 @@ class RouterPolicy:
             index = secrets.randbits(32)
             if index and index not in self.engine.sessions:
                 return index
+
+    def _confirmed(self, device: Device, session: Session, highest: int) -> int:
+        if self.echoes is None:
+            return highest
+        return device.delivery.confirmed(highest, self.echoes) if session is device.current else 0
 
     def _role(self, device: Device, session: Session, control: Control) -> None:
         if session is device.current and control.sequence > device.role_sequence:

@@ -43,6 +43,7 @@ class ServiceState:
             loop, config.server.egress_interface, config.egress, self._changed, self._busy
         )
         policy.flags = self.flags
+        policy.echoes = self._egress.echoes
 
     @property
     def flags(self) -> RouterFlag:
@@ -70,6 +71,7 @@ class ServiceState:
         except OSError:
             self._drainer.configure(self._config)
             raise
+        self._policy.echoes = self._egress.echoes
         self._config = config
 
     def tend(self) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from nrs.config.types import IPNetwork
+from nrs.router.delivery import Delivery
 from nrs.tunnel.session import Session
 from nrs.tunnel.wire import Claim
 
@@ -44,6 +45,8 @@ class Device:
     """When the present state began, in seconds since the Unix epoch."""
     active: bool = False
     role_sequence: int = 0
+    delivery: Delivery = field(default_factory=Delivery)
+    """Of the current session."""
 
     def up(self, now: float) -> bool:
         """Whether something authentic arrived within the last 30 s."""
@@ -98,6 +101,7 @@ class SessionTable:
             device.since = wall
         device.current = session
         device.role_sequence = 0
+        device.delivery = Delivery()
         for address in session.owned.addresses:
             self._by_address[address] = session
         for prefix in session.owned.prefixes:

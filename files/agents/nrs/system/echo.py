@@ -15,6 +15,7 @@ _REQUEST6, _REPLY6 = 128, 129
 _SOL_RAW, _ICMP_FILTER = 255, 1
 _ICMP6_FILTER = 1
 _TOKEN_BYTES = 8
+_SEQUENCE = 0xFFFF
 _PRIORITY = 6
 _MOST_RECEIVES = 64
 
@@ -33,7 +34,7 @@ class EchoSocket:
         )[0][4]
         self._id = secrets.randbits(16)
         self._token = secrets.token_bytes(_TOKEN_BYTES)
-        self._sequence = 0
+        self._number = 0
         self._socket = socket.socket(
             family, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, protocol
         )
@@ -68,9 +69,9 @@ class EchoSocket:
         """Close the socket."""
         self._socket.close()
 
-    def send(self) -> bool:
-        """Send one echo; False where the host cannot send it now."""
-        self._sequence = self._sequence + 1 & 0xFFFF
+    def send(self, number: int) -> bool:
+        """Send one echo, numbered higher than the last; False where the host cannot send it now."""
+        self._number = number
         kind = _REQUEST6 if self._v6 else _REQUEST4
         # The kernel computes ICMPv6 checksums.
         checksum = 0 if self._v6 else internet_checksum(self._packed(kind, 0))
@@ -81,29 +82,32 @@ class EchoSocket:
         return True
 
     def _packed(self, kind: int, checksum: int) -> bytes:
-        return _ECHO.pack(kind, 0, checksum, self._id, self._sequence) + self._token
+        return _ECHO.pack(kind, 0, checksum, self._id, self._number & _SEQUENCE) + self._token
 
-    def receive(self) -> bool:
-        """Whether an answer to an echo of this socket has arrived; never waits."""
-        heard = False
+    def receive(self) -> int | None:
+        """The highest number of an echo of this socket that is answered now; never waits."""
+        heard: int | None = None
         for _ in range(_MOST_RECEIVES):
             try:
                 data, sender = self._socket.recvfrom(512)
             except OSError:
                 break
-            heard = self._is_answer(data, sender) or heard
+            number = self._answered(data, sender)
+            if number is not None:
+                heard = number if heard is None else max(heard, number)
         return heard
 
-    def _is_answer(self, data: bytes, sender: tuple[object, ...]) -> bool:
+    def _answered(self, data: bytes, sender: tuple[object, ...]) -> int | None:
         if not self._v6 and data:
             data = data[4 * (data[0] & 0x0F) :]  # a raw IPv4 socket hands over the IP header too
         if len(data) < _ECHO.size:
-            return False
+            return None
         if ipaddress.ip_address(str(sender[0]).partition("%")[0]) != self._address:
-            return False
-        kind, _, _, identifier, _ = _ECHO.unpack_from(data)
-        return (
+            return None
+        kind, _, _, identifier, sequence = _ECHO.unpack_from(data)
+        is_mine = (
             kind == (_REPLY6 if self._v6 else _REPLY4)
             and identifier == self._id
             and data[_ECHO.size :] == self._token
         )
+        return self._number - (self._number - sequence & _SEQUENCE) if is_mine else None

@@ -281,12 +281,14 @@ class ProbeAck:
     """Highest sequence number received on the PROBE's lane."""
     received: int
     """Datagrams received on the PROBE's lane."""
+    confirmed: int
+    """Sequence number up to which datagrams are known to have got through beyond the router."""
 
-    _BODY = struct.Struct("!QQQ")
+    _BODY = struct.Struct("!QQQQ")
 
     def encode(self) -> bytes:
         """The body."""
-        return self._BODY.pack(self.timestamp_us, self.highest, self.received)
+        return self._BODY.pack(self.timestamp_us, self.highest, self.received, self.confirmed)
 
     @classmethod
     def decode(cls, body: bytes) -> ProbeAck:
@@ -307,7 +309,7 @@ def no_session(datagram: bytes | memoryview) -> bytes:
     return header + bytes(TAG_BYTES)
 
 
-_TIMESTAMP = struct.Struct("!Q16x")
+_TIMESTAMP = struct.Struct("!Q24x")
 
 
 def encode_probe(timestamp_us: int) -> bytes:

@@ -133,6 +133,7 @@ class Endpoint:
         body = b""
         if kind is Type.PROBE_ACK:
             told = {"highest": 0, "received": 0, **ack}
+            told.setdefault("confirmed", told["highest"])
             body = ProbeAck(int(self.loop.now * 1e6), **told).encode()
         flags = self.flags.get(router_id, RouterFlag(0))
         number = tunnel.liveness.probe_number

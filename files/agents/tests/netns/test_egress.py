@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -110,18 +111,26 @@ def test_an_interface_is_lost_and_comes_back(
     assert seconds_until(agent, True) < 3
 
 
+def reloaded(agent: Agent, times: int) -> bool:
+    return agent.log.count("configuration reloaded") == times
+
+
 def test_a_reload_takes_over_what_is_watched(world: World) -> None:
     agent = router(world, None)
     nobody = "198.51.100.99"
-    for egress, up in (
-        ({"check_ip": nobody}, False),
-        ({"check_ip": nobody, "check_misses": 2}, False),
-        ({"check_ip": BUSINESS[1], "check_interval": 0.1}, True),
-        ({"check_ip": nobody, "check_misses": 1}, False),
-        ({}, True),
+    for reloads, (egress, up) in enumerate(
+        (
+            ({"check_ip": nobody}, False),
+            ({"check_ip": nobody, "check_misses": 2}, False),
+            ({"check_ip": BUSINESS[1], "check_interval": 0.1}, True),
+            ({"check_ip": nobody, "check_misses": 1}, False),
+            ({}, True),
+        ),
+        start=1,
     ):
         agent.write({**agent.config, "egress": egress})
         agent.signal(signal.SIGHUP)
+        wait_until(partial(reloaded, agent, reloads), 5, "the agent reloads")
         seconds_until(agent, up)
     assert agent.log.count("is up again") == 2
     server = agent.config["server"]

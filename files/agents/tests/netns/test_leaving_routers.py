@@ -40,9 +40,9 @@ def checked(world: World) -> Running:
     return world, endpoint, routers
 
 
-@pytest.mark.parametrize(("fault", "most_s"), [("link", 0.4), ("silence", 2.0)])
-def test_traffic_leaves_a_router_without_a_way_on(
-    checked: Running, fault: str, most_s: float
+@pytest.mark.parametrize("fault", ["link", "silence"])
+def test_traffic_leaves_a_router_without_a_way_on_and_what_went_nowhere_is_sent_again(
+    checked: Running, fault: str
 ) -> None:
     world, endpoint, routers = checked
     before = active_of(endpoint)
@@ -52,7 +52,7 @@ def test_traffic_leaves_a_router_without_a_way_on(
         world.ip(before, "link", "set", "egress0", "down")
     else:
         world.exec(before, "nft", SILENCE)
-    assert lost(ping) <= most_s * PINGS_A_SECOND
+    assert lost(ping) <= 0.2 * PINGS_A_SECOND  # a silence takes 0.6 s at least to be noticed
     assert active_of(endpoint) != before
     assert endpoint.tunnels()[before]["up"]
     assert routers[before].status()["egress_up"] is False

@@ -75,8 +75,11 @@ class Agent:
         self.process = self._start()
 
     def write(self, config: dict[str, Any]) -> None:
+        """At once, as Ansible does: an agent that reloads meanwhile sees the old or the new one."""
         self.config = config
-        self.config_path.write_text(yaml.safe_dump(config), encoding="utf-8")
+        written = self.config_path.with_suffix(".new")
+        written.write_text(yaml.safe_dump(config), encoding="utf-8")
+        written.replace(self.config_path)
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "nrs", self._command, "--config", str(self.config_path)]

@@ -460,7 +460,7 @@ def build() -> Vector:
                 1,
                 Type.PROBE_ACK,
                 specific=1,
-                body=ProbeAck(stamp, 1, 1).encode(),
+                body=ProbeAck(stamp, 1, 1, 1).encode(),
             ),
             control("ROLE: active", up, ROUTER_INDEX, 2, Type.ROLE, flags=ACTIVE),
             control("ROLE: standby", up, ROUTER_INDEX, 2**40, Type.ROLE),

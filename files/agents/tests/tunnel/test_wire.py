@@ -250,14 +250,14 @@ def test_random_bodies_are_decoded_or_malformed(body: bytes) -> None:
 @given(stamp=st.integers(0, 2**64 - 1), highest=st.integers(0, 2**64 - 1))
 def test_probe_and_answer(stamp: int, highest: int) -> None:
     probe = wire.encode_probe(stamp)
-    answer = ProbeAck(stamp, highest, 3)
+    answer = ProbeAck(stamp, highest, 3, 2)
     assert wire.decode_probe(probe) == stamp
     assert ProbeAck.decode(answer.encode()) == answer
-    assert len(answer.encode()) == len(probe) == 24
-    assert answer.encode() == struct.pack("!QQQ", stamp, highest, 3)
+    assert len(answer.encode()) == len(probe) == 32
+    assert answer.encode() == struct.pack("!QQQQ", stamp, highest, 3, 2)
 
 
-@pytest.mark.parametrize("length", [0, 8, 23, 25])
+@pytest.mark.parametrize("length", [0, 8, 31, 33])
 def test_probes_of_another_length(length: int) -> None:
     with pytest.raises(Malformed):
         wire.decode_probe(bytes(length))
