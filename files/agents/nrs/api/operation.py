@@ -13,14 +13,13 @@ from typing import Any, TypeVar
 from urllib.parse import unquote_plus
 
 from flask import request
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from nrs.api import service
 from nrs.api.service import ApiError
-from nrs.config.types import Name
+from nrs.config.types import as_name
 
 _ATTRIBUTE = "nrs_operation"
-_NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -72,10 +71,9 @@ def of(view: Callable[..., Any]) -> Operation | None:
 def name(text: str, parameter: str) -> str:
     """`text` as a name. Raises ApiError 400 that names `parameter`."""
     try:
-        return _NAME.validate_python(text)
-    except ValidationError as error:
-        message = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise ApiError(400, message, parameter) from None
+        return as_name(text)
+    except ValueError as error:
+        raise ApiError(400, str(error), parameter) from None
 
 
 def _query(model: type[BaseModel]) -> BaseModel:
@@ -86,7 +84,10 @@ def _query(model: type[BaseModel]) -> BaseModel:
     stated: dict[str, Any] = {}
     for part in request.environ.get("QUERY_STRING", "").split("&"):
         key, _, text = part.partition("=")
-        value = unquote_plus(text) if "%" in text or "+" in text else text
+        # A comma is most of what is quoted.
+        value = text.replace("%2C", ",")
+        if "%" in value or "+" in value:
+            value = unquote_plus(value)
         if key in stated:
             before = stated[key]
             stated[key] = [*before, value] if isinstance(before, list) else [before, value]
