@@ -9,7 +9,7 @@ from nrs.balancer.config import Algorithm, Weights
 from nrs.balancer.core import Balancer, Decision, NoRouter, UnknownEndpoint
 from nrs.balancer.decision import Reason
 from nrs.balancer.registry import RegistryFull, ReportRefused
-from nrs.balancer.standing import State
+from nrs.balancer.standing import State, Status
 from tests.balancer.reports import WALL, report
 
 
@@ -299,7 +299,7 @@ def test_a_ranking_has_all_candidates_best_first(balancer: Balancer) -> None:
     assert best.score == pytest.approx(0.8)
     assert best.effective_score < best.score, "the endpoint itself is on its way"
     assert best.parts == pytest.approx((0.8, 0.8, 0.8, 0.8))
-    assert drained.standing.reason == "drained at this load balancer"
+    assert drained.status is Status.DRAINING
 
 
 def test_questions_are_spread(monkeypatch: pytest.MonkeyPatch) -> None:
