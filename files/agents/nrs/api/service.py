@@ -81,7 +81,7 @@ class _Answer(Response):
     def __init__(self, body: bytes) -> None:
         super().__init__(body, content_type="application/json")
         for name, value in UNCACHED.items():
-            self.headers[name] = value
+            self.headers.add(name, value)
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
