@@ -63,22 +63,27 @@ class Files:
 
     hello: Path
     decisions: Path
-    reports: Path
+    reports: tuple[Path, ...]
+    """The first of each router, and those of each round."""
     meanwhile: Path
     """Reports that are sent all the time."""
 
 
-def write_requests(directory: Path, routers: int, endpoints: int, token: str) -> Files:
+def write_requests(directory: Path, routers: int, endpoints: int, rounds: int, token: str) -> Files:
     """The requests of so many routers and endpoints."""
     files = Files(
-        *(directory / f"{name}.requests" for name in ("hello", "decision", "metrics", "meanwhile"))
+        directory / "hello.requests",
+        directory / "decision.requests",
+        tuple(directory / f"metrics_{number}.requests" for number in range(rounds + 1)),
+        directory / "meanwhile.requests",
     )
     files.hello.write_bytes(questions.packed([questions.hello(token)]))
     files.decisions.write_bytes(questions.packed(questions.decisions(endpoints, routers, token)))
-    # One that is dated before the last one is refused.
+    # One that is dated before the last one is refused, and one that repeats its packets is not
+    # believed: a round begins anew with its file, wherever the round before has ended.
     now = time.time()
-    for path, packets in ((files.reports, 1_000_000), (files.meanwhile, 2_000_000)):
-        reports = questions.reports(routers, token, now, packets)
+    for number, path in enumerate((*files.reports, files.meanwhile), 1):
+        reports = questions.reports(routers, token, now, number * 1_000_000)
         path.write_bytes(questions.packed(reports))
     return files
 
@@ -93,13 +98,15 @@ def measure(options: argparse.Namespace, places: Places) -> int:
         directory = Path(name)
         if options.servers:
             token = secrets.token_hex(32)
-            files = write_requests(directory, options.routers, servers.ENDPOINTS, token)
+            files = write_requests(directory, options.routers, servers.ENDPOINTS, 0, token)
             lines = servers.compare(
                 places, program, files.hello, files.decisions, directory, options, token
             )
             print("\n".join([watch.described, watch.disturbance(), "", *lines]), flush=True)
             return 0
-        files = write_requests(directory, options.routers, options.endpoints, agents.TOKEN)
+        files = write_requests(
+            directory, options.routers, options.endpoints, options.rounds, agents.TOKEN
+        )
         result = _measure(agents.python(places), program, files, directory, options)
     _print(watch, options, result)
     return 0
@@ -112,7 +119,7 @@ def _measure(
     with _hello(python, directory) as bare, _load_balancer(python, directory) as balancer:
         asks = Client(program, balancer)
         progress(f"{options.routers} routers report, {options.endpoints} endpoints ask")
-        asks.once(files.reports, connections=1, at_most=_FILL_S)
+        asks.once(files.reports[0], connections=1, at_most=_FILL_S)
         with _reporting(asks, files, options):
             asks.once(files.decisions, connections=_FILL_AT_ONCE, at_most=_FILL_S)
             for number in range(1, options.rounds + 1):
@@ -120,7 +127,7 @@ def _measure(
                 for name, client, path in (
                     ("hello", Client(program, bare), files.hello),
                     ("decision", asks, files.decisions),
-                    ("metrics", asks, files.reports),
+                    ("metrics", asks, files.reports[number]),
                 ):
                     said = client.ask(path, connections=AT_ONCE, seconds=options.seconds)
                     rounds[name].append(said)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from bench.balancer import figures, questions
 from bench.balancer.figures import Figures
 from bench.balancer.load import Answers, believable, median, parsed
+from bench.balancer.part import write_requests
 
 GOOD = Answers(1000.0, 5.0, 10.0, 0, 0.1, 300.0)
 FIGURES = Figures(
@@ -48,6 +50,16 @@ def test_no_two_reports_of_a_router_in_a_row_have_the_same_packets() -> None:
     ]
     assert [body["server_id"] for body in bodies] == 2 * ["router_0", "router_1", "router_2"]
     assert len({body["total_rx_packets"] for body in bodies}) == 6
+
+
+def test_no_round_repeats_packets_of_another(tmp_path: Path) -> None:
+    files = write_requests(tmp_path, 2, 1, 2, "t")
+    bodies = [
+        json.loads(request.partition(b"\r\n\r\n")[2])
+        for path in (*files.reports, files.meanwhile)
+        for request in unpacked(path.read_bytes())
+    ]
+    assert len({body["total_rx_packets"] for body in bodies}) == len(bodies) == 4 * 4
 
 
 def test_what_the_load_generator_says() -> None:

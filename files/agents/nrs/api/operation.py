@@ -7,20 +7,19 @@ against these models, and `openapi.document` describes the same models to whoeve
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import unquote_plus
 
 from flask import request
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from nrs.api import service
 from nrs.api.service import ApiError
-from nrs.config.types import Name
+from nrs.config.types import as_name
 
 _ATTRIBUTE = "nrs_operation"
-_NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -45,6 +44,8 @@ def takes(operation: Operation) -> Callable[[View], Callable[..., Any]]:
     What does not fit is answered 400 with the field at fault.
     """
 
+    known = frozenset(operation.query.model_fields if operation.query is not None else ())
+
     def declare(view: View) -> Callable[..., Any]:
         @functools.wraps(view)
         def checked(**parameters: str) -> Any:
@@ -52,7 +53,7 @@ def takes(operation: Operation) -> Callable[[View], Callable[..., Any]]:
                 parameter: name(text, parameter) for parameter, text in parameters.items()
             }
             if operation.query is not None:
-                given["query"] = _query(operation.query)
+                given["query"] = _query(operation.query, known)
             if operation.body is not None:
                 given["body"] = service.body(operation.body)
             return view(**given)
@@ -72,25 +73,27 @@ def of(view: Callable[..., Any]) -> Operation | None:
 def name(text: str, parameter: str) -> str:
     """`text` as a name. Raises ApiError 400 that names `parameter`."""
     try:
-        return _NAME.validate_python(text)
-    except ValidationError as error:
-        message = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise ApiError(400, message, parameter) from None
+        return as_name(text)
+    except ValueError as error:
+        raise ApiError(400, str(error), parameter) from None
 
 
-def _query(model: type[BaseModel]) -> BaseModel:
-    """The query parameters that `model` knows, each a text, or a list where it is repeated.
+def _query(model: type[BaseModel], known: Set[str]) -> BaseModel:
+    """The query parameters that are `known`, each a text, or a list where it is repeated.
 
     `request.args` would be half of the time of a decision.
     """
     stated: dict[str, Any] = {}
     for part in request.environ.get("QUERY_STRING", "").split("&"):
         key, _, text = part.partition("=")
-        value = unquote_plus(text) if "%" in text or "+" in text else text
+        # A comma is most of what is quoted.
+        value = text.replace("%2C", ",")
+        if "%" in value or "+" in value:
+            value = unquote_plus(value)
         if key in stated:
             before = stated[key]
             stated[key] = [*before, value] if isinstance(before, list) else [before, value]
-        elif key in model.model_fields:
+        elif key in known:
             stated[key] = value
     try:
         return model.model_validate(stated)

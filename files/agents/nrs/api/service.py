@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Request, Response, jsonify, request
 from flask.json.provider import DefaultJSONProvider
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter
+from werkzeug.wsgi import get_host
 
 from nrs.api import auth
 from nrs.api.server import LARGEST_BODY, TOO_LARGE, HttpService, listen
@@ -53,13 +55,47 @@ class _App(Flask):
         """No view is a coroutine; to find that out for each costs more than a decision."""
         return func
 
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Paths are all that routes go by here; the Host header is checked as Flask does."""
+        if request is None:
+            return super().create_url_adapter(request)
+        environ = request.environ
+        return MapAdapter(
+            self.url_map,
+            server_name=get_host(environ),
+            script_name=environ.get("SCRIPT_NAME", ""),
+            subdomain="",
+            url_scheme=environ["wsgi.url_scheme"],
+            path_info=request.path,
+            default_method=environ["REQUEST_METHOD"],
+            query_args=environ.get("QUERY_STRING", ""),
+        )
+
+
+class _Answer(Response):
+    """A JSON body that is there as a whole, sent as it is.
+
+    werkzeug copies an answer's headers and looks for those to correct; here all are set.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body, content_type="application/json")
+        for name, value in UNCACHED.items():
+            self.headers.add(name, value)
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        start_response(self.status, list(self.headers))
+        return () if environ["REQUEST_METHOD"] == "HEAD" else self.iter_encoded()
+
 
 class _Json(DefaultJSONProvider):
     """Writes answers with pydantic's encoder, which takes a fraction of the time of Python's."""
 
     def response(self, *args: Any, **kwargs: Any) -> Response:
         answer = to_json(self._prepare_response_obj(args, kwargs))
-        return Response(answer + b"\n", headers=UNCACHED, content_type="application/json")
+        return _Answer(answer + b"\n")
 
 
 def create_app(

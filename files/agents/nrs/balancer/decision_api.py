@@ -14,7 +14,7 @@ from nrs.balancer.core import NoRouter, UnknownEndpoint
 from nrs.balancer.live import LiveBalancer
 from nrs.balancer.member import Ranked
 from nrs.balancer.queries import DecisionQuery, DecisionsQuery
-from nrs.balancer.scoring import Headrooms
+from nrs.balancer.registry import MOST_ROUTERS, Router
 from nrs.config.types import IPAddress
 
 _DECIMALS = 6
@@ -43,11 +43,8 @@ def add_routes(app: Flask, balancer: LiveBalancer) -> None:
             made = balancer.decide(endpoint_id, query.candidates or None, query.current, query.mbps)
         except NoRouter as none:
             raise ApiError(503, str(none)) from None
-        report = made.router.report
         return {
-            "optimal_router_id": report.server_id,
-            "optimal_router_internal_ip": _text(report.internal_ip),
-            "optimal_router_external_ip": _text(report.external_ip),
+            **_chosen(made.router),
             "business_server_ip": _text(balancer.business_server_ip),
             "score": round(made.score, _DECIMALS),
             "timestamp": balancer.wall_clock(),
@@ -94,23 +91,30 @@ def add_routes(app: Flask, balancer: LiveBalancer) -> None:
         }
 
 
+@functools.lru_cache(maxsize=2 * MOST_ROUTERS)
+def _chosen(router: Router) -> dict[str, str | None]:
+    """Cached by the object: a report makes a new one."""
+    report = router.report
+    return {
+        "optimal_router_id": report.server_id,
+        "optimal_router_internal_ip": _text(report.internal_ip),
+        "optimal_router_external_ip": _text(report.external_ip),
+    }
+
+
+@functools.lru_cache(maxsize=2 * MOST_ROUTERS)
 def _ranked(router: Ranked) -> dict[str, Any]:
+    """Cached by the object: most are the same from one decision to the next."""
     return {
         "router_id": router.router_id,
         "score": round(router.score, _DECIMALS),
         "effective_score": round(router.effective_score, _DECIMALS),
-        "status": router.standing.status.value,
-        "parts": _parts(router.parts),
+        "status": router.status.value,
+        "parts": {name: round(part, _DECIMALS) for name, part in router.parts._asdict().items()},
     }
 
 
-@functools.lru_cache(maxsize=8192)
-def _parts(parts: Headrooms) -> dict[str, float]:
-    """Cached: a router's are the same from one report to the next."""
-    return {name: round(part, _DECIMALS) for name, part in parts._asdict().items()}
-
-
-@functools.lru_cache(maxsize=8192)
+@functools.lru_cache
 def _text(address: IPAddress | None) -> str | None:
     """Cached: the text of an IPv6 address takes longer than the decision."""
     return None if address is None else str(address)

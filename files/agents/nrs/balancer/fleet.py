@@ -211,6 +211,8 @@ class Fleet:
 
     def _note_contradiction(self, member: Member, report: MetricsReport, now: float) -> None:
         before = member.router.report
+        if report.timestamp == before.timestamp:
+            return  # The same report, by a second address of this load balancer's.
         packets = report.total_rx_packets + report.total_tx_packets
         still = packets == before.total_rx_packets + before.total_tx_packets
         if still and report.bandwidth_mbps >= _MBPS_OF_PACKETS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from nrs.balancer import scoring, slow_start
 from nrs.balancer.capacity import Capacity, capacity
@@ -19,20 +19,25 @@ UNUSABLE = 9
 _NEVER = float("-inf")
 
 
-class Ranked(NamedTuple):
-    """A router in the order of preference; `effective_score` counts what is on its way."""
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """A router in the order of preference; `effective_score` counts what is on its way.
+
+    As long as a router's figures stay the same, so does the object.
+    """
 
     router_id: str
     score: float
     effective_score: float
     parts: Headrooms
-    standing: Standing
+    status: Status
 
 
 class Member:
     """One router. `Fleet` writes; a decision only reads, as an `Option`."""
 
     __slots__ = (
+        "_ranked",
         "capacity",
         "cost",
         "deserted_at",
@@ -66,6 +71,7 @@ class Member:
         self.deserted_at = _NEVER
         """When an endpoint has last been found to have left it by itself."""
         self.cost = self.handicap = self.effective = 0.0
+        self._ranked: Ranked | None = None
         self.router = router
         self.capacity: Capacity
         self.parts: Headrooms
@@ -102,4 +108,14 @@ class Member:
 
     def ranked(self) -> Ranked:
         """As it stands in a ranking."""
-        return Ranked(self.router_id, self.score, self.effective, self.parts, self.standing)
+        status = self.standing.status
+        known = self._ranked
+        if (
+            known is None
+            or known.parts is not self.parts
+            or known.effective_score != self.effective
+            or known.status is not status
+        ):
+            known = Ranked(self.router_id, self.score, self.effective, self.parts, status)
+            self._ranked = known
+        return known

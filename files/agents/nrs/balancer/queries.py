@@ -5,22 +5,22 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
-from nrs.config.types import Name
+from nrs.config.types import Name, as_name
 
 MOST_CANDIDATES = 64
 MOST_ON_A_PAGE = 1000
 MOST_MBPS = 1e9
 
 
-def _separated(value: Any) -> Any:
+def _separated(value: Any) -> list[str]:
     """The names in a text, or in several, separated by commas; each once."""
     texts = [value] if isinstance(value, str) else value
     names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
     if len(names) > MOST_CANDIDATES:
         raise ValueError(f"at most {MOST_CANDIDATES} candidates")
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys(map(as_name, names)))
 
 
 def _number(value: Any) -> Any:
@@ -41,6 +41,10 @@ def _rate(value: Any) -> float | None:
     return rate
 
 
+_Separated = Annotated[str, WithJsonSchema(TypeAdapter(Name).json_schema())]
+"""A name that `_separated` has checked."""
+
+
 class Query(BaseModel):
     """Parameters that are not known are ignored, as they always were."""
 
@@ -51,7 +55,7 @@ class DecisionQuery(Query):
     """`GET /decision/{endpoint_id}`: which routers there are, which is used, its traffic."""
 
     candidates: Annotated[
-        list[Name],
+        list[_Separated],
         Field(max_length=MOST_CANDIDATES),
         BeforeValidator(_separated),
     ] = []

@@ -30,7 +30,7 @@ class RegistryFull(Exception):
     """No room for another router, all those known being active."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Router:
     """A routing server as it last reported, and when that report came in."""
 

@@ -59,7 +59,8 @@ def _parsed_by(parse: Callable[[str], Any], kind: str) -> BeforeValidator:
     return BeforeValidator(validate)
 
 
-def _name(value: Any) -> Any:
+def as_name(value: Any) -> str:
+    """`value` where it is a name. Raises ValueError."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise ValueError("must be 1 to 64 letters, digits, '_', '-' or '.', no sign first")
     return value
@@ -93,7 +94,7 @@ def _one_or_more(value: Any) -> Any:
 
 Name = Annotated[
     str,
-    BeforeValidator(_name),
+    BeforeValidator(as_name),
     WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"}),
 ]
 """An identifier of a device or router; also safe as a file name and in a URL path."""

@@ -146,6 +146,8 @@ def test_addresses_that_nobody_stated_are_null(clock: Clock) -> None:
         ("?candidates=router_2,router_3", "router_2"),
         ("?candidates=router_3", "router_3"),
         ("?candidates=router_3,%20router_2", "router_2"),
+        ("?candidates=router_3%2Crouter_2", "router_2"),
+        ("?candidates=router_3%2crouter_2", "router_2"),
         ("?candidates=router_9,router_3", "router_3"),
         ("?candidates=router_3&candidates=router_2", "router_2"),
         ("?other=1", "router_1"),

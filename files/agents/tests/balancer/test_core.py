@@ -8,8 +8,9 @@ from nrs.balancer import core, registry
 from nrs.balancer.config import Algorithm, Weights
 from nrs.balancer.core import Balancer, Decision, NoRouter, UnknownEndpoint
 from nrs.balancer.decision import Reason
+from nrs.balancer.member import Ranked
 from nrs.balancer.registry import RegistryFull, ReportRefused
-from nrs.balancer.standing import State
+from nrs.balancer.standing import State, Status
 from tests.balancer.reports import WALL, report
 
 
@@ -299,7 +300,21 @@ def test_a_ranking_has_all_candidates_best_first(balancer: Balancer) -> None:
     assert best.score == pytest.approx(0.8)
     assert best.effective_score < best.score, "the endpoint itself is on its way"
     assert best.parts == pytest.approx((0.8, 0.8, 0.8, 0.8))
-    assert drained.standing.reason == "drained at this load balancer"
+    assert drained.status is Status.DRAINING
+
+
+def test_a_ranking_keeps_up_with_the_router(balancer: Balancer) -> None:
+    def ranked(now: float) -> Ranked:
+        return balancer.decide("e", ["router_1"], None, now).ranking[0]
+
+    reports(balancer, 0, router_1=0.5)
+    ranked(1.0)
+    first = ranked(2.0)
+    assert ranked(2.5) is first
+    reports(balancer, 3, router_1=0.2)
+    assert ranked(3.5).parts == pytest.approx((0.8, 0.8, 0.8, 0.8))
+    balancer.set_state("router_1", State.DRAINING)
+    assert ranked(4.0).status is Status.DRAINING
 
 
 def test_questions_are_spread(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,6 +85,13 @@ def test_traffic_without_a_packet_ejects(routers: Routers) -> None:
     assert routers.statuses()[0] == "active"
 
 
+def test_a_report_that_arrives_twice_is_not_contradicting_itself(routers: Routers) -> None:
+    routers.now += 10
+    routers.report()
+    routers.report([1])
+    assert routers.statuses() == ["active"] * 4
+
+
 def test_an_idle_router_is_not_contradicting_itself(routers: Routers) -> None:
     for _ in range(3):
         routers.now += 10
