@@ -68,6 +68,7 @@ class Decision(BaseModel):
     score: float
     timestamp: float
     poll_after: Annotated[float, Field(gt=0, le=86400)] | None = None
+    poll_at_least: Annotated[float, Field(ge=0, le=86400)] = 0.0
 
 
 class Registration(Message):

@@ -60,6 +60,7 @@ class DecisionMade(Answer):
     previous_router_id: str | None
     valid_until: float
     poll_after: float
+    poll_at_least: float
     ranking: list[RankedRouter]
 
 

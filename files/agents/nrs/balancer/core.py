@@ -63,6 +63,9 @@ class Decision(NamedTuple):
     """The candidates, best first; of any router only the best few."""
     valid_until: float
     poll_after: float
+    """Seconds after which to ask again."""
+    poll_at_least: float
+    """Seconds that all endpoints have to leave it, for it to answer them all."""
     changed: bool
     """Whether what is remembered of the endpoint is other than before."""
 
@@ -190,7 +193,7 @@ class Balancer:
         entry.reason, entry.score = reason, chosen.score
         self._note(entry, at, chosen, now)
         self._table.put(endpoint_id, entry)
-        poll_after = self._poll_after()
+        poll_after, poll_at_least = self._pauses()
         entry.valid_until = now + MISSED_REPORTS * poll_after
         return Decision(
             chosen.router,
@@ -200,6 +203,7 @@ class Balancer:
             fleet.ranking(among, options, at),
             entry.valid_until,
             poll_after,
+            poll_at_least,
             changed=not known or before != (entry.router_id, entry.since, entry.candidates),
         )
 
@@ -315,9 +319,11 @@ class Balancer:
         since = now - self._origin
         history.note(entry.records, since, chosen.number, before, entry.reason, chosen.score)
 
-    def _poll_after(self) -> float:
-        every = max(self._fleet.report_interval, len(self._table) / DECISIONS_PER_S)
-        return every * (1.0 + _JITTER * (2.0 * self._random.random() - 1.0))
+    def _pauses(self) -> tuple[float, float]:
+        """The next `poll_after` and `poll_at_least`."""
+        spread = 1.0 + _JITTER * (2.0 * self._random.random() - 1.0)
+        bearable = len(self._table) / DECISIONS_PER_S
+        return max(self._fleet.report_interval, bearable) * spread, bearable * spread
 
     def _count_refusal(self, kind: str) -> None:
         self._refusals[kind] = self._refusals.get(kind, 0) + 1

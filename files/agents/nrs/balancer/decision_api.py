@@ -52,6 +52,7 @@ def add_routes(app: Flask, balancer: LiveBalancer) -> None:
             "previous_router_id": made.previous,
             "valid_until": balancer.wall_time(made.valid_until),
             "poll_after": round(made.poll_after, 3),
+            "poll_at_least": round(made.poll_at_least, 3),
             "ranking": [_ranked(router) for router in made.ranking],
         }
 

@@ -24,7 +24,7 @@ log = logging.getLogger("nrs.endpoint.reporter")
 UNIT = "network_access_endpoint"
 _LATEST = 1.2
 """In poll intervals: the load balancer spreads its endpoints' questions, but where the
-operator wants them sooner, they come sooner."""
+operator wants them sooner, they come sooner: as soon as it can bear."""
 
 
 class Adviser:
@@ -57,7 +57,8 @@ class Adviser:
             log.info("the load balancer decides again")
         self._failing = False
         control.request(self._socket, "advise", router_id=decision.optimal_router_id)
-        return min(decision.poll_after or self._interval, _LATEST * self._interval)
+        wanted = min(decision.poll_after or self._interval, _LATEST * self._interval)
+        return max(wanted, decision.poll_at_least)
 
     def _current(self) -> dict[str, str]:
         """The router whose tunnel carries the traffic, if one does."""

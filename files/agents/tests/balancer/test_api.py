@@ -33,6 +33,7 @@ DECISION_FIELDS = [
     "previous_router_id",
     "valid_until",
     "poll_after",
+    "poll_at_least",
     "ranking",
 ]
 
@@ -107,6 +108,7 @@ def test_a_decision_has_exactly_its_fields(client: FlaskClient, clock: Clock) ->
     assert list(decision) == DECISION_FIELDS
     poll_after = decision.pop("poll_after")
     assert 8 <= poll_after <= 12
+    assert 0 <= decision.pop("poll_at_least") <= 0.001
     assert decision.pop("valid_until") == pytest.approx(WALL + 7.5 + 3 * poll_after, abs=0.01)
     ranking = decision.pop("ranking")
     assert [router["router_id"] for router in ranking] == ["router_2", "router_1"]

@@ -323,10 +323,14 @@ def test_questions_are_spread(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses = [balancer.decide("e", None, None, 1.0).poll_after for _ in range(1000)]
     assert 8.0 <= min(pauses) < 8.1
     assert 11.9 < max(pauses) <= 12.0
+    monkeypatch.setattr(core, "DECISIONS_PER_S", 0.5)
+    decision = balancer.decide("e", None, None, 1.0)
+    assert decision.poll_at_least == pytest.approx(decision.poll_after / 5)
     monkeypatch.setattr(core, "DECISIONS_PER_S", 1.0)
     share_out(balancer, 1.0, 100)
     decision = balancer.decide("e", None, None, 1.0)
     assert 80.0 <= decision.poll_after <= 122.0
+    assert decision.poll_at_least == decision.poll_after
     assert decision.valid_until == pytest.approx(1.0 + 3 * decision.poll_after)
 
 

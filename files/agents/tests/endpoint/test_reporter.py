@@ -107,6 +107,10 @@ def test_it_states_what_it_uses_and_can_use(agent: Agent) -> None:
         # As far as the operator allows.
         ({"poll_after": 40.0}, 10.0, 12.0),
         ({"poll_after": 9.0}, 0.5, 0.6),
+        # As far as the load balancer can bear.
+        ({"poll_after": 40.0, "poll_at_least": 40.0}, 10.0, 40.0),
+        ({"poll_after": 9.0, "poll_at_least": 2.5}, 0.5, 2.5),
+        ({"poll_after": 9.0, "poll_at_least": 2.5}, 10.0, 9.0),
         # A load balancer of an older release.
         ({}, 10.0, 10.0),
     ],
