@@ -2,17 +2,15 @@
 
 A router confirms in two steps: that it has received a packet, and, where it watches its way on,
 that the way on still worked afterwards. Until the first, a packet is kept for 100 ms; until the
-second for 1 s, as long as a router may need to see that its way on is gone. TCP is not kept for the
-second: it repeats by itself what is missing. Each at most 4 MB, the oldest out first. Pure.
+second for 1 s, as long as a router may need to see that its way on is gone. Each at most 4 MB, the
+oldest out first. TCP is not kept: no connection outlives another router's NAT, and where there is
+none it repeats by itself what is missing. Pure.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from typing import NamedTuple
-
-from nrs.tunnel.inner import TCP
-from nrs.tunnel.virtio import HEADER_BYTES
 
 SENT_S = 0.100
 RECEIVED_S = 1.0
@@ -80,10 +78,7 @@ class ResendRing:
         self._received.until(confirmed)
         for entry in self._sent.until(highest):
             if entry.sequence > confirmed:
-                frames = [frame for frame in entry.frames if not _is_tcp(frame)]
-                if frames:
-                    size = sum(map(len, frames))
-                    self._received.add(_Entry(entry.sequence, entry.sent, size, frames), now)
+                self._received.add(entry, now)
 
     def take(self, now: float, *, received: bool) -> list[bytes]:
         """What is to be sent again, in order; the ring is empty then.
@@ -102,9 +97,3 @@ class ResendRing:
 
     def __len__(self) -> int:
         return len(self._sent) + len(self._received)
-
-
-def _is_tcp(frame: bytes) -> bool:
-    """Whether a frame of the TUN device, an IP packet, is TCP."""
-    protocol = 9 if frame[HEADER_BYTES] >> 4 == 4 else 6
-    return frame[HEADER_BYTES + protocol] == TCP

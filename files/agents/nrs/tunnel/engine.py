@@ -189,7 +189,9 @@ class Engine:
         now = session.last_data_sent = self._loop.now
         self._outbox.carry(session.sealer, session.path, self._frames, first, end)
         if session.sent is not None:
-            session.sent.keep(session.sealer.sequence, self._frames.copied(first, end), now)
+            frames = self._frames.copied_but_tcp(first, end)
+            if frames:
+                session.sent.keep(session.sealer.sequence, frames, now)
 
     def send_again(self, session: Session, frames: list[bytes]) -> None:
         """Send frames that another session has sent before: some at once, the rest by turns."""

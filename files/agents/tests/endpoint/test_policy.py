@@ -11,10 +11,8 @@ from nrs.tunnel import wire
 from nrs.tunnel.figures import Drop
 from nrs.tunnel.inner import flow_key
 from nrs.tunnel.session import Session
-from nrs.tunnel.virtio import PLAIN
 from nrs.tunnel.wire import RouterFlag, Type
 from tests.endpoint.fakes import OLD, Endpoint, Loop
-from tests.tunnel.packets import udp_packet
 
 PSK = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 ADDRESSES = bytes((10, 10, 100, 1)) + bytes((198, 51, 100, 10))
@@ -22,7 +20,7 @@ UDP_FLOW = b"\x11" + ADDRESSES + b"\x10\x00\x00\x07"
 UDP_LATER = b"\x11" + ADDRESSES + b"\x10\x01\x00\x07"
 TCP_FLOW = b"\x06" + ADDRESSES + b"\x10\x00\x00\x50"
 ACK = 0x10
-UDP = [PLAIN + udp_packet(bytes((number,))) for number in range(8)]
+SENT = [bytes((number,)) for number in range(8)]
 STEP_S = 0.005
 
 
@@ -114,18 +112,18 @@ def test_connections_are_asked_where_they_stand_when_their_router_fails_and_only
 @pytest.mark.parametrize(
     ("flags", "again"),
     [
-        (RouterFlag.EGRESS_DOWN, [UDP[4], UDP[5], UDP[6]]),
-        (RouterFlag.EGRESS_DOWN | RouterFlag.DRAINING, [UDP[6]]),
-        (None, [UDP[6]]),
+        (RouterFlag.EGRESS_DOWN, [SENT[4], SENT[5], SENT[6]]),
+        (RouterFlag.EGRESS_DOWN | RouterFlag.DRAINING, [SENT[6]]),
+        (None, [SENT[6]]),
     ],
 )
 def test_what_a_router_without_a_way_on_has_not_confirmed_is_sent_again(
     endpoint: Endpoint, flags: RouterFlag | None, again: list[bytes]
 ) -> None:
     for number in (3, 4, 5):
-        keep(endpoint, number, UDP[number])
+        keep(endpoint, number, SENT[number])
     endpoint.hear("r1", highest=5, received=5, confirmed=3)
-    keep(endpoint, 6, UDP[6])
+    keep(endpoint, 6, SENT[6])
     if flags is None:
         endpoint.silent.add("r1")
         busy(endpoint, 0.060)

@@ -22,7 +22,7 @@ from nrs.tunnel.codec.interface import (
     Stop,
     Totals,
 )
-from nrs.tunnel.inner import Owned
+from nrs.tunnel.inner import Owned, is_tcp
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket, unpacked
 from nrs.tunnel.wire import Type
 
@@ -121,13 +121,14 @@ class CFrames:
             used += len(frame)
         self.count = self.handle.count = len(frames)
 
-    def copied(self, first: int, end: int) -> list[bytes]:
+    def copied_but_tcp(self, first: int, end: int) -> list[bytes]:
         # count, then all offsets, then all lengths
-        places = self._places
+        view, places = self._view, self._places
         lengths = places[1 + MOST_FRAMES :]
         return [
-            bytes(self._view[offset : offset + length])
+            bytes(view[offset : offset + length])
             for offset, length in zip(places[1 + first : 1 + end], lengths[first:end], strict=True)
+            if not is_tcp(view, offset + _VNET)
         ]
 
     def flow(self, first: int) -> tuple[int, bytes, int]:

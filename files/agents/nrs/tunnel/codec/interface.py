@@ -184,8 +184,8 @@ class Frames(Protocol):
     def load(self, frames: list[bytes]) -> None:
         """Hold these frames instead, as if read."""
 
-    def copied(self, first: int, end: int) -> list[bytes]:
-        """Frames [first, end) as they were read."""
+    def copied_but_tcp(self, first: int, end: int) -> list[bytes]:
+        """Frames [first, end) as they were read, those with TCP left out."""
 
     def flow(self, first: int) -> tuple[int, bytes, int]:
         """The end of the frames from `first` on that belong to one flow, its key and TCP flags.

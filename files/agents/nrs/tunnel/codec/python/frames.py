@@ -51,9 +51,13 @@ class PythonFrames:
             used += len(frame)
         self.count = len(frames)
 
-    def copied(self, first: int, end: int) -> list[bytes]:
-        places = zip(self.offsets[first:end], self.lengths[first:end], strict=True)
-        return [bytes(self.view[offset : offset + length]) for offset, length in places]
+    def copied_but_tcp(self, first: int, end: int) -> list[bytes]:
+        view = self.view
+        return [
+            bytes(view[offset : offset + length])
+            for offset, length in zip(self.offsets[first:end], self.lengths[first:end], strict=True)
+            if not inner.is_tcp(view, offset + _VNET)
+        ]
 
     def flow(self, first: int) -> tuple[int, bytes, int]:
         key, end, flags = inner.flow_key(self._packet(first)), self._group(first), 0
