@@ -67,12 +67,13 @@ class Fleet:
         assert router is not None
         if known is None:
             return self._welcome(router, now)
-        self._note_contradiction(known, report, now)
         before = known.router.report
         known.router = router
         known.silence_noted = False
-        known.pending.reported(now)
-        known.rescore(self.algorithm)
+        if report != before:  # else it came by a second address of this load balancer's
+            self._note_contradiction(known, before, now)
+            known.pending.reported(now)
+            known.rescore(self.algorithm)
         if known.standing.status is not Status.ACTIVE or (
             (before.egress_up, before.draining) != (report.egress_up, report.draining)
         ):
@@ -209,10 +210,8 @@ class Fleet:
         reason = f"it did not report for {MISSED_REPORTS} intervals"
         member.ejection = eject(member.ejection, stale_at, self.report_interval, reason)
 
-    def _note_contradiction(self, member: Member, report: MetricsReport, now: float) -> None:
-        before = member.router.report
-        if report.timestamp == before.timestamp:
-            return  # The same report, by a second address of this load balancer's.
+    def _note_contradiction(self, member: Member, before: MetricsReport, now: float) -> None:
+        report = member.router.report
         packets = report.total_rx_packets + report.total_tx_packets
         still = packets == before.total_rx_packets + before.total_tx_packets
         if still and report.bandwidth_mbps >= _MBPS_OF_PACKETS:

@@ -336,10 +336,15 @@ class Tunnel:
     def unconfirmed(self, now: float) -> list[bytes]:
         """Take out what is to be sent again elsewhere, as the router does not answer or is useless.
 
-        A drained router has forwarded all that it received, and answers the rest with resets.
+        What it has received it has also forwarded, unless its way on is lost.
         """
+        return self.ring.take(now, received=self._way_on_lost)
+
+    @property
+    def _way_on_lost(self) -> bool:
+        """Whether the router says so; one that is drained has not failed."""
         flags = self._flags & (RouterFlag.EGRESS_DOWN | RouterFlag.DRAINING)
-        return self.ring.take(now, received=flags == RouterFlag.EGRESS_DOWN)
+        return flags == RouterFlag.EGRESS_DOWN
 
     def no_session(self, datagram: bytes, engine: Engine, now: float) -> Drop | None:
         """The router, or who poses as it, knows no session of ours: say HELLO.
@@ -360,9 +365,7 @@ class Tunnel:
     def note(self, now: float) -> None:
         """Take down since when the tunnel has been well, and whether it has failed."""
         live = self.liveness
-        # One that is drained has not failed: it is as good as ever when that is over.
-        flags = self._flags & (RouterFlag.EGRESS_DOWN | RouterFlag.DRAINING)
-        well = live.state is State.UP and flags != RouterFlag.EGRESS_DOWN
+        well = live.state is State.UP and not self._way_on_lost
         useless = live.state is State.UP and not well and self._well_since is not None
         if live.failures > self._failures or useless:
             self._damping.failed(now)

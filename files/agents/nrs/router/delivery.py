@@ -1,7 +1,8 @@
 """How much of what a session has brought is known to have got through to the business server.
 
-An echo that the business server answers proves that the way there worked when the echo left, and so
-for every packet that left before it. Pure.
+An echo that the business server answers proves that the way there worked when the echo left, and
+it stands for what left before it. What falls into an outage too short to be noticed is lost, as on
+any path. Pure.
 """
 
 from __future__ import annotations

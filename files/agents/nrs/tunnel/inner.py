@@ -71,7 +71,7 @@ def transport(packet: Packet) -> tuple[int, int]:
     return protocol, offset
 
 
-def is_tcp(packet: Packet, start: int = 0) -> bool:
+def is_tcp(packet: Packet, start: int) -> bool:
     """Whether the packet at `start` is TCP right behind its IP header."""
     return packet[start + (9 if packet[start] >> 4 == 4 else 6)] == TCP
 

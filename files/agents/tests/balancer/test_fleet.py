@@ -92,6 +92,19 @@ def test_a_report_that_arrives_twice_is_not_contradicting_itself(routers: Router
     assert routers.statuses() == ["active"] * 4
 
 
+def test_a_report_that_arrives_twice_shows_no_move_that_it_did_not_show_before(
+    routers: Routers,
+) -> None:
+    member = routers.fleet.members["router_1"]
+    routers.now += 10
+    routers.report()
+    routers.fleet.move(None, member, 10.0, routers.now - 1, gradual=False)
+    routers.fleet.move(None, member, 10.0, routers.now, gradual=False)
+    unseen = member.pending.mbps
+    routers.fleet.accept(member.router.report, routers.now + 0.01, WALL + routers.now)
+    assert member.pending.mbps == unseen > 10.0
+
+
 def test_an_idle_router_is_not_contradicting_itself(routers: Routers) -> None:
     for _ in range(3):
         routers.now += 10
