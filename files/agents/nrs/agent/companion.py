@@ -1,20 +1,22 @@
-"""A second process of an agent, for what may block: HTTP, DNS and host figures.
+"""Keeps a second process beside an agent, for what may block: HTTP, DNS and host figures.
 
-The companion talks to its agent over the agent's control socket, and ends when
-its standard input does, which the agent's end causes however it comes.
+The companion gets its work on its standard input, one line of JSON, and talks to its agent over
+the agent's control socket. It ends when its standard input does, which the agent's end causes
+however it comes. What it does is in `tasks.py`.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import select
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from enum import Enum
 from pathlib import Path
+
+from pydantic import BaseModel
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +27,19 @@ _STOP_TIMEOUT_S = 2.0
 
 
 class Companion:
-    """Keeps `python -m MODULE CONFIG SOCKET` running; call `tend` about once a second."""
+    """Keeps `python -m MODULE SOCKET` running; call `tend` about once a second."""
 
-    def __init__(self, module: str, config: Path, control: Path) -> None:
-        self._command = [sys.executable, "-m", module, str(config), str(control)]
+    def __init__(
+        self,
+        module: str,
+        control: Path,
+        work: Callable[[], BaseModel],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`work` tells at each start what the agent now runs with, at most 60 KB of JSON."""
+        self._command = [sys.executable, "-m", module, str(control)]
+        self._work = work
+        self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
         self._delay = _FIRST_DELAY_S
@@ -37,14 +48,15 @@ class Companion:
 
     def start(self) -> None:
         """Start the process."""
-        self._started = time.monotonic()
+        self._started = self._clock()
         self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, bufsize=0)
         if self._process.stdin is not None:
             os.set_blocking(self._process.stdin.fileno(), False)
+        self._say(self._work().model_dump_json().encode() + b"\n")
 
     def tend(self) -> None:
         """Start the process again if it has ended, later each time."""
-        now = time.monotonic()
+        now = self._clock()
         if self._process is not None:
             status = self._process.poll()
             if status is None:
@@ -64,13 +76,10 @@ class Companion:
 
     def hurry(self) -> None:
         """Have the urgent tasks done at once; never waits."""
-        if self._process is not None and self._process.stdin is not None:
-            # A full pipe has been asked already; one that ended is started again by `tend`.
-            with suppress(OSError):
-                self._process.stdin.write(b"!")
+        self._say(b"!")
 
     def restart(self) -> None:
-        """Have the process replaced, so that it reads its configuration again; does not wait."""
+        """Have the process replaced, so that it works as the agent now does; does not wait."""
         if self._process is not None:
             self._restarting = True
             self._process.terminate()
@@ -88,23 +97,13 @@ class Companion:
                 self._process.wait()
         self._release()
 
+    def _say(self, what: bytes) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            # A full pipe has been asked already; one that ended is started again by `tend`.
+            with suppress(OSError):
+                self._process.stdin.write(what)
+
     def _release(self) -> None:
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
         self._process = None
-
-
-class Wake(Enum):
-    """Why the companion goes on."""
-
-    TIME = "the time is over"
-    HURRIED = "the agent asks for what is urgent"
-    ENDED = "the agent has ended"
-
-
-def wait(seconds: float) -> Wake:
-    """In the companion: wait that long, or until the agent wants something."""
-    readable, _, _ = select.select([sys.stdin], [], [], max(0.0, seconds))
-    if not readable:
-        return Wake.TIME
-    return Wake.HURRIED if os.read(sys.stdin.fileno(), 4096) else Wake.ENDED

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
+from typing import Any
 
-from nrs.agent.reporting import tunnel_statuses
+from nrs.agent.tasks import Work
 from nrs.api.client import ApiClient, ApiRefused, ApiUnavailable
-from nrs.api.messages import ConfigRequest, DeviceStatus, Registration
-from nrs.config.common import NetworkControllerAccess
+from nrs.api.messages import ConfigRequest, DeviceStatus, TunnelStatus
 from nrs.system import control
 
 log = logging.getLogger(__name__)
@@ -24,15 +24,14 @@ class ControllerLink:
 
     def __init__(
         self,
-        access: NetworkControllerAccess,
-        token: str | None,
-        registration: Registration,
+        work: Work,
         socket: Path,
     ) -> None:
         """`socket` is the agent's control socket."""
-        self._client = ApiClient(access.url, token) if access.url else None
-        self._device_id = registration.device_id
-        self._registration = registration
+        access = work.controller
+        self._client = ApiClient(access.url, work.token) if access.url else None
+        self._registration = work.registration
+        self._device_id = work.registration.device_id
         self._socket = socket
         self._registered = False
         self._failing = False
@@ -76,8 +75,22 @@ class ControllerLink:
             DeviceStatus(
                 device_id=self._device_id,
                 timestamp=time.time(),
-                tunnels=tunnel_statuses(status)[:_MOST_TUNNELS],
+                tunnels=_tunnels(status)[:_MOST_TUNNELS],
                 config_version=status["config_version"],
                 config_error=status["config_error"],
             ).model_dump(mode="json"),
         )
+
+
+def _tunnels(status: dict[str, Any]) -> list[TunnelStatus]:
+    """The tunnels of an agent's status as the controller wants them."""
+    return [
+        TunnelStatus(
+            peer_id=tunnel.get("router_id") or tunnel["endpoint_id"],
+            up=tunnel["up"],
+            active=tunnel["active"],
+            rtt_ms=tunnel["rtt_ms"],
+            since=tunnel["since"],
+        )
+        for tunnel in status["tunnels"]
+    ]

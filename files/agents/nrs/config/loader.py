@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +18,14 @@ _SECRET_KEYS = {"psk", "previous_psk", "device_key", "default_psk", "token"}
 
 class ConfigError(Exception):
     """A configuration file that cannot be used; the text is one line per problem."""
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """A version of what the controller has pushed; version 0 is none at all."""
+
+    version: int = 0
+    config: dict[str, Any] = field(default_factory=dict)
 
 
 class _Loader(yaml.SafeLoader):
@@ -70,9 +80,22 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return data
 
 
-def load(path: Path, model: type[Model]) -> Model:
-    """Load `path` into `model`. Raises ConfigError with a line for every problem."""
-    return build(read_mapping(path), model, str(path))
+def load(path: Path, model: type[Model], pushed: Pushed = Pushed()) -> Model:
+    """The file at `path` with `pushed` over it. Raises ConfigError with a line for every problem."""
+    source = f"{path} with pushed version {pushed.version}" if pushed.version else str(path)
+    return build(merge(read_mapping(path), pushed.config), model, source)
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the keys of `over`; mappings are merged, everything else is replaced."""
+    result = dict(base)
+    for key, value in over.items():
+        present = result.get(key)
+        if isinstance(present, Mapping) and isinstance(value, Mapping):
+            result[key] = merge(present, value)
+        else:
+            result[key] = value
+    return result
 
 
 def build(data: dict[str, Any], model: type[Model], source: str) -> Model:

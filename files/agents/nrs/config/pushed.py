@@ -1,51 +1,18 @@
-"""Configuration that the controller has pushed: merged over the agent's own file.
+"""Keeps what the controller has pushed in the agent's state directory.
 
-It is kept in the agent's state directory, so that a restart needs no controller.
+So a restart needs no controller.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel
 
 from nrs.config import kept
-from nrs.config.loader import ConfigError, build, read_mapping
-
-Model = TypeVar("Model", bound=BaseModel)
+from nrs.config.loader import ConfigError, Pushed
 
 FILE_NAME = "pushed.json"
-
-
-@dataclass(frozen=True)
-class Pushed:
-    """A version of the pushed configuration; version 0 is none at all."""
-
-    version: int = 0
-    config: dict[str, Any] = field(default_factory=dict)
-
-
-def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the keys of `over`; mappings are merged, everything else is replaced."""
-    result = dict(base)
-    for key, value in over.items():
-        present = result.get(key)
-        if isinstance(present, Mapping) and isinstance(value, Mapping):
-            result[key] = merge(present, value)
-        else:
-            result[key] = value
-    return result
-
-
-def load_merged(path: Path, model: type[Model], pushed: Pushed) -> Model:
-    """The file at `path` with `pushed` over it. Raises ConfigError."""
-    source = f"{path} with pushed version {pushed.version}" if pushed.version else str(path)
-    return build(merge(read_mapping(path), pushed.config), model, source)
 
 
 def state_directory(unit: str) -> Path | None:

@@ -17,7 +17,7 @@ from nrs.endpoint.tunnel import Tunnel
 from nrs.system.addresses import Addresses
 from nrs.tunnel import wire
 from nrs.tunnel.engine import Control, Engine
-from nrs.tunnel.figures import Drop
+from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import StaticKey
 from nrs.tunnel.inner import flow_destination
 from nrs.tunnel.loop import PacketLoop, Timer

@@ -19,7 +19,7 @@ from nrs.system.descriptor_store import DescriptorStore
 from nrs.tunnel import wire
 from nrs.tunnel.codec.interface import Check
 from nrs.tunnel.engine import Control, Engine
-from nrs.tunnel.figures import Drop
+from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import BadTag, HandshakeError, Initiator, StaticKey
 from nrs.tunnel.session import Opening, Session, open_session, resume_session
 from nrs.tunnel.session_memory import Record, Slot, key_print

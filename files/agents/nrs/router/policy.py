@@ -17,7 +17,7 @@ from nrs.system.links import LinkError, Links
 from nrs.tunnel import wire
 from nrs.tunnel.codec.interface import Check
 from nrs.tunnel.engine import Control, Engine, describe
-from nrs.tunnel.figures import Drop
+from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import (
     BadTag,
     HandshakeError,

@@ -1,10 +1,9 @@
-"""The packet engine: one TUN device, sessions over UDP sockets, and an agent's policy."""
+"""The packet engine: one TUN device, sessions over UDP sockets, and who decides about them."""
 
 from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
 from typing import Protocol
 
 from nrs.tunnel import wire
@@ -21,7 +20,9 @@ from nrs.tunnel.codec.interface import (
     Intake,
     Stop,
 )
-from nrs.tunnel.figures import Drop, Figures
+from nrs.tunnel.control import Control
+from nrs.tunnel.drop import Drop
+from nrs.tunnel.figures import Figures
 from nrs.tunnel.loop import PacketLoop
 from nrs.tunnel.session import Session
 from nrs.tunnel.session_memory import SessionMemory
@@ -38,14 +39,18 @@ _HANDSHAKE_TYPES = frozenset({Type.HELLO, Type.HELLO_ACK, Type.NO_SESSION})
 _TYPES = {int(kind): kind for kind in Type}
 
 
-class Policy(Protocol):
-    """What an agent decides for its engine."""
+class Routing(Protocol):
+    """What decides on the packet path itself: called directly, for speed."""
 
-    def select(self, flow: bytes, tcp_flags: int) -> Session | None:
-        """The session for packets of a flow (`inner.flow_key`) with these TCP flags."""
+    def select(self, flow: bytes, tcp_flags: int, now: float) -> int:
+        """The session for packets of a flow (`inner.flow_key`) with these TCP flags; 0: none."""
 
-    def delivered(self, session: Session) -> None:
-        """Packets have come out of `session`."""
+    def delivered(self, index: int, now: float) -> None:
+        """Packets have come out of a session."""
+
+
+class Peers(Protocol):
+    """Who is told of everything else that arrives."""
 
     def handshake(
         self,
@@ -63,22 +68,10 @@ class Policy(Protocol):
         """A datagram of a session that is not known; its sender is not known either."""
 
     def control(self, session: Session, control: Control) -> None:
-        """A verified control datagram."""
+        """A verified control datagram. Raises wire.Malformed for one that makes no sense."""
 
     def confirmed(self, session: Session) -> None:
         """The session has received its first authentic datagram: the peer holds its keys."""
-
-
-@dataclass(frozen=True)
-class Control:
-    """A verified control datagram."""
-
-    kind: Type
-    flags: int
-    lane: int
-    sequence: int
-    specific: int
-    body: bytes
 
 
 class Engine:
@@ -88,7 +81,8 @@ class Engine:
         self,
         tun: TunDevice,
         loop: PacketLoop,
-        policy: Policy,
+        routing: Routing,
+        peers: Peers,
         codec: Codec,
         memory: SessionMemory | None = None,
     ) -> None:
@@ -101,7 +95,8 @@ class Engine:
         self.codec = codec
         self._counted = Figures()
         self._loop = loop
-        self._policy = policy
+        self._routing = routing
+        self._peers = peers
         self._frames = codec.frames()
         self._again = codec.frames()
         self._outbox = codec.outbox()
@@ -168,13 +163,13 @@ class Engine:
 
     def _route(self) -> None:
         """Send runs of frames for the same session together; a flow is looked up once."""
-        frames, select = self._frames, self._policy.select
-        count = frames.count
+        frames, select, sessions = self._frames, self._routing.select, self.sessions
+        count, now = frames.count, self._loop.now
         began, run = 0, None
         first = 0
         while first < count:
             end, flow, tcp_flags = frames.flow(first)
-            session = select(flow, tcp_flags) if flow else None
+            session = sessions.get(select(flow, tcp_flags, now)) if flow else None
             if session is None and flow:
                 self._counted.dropped(Drop.NO_SESSION, end - first)
             if session is not run:
@@ -260,10 +255,10 @@ class Engine:
         session.last_received = now
         if not session.confirmed:
             session.confirmed = True
-            self._policy.confirmed(session)
+            self._peers.confirmed(session)
         if result & DATA:
             session.last_data_received = self.last_delivered = now
-            self._policy.delivered(session)
+            self._routing.delivered(session.local_index, now)
 
     def _stray(self, intake: Intake, start: int, socket: UdpSocket) -> None:
         """A datagram of no session: a handshake is answered, the rest is counted."""
@@ -278,21 +273,18 @@ class Engine:
             self._counted.dropped(Drop.MALFORMED)
         elif kind in _HANDSHAKE_TYPES:
             peer = intake.peer
-            reason = self._policy.handshake(kind, bytes(datagram), socket, peer, intake.local)
+            reason = self._peers.handshake(kind, bytes(datagram), socket, peer, intake.local)
             if reason is not None:
                 self._counted.dropped(reason)
             if reason is Drop.TAG:
                 self._complain(peer)
         else:
             self._counted.dropped(Drop.NO_SESSION)
-            self._policy.unknown(bytes(datagram), socket, intake.peer, intake.local)
+            self._peers.unknown(bytes(datagram), socket, intake.peer, intake.local)
 
     def _control(self, session: Session, datagram: memoryview) -> None:
-        first, flags, _, lane, _, sequence, specific = wire.HEADER.unpack_from(datagram)
-        body = bytes(datagram[wire.HEADER_BYTES : len(datagram) - wire.TAG_BYTES])
-        control = Control(_TYPES[first & 0x0F], flags, lane, sequence, specific, body)
         try:
-            self._policy.control(session, control)
+            self._peers.control(session, Control.decode(bytes(datagram)))
         except wire.Malformed:
             self._counted.dropped(Drop.MALFORMED)
 

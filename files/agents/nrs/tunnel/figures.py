@@ -3,21 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 
 from nrs.tunnel.codec.interface import Totals
-
-
-class Drop(Enum):
-    """Why a datagram or packet was not carried."""
-
-    TAG = "tag"
-    REPLAY = "replay"
-    SOURCE = "source"
-    MALFORMED = "malformed"
-    NO_SESSION = "no_session"
-    RATE = "rate"
-    FULL = "full"
+from nrs.tunnel.drop import Drop
 
 
 @dataclass

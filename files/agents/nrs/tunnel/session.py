@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from nrs.tunnel.codec.interface import Check, Codec, Opener, Path, Sealer
-from nrs.tunnel.handshake import Identity, SessionSecrets, StaticKey
+from nrs.tunnel.handshake import StaticKey
 from nrs.tunnel.inner import Owned
-from nrs.tunnel.session_memory import Progress, Record, SessionMemory, Slot, key_print
+from nrs.tunnel.orders import SentFrames
+from nrs.tunnel.record import Progress, Record
+from nrs.tunnel.session_memory import SessionMemory, Slot
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
-from nrs.tunnel.wire import Claim
-
-
-class SentFrames(Protocol):
-    """Keeps what a session sends until it is known to have arrived."""
-
-    def keep(self, sequence: int, frames: list[bytes], now: float) -> None:
-        """`frames` have left in datagrams up to number `sequence`."""
 
 
 @dataclass(eq=False, slots=True)
@@ -68,44 +61,20 @@ def key_of(session: Session | None) -> dict[str, object]:
     return {"key_mode": key.mode.name.lower(), "key_epoch": key.key_id}
 
 
-@dataclass(frozen=True)
-class Opening:
-    """What a handshake has agreed on, with the key that was configured for it.
-
-    `identity` is a router's own, `owner` and `addresses` are as in `Record`.
-    """
-
-    secrets: SessionSecrets
-    key: StaticKey
-    claim: Claim
-    identity: Identity | None = None
-    owner: str = ""
-    addresses: tuple[bytes, ...] = ()
-
-
 def open_session(
     codec: Codec,
     memory: SessionMemory | None,
-    opening: Opening,
+    record: Record,
+    key: StaticKey,
     check: Check,
     socket: UdpSocket,
-    now: float,
     *,
     peer: SocketAddress | None = None,
     local: bytes | None = None,
 ) -> Session:
     """A new session; `check` holds its packets against the addresses of the claim."""
-    record = Record(
-        secrets=opening.secrets,
-        mode=opening.key.mode,
-        key_print=key_print(opening.key, opening.identity),
-        created=now,
-        claim=opening.claim,
-        owner=opening.owner,
-        addresses=opening.addresses,
-    )
     slot = None if memory is None else memory.allocate(record)
-    return _session(codec, record, slot, opening.key, check, socket, now, (peer, local))
+    return _session(codec, record, slot, key, check, socket, record.created, (peer, local))
 
 
 def resume_session(

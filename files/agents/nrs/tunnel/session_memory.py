@@ -14,19 +14,17 @@ All in host order.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from nrs.tunnel.codec.interface import COUNTER_BYTES, PATH, PATH_BYTES
-from nrs.tunnel.handshake import Identity, SessionSecrets, StaticKey
 from nrs.tunnel.memory_file import MemoryFile
+from nrs.tunnel.record import Progress, Record
 from nrs.tunnel.replay import WINDOW_BYTES
 from nrs.tunnel.slots import Slots
 from nrs.tunnel.udp_socket import SocketAddress, unpacked
-from nrs.tunnel.wire import Claim, KeyMode
 
 log = logging.getLogger(__name__)
 
@@ -43,80 +41,6 @@ _PATH = _WINDOW + WINDOW_BYTES
 _PROGRESS_FORMAT = struct.Struct("=BBxxd")
 _PROGRESS = _PATH + PATH_BYTES
 _RECORD = _PROGRESS + _PROGRESS_FORMAT.size
-
-
-@dataclass(frozen=True)
-class Record:
-    """What a session is made of again; `owner` is the router of an endpoint's session."""
-
-    secrets: SessionSecrets
-    mode: KeyMode
-    key_print: bytes
-    """`key_print` of the configured key that opened it, which itself is not kept here."""
-    created: float
-    claim: Claim
-    owner: str = ""
-    addresses: tuple[bytes, ...] = ()
-    """Inner addresses of the router, IPv4 and IPv6; empty at the router itself."""
-
-    _FIXED = struct.Struct("=dIIBBB32s32s32sB")
-
-    def encode(self) -> bytes:
-        """Fixed part, owner, addresses, claim."""
-        s, owner = self.secrets, self.owner.encode()
-        fixed = self._FIXED.pack(
-            self.created,
-            s.local_index,
-            s.peer_index,
-            s.key_id,
-            self.mode,
-            len(owner),
-            s.send_key,
-            s.receive_key,
-            self.key_print,
-            bool(self.addresses),
-        )
-        return fixed + owner + b"".join(self.addresses) + self.claim.encode()
-
-    @classmethod
-    def decode(cls, data: bytes) -> Record:
-        """Raises ValueError for what `encode` does not make."""
-        try:
-            created, local, peer, key_id, mode, length, send, receive, key_print, has = (
-                cls._FIXED.unpack_from(data)
-            )
-        except struct.error as error:
-            raise ValueError(str(error)) from None
-        end = cls._FIXED.size + length
-        addresses = (data[end : end + 4], data[end + 4 : end + 20]) if has else ()
-        return cls(
-            secrets=SessionSecrets(local, peer, key_id, send, receive),
-            mode=KeyMode(mode),
-            key_print=key_print,
-            created=created,
-            claim=Claim.decode(data[end + (20 if has else 0) :]),
-            owner=data[cls._FIXED.size : end].decode(),
-            addresses=addresses,
-        )
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What becomes of a session while it lives; `since` is a router's, in seconds since 1970."""
-
-    confirmed: bool = False
-    active: bool = False
-    since: float = 0.0
-
-
-def key_print(key: StaticKey, identity: Identity | None = None) -> bytes:
-    """32 bytes that tell one configured key from another and do not tell the key.
-
-    A router's with its identity, which its endpoints have learned with the session.
-    """
-    who = b"" if identity is None else repr(identity).encode()
-    given = bytes((key.mode, key.key_id)) + key.secret + who
-    return hashlib.sha256(b"nrs key print" + given).digest()
 
 
 @dataclass(eq=False, slots=True)

@@ -14,7 +14,7 @@ from nrs.endpoint.tunnel import Tunnel
 from nrs.system.addresses import Addresses
 from nrs.tunnel import codec
 from nrs.tunnel.engine import Control
-from nrs.tunnel.figures import Drop
+from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import Identity, Responder
 from nrs.tunnel.session import Session
 from nrs.tunnel.session_memory import SessionMemory

@@ -8,7 +8,7 @@ import pytest
 
 from nrs.endpoint.liveness import State
 from nrs.tunnel import wire
-from nrs.tunnel.figures import Drop
+from nrs.tunnel.drop import Drop
 from nrs.tunnel.inner import flow_key
 from nrs.tunnel.session import Session
 from nrs.tunnel.wire import RouterFlag, Type

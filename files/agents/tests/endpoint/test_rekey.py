@@ -12,7 +12,7 @@ import pytest
 from nrs.endpoint.liveness import State
 from nrs.tunnel import keys, wire
 from nrs.tunnel.engine import Control
-from nrs.tunnel.figures import Drop
+from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import StaticKey
 from nrs.tunnel.wire import Hello, KeyMode, Type
 from tests.endpoint.fakes import CLAIM, OLD, Endpoint, Loop, config

@@ -17,7 +17,7 @@ from nrs.router.config import RoutingServerConfig
 from nrs.router.policy import RouterPolicy
 from nrs.tunnel import keys
 from nrs.tunnel.codec.python import PythonCodec
-from nrs.tunnel.figures import Drop
+from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import Initiator, StaticKey
 from nrs.tunnel.session import Session
 from nrs.tunnel.session_memory import SessionMemory

@@ -10,7 +10,7 @@ from typing import Any
 from nrs.tunnel import wire
 from nrs.tunnel.codec import load
 from nrs.tunnel.codec.interface import Check, Codec, Opened, Reason, Sealer, Send, Stop
-from nrs.tunnel.figures import Drop
+from nrs.tunnel.drop import Drop
 from nrs.tunnel.inner import Owned
 from tests.tunnel.packets import VNET, sent_by_kernel
 

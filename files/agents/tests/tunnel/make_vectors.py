@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from nrs.tunnel import keys, virtio, wire
 from nrs.tunnel.codec.interface import Check
 from nrs.tunnel.codec.python import PythonCodec, PythonSealer
-from nrs.tunnel.figures import Drop
+from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import Identity, Initiator, Responder, StaticKey
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.wire import ACTIVE, Claim, KeyMode, ProbeAck, RouterFlag, Type

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nrs.tunnel import wire
 from nrs.tunnel.codec.interface import MOST_SEGMENTS, MOST_SEND_BYTES, Codec
-from nrs.tunnel.figures import Drop
+from nrs.tunnel.drop import Drop
 from nrs.tunnel.wire import Type
 from tests.tunnel.carrying import (
     CODECS,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nrs.tunnel import wire
 from nrs.tunnel.codec.interface import Codec
-from nrs.tunnel.figures import Drop
+from nrs.tunnel.drop import Drop
 from nrs.tunnel.wire import Type
 from tests.tunnel.carrying import (
     CODECS,

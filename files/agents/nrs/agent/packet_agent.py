@@ -1,7 +1,6 @@
-"""The shell of an agent with a packet loop: start, serve, reload, take over, stop.
+"""What the routing server and the access endpoint have in common around their packet loop.
 
-What is specific to a routing server or an endpoint is in its subclass; decisions
-are in neither.
+Set up, serve, reload, take over, stop. What is specific is in their agents; decisions are in neither.
 """
 
 from __future__ import annotations
@@ -11,21 +10,18 @@ import logging
 import signal
 import sys
 import threading
-import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import ExitStack
-from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
 from nrs.agent.companion import Companion
+from nrs.agent.in_force import InForce, Refused
 from nrs.agent.notes import Notes
-from nrs.config import pushed
-from nrs.config.loader import ConfigError
-from nrs.config.pushed import Pushed
+from nrs.agent.run import Agent, Config, Start
+from nrs.config.loader import Pushed
 from nrs.system import logs, systemd
 from nrs.system.control import ControlThread, socket_path
 from nrs.system.descriptor_store import DescriptorStore
@@ -40,65 +36,59 @@ from nrs.tunnel.tun_device import GSO_MAX_BYTES, GSO_MAX_SEGMENTS, QUEUE_FRAMES,
 from nrs.tunnel.wire import INNER_MTU
 
 log = logging.getLogger(__name__)
-Config = TypeVar("Config", bound=BaseModel)
 
 _TEND_INTERVAL_S = 1.0
 _SWITCH_INTERVAL_S = 0.0005
 """`sys.setswitchinterval`: how soon other threads give the packet loop way."""
 _TAKE_OVER_TIMEOUT_S = 4.0
 _ANNOUNCED_S = 0.03
-_TRY_AGAIN_S = 0.5
 _DEVICE = "tun"
 _SESSIONS = "sessions"
 
-SetUpError = (OSError, LinkError, NftablesError, codec.CodecError)
 
-
-class PacketAgent(ABC, Generic[Config]):
+class PacketAgent(Agent[Config]):
     """Owns the loop, the TUN device, the control socket and the companion.
 
-    Everything set up is pushed onto `cleanup` at once, so that a failure at any
-    point, and the end, undo what has been done and nothing else. What another process
-    goes on with is undone by the end of a unit that is stopped, and by no other.
+    A subclass sets up the rest, `engine` and `open_control` with it, when it is made. What another
+    process goes on with is undone by the end of a unit that is stopped, and by no other.
     """
 
-    UNIT: ClassVar[str]
     COMPANION: ClassVar[str]
+    """Its companion's module."""
+    TAKES_PUSHED = True
+    REFUSALS = (OSError, LinkError, NftablesError, codec.CodecError)
     engine: Engine
 
-    def __init__(
-        self, path: Path, model: type[Config], stored: Pushed, config: Config, cleanup: ExitStack
-    ) -> None:
-        self.config = config
-        self.cleanup = cleanup
+    def __init__(self, start: Start[Config]) -> None:
+        """Raises OSError, CodecError."""
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        self.cleanup = start.cleanup
         self.codec = codec.load()
         self.store = DescriptorStore.of_process()
         self.loop = PacketLoop()
-        cleanup.callback(self.loop.close)
+        self.cleanup.callback(self.loop.close)
         self.links = Links()
-        cleanup.callback(self.links.close)
+        self.cleanup.callback(self.links.close)
         self.memory = SessionMemory(self.store.take(_SESSIONS))
         self.keep(_SESSIONS, self.memory.file)
         self.notes = Notes(socket_path(self.UNIT).parent)
+        self._in_force = InForce(start, self.UNIT, self.restart_keys, self._try_take_over)
         self._for_good = not self.store.available
         """Whether nobody goes on where this process ends."""
         self._restarting = False
         self._leaving = False
         self._ends: list[Callable[[], object]] = []
-        self._path = path
-        self._model = model
-        self._pushed = stored
-        self._config_error: str | None = None
+
+    @property
+    def config(self) -> Config:
+        """What it runs with."""
+        return self._in_force.config
 
     # -- what a subclass says
 
     @abstractmethod
     def restart_keys(self, config: Config) -> dict[str, object]:
         """The values, by key path, that a running agent cannot change."""
-
-    @abstractmethod
-    def log_file(self, config: Config) -> Path | None:
-        """Where `config` wants the log."""
 
     @abstractmethod
     def take_over(self, config: Config) -> None:
@@ -115,6 +105,15 @@ class PacketAgent(ABC, Generic[Config]):
     @abstractmethod
     def status(self) -> dict[str, Any]:
         """The agent's own part of `nrs status --json`. Called in another thread."""
+
+    @abstractmethod
+    def work(self) -> BaseModel:
+        """What the companion is to do, as the agent now runs."""
+
+    @property
+    @abstractmethod
+    def ready(self) -> str:
+        """Shown by systemctl status."""
 
     # -- set-up
 
@@ -170,7 +169,7 @@ class PacketAgent(ABC, Generic[Config]):
         )
         control.start()
         self.end_beside(control.stop)
-        self._companion = Companion(self.COMPANION, self._path, socket)
+        self._companion = Companion(self.COMPANION, socket, self.work)
         self.end_beside(self._companion.stop)
 
     # -- running
@@ -179,8 +178,8 @@ class PacketAgent(ABC, Generic[Config]):
         """Have the companion do what is urgent at once."""
         self._companion.hurry()
 
-    def serve(self, ready: str) -> None:
-        """Carry packets until SIGTERM or SIGINT; `ready` is shown by systemctl status."""
+    def serve(self) -> int:
+        """Carry packets until SIGTERM or SIGINT."""
         for number, action in (
             (signal.SIGTERM, self._stop),
             (signal.SIGINT, self._stop),
@@ -188,7 +187,7 @@ class PacketAgent(ABC, Generic[Config]):
         ):
             signal.signal(number, lambda *_, action=action: self.loop.wake(action))
         self.store.drop_untaken()
-        systemd.ready(ready)
+        systemd.ready(self.ready)
         self._companion.start()
         self._tend()
         self.loop.run()
@@ -196,6 +195,7 @@ class PacketAgent(ABC, Generic[Config]):
         if self._for_good:
             self.notes.clear()
             self.store.drop_all()
+        return 0
 
     def _stop(self) -> None:
         if not self._restarting:
@@ -228,28 +228,20 @@ class PacketAgent(ABC, Generic[Config]):
 
     def _reload(self) -> None:
         systemd.reloading()
-        error = self._take_over(self._pushed)
+        error = self._in_force.reload()
         if error is None:
             self._companion.restart()
             log.info("configuration reloaded")
         else:
             log.error("not reloaded, the configuration in force stays: %s", error)
-        systemd.ready("serving")
+        systemd.ready(self.ready)
 
-    def _take_over(self, version: Pushed) -> str | None:
-        """Run with the file and `version` over it; what stands against it, else None."""
+    def _try_take_over(self, config: Config) -> None:
         try:
-            config = pushed.load_merged(self._path, self._model, version)
-            before, after = self.restart_keys(self.config), self.restart_keys(config)
-            changed = [key for key, value in after.items() if before[key] != value]
-            if changed:
-                return f"{', '.join(changed)} changed, which takes a restart"
             logs.configure(self.log_file(config))
             self.take_over(config)
-        except (ConfigError, *SetUpError) as error:
-            return str(error)
-        self.config = config
-        return None
+        except self.REFUSALS as error:
+            raise Refused(str(error)) from error
 
     # -- commands; they run in the control thread
 
@@ -266,21 +258,11 @@ class PacketAgent(ABC, Generic[Config]):
         return {"error": done.result(_TAKE_OVER_TIMEOUT_S)}
 
     def _push(self, version: Pushed) -> str | None:
-        self._config_error = self._take_over(version)
-        if self._config_error is None:
-            pushed.write(pushed.state_directory(self.UNIT), version)
-            self._pushed = version
+        error = self._in_force.push(version)
+        if error is None:
             # Not at once: it is the companion that waits for the answer to this push.
             self.loop.call_later(_TEND_INTERVAL_S, self._companion.restart)
-            log.info("pushed configuration %d is in force", version.version)
-        else:
-            log.error(
-                "pushed configuration %d is refused, version %d stays in force: %s",
-                version.version,
-                self._pushed.version,
-                self._config_error,
-            )
-        return self._config_error
+        return error
 
     def _status(self, _: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -289,53 +271,7 @@ class PacketAgent(ABC, Generic[Config]):
             **self.status(),
             "figures": self.engine.figures.as_dict(),
             "longest_turn_ms": round(self.loop.longest_turn_s * 1000, 2),
-            "config_version": self._pushed.version,
-            "config_error": self._config_error,
+            "config_version": self._in_force.pushed.version,
+            "config_error": self._in_force.error,
         }
 
-
-Build = Callable[[Path, Pushed, Config, ExitStack], PacketAgent[Config]]
-
-
-def run_agent(
-    path: Path,
-    model: type[Config],
-    unit: str,
-    log_file: Callable[[Config], Path | None],
-    start: Callable[[Pushed, Config, ExitStack], Callable[[], None]],
-) -> int:
-    """Run an agent in the foreground; the exit status.
-
-    `start` sets the agent up and returns what serves. 2 says that the configuration
-    is wrong, so that systemd does not try again, 1 that the host did not allow
-    something.
-    """
-    try:
-        stored, config = _load(path, model, unit)
-        logs.configure(log_file(config))
-    except (ConfigError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    with ExitStack() as cleanup:
-        try:
-            serve = start(stored, config, cleanup)
-        except SetUpError as error:
-            log.error("cannot start: %s", error)
-            # systemd starts it again at once, which is meant for crashes.
-            time.sleep(_TRY_AGAIN_S)
-            return 1
-        serve()
-    log.info("stopped")
-    return 0
-
-
-def _load(path: Path, model: type[Config], unit: str) -> tuple[Pushed, Config]:
-    """The configuration to start with: a pushed one that is no good is left out."""
-    plain = pushed.load_merged(path, model, Pushed())
-    try:
-        stored = pushed.read(pushed.state_directory(unit))
-        return stored, pushed.load_merged(path, model, stored)
-    except ConfigError as error:
-        print(f"the pushed configuration is left out: {error}", file=sys.stderr)
-        return Pushed(), plain

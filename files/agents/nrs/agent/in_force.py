@@ -1,0 +1,75 @@
+"""The configuration that an agent runs with: its file and what was pushed, until others hold good."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Generic
+
+from nrs.agent.run import Config, Start
+from nrs.config import pushed
+from nrs.config.loader import ConfigError, Pushed, load
+
+log = logging.getLogger(__name__)
+
+
+class Refused(Exception):
+    """What stands against a configuration; the one in force stays."""
+
+
+class InForce(Generic[Config]):
+    """`config`, and what became of the last attempt to run with another."""
+
+    def __init__(
+        self,
+        start: Start[Config],
+        unit: str,
+        fixed: Callable[[Config], Mapping[str, object]],
+        take_over: Callable[[Config], None],
+    ) -> None:
+        """`fixed` has the values, by key path, that a running agent cannot change.
+
+        `take_over` runs with another configuration, or raises Refused.
+        """
+        self.config = start.config
+        self.pushed = start.pushed
+        self.error: str | None = None
+        """Why the last version that was pushed is not in force."""
+        self._path: Path = start.path
+        self._directory = pushed.state_directory(unit)
+        self._fixed = fixed
+        self._take_over = take_over
+
+    def reload(self) -> str | None:
+        """Run with the file as it is now; what stands against it, else None."""
+        return self._try(self.pushed)
+
+    def push(self, version: Pushed) -> str | None:
+        """Run with `version` over the file, and keep it; what stands against it, else None."""
+        self.error = self._try(version)
+        if self.error is None:
+            pushed.write(self._directory, version)
+            self.pushed = version
+            log.info("pushed configuration %d is in force", version.version)
+        else:
+            log.error(
+                "pushed configuration %d is refused, version %d stays in force: %s",
+                version.version,
+                self.pushed.version,
+                self.error,
+            )
+        return self.error
+
+    def _try(self, version: Pushed) -> str | None:
+        try:
+            config = load(self._path, type(self.config), version)
+            before, after = self._fixed(self.config), self._fixed(config)
+            changed = [key for key, value in after.items() if before[key] != value]
+            if changed:
+                return f"{', '.join(changed)} changed, which takes a restart"
+            self._take_over(config)
+        except (ConfigError, Refused) as refusal:
+            return str(refusal)
+        self.config = config
+        return None

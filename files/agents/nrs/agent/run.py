@@ -1,0 +1,106 @@
+"""One way in for every agent: its configuration, its log, the agent itself, and the end.
+
+    run_agent(path, RoutingServer)  ->  load  ->  RoutingServer(Start)  ->  serve  ->  cleanup
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from abc import ABC, abstractmethod
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from nrs.config import pushed
+from nrs.config.loader import ConfigError, Pushed, load
+from nrs.system import logs
+
+log = logging.getLogger(__name__)
+Config = TypeVar("Config", bound=BaseModel)
+
+CANNOT_START = 1
+"""The host does not allow something yet, such as an address in use: systemd tries again."""
+WRONG_CONFIGURATION = 2
+"""systemd does not try again."""
+_TRY_AGAIN_S = 0.5
+
+
+@dataclass(frozen=True)
+class Start(Generic[Config]):
+    """What an agent is made of; everything that it sets up, it pushes onto `cleanup` at once."""
+
+    path: Path
+    config: Config
+    pushed: Pushed
+    """What of `config` the controller has pushed."""
+    cleanup: ExitStack
+
+
+class Agent(ABC, Generic[Config]):
+    """One of the system's services. Made, it is ready to serve; making it raises REFUSALS."""
+
+    UNIT: ClassVar[str]
+    TAKES_PUSHED: ClassVar[bool] = False
+    """Whether the controller may push configuration over its file."""
+    REFUSALS: ClassVar[tuple[type[Exception], ...]] = (OSError,)
+    """What may be raised where the host does not allow something."""
+
+    @abstractmethod
+    def __init__(self, start: Start[Config]) -> None:
+        """Raises ConfigError, REFUSALS."""
+
+    @staticmethod
+    @abstractmethod
+    def model() -> type[Config]:
+        """Of its configuration file."""
+
+    @staticmethod
+    @abstractmethod
+    def log_file(config: Config) -> Path | None:
+        """Where `config` wants the log."""
+
+    @abstractmethod
+    def serve(self) -> int:
+        """Until SIGTERM or SIGINT; the exit status."""
+
+
+def run_agent(path: Path, agent: type[Agent[Config]]) -> int:
+    """Run an agent in the foreground with the file at `path`; the exit status."""
+    with ExitStack() as cleanup:
+        try:
+            config, stored = _load(path, agent)
+            logs.configure(agent.log_file(config))
+        except (ConfigError, OSError) as error:
+            print(error, file=sys.stderr)
+            return WRONG_CONFIGURATION
+        try:
+            status = agent(Start(path, config, stored, cleanup)).serve()
+        except ConfigError as error:
+            log.error("%s", error)
+            return WRONG_CONFIGURATION
+        except agent.REFUSALS as error:
+            log.error("cannot start: %s", error)
+            # systemd starts it again at once, which is meant for crashes.
+            time.sleep(_TRY_AGAIN_S)
+            return CANNOT_START
+    log.info("stopped")
+    return status
+
+
+def _load(path: Path, agent: type[Agent[Config]]) -> tuple[Config, Pushed]:
+    """The configuration to start with: a pushed one that is no good is left out."""
+    model = agent.model()
+    plain = load(path, model)
+    if not agent.TAKES_PUSHED:
+        return plain, Pushed()
+    try:
+        stored = pushed.read(pushed.state_directory(agent.UNIT))
+        return load(path, model, stored), stored
+    except ConfigError as error:
+        print(f"the pushed configuration is left out: {error}", file=sys.stderr)
+        return plain, Pushed()
