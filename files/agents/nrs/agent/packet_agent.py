@@ -1,6 +1,6 @@
 """What the routing server and the access endpoint have in common around their packet loop.
 
-Set up, serve, reload, take over, stop. What is specific is in their agents; decisions are in neither.
+Set up, serve, reload, take over, stop. What is specific is in their agents.
 """
 
 from __future__ import annotations
@@ -274,4 +274,3 @@ class PacketAgent(Agent[Config]):
             "config_version": self._in_force.pushed.version,
             "config_error": self._in_force.error,
         }
-

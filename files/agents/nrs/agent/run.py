@@ -1,6 +1,6 @@
 """One way in for every agent: its configuration, its log, the agent itself, and the end.
 
-    run_agent(path, RoutingServer)  ->  load  ->  RoutingServer(Start)  ->  serve  ->  cleanup
+run_agent(path, RoutingServer)  ->  load  ->  RoutingServer(Start)  ->  serve  ->  cleanup
 """
 
 from __future__ import annotations

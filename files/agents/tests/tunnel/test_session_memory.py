@@ -15,13 +15,9 @@ from hypothesis import strategies as st
 from nrs.tunnel import codec
 from nrs.tunnel.codec.interface import Check, Codec, Stop
 from nrs.tunnel.handshake import SessionSecrets, StaticKey
-from nrs.tunnel.session import Opening, Session, key_of, open_session, resume_session
-from nrs.tunnel.session_memory import (
-    Progress,
-    Record,
-    SessionMemory,
-    key_print,
-)
+from nrs.tunnel.record import Progress, Record, key_print
+from nrs.tunnel.session import Session, key_of, open_session, resume_session
+from nrs.tunnel.session_memory import SessionMemory
 from nrs.tunnel.udp_socket import UdpSocket
 from nrs.tunnel.wire import Claim, KeyMode, Type
 
@@ -173,10 +169,10 @@ class Pair:
         self.router = open_session(
             router_codec,
             memory,
-            Opening(secrets, KEY, CLAIM),
+            Record.of(secrets, KEY, CLAIM, 3.0),
+            KEY,
             Check.SOURCE,
             self.router_socket,
-            3.0,
             peer=self.endpoint_socket.local_address,
             local=None,
         )
@@ -184,10 +180,10 @@ class Pair:
         self.endpoint = open_session(
             codec.load(),
             None,
-            Opening(theirs, KEY, CLAIM),
+            Record.of(theirs, KEY, CLAIM, 3.0),
+            KEY,
             Check.DESTINATION,
             self.endpoint_socket,
-            3.0,
         )
 
     def resume(self, with_codec: Codec) -> Session:

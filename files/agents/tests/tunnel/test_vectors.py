@@ -24,8 +24,8 @@ from nrs.router.config import RoutingServerConfig
 from nrs.router.policy import RouterPolicy
 from nrs.tunnel import inner, wire
 from nrs.tunnel.codec.interface import Check, Codec
-from nrs.tunnel.engine import Engine
 from nrs.tunnel.drop import Drop
+from nrs.tunnel.engine import Engine
 from nrs.tunnel.handshake import Responder, StaticKey
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.udp_socket import UdpSocket

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from nrs.endpoint.liveness import State
 from nrs.tunnel import wire
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.inner import flow_key
-from nrs.tunnel.session import Session
 from nrs.tunnel.wire import RouterFlag, Type
-from tests.endpoint.fakes import OLD, Endpoint, Loop
+from tests.endpoint.fakes import OLD, Endpoint
 
 PSK = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 ADDRESSES = bytes((10, 10, 100, 1)) + bytes((198, 51, 100, 10))
@@ -25,38 +22,36 @@ STEP_S = 0.005
 
 
 @pytest.fixture
-def endpoint(loop: Loop) -> Iterator[Endpoint]:
+def endpoint() -> Endpoint:
     """An endpoint that sends through r1, with r2 standing by."""
-    made = Endpoint(loop, ("r1", "r2"), psk=PSK)
-    for hello, router_id in zip(list(made.engine.hellos), ("r1", "r2"), strict=True):
+    made = Endpoint(("r1", "r2"), psk=PSK)
+    for hello, router_id in zip(list(made.hellos), ("r1", "r2"), strict=True):
         assert made.answer({0: OLD}, router_id, hello) is None
     made.wait(2.0)
-    assert made.policy.active == "r1"
+    assert made.machine.active == "r1"
     send(made)
     made.wait(1.0, STEP_S)
-    yield made
-    made.policy.close()
+    return made
 
 
-def send(endpoint: Endpoint, flow: bytes = UDP_FLOW) -> Session:
+def send(endpoint: Endpoint, flow: bytes = UDP_FLOW) -> int:
     """A packet of a flow comes along; the session that it takes."""
-    session = endpoint.policy.select(flow, ACK if flow[0] == 6 else 0)
-    assert session is not None
-    session.last_data_sent = endpoint.loop.now
-    return session
+    index = endpoint.machine.select(flow, ACK if flow[0] == 6 else 0, endpoint.now)
+    assert index in endpoint.sessions
+    return index
 
 
 def keep(endpoint: Endpoint, sequence: int, frame: bytes, router_id: str = "r1") -> None:
     """The engine has sent `frame` to a router."""
-    sent = endpoint.session_of(router_id).sent
+    sent = endpoint.sessions[endpoint.session_of(router_id)].sent
     assert sent is not None
-    sent.keep(sequence, [frame], endpoint.loop.now)
+    sent.keep(sequence, [frame], endpoint.now)
 
 
 def busy(endpoint: Endpoint, seconds: float) -> None:
     """Time passes while packets flow."""
-    until = endpoint.loop.now + seconds
-    while endpoint.loop.now < until:
+    until = endpoint.now + seconds
+    while endpoint.now < until:
         send(endpoint)
         endpoint.wait(STEP_S, STEP_S)
 
@@ -68,17 +63,17 @@ def test_a_silent_router_is_left_within_50_ms_and_what_it_did_not_acknowledge_is
     endpoint.silent.add("r1")
     keep(endpoint, 500, b"arrived")
     keep(endpoint, 501, b"lost")
-    endpoint.policy.tunnels["r1"].ring.acknowledged(500, 500, endpoint.loop.now)
-    cut = endpoint.loop.now
+    endpoint.machine.tunnels["r1"].ring.acknowledged(500, 500, endpoint.now)
+    cut = endpoint.now
     busy(endpoint, 0.050)
-    assert endpoint.policy.active == "r2"
-    assert send(endpoint) is endpoint.session_of("r2")
-    assert endpoint.engine.again == [(endpoint.session_of("r2"), [b"lost"])]
-    switch = endpoint.policy.switches.last()[-1]
+    assert endpoint.machine.active == "r2"
+    assert send(endpoint) == endpoint.session_of("r2")
+    assert endpoint.again == [(endpoint.session_of("r2"), [b"lost"])]
+    switch = endpoint.machine.switches.last()[-1]
     assert (switch.before, switch.after, switch.cause) == ("r1", "r2", "r1 does not answer")
     assert (switch.resent, switch.flows_moved) == (1, 1)
     assert switch.gap_ms is not None
-    assert 30 <= switch.gap_ms <= (endpoint.loop.now - cut) * 1000 + 10
+    assert 30 <= switch.gap_ms <= (endpoint.now - cut) * 1000 + 10
     left = next(e for e in switch.evidence if e.router_id == "r1")
     assert left.state == "suspect"
     assert left.unanswered >= 3
@@ -91,22 +86,22 @@ def test_an_acknowledged_packet_is_not_sent_again(endpoint: Endpoint) -> None:
     endpoint.hear("r1", highest=7, received=7)
     endpoint.silent.add("r1")
     busy(endpoint, 0.060)
-    assert endpoint.policy.active == "r2"
-    assert endpoint.engine.again == []
+    assert endpoint.machine.active == "r2"
+    assert endpoint.again == []
 
 
 def test_connections_are_asked_where_they_stand_when_their_router_fails_and_only_then(
     endpoint: Endpoint,
 ) -> None:
     send(endpoint, TCP_FLOW)
-    endpoint.policy.advise("r2")
-    assert endpoint.policy.active == "r2"
-    assert endpoint.engine.delivered == []
+    endpoint.advise("r2")
+    assert endpoint.machine.active == "r2"
+    assert endpoint.delivered == []
     endpoint.silent.add("r1")
     busy(endpoint, 0.060)
-    (asked,) = endpoint.engine.delivered
+    (asked,) = endpoint.delivered
     assert flow_key(asked) == b"\x06" + ADDRESSES[4:] + ADDRESSES[:4] + b"\x00\x50\x10\x00"
-    assert send(endpoint, TCP_FLOW) is endpoint.session_of("r2")
+    assert send(endpoint, TCP_FLOW) == endpoint.session_of("r2")
 
 
 @pytest.mark.parametrize(
@@ -130,8 +125,8 @@ def test_what_a_router_without_a_way_on_has_not_confirmed_is_sent_again(
     else:
         endpoint.flags["r1"] = flags
         endpoint.hear("r1", Type.ROLE)
-    assert endpoint.policy.active == "r2"
-    assert endpoint.engine.again == [(endpoint.session_of("r2"), again)]
+    assert endpoint.machine.active == "r2"
+    assert endpoint.again == [(endpoint.session_of("r2"), again)]
 
 
 @pytest.mark.parametrize("kind", [Type.PROBE_ACK, Type.ROLE])
@@ -139,17 +134,17 @@ def test_a_router_without_a_way_on_is_left_at_once(endpoint: Endpoint, kind: Typ
     keep(endpoint, 9, b"for nothing")
     endpoint.flags["r1"] = RouterFlag.EGRESS_DOWN
     endpoint.hear("r1", kind, **({"highest": 9} if kind is Type.PROBE_ACK else {}))
-    assert endpoint.policy.active == "r2"
-    assert send(endpoint) is endpoint.session_of("r2")
-    assert endpoint.engine.again == [(endpoint.session_of("r2"), [b"for nothing"])]
-    assert endpoint.policy.switches.last()[-1].cause == "r1 has no way on: its egress is down"
+    assert endpoint.machine.active == "r2"
+    assert send(endpoint) == endpoint.session_of("r2")
+    assert endpoint.again == [(endpoint.session_of("r2"), [b"for nothing"])]
+    assert endpoint.machine.switches.last()[-1].cause == "r1 has no way on: its egress is down"
 
 
 def test_a_useless_router_that_brought_nothing_leaves_no_gap_of_years(endpoint: Endpoint) -> None:
     endpoint.flags["r1"] = RouterFlag.EGRESS_DOWN
     endpoint.hear("r1")
     busy(endpoint, 0.020)
-    gap_ms = endpoint.policy.switches.last()[-1].gap_ms
+    gap_ms = endpoint.machine.switches.last()[-1].gap_ms
     assert gap_ms is not None
     assert 0 <= gap_ms <= 20
 
@@ -160,11 +155,11 @@ def test_what_a_router_said_before_is_not_believed_when_it_comes_later(
     endpoint.flags["r1"] = RouterFlag.EGRESS_DOWN
     late = endpoint._sequence
     endpoint.hear("r1", Type.ROLE)
-    assert endpoint.policy.active == "r2"
+    assert endpoint.machine.active == "r2"
     endpoint._sequence = late - 1
     endpoint.flags["r1"] = RouterFlag(0)
     endpoint.hear("r1")
-    assert endpoint.policy.tunnels["r1"].flags == RouterFlag.EGRESS_DOWN
+    assert endpoint.machine.tunnels["r1"].flags == RouterFlag.EGRESS_DOWN
 
 
 def test_both_without_a_way_on_nothing_moves(endpoint: Endpoint) -> None:
@@ -172,27 +167,27 @@ def test_both_without_a_way_on_nothing_moves(endpoint: Endpoint) -> None:
     endpoint.hear("r2")
     endpoint.hear("r1")
     busy(endpoint, 0.2)
-    assert endpoint.policy.active == "r1"
+    assert endpoint.machine.active == "r1"
     endpoint.flags["r2"] = RouterFlag(0)
     busy(endpoint, 0.05)
-    assert endpoint.policy.active == "r2"
+    assert endpoint.machine.active == "r2"
 
 
 def test_new_flows_leave_a_router_that_drains_and_old_ones_stay(endpoint: Endpoint) -> None:
     keep(endpoint, 9, b"on its way")
     endpoint.flags["r1"] = RouterFlag.DRAINING
     endpoint.hear("r1", Type.ROLE)
-    assert endpoint.policy.active == "r2"
-    assert send(endpoint, UDP_FLOW) is endpoint.session_of("r1")
-    assert send(endpoint, UDP_LATER) is endpoint.session_of("r2")
+    assert endpoint.machine.active == "r2"
+    assert send(endpoint, UDP_FLOW) == endpoint.session_of("r1")
+    assert send(endpoint, UDP_LATER) == endpoint.session_of("r2")
     busy(endpoint, 1.0)
-    assert endpoint.engine.again == []
-    assert send(endpoint, UDP_FLOW) is endpoint.session_of("r1")
-    endpoint.policy.advise("r1")
-    assert endpoint.policy.active == "r2"
+    assert endpoint.again == []
+    assert send(endpoint, UDP_FLOW) == endpoint.session_of("r1")
+    endpoint.advise("r1")
+    assert endpoint.machine.active == "r2"
     endpoint.flags["r1"] = RouterFlag(0)
     busy(endpoint, 0.1)
-    assert endpoint.policy.active == "r1"
+    assert endpoint.machine.active == "r1"
 
 
 def test_a_router_that_is_drained_gives_up_its_flows_and_is_as_good_as_before_afterwards(
@@ -202,16 +197,16 @@ def test_a_router_that_is_drained_gives_up_its_flows_and_is_as_good_as_before_af
     endpoint.flags["r1"] = RouterFlag.DRAINING
     endpoint.hear("r1", Type.ROLE)
     busy(endpoint, 0.1)
-    assert send(endpoint, TCP_FLOW) is endpoint.session_of("r1")
+    assert send(endpoint, TCP_FLOW) == endpoint.session_of("r1")
     endpoint.flags["r1"] |= RouterFlag.EGRESS_DOWN
     endpoint.hear("r1", Type.ROLE)
     for flow in (UDP_FLOW, TCP_FLOW):
-        assert send(endpoint, flow) is endpoint.session_of("r2")
-    assert len(endpoint.engine.delivered) == 1
+        assert send(endpoint, flow) == endpoint.session_of("r2")
+    assert len(endpoint.delivered) == 1
     endpoint.flags["r1"] = RouterFlag(0)
     endpoint.hear("r1", Type.ROLE)
-    endpoint.policy.advise("r1")
-    assert endpoint.policy.active == "r1"
+    endpoint.advise("r1")
+    assert endpoint.machine.active == "r1"
 
 
 def test_a_router_that_restarts_keeps_its_flows_while_it_is_silent(endpoint: Endpoint) -> None:
@@ -219,27 +214,27 @@ def test_a_router_that_restarts_keeps_its_flows_while_it_is_silent(endpoint: End
     endpoint.hear("r1", Type.ROLE)
     endpoint.silent.add("r1")
     for _ in range(200):
-        assert send(endpoint, UDP_FLOW) is endpoint.session_of("r1")
+        assert send(endpoint, UDP_FLOW) == endpoint.session_of("r1")
         endpoint.wait(0.01, STEP_S)
-    assert send(endpoint, UDP_LATER) is endpoint.session_of("r2")
+    assert send(endpoint, UDP_LATER) == endpoint.session_of("r2")
     # It does not come back.
     busy(endpoint, 1.2)
-    assert endpoint.policy.tunnels["r1"].liveness.state is State.SUSPECT
-    assert send(endpoint, UDP_FLOW) is endpoint.session_of("r2")
+    assert endpoint.machine.tunnels["r1"].liveness.state is State.SUSPECT
+    assert send(endpoint, UDP_FLOW) == endpoint.session_of("r2")
 
 
 def test_with_both_silent_the_first_to_answer_wins(endpoint: Endpoint) -> None:
     endpoint.silent |= {"r1", "r2"}
     busy(endpoint, 0.050)
-    assert endpoint.policy.active == "r2"
+    assert endpoint.machine.active == "r2"
     keep(endpoint, 3, b"into the void", "r2")
     endpoint.silent.remove("r1")
     endpoint.hear("r1")
-    assert endpoint.policy.tunnels["r2"].liveness.state is State.UP
-    assert endpoint.policy.active == "r1"
-    assert send(endpoint) is endpoint.session_of("r1")
-    assert (endpoint.session_of("r1"), [b"into the void"]) in endpoint.engine.again
-    assert endpoint.policy.switches.last()[-1].cause == "r1 answered before r2 did"
+    assert endpoint.machine.tunnels["r2"].liveness.state is State.UP
+    assert endpoint.machine.active == "r1"
+    assert send(endpoint) == endpoint.session_of("r1")
+    assert (endpoint.session_of("r1"), [b"into the void"]) in endpoint.again
+    assert endpoint.machine.switches.last()[-1].cause == "r1 answered before r2 did"
 
 
 def test_a_router_in_question_is_asked_often_while_packets_flow(endpoint: Endpoint) -> None:
@@ -247,9 +242,9 @@ def test_a_router_in_question_is_asked_often_while_packets_flow(endpoint: Endpoi
     endpoint.flags["r1"] = RouterFlag.EGRESS_DOWN
     endpoint.hear("r1")
     busy(endpoint, 2.0)
-    endpoint.engine.said.clear()
+    endpoint.said.clear()
     busy(endpoint, 1.0)
-    assert endpoint.engine.said.count((endpoint.session_of("r1"), Type.PROBE)) > 50
+    assert endpoint.said.count((endpoint.session_of("r1"), Type.PROBE)) > 50
 
 
 def test_loss_that_stays_moves_all_but_tcp(endpoint: Endpoint) -> None:
@@ -259,19 +254,19 @@ def test_loss_that_stays_moves_all_but_tcp(endpoint: Endpoint) -> None:
         sent, arrived = sent + 10, arrived + 8
         endpoint.hear("r1", highest=sent, received=arrived)
         busy(endpoint, 0.010)
-        if endpoint.policy.active == "r2":
+        if endpoint.machine.active == "r2":
             break
-    assert endpoint.policy.active == "r2"
-    assert send(endpoint, UDP_FLOW) is endpoint.session_of("r2")
-    assert send(endpoint, TCP_FLOW) is endpoint.session_of("r1")
-    switch = endpoint.policy.switches.last()[-1]
+    assert endpoint.machine.active == "r2"
+    assert send(endpoint, UDP_FLOW) == endpoint.session_of("r2")
+    assert send(endpoint, TCP_FLOW) == endpoint.session_of("r1")
+    switch = endpoint.machine.switches.last()[-1]
     assert switch.cause == "r1 loses or delays too much"
     assert next(e.loss for e in switch.evidence if e.router_id == "r1") == pytest.approx(0.2, 0.1)
 
 
 def test_a_planned_move_has_no_gap(endpoint: Endpoint) -> None:
-    endpoint.policy.advise("r2")
-    switch = endpoint.policy.switches.last()[-1]
+    endpoint.advise("r2")
+    switch = endpoint.machine.switches.last()[-1]
     assert (switch.after, switch.gap_ms, switch.resent) == ("r2", 0.0, 0)
 
 
@@ -282,35 +277,33 @@ def no_session(endpoint: Endpoint, *, index: int = 99, sequence: int = 0) -> Dro
     datagram = wire.HEADER.pack(wire.first_byte(Type.PROBE), 0, 0, 0, index, sequence, 0) + bytes(
         56
     )
-    socket = endpoint.policy.tunnels["r1"]._socket
-    assert socket is not None
-    return endpoint.policy.handshake(Type.NO_SESSION, wire.no_session(datagram), socket, (), None)
+    return endpoint.handshake(Type.NO_SESSION, wire.no_session(datagram))
 
 
 def test_a_router_that_knows_no_session_gets_a_hello_and_the_session_stays(
     endpoint: Endpoint,
 ) -> None:
-    session, before = endpoint.session, len(endpoint.engine.hellos)
+    session, before = endpoint.session, len(endpoint.hellos)
     assert no_session(endpoint) is None
-    assert len(endpoint.engine.hellos) == before + 1
-    assert endpoint.session is session
-    assert endpoint.policy.tunnels["r1"].liveness.state is State.UP
+    assert len(endpoint.hellos) == before + 1
+    assert endpoint.session == session
+    assert endpoint.machine.tunnels["r1"].liveness.state is State.UP
     assert endpoint.answer({0: OLD}) is None
-    assert endpoint.session is not session
+    assert endpoint.session != session
 
 
 def test_strangers_that_say_so_cost_one_hello_a_second(endpoint: Endpoint) -> None:
-    before = len(endpoint.engine.hellos)
+    before = len(endpoint.hellos)
     for _ in range(1000):
         no_session(endpoint)
-        endpoint.loop.now += 0.003
-    assert len(endpoint.engine.hellos) - before <= 4
+        endpoint.now += 0.003
+    assert len(endpoint.hellos) - before <= 4
 
 
 @pytest.mark.parametrize("told", [{"index": 98}, {"sequence": 10**6}])
 def test_who_does_not_know_what_was_sent_is_not_believed(
     endpoint: Endpoint, told: dict[str, int]
 ) -> None:
-    before = len(endpoint.engine.hellos)
+    before = len(endpoint.hellos)
     assert no_session(endpoint, **told) is Drop.NO_SESSION
-    assert len(endpoint.engine.hellos) == before
+    assert len(endpoint.hellos) == before
