@@ -17,6 +17,7 @@ LAYERS = (
     {"api", "system", "tunnel"},
     {"agent"},
     {"router", "endpoint", "balancer", "controller"},
+    {"simulation"},
     {"cli", "__main__"},
 )
 RANK = {package: rank for rank, layer in enumerate(LAYERS) for package in layer}

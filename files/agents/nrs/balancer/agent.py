@@ -12,14 +12,14 @@ from typing import Any
 
 from nrs.api import daemon, service
 from nrs.api.daemon import Daemon
-from nrs.balancer.api import create_app
 from nrs.balancer.config import LoadBalancerConfig
+from nrs.balancer.http.app import create_app
+from nrs.balancer.http.servers import server
+from nrs.balancer.keep.shared import SharedStore
+from nrs.balancer.keep.store import StoreDamaged
 from nrs.balancer.keeper import Keeper
 from nrs.balancer.live import LiveBalancer
-from nrs.balancer.server_api import server
-from nrs.balancer.shared_store import SharedStore
 from nrs.balancer.sharer import Sharer
-from nrs.balancer.store import StoreDamaged
 from nrs.config import pushed
 from nrs.config.loader import load
 

@@ -9,10 +9,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from nrs.balancer.decide.snapshot import SnapshotDamaged
+from nrs.balancer.decide.table import FORGET_AFTER_S
+from nrs.balancer.keep.store import FILE_NAME, Store, StoreDamaged
 from nrs.balancer.live import LiveBalancer
-from nrs.balancer.snapshot import SnapshotDamaged
-from nrs.balancer.store import FILE_NAME, Store, StoreDamaged
-from nrs.balancer.table import FORGET_AFTER_S
 
 log = logging.getLogger(__name__)
 

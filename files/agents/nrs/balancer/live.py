@@ -15,18 +15,19 @@ from typing import Any, NamedTuple, Protocol
 from pydantic import ValidationError
 
 from nrs.api.messages import MetricsReport
-from nrs.balancer import algorithm_set, states
-from nrs.balancer.algorithm_set import AlgorithmDamaged
-from nrs.balancer.config import Algorithm, LoadBalancerConfig
-from nrs.balancer.core import Balancer, Decision, PastDecision, RouterView
-from nrs.balancer.decision import Reason
-from nrs.balancer.feed import Feed
-from nrs.balancer.recorder import Recorder
-from nrs.balancer.recording import Asked
-from nrs.balancer.registry import MISSED_REPORTS, RegistryFull, ReportRefused
-from nrs.balancer.shared_store import SharedReport
-from nrs.balancer.snapshot import KeptEndpoint
-from nrs.balancer.standing import Standing, State, Status
+from nrs.balancer.config import LoadBalancerConfig
+from nrs.balancer.decide.algorithm import Algorithm
+from nrs.balancer.decide.balancer import Balancer, Decision, PastDecision, RouterView
+from nrs.balancer.decide.registry import MISSED_REPORTS, RegistryFull, ReportRefused
+from nrs.balancer.decide.rule import Reason
+from nrs.balancer.decide.snapshot import KeptEndpoint
+from nrs.balancer.decide.standing import Standing, State, Status
+from nrs.balancer.keep import algorithm_set, states
+from nrs.balancer.keep.algorithm_set import AlgorithmDamaged
+from nrs.balancer.keep.feed import Feed
+from nrs.balancer.keep.recorder import Recorder
+from nrs.balancer.keep.recording import Asked
+from nrs.balancer.keep.shared import SharedReport
 from nrs.config.types import IPAddress
 
 log = logging.getLogger(__name__)

@@ -13,10 +13,10 @@ import time
 
 from redis import RedisError
 
+from nrs.balancer.decide.snapshot import KeptEndpoint
+from nrs.balancer.decide.table import FORGET_AFTER_S
+from nrs.balancer.keep.shared import SharedStore
 from nrs.balancer.live import LiveBalancer
-from nrs.balancer.shared_store import SharedStore
-from nrs.balancer.snapshot import KeptEndpoint
-from nrs.balancer.table import FORGET_AFTER_S
 
 log = logging.getLogger(__name__)
 

@@ -15,14 +15,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nrs.balancer import recording
-from nrs.balancer.recording import Line
-from nrs.balancer.simulation import chart, picture, replay
-from nrs.balancer.simulation.advisers import Adviser, Balanced, Plain
-from nrs.balancer.simulation.measures import Figures, mean
-from nrs.balancer.simulation.run import Result, Simulation
-from nrs.balancer.simulation.scenario import Scenario
+from nrs.balancer.keep import recording
+from nrs.balancer.keep.recording import Line
 from nrs.cli import simulate_options
+from nrs.simulation import chart, picture, replay
+from nrs.simulation.advisers import Adviser, Balanced, Plain
+from nrs.simulation.measures import Figures, mean
+from nrs.simulation.run import Result, Simulation
+from nrs.simulation.scenario import Scenario
 
 RULES = ("balancer", "plain")
 _WIDTH_OF_A_PIPE = 120

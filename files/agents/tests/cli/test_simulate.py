@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from nrs.balancer.simulation.scenarios import SCENARIOS
 from nrs.cli.main import main
 from nrs.cli.simulate_command import simulate
+from nrs.simulation.scenarios import SCENARIOS
 
 SHORT = ("--endpoints", "20", "--duration", "400", "--warm-up", "100")
 

@@ -1,0 +1,58 @@
+"""The load balancer's HTTP API over a LiveBalancer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, Response, request
+from prometheus_client.exposition import choose_encoder
+
+import nrs
+from nrs.api import openapi, service
+from nrs.api.operation import Operation, takes
+from nrs.balancer.http import algorithm as algorithm_api
+from nrs.balancer.http import answers, exposition
+from nrs.balancer.http import decisions as decision_api
+from nrs.balancer.http import servers as server_api
+from nrs.balancer.live import LiveBalancer
+from nrs.config.common import Api
+
+_HEALTH = Operation("Whether this load balancer serves", answers.Health, open=True)
+_EXPOSED = Operation("The load balancer's own figures, for Prometheus", None)
+
+
+def create_app(balancer: LiveBalancer, api: Api) -> Flask:
+    """The API on `balancer` for those whom `api` lets in."""
+    app = service.create_app("load_balancer", api, server_api.refusals(balancer))
+    decision_api.add_routes(app, balancer)
+    server_api.add_routes(app, balancer)
+    algorithm_api.add_routes(app, balancer)
+    exposed = exposition.registry(balancer)
+
+    @app.get("/metrics")
+    @takes(_EXPOSED)
+    def prometheus() -> Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return Response(encode(exposed), headers=service.UNCACHED, content_type=content_type)
+
+    @app.get("/health")
+    @takes(_HEALTH)
+    def health() -> dict[str, Any]:
+        views = balancer.routers()
+        shared = balancer.shared
+        return {
+            "status": "ok",
+            "total_servers": len(views),
+            "active_servers": sum(view.active for view in views),
+            "shared_state": None
+            if shared is None
+            else {"connected": shared.error is None, "error": shared.error},
+        }
+
+    document = openapi.document(app, "Load balancer", nrs.__version__)
+
+    @app.get("/openapi.json")
+    def published() -> dict[str, Any]:
+        return document
+
+    return app
