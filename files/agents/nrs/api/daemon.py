@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 
@@ -117,6 +118,18 @@ def run(start: Callable[[], Daemon]) -> int:
         return daemon.serve()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def status(unit: str, **own: Any) -> dict[str, Any]:
+    """What a service answers `nrs status`: what every agent says of itself, and its `own`."""
+    return {
+        "role": unit,
+        "id": socket.gethostname(),
+        "codec": None,
+        "offloads": [],
+        "tunnels": [],
+        **own,
+    }
 
 
 def open_log(log_file: Path | None, source: str) -> None:

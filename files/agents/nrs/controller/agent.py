@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,10 +15,10 @@ from nrs.api import daemon, service
 from nrs.api.daemon import Daemon
 from nrs.config.loader import ConfigError, load
 from nrs.controller import views
-from nrs.controller.api import create_app
 from nrs.controller.config import NetworkControllerConfig
 from nrs.controller.database import Database, StorageError, default_url
 from nrs.controller.events import Events
+from nrs.controller.http.app import create_app
 from nrs.controller.registry import Registry
 
 UNIT = "network_controller"
@@ -67,14 +66,7 @@ def _start(path: Path, at_end: contextlib.ExitStack) -> Daemon:
         except SQLAlchemyError as error:
             raise ValueError(f"the registry's storage failed: {error}") from None
         now = time.time()
-        return {
-            "role": UNIT,
-            "id": socket.gethostname(),
-            "codec": None,
-            "offloads": [],
-            "tunnels": [],
-            "devices": [views.summary(device, now) for device in devices],
-        }
+        return daemon.status(UNIT, devices=[views.summary(device, now) for device in devices])
 
     tick = every(_FLUSH_INTERVAL_S, registry.flush, time.monotonic)
     return Daemon(UNIT, app, listener, {"status": status}, reload=reload, tick=tick)

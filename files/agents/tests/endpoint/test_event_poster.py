@@ -17,10 +17,10 @@ from nrs.agent.tasks import Work
 from nrs.api.messages import EventReport, Registration
 from nrs.config.common import NetworkControllerAccess
 from nrs.config.loader import build
-from nrs.controller.api import create_app
 from nrs.controller.config import NetworkControllerConfig
 from nrs.controller.database import Database
 from nrs.controller.events import Events
+from nrs.controller.http.app import create_app
 from nrs.controller.models import Device, Event
 from nrs.controller.registry import Registry
 from nrs.endpoint import event_command

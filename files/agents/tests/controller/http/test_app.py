@@ -1,4 +1,7 @@
-"""Each route of the API: what it answers, what it refuses, what a refusal leaves behind."""
+"""Each route of the API: what it answers, what it refuses, what a refusal leaves behind.
+
+Each answer is held against the model of its route as well, see `tests.api.declared`.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from nrs.controller.registry import Registry
-
-from .conftest import Clock, endpoint, router, status, tunnel
+from tests.controller.conftest import Clock, endpoint, router, status, tunnel
 
 
 def register(client: FlaskClient, body: dict[str, Any]) -> dict[str, Any]:
@@ -152,9 +154,7 @@ def test_bad_input_is_400_names_the_field_and_changes_nothing(
         ("POST", "/status", status("nobody")),
         ("POST", "/config", {"device_id": "nobody"}),
         ("POST", "/push_config/nobody", {"config": {}}),
-        ("POST", "/push_config/no%20body%00", {"config": {}}),
         ("GET", "/device/nobody", None),
-        ("GET", "/device/%ff", None),
     ],
 )
 def test_an_unknown_device_is_404(
@@ -166,6 +166,25 @@ def test_an_unknown_device_is_404(
     assert answer.json["field"] == "device_id"
     assert "not registered" in answer.json["error"]
     assert (client.get("/devices").json or {})["devices"] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/push_config/no%20body%00", {"config": {}}),
+        ("GET", "/device/%ff", None),
+        ("GET", "/device/-x", None),
+    ],
+)
+def test_what_is_no_name_is_400(
+    client: FlaskClient, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    answer = client.open(path, method=method, json=body)
+    assert answer.status_code == 400
+    assert answer.json == {
+        "error": "must be 1 to 64 letters, digits, '_', '-' or '.', no sign first",
+        "field": "device_id",
+    }
 
 
 def test_a_body_over_64_kilobytes_is_413(client: FlaskClient) -> None:
