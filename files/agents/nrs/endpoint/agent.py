@@ -6,11 +6,10 @@ import logging
 import secrets
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from nrs.agent.packet_agent import PacketAgent
-from nrs.agent.run import Start, run_agent
+from nrs.agent.run import Start
 from nrs.config.pushed import state_directory
 from nrs.endpoint import event_command, event_file
 from nrs.endpoint.config import NetworkAccessEndpointConfig
@@ -50,15 +49,11 @@ _ACTIVE = "active"
 _LANE = 0
 
 
-def run(config_path: Path) -> int:
-    """Run in the foreground until SIGTERM; the exit status."""
-    return run_agent(config_path, NetworkAccessEndpoint)
-
-
 class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
     """A running endpoint; towards its engine it is `Peers`."""
 
     UNIT = "network_access_endpoint"
+    SECTION = "endpoint"
     COMPANION = "nrs.endpoint.reporter"
     ready = "serving"
 
@@ -304,11 +299,6 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
     def model() -> type[NetworkAccessEndpointConfig]:
         """Of `network_access_endpoint.yaml`."""
         return NetworkAccessEndpointConfig
-
-    @staticmethod
-    def log_file(config: NetworkAccessEndpointConfig) -> Path | None:
-        """Where `config` wants the log."""
-        return config.endpoint.log_file
 
     def restart_keys(self, config: NetworkAccessEndpointConfig) -> dict[str, object]:
         """The values, by key path, that a running agent cannot change."""

@@ -16,8 +16,8 @@ from nrs.router.session_table import Device, Pending, SessionTable
 from nrs.system.links import LinkError, Links
 from nrs.tunnel import wire
 from nrs.tunnel.codec.interface import Check
-from nrs.tunnel.engine import Control, Engine, describe
 from nrs.tunnel.drop import Drop
+from nrs.tunnel.engine import Control, Engine, describe
 from nrs.tunnel.handshake import (
     BadTag,
     HandshakeError,

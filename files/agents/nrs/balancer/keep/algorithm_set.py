@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from nrs.balancer.decide.algorithm import Algorithm
 from nrs.config import kept
-from nrs.config.pushed import merge
+from nrs.config.loader import merge
 
 FILE_NAME = "algorithm.json"
 
