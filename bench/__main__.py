@@ -15,8 +15,9 @@ from harness.report import Unusable
 from bench import balance_quality, sessions, tunnel
 from bench.balancer import part as balancer
 from bench.failover import part as failover
+from bench.progress import progress
 from bench.settings import Places, places
-from bench.shell import BenchError, progress
+from testbed.failed import Failed
 
 
 class Part(NamedTuple):
@@ -62,7 +63,7 @@ def main(words: Sequence[str]) -> int:
     try:
         with _lock(kept.root / "running"):
             return PARTS[options.part].measure(options, kept)
-    except (BenchError, Unusable) as error:
+    except (Failed, Unusable) as error:
         progress(f"bin/bench: {error}")
         return 1
     except KeyboardInterrupt:

@@ -19,9 +19,11 @@ from harness import venvs
 from harness.interpreters import Interpreter
 from harness.settings import Cache
 
-from bench.netns import Child, Pair
+from bench.pair import Pair
+from bench.progress import progress
 from bench.settings import AGENTS, Places
-from bench.shell import progress, run
+from testbed.command import run
+from testbed.process import Child
 
 _SOURCES = ("nrs/**/*.py", "nrs/py.typed", "codec/*", "setup.py", "pyproject.toml", "README.md")
 _INTERPRETER = Path("/usr/bin/python3")
@@ -34,7 +36,7 @@ TOKEN = secrets.token_hex(32)
 def python(places: Places) -> Path:
     """The interpreter of a virtual environment that has the checkout's agents, C codec included.
 
-    Made anew where the checkout has changed. Raises BenchError, harness.report.Unusable.
+    Made anew where the checkout has changed. Raises Failed, harness.report.Unusable.
     """
     places.root.mkdir(parents=True, exist_ok=True)
     with (places.root / "lock").open("w") as lock, contextlib.redirect_stdout(sys.stderr):
@@ -67,9 +69,10 @@ def _install(places: Places, venv: venvs.Venv) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--force-reinstall"]
-    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    env["NRS_BUILD_CODEC"] = "1"
-    run([venv.python, "-m", "pip", "install", *options, copy], env=env, limit=_INSTALL_S)
+    env = {**inherited(), "NRS_BUILD_CODEC": "1"}
+    install = [venv.python, "-m", "pip", "install", *options, copy]
+    # Not where the benchmark was called: Python would take modules from there.
+    run(install, env=env, limit=_INSTALL_S, cwd=Path("/"))
     run([venv.python, "-c", "import nrs.tunnel.codec.c"], env=env, cwd=Path("/"))
     marker.write_text(digest.hexdigest(), encoding="ascii")
 
@@ -84,11 +87,15 @@ def new_psk() -> str:
     return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
+def inherited() -> dict[str, str]:
+    """This process's environment, in which Python finds what is installed and nothing else."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+
+
 def environment(directory: Path, codec: str) -> dict[str, str]:
     """An agent's environment, with nothing of the machine's own deployment in it."""
-    inherited = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     return {
-        **inherited,
+        **inherited(),
         "NRS_RUNTIME_DIRECTORY": str(directory),
         "STATE_DIRECTORY": str(directory),
         "NRS_CODEC": codec,

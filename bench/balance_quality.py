@@ -26,10 +26,11 @@ from pathlib import Path
 
 from bench import agents
 from bench.arguments import positive
+from bench.progress import progress
 from bench.settings import Places
-from bench.shell import progress, run
 from bench.table import aligned, number
 from bench.targets import Target
+from testbed.command import run
 
 SCALE = "scale"
 SCENARIOS = ("steady_async", "steady_sync", "heterogeneous", "death", "return", "burst", SCALE)
@@ -188,15 +189,14 @@ def _simulate(python: Path, key: Key, seeds: int) -> Quality:
     began = time.monotonic()
     # Not in the checkout: what is installed is measured.
     output = run(
-        [python, "-m", "nrs", "simulate", *words], cwd=Path("/"), limit=_LIMIT_S, env=_env()
+        [python, "-m", "nrs", "simulate", *words],
+        cwd=Path("/"),
+        limit=_LIMIT_S,
+        env=agents.inherited(),
     )
     took_s = time.monotonic() - began
     progress(f"{scenario}, {rule}: {took_s:.1f} s")
     return parse(output, rule, took_s)
-
-
-def _env() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
 
 
 def _or_never(seconds: float | None) -> float:

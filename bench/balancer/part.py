@@ -17,7 +17,6 @@ import argparse
 import json
 import os
 import secrets
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import agents, cpu
+from bench import agents
 from bench.arguments import positive
 from bench.balancer import figures, questions, servers
 from bench.balancer.figures import Figures
@@ -33,8 +32,10 @@ from bench.balancer.load import Answers, Client, median
 from bench.balancer.server import Server, free_port, running
 from bench.compiler import compiled
 from bench.machine import Watch
+from bench.progress import progress
 from bench.settings import Places
-from bench.shell import BenchError, progress
+from testbed import proc, process
+from testbed.failed import Failed
 
 HERE = Path(__file__).resolve().parent
 AT_ONCE = 16
@@ -89,9 +90,9 @@ def write_requests(directory: Path, routers: int, endpoints: int, rounds: int, t
 
 
 def measure(options: argparse.Namespace, places: Places) -> int:
-    """Measure and print. Raises BenchError."""
+    """Measure and print. Raises Failed."""
     if (os.cpu_count() or 1) < 2:
-        raise BenchError("needs two processors: one for the server, one for the load generator")
+        raise Failed("needs two processors: one for the server, one for the load generator")
     watch = Watch()
     program = compiled(places, HERE / "http_load.c")
     with tempfile.TemporaryDirectory(prefix="nrs-bench-") as name:
@@ -139,7 +140,7 @@ def _measure(
                 seconds=2 * options.seconds,
                 rate=medians["decision"].per_second / 2,
             )
-        rss = cpu.resident_mb(balancer.pid, descendants=True)
+        rss = proc.resident_mb(balancer.pid, descendants=True)
     return Figures(**medians, at_half=at_half, rss_mb=rss)
 
 
@@ -178,16 +179,13 @@ def _reporting(client: Client, files: Files, options: argparse.Namespace) -> Ite
     command = client.command(
         files.meanwhile, connections=8, seconds=86400, rate=options.routers / _REPORT_S
     )
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
-    )
+    log = files.meanwhile.with_suffix(".log")
+    child = process.start("what reports for the routers", command, log=log)
     try:
         yield
-        if process.poll() is not None:
-            raise BenchError("the routers have stopped reporting")
+        child.check()
     finally:
-        process.kill()
-        process.wait()
+        child.end()
 
 
 def _print(watch: Watch, options: argparse.Namespace, result: Figures) -> None:

@@ -10,12 +10,14 @@ from harness import venvs
 from harness.interpreters import Interpreter
 from harness.settings import Cache
 
-from bench import agents, cpu
+from bench import agents
 from bench.balancer.load import Answers, Client, median
 from bench.balancer.server import free_port, running
+from bench.progress import progress
 from bench.settings import AGENTS, CHECKOUT, Places
-from bench.shell import progress, run
 from bench.table import aligned, number
+from testbed import proc
+from testbed.command import run
 
 ENDPOINTS = 20_000
 _HERE = Path(__file__).resolve().parent
@@ -54,7 +56,7 @@ def compare(
     options: argparse.Namespace,
     token: str,
 ) -> list[str]:
-    """The lines of a table. Raises BenchError, harness.report.Unusable."""
+    """The lines of a table. Raises Failed, harness.report.Unusable."""
     python = _python(places)
     rows = [
         [
@@ -100,7 +102,7 @@ def compare(
                         number(decided.server_us, 0),
                         number(decided.p50_ms, 1),
                         number(decided.p99_ms, 1),
-                        number(cpu.resident_mb(server.pid, descendants=True), 0),
+                        number(proc.resident_mb(server.pid, descendants=True), 0),
                     ]
                 )
     return aligned(rows)

@@ -6,9 +6,10 @@ from harness.report import Unusable
 
 from bench import agents
 from bench.engines.base import INNER, Missing, Tunnel
-from bench.netns import UNDERLAY, Pair
+from bench.pair import UNDERLAY, Pair
 from bench.settings import Places
-from bench.shell import BenchError
+from testbed import link
+from testbed.failed import Failed
 
 
 class Nrs:
@@ -23,13 +24,12 @@ class Nrs:
     def prepare(self) -> None:
         try:
             self._python = agents.python(self._places)
-        except (BenchError, Unusable) as error:
+        except (Failed, Unusable) as error:
             raise Missing(str(error)) from None
 
     def start(self, pair: Pair) -> Tunnel:
         psk = agents.new_psk()
-        pair.ip("b", "link", "add", "egress0", "type", "bridge")
-        pair.ip("b", "link", "set", "egress0", "up")
+        pair.host("b").batch([link.bridge("egress0"), *link.up("egress0")])
         router = agents.start(
             pair,
             "b",

@@ -23,6 +23,7 @@ def run(report: Report, cache: Cache) -> None:
         ("ruff check", CHECKOUT, ["ruff", "check", "."]),
         ("ruff format", CHECKOUT, ["ruff", "format", "--check", "."]),
         ("mypy agents", AGENTS, ["mypy"]),
+        ("mypy testbed", CHECKOUT, ["mypy", "--strict", "--package", "testbed"]),
         ("mypy lab", CHECKOUT, ["mypy", "--strict", "--package", "lab"]),
         ("mypy harness", CHECKOUT / "tests", ["mypy", "--strict", "--package", "harness"]),
         ("shellcheck", CHECKOUT, ["shellcheck", *_shell_scripts()]),
