@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
 
 def main(words: Sequence[str]) -> int:
-    # Set by the launcher for this process only.
-    os.environ.pop("PYTHONPATH", None)
     arguments = parser().parse_args(words)
     try:
         return Commands(from_environment()).run(arguments)
