@@ -12,7 +12,7 @@ from typing import IO, NamedTuple, NoReturn
 
 from harness.report import Unusable
 
-from bench import balance_quality, sessions, tunnel
+from bench import balance_quality, document, sessions, tunnel
 from bench.balancer import part as balancer
 from bench.failover import part as failover
 from bench.progress import progress
@@ -54,8 +54,15 @@ def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="bin/bench")
     choices = parser.add_subparsers(dest="part", required=True, metavar="PART")
     for name, part in PARTS.items():
-        part.add_arguments(choices.add_parser(name, help=part.summary))
+        own = choices.add_parser(name, help=part.summary)
+        part.add_arguments(own)
+        own.add_argument(
+            "--markdown",
+            action="store_true",
+            help="print the figures once more as a document has them: with machine and commit",
+        )
     options = parser.parse_args(words)
+    options.origin = document.origin(words) if options.markdown else None
     # As Ctrl-C does: what was started is ended, and what was set up is removed.
     signal.signal(signal.SIGTERM, _interrupt)
     kept = places()

@@ -24,11 +24,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import agents
+from bench import agents, document
 from bench.arguments import positive
 from bench.progress import progress
 from bench.settings import Places
-from bench.table import aligned, number
+from bench.table import number, plain
 from bench.targets import Target
 from testbed.command import run
 
@@ -77,11 +77,12 @@ def measure(options: argparse.Namespace, places: Places) -> int:
     """Run, print, and say which targets are met; 0 where all could be run."""
     python = agents.python(places)
     found = _run_all(python, options.scenarios, options.seeds)
-    for line in aligned(rows(found)):
+    for line in plain(rows(found)):
         print(line)
     print()
     for target in targets(found):
         print(target)
+    document.show(options.origin, rows(found))
     print(json.dumps(summary(found)))
     return 0
 

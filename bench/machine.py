@@ -51,10 +51,7 @@ class Watch:
 
     def __init__(self) -> None:
         load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
-        self.described = (
-            f"{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} x {_processor()},"
-            f" Linux {platform.release()}, load before {load}"
-        )
+        self.described = f"{time.strftime('%Y-%m-%d %H:%M')}, {hardware()}, load before {load}"
         self._before = _usage()
         self._own = proc.seconds([os.getpid()])
 
@@ -62,6 +59,11 @@ class Watch:
         """See the function of this name."""
         own = proc.seconds([os.getpid()]) - self._own
         return disturbance(self._before, _usage(), own)
+
+
+def hardware() -> str:
+    """Processors and kernel."""
+    return f"{os.cpu_count()} x {_processor()}, Linux {platform.release()}"
 
 
 def _usage() -> Usage:

@@ -38,7 +38,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import agents, targets
+from bench import agents, document, targets
 from bench.arguments import positive
 from bench.conversation import Conversation
 from bench.machine import Watch
@@ -46,7 +46,7 @@ from bench.pair import LINK, UNDERLAY, Pair
 from bench.progress import progress
 from bench.router_rate import Rate, both_ways
 from bench.settings import CHECKOUT, Places
-from bench.table import aligned, number
+from bench.table import number, plain
 from testbed import link, proc
 from testbed.command import run
 from testbed.failed import Failed
@@ -271,15 +271,20 @@ def _print(watch: Watch, options: argparse.Namespace, result: _Result) -> None:
     done = result.handshakes
     print(watch.described)
     print(watch.disturbance())
-    print(
+    handshakes = (
         f"{result.sessions} handshakes in {done.seconds:.2f} s,"
         f" {result.sessions / done.seconds:.0f} a second; {done.repeated} HELLOs repeated;"
         f" processor of the router {done.router_percent:.0f} %,"
         f" of the client {done.client_percent:.0f} %"
     )
-    print(
-        f"resident memory {result.rss_mb:.1f} MB, of which the main process {result.main_mb:.1f}\n"
+    memory = (
+        f"resident memory {result.rss_mb:.1f} MB, of which the main process {result.main_mb:.1f}"
     )
+    how = (
+        f"medians of {options.rounds} rounds of {options.seconds} s; trains of {options.train}"
+        " UDP packets of 1400 bytes; CPU: the router's processes, user and system"
+    )
+    print(f"{handshakes}\n{memory}\n")
     rows = [["sessions", "up, GB/CPU s", "down", "both", "up, Gb/s", "down", "CPU %", "down"]]
     for site in result.sites:
         up = statistics.median(rate.per_cpu_second for rate in site.ups)
@@ -299,14 +304,11 @@ def _print(watch: Watch, options: argparse.Namespace, result: _Result) -> None:
                 *(number(cell, 0) for cell in busy),
             ]
         )
-    print("\n".join(aligned(rows)))
-    print(
-        f"medians of {options.rounds} rounds of {options.seconds} s; trains of {options.train}"
-        " UDP packets of 1400 bytes; CPU: the router's processes, user and system"
-    )
+    print("\n".join([*plain(rows), how]))
     print("\ntargets")
     promised = targets.of_sessions(result.rate_ratio, result.rss_mb, done.seconds, result.sessions)
     print("\n".join(map(str, promised)))
+    document.show(options.origin, rows, how, handshakes, memory)
     line = {
         "sessions": result.sessions,
         "rate_ratio": round(result.rate_ratio, 3),

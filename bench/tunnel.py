@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from bench import sample, table, targets, traffic
+from bench import document, sample, table, targets, traffic
 from bench.arguments import positive
 from bench.engines import ENGINES
 from bench.engines.base import Engine, Missing, Tunnel
@@ -260,16 +260,18 @@ def _print(
     figures = {name: sample.medians(rounds) for name, rounds in outcome.samples.items()}
     print(watch.described)
     print(watch.disturbance())
-    print(f"medians of {options.rounds} rounds, each measurement {options.seconds} s\n")
+    how = f"medians of {options.rounds} rounds, each measurement {options.seconds} s"
+    print(f"{how}\n")
     measured = {name: own for name, own in figures.items() if outcome.samples[name]}
-    print("\n".join(table.of_tunnels(measured)))
+    print("\n".join(table.plain(sample.rows(measured))))
     print()
-    for engine in engines:
-        print(f"{engine.name}: {engine.version}")
-    print(
+    versions = [f"{engine.name}: {engine.version}" for engine in engines]
+    print("\n".join(versions))
+    terms = (
         f"CPU: both ends, user and system. 64 B: UDP offered at 78,000 packets a second."
         f" 1300 B: UDP offered at {LARGE_RATE}b/s. RTT: beside one TCP flow."
     )
+    print(terms)
     for text in outcome.missing:
         print(f"missing: {text}")
     for text in outcome.broken:
@@ -278,4 +280,5 @@ def _print(
     if promised:
         print("\ntargets")
         print("\n".join(map(str, promised)))
+    document.show(options.origin, sample.rows(measured), how, "; ".join(versions), terms)
     print(json.dumps({name: sample.report(own) for name, own in figures.items()}), flush=True)

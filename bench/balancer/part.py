@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import agents
+from bench import agents, document
 from bench.arguments import positive
 from bench.balancer import figures, questions, servers
 from bench.balancer.figures import Figures
@@ -34,6 +34,7 @@ from bench.compiler import compiled
 from bench.machine import Watch
 from bench.progress import progress
 from bench.settings import Places
+from bench.table import plain
 from testbed import proc, process
 from testbed.failed import Failed
 
@@ -100,10 +101,11 @@ def measure(options: argparse.Namespace, places: Places) -> int:
         if options.servers:
             token = secrets.token_hex(32)
             files = write_requests(directory, options.routers, servers.ENDPOINTS, 0, token)
-            lines = servers.compare(
+            rows = servers.compare(
                 places, program, files.hello, files.decisions, directory, options, token
             )
-            print("\n".join([watch.described, watch.disturbance(), "", *lines]), flush=True)
+            print("\n".join([watch.described, watch.disturbance(), "", *plain(rows)]), flush=True)
+            document.show(options.origin, rows)
             return 0
         files = write_requests(
             directory, options.routers, options.endpoints, options.rounds, agents.TOKEN
@@ -191,12 +193,15 @@ def _reporting(client: Client, files: Files, options: argparse.Namespace) -> Ite
 def _print(watch: Watch, options: argparse.Namespace, result: Figures) -> None:
     print(watch.described)
     print(watch.disturbance())
-    print(
+    how = (
         f"{options.routers} routers and {options.endpoints} endpoints known;"
-        f" medians of {options.rounds} rounds of {options.seconds} s\n"
+        f" medians of {options.rounds} rounds of {options.seconds} s"
     )
-    print("\n".join(figures.table(result)))
-    print(f"\nresident memory {result.rss_mb:.1f} MB")
+    memory = f"resident memory {result.rss_mb:.1f} MB"
+    print(f"{how}\n")
+    print("\n".join(plain(figures.rows(result))))
+    print(f"\n{memory}")
     print("\ntargets")
     print("\n".join(map(str, figures.targets(result))))
+    document.show(options.origin, figures.rows(result), how, memory)
     print(json.dumps(figures.summary(result)), flush=True)

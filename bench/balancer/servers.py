@@ -15,7 +15,7 @@ from bench.balancer.load import Answers, Client, median
 from bench.balancer.server import free_port, running
 from bench.progress import progress
 from bench.settings import AGENTS, CHECKOUT, Places
-from bench.table import aligned, number
+from bench.table import number
 from testbed import proc
 from testbed.command import run
 
@@ -55,8 +55,8 @@ def compare(
     directory: Path,
     options: argparse.Namespace,
     token: str,
-) -> list[str]:
-    """The lines of a table. Raises Failed, harness.report.Unusable."""
+) -> list[list[str]]:
+    """A table. Raises Failed, harness.report.Unusable."""
     python = _python(places)
     rows = [
         [
@@ -105,7 +105,7 @@ def compare(
                         number(proc.resident_mb(server.pid, descendants=True), 0),
                     ]
                 )
-    return aligned(rows)
+    return rows
 
 
 def _python(places: Places) -> Path:

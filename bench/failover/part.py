@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from bench import document
 from bench.arguments import positive
 from bench.failover import false_failovers, moves, report, trial
 from bench.failover.balancer import Balancer
@@ -305,5 +306,8 @@ def _print(watch: Watch, options: argparse.Namespace, outcome: Outcome) -> None:
         )
     for text in outcome.broken:
         print(f"not measured: {text}")
+    document.show(
+        options.origin, report.rows(summaries), *report.notes(summaries, outcome.false_failovers)
+    )
     print(report.closing_line(summaries, outcome.false_failovers))
     sys.stdout.flush()
