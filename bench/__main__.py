@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import IO, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 from harness.report import Unusable
 
@@ -18,6 +16,7 @@ from bench.failover import part as failover
 from bench.progress import progress
 from bench.settings import Places, places
 from testbed.failed import Failed
+from testbed.lock import locked
 
 
 class Part(NamedTuple):
@@ -68,7 +67,7 @@ def main(words: Sequence[str]) -> int:
     kept = places()
     kept.root.mkdir(parents=True, exist_ok=True)
     try:
-        with _lock(kept.root / "running"):
+        with locked(kept.root / "running", _waiting):
             return PARTS[options.part].measure(options, kept)
     except (Failed, Unusable) as error:
         progress(f"bin/bench: {error}")
@@ -78,15 +77,9 @@ def main(words: Sequence[str]) -> int:
         return 130
 
 
-def _lock(path: Path) -> IO[str]:
-    """Wait until no other benchmark runs: they would measure each other."""
-    lock = path.open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        progress("another bin/bench is running: waiting for its end")
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    return lock
+def _waiting() -> None:
+    """They would measure each other."""
+    progress("another bin/bench is running: waiting for its end")
 
 
 def _interrupt(*_: object) -> NoReturn:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -12,6 +11,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,11 @@ from harness import venvs
 from harness.interpreters import Interpreter
 from harness.settings import Cache
 
-from bench.pair import Pair
+from bench.pair import UNDERLAY, Pair
 from bench.progress import progress
 from bench.settings import AGENTS, Places
 from testbed.command import run
+from testbed.lock import locked
 from testbed.process import Child
 
 _SOURCES = ("nrs/**/*.py", "nrs/py.typed", "codec/*", "setup.py", "pyproject.toml", "README.md")
@@ -39,17 +40,18 @@ def python(places: Places) -> Path:
     Made anew where the checkout has changed. Raises Failed, harness.report.Unusable.
     """
     places.root.mkdir(parents=True, exist_ok=True)
-    with (places.root / "lock").open("w") as lock, contextlib.redirect_stdout(sys.stderr):
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        version = run([_INTERPRETER, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
-        venv = venvs.ensure(
-            Cache(places.root),
-            "agents",
-            Interpreter(version.strip(), _INTERPRETER),
-            [AGENTS / "requirements.lock"],
-        )
+    waiting = partial(progress, "waiting for another that installs the agents")
+    with locked(places.root / "lock", waiting), contextlib.redirect_stdout(sys.stderr):
+        lock_file = [AGENTS / "requirements.lock"]
+        venv = venvs.ensure(Cache(places.root), "agents", interpreter(), lock_file)
         _install(places, venv)
     return venv.python
+
+
+def interpreter() -> Interpreter:
+    """The distribution's, of which virtual environments are made."""
+    version = run([_INTERPRETER, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
+    return Interpreter(version.strip(), _INTERPRETER)
 
 
 def _install(places: Places, venv: venvs.Venv) -> None:
@@ -113,3 +115,20 @@ def start(
     path.write_text(json.dumps(config), encoding="ascii")  # which is YAML too
     words = [program, "-m", "nrs", command, "--config", path]
     return pair.start(host, command, words, env=environment(directory, codec))
+
+
+def start_router(pair: Pair, program: Path, codec: str, tunnel: Mapping[str, str]) -> Child:
+    """A routing server on host b, which has the interface `egress0`."""
+    config = {
+        "server": {
+            "server_id": "router_b",
+            "name": "router b",
+            "tunnel_id": 1,
+            "egress_interface": "egress0",
+            "external_ip": UNDERLAY["b"],
+        },
+        "tunnel": dict(tunnel),
+        "load_balancer": {"url": NOBODY},
+        "api": {"token": TOKEN},
+    }
+    return start(pair, "b", program, "routing-server", config, codec)

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import agents, document
-from bench.arguments import positive
+from bench.arguments import add_names, positive
 from bench.progress import progress
 from bench.settings import Places
 from bench.table import number, plain
@@ -64,13 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=8,
         help=f"of each scenario but {SCALE}, which has one; default: 8",
     )
-    parser.add_argument(
-        "--scenarios",
-        type=_names,
-        default=list(SCENARIOS),
-        metavar="A,B,...",
-        help=f"default: {','.join(SCENARIOS)}",
-    )
+    add_names(parser, "--scenarios", "scenario", SCENARIOS)
 
 
 def measure(options: argparse.Namespace, places: Places) -> int:
@@ -202,10 +196,3 @@ def _simulate(python: Path, key: Key, seeds: int) -> Quality:
 
 def _or_never(seconds: float | None) -> float:
     return float("inf") if seconds is None else seconds
-
-
-def _names(text: str) -> list[str]:
-    names = text.split(",")
-    if unknown := set(names) - set(SCENARIOS):
-        raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}")
-    return names

@@ -50,7 +50,6 @@ from bench.table import number, plain
 from testbed import link, proc
 from testbed.command import run
 from testbed.failed import Failed
-from testbed.process import Child
 
 DEVICE = "tun0"
 OUTER = "198.18.0.0/15"
@@ -118,28 +117,9 @@ class _Site:
             ]
         )
         psk = agents.new_psk()
-        self.router = self._start_router(python, psk)
+        tunnel = {"psk": psk, "interface_name": DEVICE, "tun_ipv4": INNER, "tun_ipv6": INNER6}
+        self.router = agents.start_router(pair, python, "c", tunnel)
         self.client = self._start_client(python, psk)
-
-    def _start_router(self, python: Path, psk: str) -> Child:
-        config = {
-            "server": {
-                "server_id": "router_b",
-                "name": "router b",
-                "tunnel_id": 1,
-                "egress_interface": "egress0",
-                "external_ip": UNDERLAY["b"],
-            },
-            "tunnel": {
-                "psk": psk,
-                "interface_name": DEVICE,
-                "tun_ipv4": INNER,
-                "tun_ipv6": INNER6,
-            },
-            "load_balancer": {"url": agents.NOBODY},
-            "api": {"token": agents.TOKEN},
-        }
-        return agents.start(self._pair, "b", python, "routing-server", config, "c")
 
     def _start_client(self, python: Path, psk: str) -> Conversation:
         secret = self._pair.directory / "psk"

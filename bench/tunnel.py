@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bench import document, sample, table, targets, traffic
-from bench.arguments import positive
+from bench.arguments import add_names, positive
 from bench.engines import ENGINES
 from bench.engines.base import Engine, Missing, Tunnel
 from bench.machine import Watch
@@ -42,13 +42,7 @@ _MOST_BUFFER = 4 << 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this part."""
     parser.add_argument("--rounds", type=positive, default=3, help="default: 3")
-    parser.add_argument(
-        "--engines",
-        type=_engines,
-        default=list(ENGINES),
-        metavar="A,B,...",
-        help=f"default: {','.join(ENGINES)}",
-    )
+    add_names(parser, "--engines", "engine", ENGINES)
     parser.add_argument(
         "--seconds", type=positive, default=3, help="of each of the six measurements; default: 3"
     )
@@ -59,14 +53,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long the agents' idle cost is watched, 0: not at all; default: 20",
     )
-
-
-def _engines(text: str) -> list[str]:
-    names = [name for name in text.split(",") if name]
-    for name in names:
-        if name not in ENGINES:
-            raise argparse.ArgumentTypeError(f"no engine {name!r}; there are: {', '.join(ENGINES)}")
-    return names
 
 
 @dataclass

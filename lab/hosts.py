@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from lab import control, image
@@ -19,6 +18,7 @@ from lab.progress import Progress
 from lab.settings import Settings
 from lab.topology import Host, Topology
 from testbed.command import run
+from testbed.lock import locked
 
 _INOTIFY_LIMIT = Path("/proc/sys/fs/inotify/max_user_instances")
 _INOTIFY_INSTANCES = 1024
@@ -142,13 +142,6 @@ class Hosts:
     def _locked(self) -> Iterator[None]:
         """One command at a time changes the lab."""
         self._settings.state.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._settings.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._progress.say("waiting for another bin/lab to finish")
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        waiting = partial(self._progress.say, "waiting for another bin/lab to finish")
+        with locked(self._settings.lock, waiting):
             yield
-        finally:
-            os.close(descriptor)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import venvs
-from harness.interpreters import Interpreter
 from harness.settings import Cache
 
 from bench import agents
@@ -17,11 +16,9 @@ from bench.progress import progress
 from bench.settings import AGENTS, CHECKOUT, Places
 from bench.table import number
 from testbed import proc
-from testbed.command import run
 
 ENDPOINTS = 20_000
 _HERE = Path(__file__).resolve().parent
-_INTERPRETER = Path("/usr/bin/python3")
 _AT_ONCE = 16
 
 
@@ -109,7 +106,5 @@ def compare(
 
 
 def _python(places: Places) -> Path:
-    version = run([_INTERPRETER, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
     requirements = [AGENTS / "requirements.lock", _HERE / "servers.txt"]
-    interpreter = Interpreter(version.strip(), _INTERPRETER)
-    return venvs.ensure(Cache(places.root), "servers", interpreter, requirements).python
+    return venvs.ensure(Cache(places.root), "servers", agents.interpreter(), requirements).python

@@ -30,29 +30,8 @@ class Nrs:
     def start(self, pair: Pair) -> Tunnel:
         psk = agents.new_psk()
         pair.host("b").batch([link.bridge("egress0"), *link.up("egress0")])
-        router = agents.start(
-            pair,
-            "b",
-            self._python,
-            "routing-server",
-            {
-                "server": {
-                    "server_id": "router_b",
-                    "name": "router b",
-                    "tunnel_id": 1,
-                    "egress_interface": "egress0",
-                    "external_ip": UNDERLAY["b"],
-                },
-                "tunnel": {
-                    "psk": psk,
-                    "tun_ipv4": f"{INNER['b']}/16",
-                    "tun_ipv6": "fd00:10:1::1/32",
-                },
-                "load_balancer": {"url": agents.NOBODY},
-                "api": {"token": agents.TOKEN},
-            },
-            self._codec,
-        )
+        tunnel = {"psk": psk, "tun_ipv4": f"{INNER['b']}/16", "tun_ipv6": "fd00:10:1::1/32"}
+        router = agents.start_router(pair, self._python, self._codec, tunnel)
         endpoint = agents.start(
             pair,
             "a",

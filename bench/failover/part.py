@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from bench import document
-from bench.arguments import positive
+from bench.arguments import add_names, positive
 from bench.failover import false_failovers, moves, report, trial
 from bench.failover.balancer import Balancer
 from bench.failover.faults import FAULTS
@@ -49,13 +49,7 @@ _HELD_S = 320.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this part."""
     parser.add_argument("--trials", type=positive, default=30, help="of each fault; default: 30")
-    parser.add_argument(
-        "--faults",
-        type=_names,
-        default=list(NAMES),
-        metavar="A,B,...",
-        help=f"default: {','.join(NAMES)}",
-    )
+    add_names(parser, "--faults", "fault", NAMES)
     parser.add_argument(
         "--minutes", type=positive, default=10, help=f"of {FALSE_FAILOVERS}; default: 10"
     )
@@ -84,14 +78,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="use the lab of NRS_LAB_ROOT and NRS_LAB_NAME as it is, and leave it up",
     )
-
-
-def _names(text: str) -> list[str]:
-    names = [name for name in text.split(",") if name]
-    for name in names:
-        if name not in NAMES:
-            raise argparse.ArgumentTypeError(f"no fault {name!r}; there are: {', '.join(NAMES)}")
-    return names
 
 
 @dataclass
