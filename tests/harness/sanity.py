@@ -17,6 +17,7 @@ _LEFT_OUT = (
     "lab/",
     "testbed/",
     "tests/bench_unit/",
+    "tests/collection_unit/",
     "tests/harness/",
     "tests/harness_unit/",
     "tests/lab_unit/",
