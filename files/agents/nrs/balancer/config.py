@@ -28,7 +28,7 @@ def _redis_url(value: Any) -> Any:
 RedisUrl = Annotated[str, BeforeValidator(_redis_url)]
 
 
-class Server(Section):
+class Listener(Section):
     """Where the API listens."""
 
     bind_address: Address = ipaddress.IPv6Address("::")
@@ -81,7 +81,7 @@ class BusinessServer(Section):
 class LoadBalancerConfig(Section):
     """The whole file."""
 
-    server: Server = Server()
+    server: Listener = Listener()
     algorithm: Algorithm = Algorithm()
     metrics: Metrics = Metrics()
     business_server: BusinessServer = BusinessServer()

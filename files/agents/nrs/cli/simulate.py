@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nrs.balancer.keep import recording
-from nrs.balancer.keep.recording import Line
+from nrs.balancer.keep.recording import Recorded
 from nrs.cli import simulate_options
 from nrs.simulation import chart, picture, replay
 from nrs.simulation.advisers import Adviser, Balanced, Plain
@@ -82,7 +82,7 @@ def _replay(options: Mapping[str, Any]) -> int:
 
 
 def _simulate(
-    scenario: Scenario, rule: str, seed: int, record: Callable[[Line], None] | None = None
+    scenario: Scenario, rule: str, seed: int, record: Callable[[Recorded], None] | None = None
 ) -> Result:
     return Simulation(scenario, _adviser(scenario, rule, seed), seed, record).run()
 

@@ -7,9 +7,10 @@ from typing import NamedTuple, Protocol
 from nrs.api.messages import MetricsReport
 from nrs.balancer.decide import scoring
 from nrs.balancer.decide.algorithm import Algorithm
-from nrs.balancer.decide.balancer import Balancer, NoRouter
-from nrs.balancer.decide.capacity import capacity
+from nrs.balancer.decide.balancer import Balancer
+from nrs.balancer.decide.placement import NoRouter
 from nrs.balancer.decide.registry import MISSED_REPORTS
+from nrs.balancer.decide.scoring import capacity
 
 
 class Advice(NamedTuple):

@@ -50,7 +50,7 @@ class Figures:
     wall_s: float
 
 
-def judge(
+def figures(
     samples: Sequence[Sample],
     moves: Sequence[float],
     endpoints: int,

@@ -19,9 +19,10 @@ from dataclasses import dataclass, field
 
 from nrs.api.messages import MetricsReport
 from nrs.balancer.decide.algorithm import Algorithm
-from nrs.balancer.decide.balancer import Balancer, NoRouter
+from nrs.balancer.decide.balancer import Balancer
+from nrs.balancer.decide.placement import NoRouter
 from nrs.balancer.decide.registry import RegistryFull, ReportRefused
-from nrs.balancer.keep.recording import Asked, Line
+from nrs.balancer.keep.recording import Asked, Recorded
 
 _USUAL_INTERVAL_S = 10.0
 
@@ -102,7 +103,7 @@ class Comparison:
 
 
 def compare(
-    lines: Sequence[Line], present: Algorithm, other: Algorithm, endpoints: int | None = None
+    lines: Sequence[Recorded], present: Algorithm, other: Algorithm, endpoints: int | None = None
 ) -> Comparison:
     """Replay `lines` with the algorithm `other`, beside what was, or `present` would have done.
 

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from nrs.balancer.keep.recording import Asked, Line
+from nrs.balancer.keep.recording import Asked, Recorded
 from nrs.simulation.advisers import Adviser
 from nrs.simulation.endpoints import SimulatedEndpoint, endpoints
-from nrs.simulation.measures import SETTLE_WITHIN_S, Figures, Sample, judge
+from nrs.simulation.measures import SETTLE_WITHIN_S, Figures, Sample, figures
 from nrs.simulation.routers import SimulatedRouter
 from nrs.simulation.scenario import Burst, Event, Happening, Scenario
 
@@ -45,7 +45,7 @@ class Simulation:
         scenario: Scenario,
         adviser: Adviser,
         seed: int,
-        record: Callable[[Line], None] | None = None,
+        record: Callable[[Recorded], None] | None = None,
     ) -> None:
         self._scenario = scenario
         self._adviser = adviser
@@ -80,7 +80,7 @@ class Simulation:
         while due[0][0] <= end:
             now, _, action, what = pop(due)
             action(what, now)
-        figures = judge(
+        found = figures(
             self._samples,
             self._moves,
             len(self._endpoints),
@@ -88,7 +88,7 @@ class Simulation:
             most_moves=max(endpoint.moves for endpoint in self._endpoints),
             wall_s=time.perf_counter() - began,
         )
-        return Result(self._scenario, figures, self._samples)
+        return Result(self._scenario, found, self._samples)
 
     # -- the start
 

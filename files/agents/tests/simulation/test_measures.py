@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from nrs.simulation.measures import Sample, judge, mean, settled
+from nrs.simulation.measures import Sample, figures, mean, settled
 
 
 def sample(at: float, most: float, average: float = 0.5) -> Sample:
@@ -26,7 +26,7 @@ def test_settled_is_when_it_begins_to_stay_even_for_a_minute() -> None:
 
 
 def test_figures_of_a_run() -> None:
-    found = judge(
+    found = figures(
         samples(*[0.5] * 180, *[1.1] * 180, 0.5),
         [120.0] * 10,
         endpoints=20,
@@ -46,7 +46,7 @@ def test_no_load_is_even() -> None:
 
 
 def test_of_several_runs_the_worst_settling_and_most_moves_count() -> None:
-    one = judge(samples(0.5), [], 1, event_at=None, most_moves=1, wall_s=2.0)
+    one = figures(samples(0.5), [], 1, event_at=None, most_moves=1, wall_s=2.0)
     first = replace(one, settle_s=10.0, max_over_mean=1.0)
     second = replace(one, settle_s=30.0, most_moves=3, max_over_mean=1.1)
     both = mean([first, second])

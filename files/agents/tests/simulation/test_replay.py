@@ -6,7 +6,7 @@ import pytest
 
 from nrs.api.messages import MetricsReport
 from nrs.balancer.decide.algorithm import Algorithm
-from nrs.balancer.keep.recording import Asked, Line
+from nrs.balancer.keep.recording import Asked, Recorded
 from nrs.simulation.advisers import Balanced, Plain
 from nrs.simulation.replay import Course, compare, corrected, report_interval
 from nrs.simulation.run import Simulation
@@ -17,14 +17,14 @@ SCENARIO = Scenario(endpoints=30, duration=900.0, warm_up=0.0)
 NEVER = Algorithm(anti_flap_threshold=1.0)
 
 
-def recorded(*, plain: bool) -> list[Line]:
-    lines: list[Line] = []
+def recorded(*, plain: bool) -> list[Recorded]:
+    lines: list[Recorded] = []
     adviser = Plain(Algorithm(), 10.0, 10.0) if plain else Balanced(Algorithm(), 10.0, 1)
     Simulation(SCENARIO, adviser, 1, lines.append).run()
     return lines
 
 
-def reports_of(lines: list[Line]) -> list[Line]:
+def reports_of(lines: list[Recorded]) -> list[Recorded]:
     return [line for line in lines if isinstance(line, MetricsReport)]
 
 
@@ -59,7 +59,7 @@ def test_metrics_alone_are_asked_about_by_as_many_endpoints_as_there_were_tunnel
 
 
 def test_one_switch_is_one_switch() -> None:
-    lines: list[Line] = [report("router_1", timestamp=WALL), report("router_2", timestamp=WALL)]
+    lines: list[Recorded] = [report("router_1", timestamp=WALL), report("router_2", timestamp=WALL)]
     lines += [
         Asked(endpoint_id="e", timestamp=WALL + at, router_id=router)
         for at, router in ((1, "router_1"), (2, "router_2"), (3, "router_1"))

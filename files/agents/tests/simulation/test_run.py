@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from nrs.api.messages import MetricsReport
-from nrs.balancer.keep.recording import Asked, Line
+from nrs.balancer.keep.recording import Asked, Recorded
 from nrs.simulation.advisers import Advice, Balanced, Plain
 from nrs.simulation.measures import Figures
 from nrs.simulation.run import Result, Simulation
@@ -144,7 +144,7 @@ def test_the_day_has_a_tide() -> None:
 
 
 def test_what_happens_can_be_recorded() -> None:
-    lines: list[Line] = []
+    lines: list[Recorded] = []
     scenario = replace(CALM, duration=320.0)
     adviser = Balanced(scenario.algorithm, scenario.report_interval, 1)
     Simulation(scenario, adviser, 1, lines.append).run()

@@ -1,41 +1,32 @@
-"""The load balancer without threads, clocks or sockets: reports in, decisions out."""
+"""The load balancer without threads, clocks or sockets: reports in, decisions out.
+
+report   -> Fleet: score, standing, what is pending
+question -> Placement: stay or move, by the rule and within the budget -> DecisionTable, History
+"""
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from sys import intern
 from typing import Any, NamedTuple
 
 from nrs.api.messages import MetricsReport
-from nrs.balancer.decide import history, snapshot
-from nrs.balancer.decide.absence import why_none
+from nrs.balancer.decide import snapshot
 from nrs.balancer.decide.algorithm import Algorithm
 from nrs.balancer.decide.demand import believed
-from nrs.balancer.decide.fleet import Fleet, UnknownRouter
-from nrs.balancer.decide.member import Member, Ranked
-from nrs.balancer.decide.placement import Placement
+from nrs.balancer.decide.fleet import Fleet
+from nrs.balancer.decide.history import History, Run
+from nrs.balancer.decide.instant import Instant
+from nrs.balancer.decide.member import Ranked, RouterView
+from nrs.balancer.decide.placement import NoRouter, Placement, why_none
 from nrs.balancer.decide.registry import MISSED_REPORTS, RegistryFull, ReportRefused, Router
 from nrs.balancer.decide.rule import Reason
-from nrs.balancer.decide.scoring import Headrooms
-from nrs.balancer.decide.snapshot import KeptEndpoint, SnapshotDamaged
-from nrs.balancer.decide.standing import Standing, State, Status
-from nrs.balancer.decide.table import DecisionTable, Entry
-
-__all__ = [
-    "Balancer",
-    "Decision",
-    "NoRouter",
-    "PastDecision",
-    "RegistryFull",
-    "ReportRefused",
-    "RouterView",
-    "SnapshotDamaged",
-    "UnknownEndpoint",
-    "UnknownRouter",
-]
+from nrs.balancer.decide.snapshot import KeptEndpoint
+from nrs.balancer.decide.standing import State
+from nrs.balancer.decide.table import DecisionTable, Entry, Listed
 
 DECISIONS_PER_S = 2000.0
 """With more endpoints than ask this often in a report interval, each asks less often."""
@@ -43,15 +34,11 @@ DECISIONS_PER_S = 2000.0
 _JITTER = 0.2
 
 
-class NoRouter(Exception):
-    """No routing server can be used; the text says why."""
-
-
 class UnknownEndpoint(Exception):
     """An endpoint that has not asked lately; the text is its id."""
 
 
-class Decision(NamedTuple):
+class Choice(NamedTuple):
     """The router an endpoint should use; times are of the clock of `now`, seconds."""
 
     router: Router
@@ -69,39 +56,19 @@ class Decision(NamedTuple):
     changed: bool
     """Whether what is remembered of the endpoint is other than before."""
 
-
-@dataclass(frozen=True)
-class PastDecision:
-    """`count` equal decisions in a row; `score` is that of the last one."""
-
-    first: float
-    last: float
-    count: int
-    router_id: str
-    previous: str | None
-    reason: Reason
-    score: float
-
-
-@dataclass(frozen=True)
-class RouterView:
-    """A router with its score, what the operator has set for it, and whether it may be used."""
-
-    router: Router
-    score: float
-    effective_score: float
-    parts: Headrooms
-    state: State
-    standing: Standing
+    @property
+    def router_id(self) -> str:
+        """The router's name."""
+        return self.router.report.server_id
 
     @property
-    def active(self) -> bool:
-        """Whether endpoints are sent there as long as there is a choice."""
-        return self.standing.status is Status.ACTIVE
+    def moves(self) -> bool:
+        """Whether the endpoint is told to leave the router that it is at."""
+        return self.previous is not None and self.previous != self.router_id
 
 
 class Balancer:
-    """Ranks routers and decides for endpoints; `now` is as in `registry`, `wall` Unix time."""
+    """Ranks routers and decides for endpoints; `now` and `wall` are as in `instant`."""
 
     def __init__(
         self, algorithm: Algorithm, report_interval: float, *, seed: int | None = None
@@ -110,21 +77,16 @@ class Balancer:
         self._fleet = Fleet(algorithm, report_interval)
         self._table = DecisionTable()
         self._placement = Placement(self._fleet)
+        self._history = History(self._fleet.numbers)
         self._random = random.Random(seed)  # noqa: S311 - jitter, not a secret
         self._refusals: dict[str, int] = {}
         self._endpoints = 0
         self._counted_at = -math.inf
         self._counted_of = 0
-        self._origin: float | None = None
-
-    @property
-    def algorithm(self) -> Algorithm:
-        """What it goes by."""
-        return self._fleet.algorithm
 
     @property
     def refusals(self) -> Mapping[str, int]:
-        """How many reports have been refused, by kind (`older`, `future`, `full`)."""
+        """How many reports have been refused, by kind: `older`, `future`, `full` or as counted."""
         return self._refusals
 
     @property
@@ -142,11 +104,23 @@ class Balancer:
         try:
             return self._fleet.accept(report, now, wall).score
         except ReportRefused as refusal:
-            self._count_refusal(refusal.kind)
+            self.count_refusal(refusal.kind)
             raise
         except RegistryFull:
-            self._count_refusal("full")
+            self.count_refusal("full")
             raise
+
+    def adopt_report(
+        self, report: MetricsReport, received_at: float, now: float, wall: float
+    ) -> None:
+        """Take a report that another load balancer got at `received_at`, wall time, if need be."""
+        if self._fleet.registry.lacks(report, received_at, now, wall):
+            with suppress(ReportRefused, RegistryFull):
+                self.report(report, now, wall)
+
+    def count_refusal(self, kind: str) -> None:
+        """Count a report that was refused, here or before it got here."""
+        self._refusals[kind] = self._refusals.get(kind, 0) + 1
 
     def set_state(self, router_id: str, state: State) -> bool:
         """Take what the operator sets; whether it is a change. Raises UnknownRouter."""
@@ -163,7 +137,7 @@ class Balancer:
         current: str | None,
         now: float,
         mbps: float | None = None,
-    ) -> Decision:
+    ) -> Choice:
         """The router for an endpoint, among `candidates`, else those it last stated.
 
         `current` is the router that it uses as it asks, and `mbps` what it carries in the busier
@@ -190,74 +164,65 @@ class Balancer:
         )
         if chosen is not at:
             self._placement.move(entry, at, chosen, now)
-        entry.reason, entry.score = reason, chosen.score
-        self._note(entry, at, chosen, now)
+        left = None if at is None else at.number
+        self._history.note(entry.records, now, chosen.number, left, reason, chosen.score)
         self._table.put(endpoint_id, entry)
         poll_after, poll_at_least = self._pauses()
-        entry.valid_until = now + MISSED_REPORTS * poll_after
-        return Decision(
+        return Choice(
             chosen.router,
             chosen.score,
             reason,
             previous,
             fleet.ranking(among, options, at),
-            entry.valid_until,
+            now + MISSED_REPORTS * poll_after,
             poll_after,
             poll_at_least,
             changed=not known or before != (entry.router_id, entry.since, entry.candidates),
         )
 
-    def decisions(self, now: float) -> Iterator[tuple[str, Entry]]:
-        """The endpoints that are remembered, each with what it was told, longest silent first."""
+    def endpoint_ids(self, now: float) -> list[str]:
+        """The endpoints that are remembered, longest silent first."""
         self._table.forget(now)
-        return iter(self._table)
+        return [endpoint_id for endpoint_id, _ in self._table]
 
-    def entry(self, endpoint_id: str) -> Entry | None:
-        """What is remembered of an endpoint."""
-        return self._table.peek(endpoint_id)
+    def listed(self, ids: Iterable[str], at: Instant) -> list[Listed]:
+        """Where these endpoints are, as far as they are still remembered."""
+        found = ((endpoint_id, self._table.peek(endpoint_id)) for endpoint_id in ids)
+        return [
+            Listed(
+                endpoint_id,
+                entry.router_id,
+                at.on_the_wall(entry.since) if math.isfinite(entry.since) else None,
+                at.on_the_wall(entry.asked_at),
+            )
+            for endpoint_id, entry in found
+            if entry is not None
+        ]
 
-    def explain(self, endpoint_id: str) -> list[PastDecision]:
+    def explain(self, endpoint_id: str) -> list[Run]:
         """The last decisions for an endpoint, oldest first. Raises UnknownEndpoint."""
         entry = self._table.peek(endpoint_id)
         if entry is None:
             raise UnknownEndpoint(endpoint_id)
-        origin = self._origin or 0.0
-        name = self._fleet.name
-        return [
-            PastDecision(
-                run.first + origin,
-                run.last + origin,
-                run.times,
-                name(run.router),
-                None if run.previous == history.NOBODY else name(run.previous),
-                run.reason,
-                run.score,
-            )
-            for run in history.runs(entry.records)
-        ]
+        return list(self._history.runs(entry.records))
 
     def routers(self, now: float) -> list[RouterView]:
         """Every router that has reported, by id."""
         members = self._current(now).members
-        return [self._view(members[router_id]) for router_id in sorted(members)]
+        return [self._fleet.view(members[router_id]) for router_id in sorted(members)]
 
     def router(self, router_id: str, now: float) -> RouterView | None:
         """One of them."""
         member = self._current(now).members.get(router_id)
-        return None if member is None else self._view(member)
+        return None if member is None else self._fleet.view(member)
 
     def active_decisions(self, now: float) -> int:
         """How many endpoints have asked lately."""
         return self._table.active(now)
 
-    def dump(self, now: float, wall: float) -> dict[str, Any]:
-        """What has to outlive a restart, as JSON can hold it."""
-        ids = [endpoint_id for endpoint_id, _ in self._table]
-        return {**self.dump_routers(now, wall), "endpoints": self.dump_endpoints(ids, now, wall)}
-
     def dump_routers(self, now: float, wall: float) -> dict[str, Any]:
-        """The same without the endpoints."""
-        return {**snapshot.dump_fleet(self._fleet, wall - now), "endpoints": {}}
+        """What has to outlive a restart but for the endpoints, as JSON can hold it."""
+        return snapshot.dump_fleet(self._fleet, wall - now)
 
     def dump_endpoints(
         self, ids: Iterable[str], now: float, wall: float
@@ -266,7 +231,7 @@ class Balancer:
         return snapshot.dump_endpoints(self._table, ids, wall - now)
 
     def load(self, data: Any, now: float, wall: float) -> None:
-        """Begin with what `dump` gave, however long ago. Raises SnapshotDamaged."""
+        """Begin with what was dumped, however long ago. Raises snapshot.SnapshotDamaged."""
         snapshot.load(data, self._fleet, self._table, now, wall - now)
 
     def adopt(self, endpoint_id: str, kept: KeptEndpoint, now: float, wall: float) -> None:
@@ -289,16 +254,6 @@ class Balancer:
             other = known
         self._table.put(endpoint_id, other)
 
-    def _view(self, member: Member) -> RouterView:
-        return RouterView(
-            member.router,
-            member.score,
-            member.effective,
-            member.parts,
-            self._fleet.states.get(member.router_id, State.ACTIVE),
-            member.standing,
-        )
-
     def _current(self, now: float) -> Fleet:
         if self._fleet.due(now):
             self._fleet.refresh(now, self._count(now))
@@ -312,21 +267,11 @@ class Balancer:
             self._counted_at, self._counted_of = now, len(self._table)
         return self._endpoints
 
-    def _note(self, entry: Entry, at: Member | None, chosen: Member, now: float) -> None:
-        if self._origin is None:
-            self._origin = now
-        before = history.NOBODY if at is None else at.number
-        since = now - self._origin
-        history.note(entry.records, since, chosen.number, before, entry.reason, chosen.score)
-
     def _pauses(self) -> tuple[float, float]:
         """The next `poll_after` and `poll_at_least`."""
         spread = 1.0 + _JITTER * (2.0 * self._random.random() - 1.0)
         bearable = len(self._table) / DECISIONS_PER_S
         return max(self._fleet.report_interval, bearable) * spread, bearable * spread
-
-    def _count_refusal(self, kind: str) -> None:
-        self._refusals[kind] = self._refusals.get(kind, 0) + 1
 
 
 def _among(candidates: Sequence[str] | None, entry: Entry | None) -> tuple[str, ...] | None:

@@ -18,7 +18,7 @@ MOST_TIMES_MEAN = 20.0
 _MOST_CPU_RATIO = 10.0
 
 
-class Fleet(NamedTuple):
+class Totals(NamedTuple):
     """Sums over the routers that report."""
 
     mbps: float
@@ -29,14 +29,14 @@ class Fleet(NamedTuple):
     """Of the used shares of their bandwidth."""
 
 
-def per_endpoint(fleet: Fleet, endpoints: int) -> float:
+def per_endpoint(totals: Totals, endpoints: int) -> float:
     """Mb/s of an endpoint in the mean, where `endpoints` share the fleet.
 
     Together they are taken to fill at least `LEAST_LOAD` of it: before the first traffic
     everybody would otherwise weigh nothing, and all could be sent to one router.
     """
-    least = LEAST_LOAD * fleet.capacity_mbps / max(endpoints, FEW_ENDPOINTS)
-    return max(fleet.mbps / max(endpoints, 1), least)
+    least = LEAST_LOAD * totals.capacity_mbps / max(endpoints, FEW_ENDPOINTS)
+    return max(totals.mbps / max(endpoints, 1), least)
 
 
 def believed(stated: float | None, mean: float) -> float:
@@ -44,11 +44,11 @@ def believed(stated: float | None, mean: float) -> float:
     return mean if stated is None else min(stated, MOST_TIMES_MEAN * mean)
 
 
-def cpu_ratio(fleet: Fleet) -> float:
+def cpu_ratio(totals: Totals) -> float:
     """How much of a CPU goes with a share of the bandwidth."""
-    if fleet.bandwidth <= 0:
+    if totals.bandwidth <= 0:
         return 1.0
-    return min(fleet.cpu / fleet.bandwidth, _MOST_CPU_RATIO)
+    return min(totals.cpu / totals.bandwidth, _MOST_CPU_RATIO)
 
 
 def cost_per_mbps(max_bandwidth_mbps: float, ratio: float, weights: Weights) -> float:

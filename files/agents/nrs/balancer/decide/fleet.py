@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from nrs.api.messages import MetricsReport
-from nrs.balancer.decide import demand, history
+from nrs.balancer.decide import demand
 from nrs.balancer.decide.algorithm import Algorithm
-from nrs.balancer.decide.ejection import eject, panics
-from nrs.balancer.decide.member import UNUSABLE, Member, Ranked
+from nrs.balancer.decide.history import Numbers
+from nrs.balancer.decide.member import Member, Ranked, RouterView
 from nrs.balancer.decide.registry import MISSED_REPORTS, Router, RouterRegistry
-from nrs.balancer.decide.standing import RANK, State, Status, standing
+from nrs.balancer.decide.standing import UNUSABLE, State, Status, eject, panics, standing
 
 MOST_RANKED = 10
 GONE_AFTER = 20
@@ -31,25 +31,27 @@ class Fleet:
 
     def __init__(self, algorithm: Algorithm, report_interval: float) -> None:
         self.algorithm = algorithm
-        self.report_interval = report_interval
-        self.registry = RouterRegistry(MISSED_REPORTS * report_interval)
+        self.registry = RouterRegistry(report_interval)
         self.members: dict[str, Member] = {}
         self.endpoint_mbps = 0.0
         self.states: dict[str, State] = {}
-        self._names: list[str] = []
-        self._numbers: dict[str, int] = {}
+        self.numbers = Numbers()
         self._begun: float | None = None
         self._refresh_at = _NEVER
         self._order: list[Member] | None = None
         self._moves = 0
+
+    @property
+    def report_interval(self) -> float:
+        """Seconds between two reports of a router."""
+        return self.registry.report_interval
 
     # -- what comes in
 
     def configure(self, algorithm: Algorithm, report_interval: float) -> None:
         """Go by another algorithm from now on."""
         self.algorithm = algorithm
-        self.report_interval = report_interval
-        self.registry.stale_after = MISSED_REPORTS * report_interval
+        self.registry.report_interval = report_interval
         for member in self.members.values():
             member.rescore(algorithm)
         self._refresh_at = _NEVER
@@ -168,35 +170,20 @@ class Fleet:
             found = options if at is None or at in options else [*options, at]
         return tuple([m.ranked() for m in sorted(found, key=_preference)])
 
-    def name(self, number: int) -> str:
-        """The router that was given `number`."""
-        return self._names[number]
+    def view(self, member: Member) -> RouterView:
+        """A member as it is listed."""
+        return member.view(self.states.get(member.router_id, State.ACTIVE))
 
     def _welcome(self, router: Router, now: float) -> Member:
         router_id = router.report.server_id
-        member = Member(router, self._number(router_id), self.algorithm)
+        used = (member.number for member in self.members.values())
+        member = Member(router, self.numbers.of(router_id, used), self.algorithm)
         self.members[router_id] = member
         member.pending.reported(now)
         if self.settled(now):
             member.warming_since = now
         self._refresh_at = _NEVER
         return member
-
-    def _number(self, router_id: str) -> int:
-        """The router's number in histories, for good unless there have been 65,535 of them."""
-        number = self._numbers.get(router_id)
-        if number is not None:
-            return number
-        if len(self._names) < history.NOBODY:
-            number = len(self._names)
-            self._names.append(router_id)
-        else:
-            used = {member.number for member in self.members.values()}
-            number = next(n for n in range(history.NOBODY) if n not in used)
-            del self._numbers[self._names[number]]
-            self._names[number] = router_id
-        self._numbers[router_id] = number
-        return number
 
     def _begin(self, now: float) -> None:
         if self._begun is None:
@@ -247,11 +234,11 @@ class Fleet:
             ejected=ejection.reason if ejection is not None and out else None,
         )
         status = member.standing.status
-        member.rank = RANK.get(status, UNUSABLE)
+        member.rank = member.standing.rank
         member.open = member.deserted_at < member.router.received_at
         if status is Status.INACTIVE and panic and heard and not self._gone(member, now):
             believed = standing(member.router.report, state, silent_s=0.0, fresh=True)
-            member.rank = RANK.get(believed.status, UNUSABLE)
+            member.rank = believed.rank
             member.open = False
         if status is Status.ACTIVE and before is not Status.ACTIVE and self.settled(now):
             member.warming_since = now
@@ -272,10 +259,10 @@ class Fleet:
             cpu += report.cpu_percent / 100
             bandwidth += report.bandwidth_mbps / member.capacity.max_bandwidth_mbps
             tunnels = max(tunnels, report.active_tunnels)
-        fleet = demand.Fleet(mbps, capacity, cpu, bandwidth)
+        totals = demand.Totals(mbps, capacity, cpu, bandwidth)
         # After a start few have asked yet; as many as one router has tunnels there are in any case.
-        self.endpoint_mbps = demand.per_endpoint(fleet, max(endpoints, tunnels))
-        ratio = demand.cpu_ratio(fleet)
+        self.endpoint_mbps = demand.per_endpoint(totals, max(endpoints, tunnels))
+        ratio = demand.cpu_ratio(totals)
         for member in self.members.values():
             most = member.capacity.max_bandwidth_mbps
             member.price(demand.cost_per_mbps(most, ratio, self.algorithm.weights))

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nrs.balancer.decide import scoring, slow_start
+from nrs.balancer.decide import scoring
 from nrs.balancer.decide.algorithm import Algorithm
-from nrs.balancer.decide.capacity import Capacity, capacity
-from nrs.balancer.decide.ejection import Ejection
 from nrs.balancer.decide.pending import Pending
 from nrs.balancer.decide.registry import Router
-from nrs.balancer.decide.scoring import Headrooms
-from nrs.balancer.decide.standing import Standing, Status
-
-UNUSABLE = 9
-"""The rank of a router that is never used."""
+from nrs.balancer.decide.scoring import Capacity, Headrooms
+from nrs.balancer.decide.standing import UNUSABLE, Ejection, Standing, State, Status, handicap
 
 _NEVER = float("-inf")
 
@@ -31,6 +26,28 @@ class Ranked:
     effective_score: float
     parts: Headrooms
     status: Status
+
+
+@dataclass(frozen=True)
+class RouterView:
+    """A router with its score, what the operator has set for it, and whether it may be used."""
+
+    router: Router
+    score: float
+    effective_score: float
+    parts: Headrooms
+    state: State
+    standing: Standing
+
+    @property
+    def router_id(self) -> str:
+        """The router's name."""
+        return self.router.report.server_id
+
+    @property
+    def active(self) -> bool:
+        """Whether endpoints are sent there as long as there is a choice."""
+        return self.standing.status is Status.ACTIVE
 
 
 class Member:
@@ -81,7 +98,7 @@ class Member:
     def rescore(self, algorithm: Algorithm) -> None:
         """Go by the present report and `algorithm`."""
         report = self.router.report
-        self.capacity = capacity(report, algorithm)
+        self.capacity = scoring.capacity(report, algorithm)
         self.parts = scoring.headrooms(report, self.capacity)
         self.score = scoring.score(self.parts, algorithm.weights)
         self.revalue()
@@ -93,8 +110,7 @@ class Member:
 
     def warm_up(self, warm: float, now: float, ramp: float) -> None:
         """Give it the handicap of its age, where the others' scores are `warm` in the mean."""
-        part = slow_start.share(now - self.warming_since, ramp)
-        self.handicap = slow_start.handicap(self.score, warm, part)
+        self.handicap = handicap(self.score, warm, now - self.warming_since, ramp)
         self.revalue()
 
     def move(self, mbps: float, when: float, *, gradual: bool) -> None:
@@ -119,3 +135,7 @@ class Member:
             known = Ranked(self.router_id, self.score, self.effective, self.parts, status)
             self._ranked = known
         return known
+
+    def view(self, state: State) -> RouterView:
+        """As it is listed, where the operator has set `state`."""
+        return RouterView(self.router, self.score, self.effective, self.parts, state, self.standing)

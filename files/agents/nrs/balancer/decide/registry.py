@@ -1,7 +1,6 @@
-"""The latest report of each routing server.
+"""The latest report of each routing server, and whether it is recent enough to go by.
 
-Times called `now` are seconds of any clock that does not run backwards: the system's
-monotonic one in the service, a virtual one in a simulation.
+Times are as in `instant`.
 """
 
 from __future__ import annotations
@@ -12,6 +11,9 @@ from nrs.api.messages import MetricsReport
 
 MISSED_REPORTS = 3
 """A router whose last report is older than this many intervals is not active."""
+
+LATE = 1.5
+"""Report intervals after which a router is taken not to reach this load balancer."""
 
 MOST_ROUTERS = 2000
 FURTHEST_AHEAD_S = 300.0
@@ -39,10 +41,10 @@ class Router:
 
 
 class RouterRegistry:
-    """Routers by id. `stale_after` is in seconds and may be changed at any time."""
+    """Routers by id. `report_interval` is in seconds and may be changed at any time."""
 
-    def __init__(self, stale_after: float) -> None:
-        self.stale_after = stale_after
+    def __init__(self, report_interval: float) -> None:
+        self.report_interval = report_interval
         self._routers: dict[str, Router] = {}
 
     def accept(self, report: MetricsReport, now: float, wall: float) -> str | None:
@@ -86,13 +88,28 @@ class RouterRegistry:
         """The router as last reported, active or not."""
         return self._routers.get(router_id)
 
-    def all(self) -> list[Router]:
-        """Every router that has reported, by id."""
-        return [self._routers[router_id] for router_id in sorted(self._routers)]
+    @property
+    def stale_after(self) -> float:
+        """Seconds of silence after which a router is not active."""
+        return MISSED_REPORTS * self.report_interval
 
     def is_fresh(self, router: Router, now: float) -> bool:
         """Whether the router's last report is recent enough to go by."""
         return now - router.received_at < self.stale_after
+
+    def lacks(self, report: MetricsReport, received_at: float, now: float, wall: float) -> bool:
+        """Whether to take a report that another load balancer got at `received_at`, wall time.
+
+        Routers report to every load balancer: to take each report twice would count moves that
+        it does not show as if it did. So only those of routers that do not reach this one are.
+        """
+        if wall - received_at >= self.stale_after:
+            return False
+        known = self.get(report.server_id)
+        return known is None or (
+            now - known.received_at >= LATE * self.report_interval
+            and report.timestamp > known.report.timestamp
+        )
 
     def _forget_longest_silent(self, now: float) -> str:
         router_id, router = min(self._routers.items(), key=lambda item: item[1].received_at)

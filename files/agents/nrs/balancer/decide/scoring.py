@@ -5,41 +5,17 @@ score = sum(weight x headroom) / sum(weight), between 0 (no room) and 1 (idle)
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from nrs.balancer.decide.algorithm import Weights
-
-
-class Load(Protocol):
-    """The figures of a routing server that its score depends on."""
-
-    @property
-    def cpu_percent(self) -> float:
-        """0 to 100."""
-
-    @property
-    def memory_percent(self) -> float:
-        """0 to 100."""
-
-    @property
-    def bandwidth_mbps(self) -> float:
-        """Megabits a second, both directions together."""
-
-    @property
-    def active_tunnels(self) -> int:
-        """Tunnels with a live session."""
+from nrs.api.messages import MetricsReport
+from nrs.balancer.decide.algorithm import Algorithm, Weights
 
 
-class Capacity(Protocol):
-    """What a routing server can carry."""
+class Capacity(NamedTuple):
+    """What a routing server can carry: Mb/s in its busier direction, and live tunnels."""
 
-    @property
-    def max_bandwidth_mbps(self) -> float:
-        """Megabits a second, as `bandwidth_mbps` counts them."""
-
-    @property
-    def max_connections(self) -> int:
-        """Tunnels with a live session."""
+    max_bandwidth_mbps: float
+    max_connections: int
 
 
 class Headrooms(NamedTuple):
@@ -51,13 +27,24 @@ class Headrooms(NamedTuple):
     connections: float
 
 
-def headrooms(load: Load, capacity: Capacity) -> Headrooms:
-    """What `load` leaves of each resource."""
+def capacity(report: MetricsReport, algorithm: Algorithm) -> Capacity:
+    """The limits that the score goes by: as reported, else as configured, else as for all."""
+    own = algorithm.routers.get(report.server_id)
+    return Capacity(
+        report.max_bandwidth_mbps
+        or (own and own.max_bandwidth_mbps)
+        or algorithm.max_bandwidth_mbps,
+        report.max_connections or (own and own.max_connections) or algorithm.max_connections,
+    )
+
+
+def headrooms(report: MetricsReport, limits: Capacity) -> Headrooms:
+    """What is left of each resource; bandwidth is that of the busier direction."""
     return Headrooms(
-        cpu=_unused(load.cpu_percent, 100.0),
-        memory=_unused(load.memory_percent, 100.0),
-        bandwidth=_unused(load.bandwidth_mbps, capacity.max_bandwidth_mbps),
-        connections=_unused(load.active_tunnels, capacity.max_connections),
+        cpu=_unused(report.cpu_percent, 100.0),
+        memory=_unused(report.memory_percent, 100.0),
+        bandwidth=_unused(report.bandwidth_mbps, limits.max_bandwidth_mbps),
+        connections=_unused(report.active_tunnels, limits.max_connections),
     )
 
 
@@ -72,5 +59,5 @@ def score(room: Headrooms, weights: Weights) -> float:
     return min(weighted / weights.total, 1.0)
 
 
-def _unused(used: float, capacity: float) -> float:
-    return min(max(1.0 - used / capacity, 0.0), 1.0)
+def _unused(used: float, limit: float) -> float:
+    return min(max(1.0 - used / limit, 0.0), 1.0)

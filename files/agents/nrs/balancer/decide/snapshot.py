@@ -13,11 +13,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nrs.api.messages import MetricsReport
-from nrs.balancer.decide.ejection import Ejection
 from nrs.balancer.decide.fleet import Fleet
 from nrs.balancer.decide.registry import Router
-from nrs.balancer.decide.rule import Reason
-from nrs.balancer.decide.standing import State
+from nrs.balancer.decide.standing import Ejection, State
 from nrs.balancer.decide.table import DecisionTable, Entry
 from nrs.config.types import Name
 
@@ -40,7 +38,7 @@ class KeptEndpoint(NamedTuple):
 
 
 class KeptEjection(NamedTuple):
-    """See `ejection.Ejection`."""
+    """See `standing.Ejection`."""
 
     number: Annotated[int, Field(ge=1)]
     at: Moment
@@ -114,7 +112,6 @@ def entry(kept: KeptEndpoint, now: float, ahead: float) -> Entry:
         None if kept.candidates is None else tuple(map(intern, kept.candidates)),
         min(kept.asked_at - ahead, now),
         previous=kept.previous,
-        reason=Reason.BEST,
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
-
-from nrs.balancer.decide.rule import Reason
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 ACTIVE_FOR_S = 300.0
 """An endpoint that asked this recently counts as having an active decision."""
@@ -20,8 +20,7 @@ class Entry:
     `since` is the time of its last move, -inf where that is not known; `candidates` None stands
     for any router; `confirmed` says that the endpoint has told that it is there, `fled` that it
     had gone there by itself when it last asked. It is taken to carry `mbps`, and `moved_mbps` is
-    what its last move was counted as. `valid_until` is that of the last answer, `records` are as
-    in `history`.
+    what its last move was counted as. `records` are as in `history`.
     """
 
     __slots__ = (
@@ -33,12 +32,9 @@ class Entry:
         "mbps",
         "moved_mbps",
         "previous",
-        "reason",
         "records",
         "router_id",
-        "score",
         "since",
-        "valid_until",
     )
 
     def __init__(
@@ -49,7 +45,6 @@ class Entry:
         asked_at: float,
         *,
         previous: str | None = None,
-        reason: Reason = Reason.FIRST,
     ) -> None:
         self.router_id = router_id
         self.since = since
@@ -58,10 +53,8 @@ class Entry:
         self.counted_at: int | None = None
         """The second that the table counts it in."""
         self.previous = previous
-        self.reason = reason
         self.confirmed = self.fled = False
-        self.score = self.mbps = self.moved_mbps = 0.0
-        self.valid_until = asked_at
+        self.mbps = self.moved_mbps = 0.0
         self.records = bytearray()
 
     def may_use(self, router_id: str) -> bool:
@@ -122,3 +115,27 @@ class DecisionTable:
             if now - oldest.asked_at < FORGET_AFTER_S:
                 return
             self._uncount(self._entries.pop(endpoint_id))
+
+
+class Listed(NamedTuple):
+    """Where an endpoint is; times of the wall clock, None where it is not known."""
+
+    endpoint_id: str
+    router_id: str
+    since: float | None
+    asked_at: float
+
+
+class Page(NamedTuple):
+    """A part of the endpoints by id, and after which the next one begins."""
+
+    total: int
+    decisions: list[Listed]
+    next: str | None
+
+
+def page(ids: Iterable[str], after: str | None, limit: int) -> tuple[list[str], str | None]:
+    """The first `limit` of them by name that come after `after`; the last one if more follow."""
+    rest = ids if after is None else (other for other in ids if other > after)
+    found = heapq.nsmallest(limit + 1, rest)
+    return found[:limit], found[limit - 1] if len(found) > limit else None

@@ -9,8 +9,9 @@ from flask import Flask
 
 from nrs.api.operation import Operation, takes
 from nrs.api.service import ApiError
-from nrs.balancer.decide.balancer import NoRouter, UnknownEndpoint
+from nrs.balancer.decide.balancer import UnknownEndpoint
 from nrs.balancer.decide.member import Ranked
+from nrs.balancer.decide.placement import NoRouter
 from nrs.balancer.decide.registry import MOST_ROUTERS, Router
 from nrs.balancer.http import answers
 from nrs.balancer.http.queries import DecisionQuery, DecisionsQuery
@@ -43,14 +44,15 @@ def add_routes(app: Flask, balancer: LiveBalancer) -> None:
             made = balancer.decide(endpoint_id, query.candidates or None, query.current, query.mbps)
         except NoRouter as none:
             raise ApiError(503, str(none)) from None
+        at = balancer.instant()
         return {
             **_chosen(made.router),
             "business_server_ip": _text(balancer.business_server_ip),
             "score": round(made.score, _DECIMALS),
-            "timestamp": balancer.wall_clock(),
+            "timestamp": at.wall,
             "reason": made.reason.value,
             "previous_router_id": made.previous,
-            "valid_until": balancer.wall_time(made.valid_until),
+            "valid_until": at.on_the_wall(made.valid_until),
             "poll_after": round(made.poll_after, 3),
             "poll_at_least": round(made.poll_at_least, 3),
             "ranking": [_ranked(router) for router in made.ranking],
@@ -61,7 +63,7 @@ def add_routes(app: Flask, balancer: LiveBalancer) -> None:
     def decisions(query: DecisionsQuery) -> dict[str, Any]:
         page = balancer.decisions(query.after, query.limit)
         return {
-            "timestamp": balancer.wall_clock(),
+            "timestamp": balancer.instant().wall,
             "total": page.total,
             "decisions": [listed._asdict() for listed in page.decisions],
             "next": page.next,
@@ -74,13 +76,14 @@ def add_routes(app: Flask, balancer: LiveBalancer) -> None:
             past = balancer.explain(endpoint_id)
         except UnknownEndpoint:
             raise ApiError(404, f"endpoint {endpoint_id!r}: {_NOT_KNOWN}", "endpoint_id") from None
+        at = balancer.instant()
         return {
             "endpoint_id": endpoint_id,
-            "timestamp": balancer.wall_clock(),
+            "timestamp": at.wall,
             "decisions": [
                 {
-                    "first": balancer.wall_time(run.first),
-                    "last": balancer.wall_time(run.last),
+                    "first": at.on_the_wall(run.first),
+                    "last": at.on_the_wall(run.last),
                     "count": run.count,
                     "router_id": run.router_id,
                     "previous_router_id": run.previous,

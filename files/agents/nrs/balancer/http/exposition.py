@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from nrs.balancer.decide.balancer import RouterView
+from nrs.balancer.decide.member import RouterView
 from nrs.balancer.decide.standing import Status
 from nrs.balancer.live import LiveBalancer
 
@@ -49,7 +49,7 @@ def _routers(views: list[RouterView]) -> Iterator[Metric]:
     for name, text, of in _OF_A_ROUTER:
         family = GaugeMetricFamily(f"nrs_router_{name}", text, labels=_ROUTER)
         for view in views:
-            family.add_metric([view.router.report.server_id], of(view))
+            family.add_metric([view.router_id], of(view))
         yield family
     used = GaugeMetricFamily(
         "nrs_router_status", "1 for the status that it has", labels=("router", "status")
@@ -57,7 +57,7 @@ def _routers(views: list[RouterView]) -> Iterator[Metric]:
     for view in views:
         for status in Status:
             value = float(view.standing.status is status)
-            used.add_metric([view.router.report.server_id, status.value], value)
+            used.add_metric([view.router_id, status.value], value)
     yield used
 
 

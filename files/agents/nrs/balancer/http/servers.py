@@ -11,7 +11,8 @@ from flask import Flask, g, request
 from nrs.api.messages import MetricsReport, ServerState
 from nrs.api.operation import Operation, takes
 from nrs.api.service import ApiError
-from nrs.balancer.decide.balancer import RouterView, UnknownRouter
+from nrs.balancer.decide.fleet import UnknownRouter
+from nrs.balancer.decide.member import RouterView
 from nrs.balancer.decide.registry import RegistryFull, ReportRefused
 from nrs.balancer.decide.standing import State
 from nrs.balancer.http import answers
@@ -92,7 +93,7 @@ def add_routes(app: Flask, balancer: LiveBalancer) -> None:
     def status() -> dict[str, Any]:
         views = balancer.routers()
         return {
-            "timestamp": balancer.wall_clock(),
+            "timestamp": balancer.instant().wall,
             "total_servers": len(views),
             "active_servers": sum(view.active for view in views),
             "servers": [server(view) for view in views],

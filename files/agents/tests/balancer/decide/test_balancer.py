@@ -4,14 +4,17 @@ from collections import Counter
 
 import pytest
 
-from nrs.balancer.decide import balancer as core
+from nrs.balancer.decide import balancer as module
 from nrs.balancer.decide import registry
 from nrs.balancer.decide.algorithm import Algorithm, Weights
-from nrs.balancer.decide.balancer import Balancer, Decision, NoRouter, UnknownEndpoint
+from nrs.balancer.decide.balancer import Balancer, Choice, UnknownEndpoint
+from nrs.balancer.decide.instant import Instant
 from nrs.balancer.decide.member import Ranked
+from nrs.balancer.decide.placement import NoRouter
 from nrs.balancer.decide.registry import RegistryFull, ReportRefused
 from nrs.balancer.decide.rule import Reason
 from nrs.balancer.decide.standing import State, Status
+from nrs.balancer.decide.table import Listed
 from tests.balancer.reports import WALL, report
 
 
@@ -223,7 +226,7 @@ def test_a_drain_moves_all_at_once(balancer: Balancer) -> None:
 def test_an_endpoint_that_does_not_follow_is_asked_again_after_the_hold(
     balancer: Balancer,
 ) -> None:
-    def ask(now: float) -> Decision:
+    def ask(now: float) -> Choice:
         return balancer.decide("e", None, "router_1", now)
 
     reports(balancer, 0, router_1=0.1)
@@ -324,10 +327,10 @@ def test_questions_are_spread(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses = [balancer.decide("e", None, None, 1.0).poll_after for _ in range(1000)]
     assert 8.0 <= min(pauses) < 8.1
     assert 11.9 < max(pauses) <= 12.0
-    monkeypatch.setattr(core, "DECISIONS_PER_S", 0.5)
+    monkeypatch.setattr(module, "DECISIONS_PER_S", 0.5)
     decision = balancer.decide("e", None, None, 1.0)
     assert decision.poll_at_least == pytest.approx(decision.poll_after / 5)
-    monkeypatch.setattr(core, "DECISIONS_PER_S", 1.0)
+    monkeypatch.setattr(module, "DECISIONS_PER_S", 1.0)
     share_out(balancer, 1.0, 100)
     decision = balancer.decide("e", None, None, 1.0)
     assert 80.0 <= decision.poll_after <= 122.0
@@ -365,6 +368,37 @@ def test_the_decisions_are_listed(balancer: Balancer) -> None:
     chosen(balancer, 1.0, "a")
     chosen(balancer, 2.0, "b")
     chosen(balancer, 3.0, "a")
-    listed = [(name, e.router_id, e.asked_at) for name, e in balancer.decisions(4.0)]
-    assert listed == [("b", "router_1", 2.0), ("a", "router_1", 3.0)]
-    assert list(balancer.decisions(5000.0)) == []
+    ids = balancer.endpoint_ids(4.0)
+    assert ids == ["b", "a"]
+    assert balancer.listed([*ids, "nobody"], Instant(4.0, WALL + 4.0)) == [
+        Listed("b", "router_1", WALL + 2.0, WALL + 2.0),
+        Listed("a", "router_1", WALL + 1.0, WALL + 3.0),
+    ]
+    assert balancer.endpoint_ids(5000.0) == []
+
+
+def test_since_when_an_endpoint_is_where_it_said_is_not_known(balancer: Balancer) -> None:
+    reports(balancer, 0, router_1=0.5)
+    balancer.decide("e", None, "router_1", 1.0)
+    (listed,) = balancer.listed(["e"], Instant(2.0, WALL + 2.0))
+    assert listed.since is None
+
+
+def test_a_choice_knows_whether_it_moves_the_endpoint(balancer: Balancer) -> None:
+    reports(balancer, 0, router_1=0.1)
+    assert not balancer.decide("e", None, None, 0.0).moves
+    assert not balancer.decide("e", None, None, 1.0).moves
+    reports(balancer, 10, router_2=0.1)
+    balancer.set_state("router_1", State.DISABLED)
+    assert balancer.decide("e", None, None, 11.0).moves
+
+
+def test_a_report_of_another_load_balancer_is_taken_where_it_is_lacking(
+    balancer: Balancer,
+) -> None:
+    reports(balancer, 0, router_1=0.5)
+    now, wall = 20.0, WALL + 20.0
+    balancer.adopt_report(report("router_1", 0.2, timestamp=wall), wall, now, wall)
+    balancer.adopt_report(report("router_2", timestamp=wall + 1000), wall, now, wall)
+    assert [view.score for view in balancer.routers(now)] == [pytest.approx(0.8)]
+    assert balancer.refusals == {"future": 1}

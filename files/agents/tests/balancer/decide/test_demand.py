@@ -3,11 +3,13 @@ from __future__ import annotations
 import pytest
 
 from nrs.balancer.decide.algorithm import Weights
-from nrs.balancer.decide.demand import Fleet, believed, cost_per_mbps, cpu_ratio, per_endpoint
+from nrs.balancer.decide.demand import Totals, believed, cost_per_mbps, cpu_ratio, per_endpoint
 
 
-def fleet(mbps: float, capacity: float = 1000.0, cpu: float = 0.0, bandwidth: float = 0.0) -> Fleet:
-    return Fleet(mbps, capacity, cpu, bandwidth)
+def fleet(
+    mbps: float, capacity: float = 1000.0, cpu: float = 0.0, bandwidth: float = 0.0
+) -> Totals:
+    return Totals(mbps, capacity, cpu, bandwidth)
 
 
 def test_an_endpoint_carries_the_mean() -> None:

@@ -9,8 +9,7 @@ from nrs.balancer.decide import fleet as module
 from nrs.balancer.decide import history, registry
 from nrs.balancer.decide.algorithm import Algorithm
 from nrs.balancer.decide.fleet import Fleet
-from nrs.balancer.decide.member import UNUSABLE
-from nrs.balancer.decide.standing import State, Status
+from nrs.balancer.decide.standing import UNUSABLE, State, Status
 from tests.balancer.reports import WALL, report
 
 
@@ -213,7 +212,7 @@ def test_numbers_are_used_again_when_there_are_no_more(monkeypatch: pytest.Monke
         assert len({member.number for member in fleet.members.values()}) == min(number, 2)
         for member in fleet.members.values():
             assert member.number < 3
-            assert fleet.name(member.number) == member.router_id
+            assert fleet.numbers.name(member.number) == member.router_id
 
 
 def test_each_router_is_scored_by_what_it_can_carry() -> None:

@@ -6,12 +6,12 @@ from nrs.balancer.decide import registry
 from nrs.balancer.decide.registry import RegistryFull, ReportRefused, RouterRegistry
 from tests.balancer.reports import WALL, report
 
-STALE_S = 30.0
+INTERVAL_S = 10.0
 
 
 @pytest.fixture
 def routers() -> RouterRegistry:
-    return RouterRegistry(STALE_S)
+    return RouterRegistry(INTERVAL_S)
 
 
 def is_fresh(routers: RouterRegistry, router_id: str, now: float) -> bool:
@@ -20,9 +20,8 @@ def is_fresh(routers: RouterRegistry, router_id: str, now: float) -> bool:
 
 
 def active_ids(routers: RouterRegistry, now: float) -> list[str]:
-    return sorted(
-        router.report.server_id for router in routers.all() if routers.is_fresh(router, now)
-    )
+    names = (f"router_{number}" for number in range(1, 4))
+    return [name for name in names if is_fresh(routers, name, now)]
 
 
 def test_a_router_is_active_for_three_intervals(routers: RouterRegistry) -> None:
@@ -31,7 +30,7 @@ def test_a_router_is_active_for_three_intervals(routers: RouterRegistry) -> None
     assert active_ids(routers, 129.999) == ["router_1"]
     assert not is_fresh(routers, "router_1", 130.0)
     assert active_ids(routers, 130.0) == []
-    assert [router.report.server_id for router in routers.all()] == ["router_1"]
+    assert routers.get("router_1") is not None
 
 
 def test_the_routers_clock_does_not_decide_about_it(routers: RouterRegistry) -> None:
@@ -50,7 +49,6 @@ def test_the_latest_report_counts(routers: RouterRegistry) -> None:
     latest = routers.get("router_1")
     assert latest is not None
     assert latest.report.cpu_percent == pytest.approx(30)
-    assert len(routers.all()) == 1
 
 
 def test_an_older_report_changes_nothing(routers: RouterRegistry) -> None:
@@ -103,3 +101,31 @@ def test_the_number_of_routers_is_bounded(
     assert routers.accept(report("router_2"), 29.0, WALL) is None
     assert routers.accept(report("router_3"), 30.0, WALL) == "router_1"
     assert active_ids(routers, 30.0) == ["router_2", "router_3"]
+
+
+def lacks(routers: RouterRegistry, at: float, *, sent: float, heard: float) -> bool:
+    """Whether router 1's report of the second `sent` is taken, which another one got at `heard`."""
+    what = report("router_1", timestamp=WALL + sent)
+    return routers.lacks(what, WALL + heard, at, WALL + at)
+
+
+def test_of_a_router_that_is_not_known_another_ones_report_is_taken_while_it_is_fresh(
+    routers: RouterRegistry,
+) -> None:
+    assert lacks(routers, 29.9, sent=0.0, heard=0.0)
+    assert not lacks(routers, 30.0, sent=0.0, heard=0.0)
+
+
+def test_of_a_router_that_reports_here_another_ones_is_not_taken(routers: RouterRegistry) -> None:
+    routers.accept(report("router_1", timestamp=WALL), 0.0, WALL)
+    assert not lacks(routers, 14.9, sent=10.0, heard=10.0)
+    assert lacks(routers, 15.0, sent=10.0, heard=10.0)
+    assert not lacks(routers, 15.0, sent=0.0, heard=0.0), "the same once more"
+
+
+def test_another_interval_counts_at_once(routers: RouterRegistry) -> None:
+    routers.accept(report("router_1"), 0.0, WALL)
+    routers.report_interval = 2.0
+    assert is_fresh(routers, "router_1", 5.9)
+    assert not is_fresh(routers, "router_1", 6.0)
+    assert lacks(routers, 3.0, sent=2.0, heard=2.0)

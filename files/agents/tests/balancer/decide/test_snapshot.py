@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from nrs.balancer.decide.algorithm import Algorithm
-from nrs.balancer.decide.balancer import Balancer, NoRouter, SnapshotDamaged
+from nrs.balancer.decide.balancer import Balancer
+from nrs.balancer.decide.placement import NoRouter
 from nrs.balancer.decide.rule import Reason
+from nrs.balancer.decide.snapshot import SnapshotDamaged
 from nrs.balancer.decide.standing import State
 from tests.balancer.reports import WALL, report
 
@@ -20,6 +22,11 @@ def reports(balancer: Balancer, now: float, wall: float, **loads: float) -> None
         balancer.report(report(router_id, load, timestamp=wall), now, wall)
 
 
+def dumped(balancer: Balancer, now: float, wall: float) -> str:
+    endpoints = balancer.dump_endpoints(balancer.endpoint_ids(now), now, wall)
+    return json.dumps({**balancer.dump_routers(now, wall), "endpoints": endpoints})
+
+
 @pytest.fixture
 def kept() -> str:
     """Endpoint a is at router 1 since 5 s before the end, b at router 2; router 3 is drained."""
@@ -28,7 +35,7 @@ def kept() -> str:
     balancer.set_state("router_3", State.DRAINING)
     assert at(balancer, "b", 1000.0, ["router_2"]) == "router_2"
     assert at(balancer, "a", 1005.0) == "router_1"
-    return json.dumps(balancer.dump(1010.0, WALL + 10.0))
+    return dumped(balancer, 1010.0, WALL + 10.0)
 
 
 def restarted(kept: str, after: float) -> Balancer:
@@ -86,7 +93,7 @@ def test_an_ejection_goes_on_over_a_restart() -> None:
     packets: dict[str, Any] = {"total_rx_packets": 0, "total_tx_packets": 0}
     balancer.report(report("router_1", 0.5, timestamp=WALL + 1, **packets), 1.0, WALL + 1)
     again = Balancer(Algorithm(), 10.0)
-    again.load(json.loads(json.dumps(balancer.dump(2.0, WALL + 2))), 500.0, WALL + 4)
+    again.load(json.loads(dumped(balancer, 2.0, WALL + 2)), 500.0, WALL + 4)
     statuses = [view.standing.status.value for view in again.routers(506.9)]
     assert statuses == ["ejected", "active", "active"]
     assert [view.active for view in again.routers(507.0)] == [True] * 3

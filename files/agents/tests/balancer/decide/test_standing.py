@@ -5,9 +5,23 @@ from typing import Any
 import pytest
 
 from nrs.balancer.decide.algorithm import Algorithm
-from nrs.balancer.decide.balancer import Balancer, NoRouter, UnknownRouter
+from nrs.balancer.decide.balancer import Balancer
+from nrs.balancer.decide.fleet import UnknownRouter
+from nrs.balancer.decide.placement import NoRouter
 from nrs.balancer.decide.rule import Reason
-from nrs.balancer.decide.standing import State, Status, standing
+from nrs.balancer.decide.standing import (
+    DECAY_S,
+    LONGEST_EJECTION_S,
+    Changes,
+    Ejection,
+    Standing,
+    State,
+    Status,
+    eject,
+    handicap,
+    panics,
+    standing,
+)
 from tests.balancer.reports import WALL, report
 
 DOWN = {"egress_up": False}
@@ -130,3 +144,66 @@ def test_the_state_of_a_router_yet_to_report_can_be_taken_back() -> None:
     balancer.restore_states({"router_1": State.DRAINING})
     assert balancer.set_state("router_1", State.ACTIVE)
     assert balancer.states == {}
+
+
+def ejections(*moments: float) -> list[float]:
+    """How long each lasts."""
+    last: Ejection | None = None
+    lengths = []
+    for now in moments:
+        last = eject(last, now, 10.0, "silent")
+        lengths.append(last.until - now)
+    return lengths
+
+
+def test_each_lasts_twice_as_long_as_the_one_before_up_to_a_limit() -> None:
+    assert ejections(0, 100, 200, 300) == [10, 20, 40, 80]
+    assert ejections(*range(0, 10_000, 100))[-1] == LONGEST_EJECTION_S
+
+
+def test_a_quiet_time_takes_one_off() -> None:
+    assert ejections(0, 100, 120 + DECAY_S - 1) == [10, 20, 40]
+    assert ejections(0, 100, 120 + DECAY_S) == [10, 20, 20]
+    assert ejections(0, 100, 120 + 5 * DECAY_S) == [10, 20, 10]
+
+
+def test_it_holds_until_its_end() -> None:
+    found = eject(None, 100.0, 10.0, "why")
+    assert found.holds(109.9)
+    assert not found.holds(110.0)
+    assert found.reason == "why"
+
+
+@pytest.mark.parametrize(
+    ("out", "known", "panic"), [(0, 0, False), (1, 2, False), (2, 3, True), (1, 1, True)]
+)
+def test_more_than_half_is_too_many(out: int, known: int, panic: bool) -> None:
+    assert panics(out, known) is panic
+
+
+@pytest.mark.parametrize(
+    ("age", "ramp", "part"),
+    [(0, 60, 0.0), (15, 60, 0.25), (60, 60, 1.0), (1e9, 60, 1.0), (-1, 60, 0.0), (0, 0, 1.0)],
+)
+def test_the_part_of_its_lead_that_counts_grows_from_nothing_to_all(
+    age: float, ramp: float, part: float
+) -> None:
+    assert handicap(0.9, 0.5, age, ramp) == pytest.approx((1.0 - part) * 0.4)
+
+
+def test_who_is_behind_needs_no_handicap() -> None:
+    assert handicap(0.3, 0.5, 0.0, 60.0) == 0.0
+
+
+def test_a_status_is_noted_once_until_it_is_another() -> None:
+    active, drained = Standing(Status.ACTIVE), Standing(Status.DRAINING, "why")
+    changes = Changes()
+    assert [changes.note("a", of) for of in (active, active, drained, drained, active)] == [
+        *(True, False),
+        *(True, False),
+        True,
+    ]
+    changes.note("b", active)
+    changes.forget_others({"b"})
+    assert not changes.note("b", active)
+    assert changes.note("a", active)

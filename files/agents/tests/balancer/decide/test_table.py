@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nrs.balancer.decide import table
-from nrs.balancer.decide.table import DecisionTable, Entry
+from nrs.balancer.decide.table import DecisionTable, Entry, page
 
 
 def entry(asked_at: float) -> Entry:
@@ -79,3 +79,11 @@ def test_looking_does_not_forget() -> None:
     assert decisions.peek("a") is not None
     decisions.forget(3600.0)
     assert decisions.peek("a") is None
+
+
+def test_a_page_is_the_first_of_those_that_follow() -> None:
+    ids = ["d", "b", "a", "c"]
+    assert page(ids, None, 2) == (["a", "b"], "b")
+    assert page(ids, "b", 2) == (["c", "d"], None)
+    assert page(ids, "a", 2) == (["b", "c"], "c")
+    assert page(ids, "d", 2) == ([], None)

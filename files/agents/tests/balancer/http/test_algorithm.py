@@ -10,7 +10,7 @@ import pytest
 from nrs.balancer.config import LoadBalancerConfig
 from nrs.balancer.decide.algorithm import Algorithm
 from nrs.balancer.http import answers
-from nrs.balancer.keep.algorithm_set import FILE_NAME
+from nrs.balancer.keep.settings import ALGORITHM
 from tests.balancer.served import Served
 
 FILE = {"algorithm": {"anti_flap_threshold": 0.1, "weights": {"cpu": 0.5}}}
@@ -43,9 +43,9 @@ def test_what_is_set_counts_at_once_and_stands_beside_the_file(served: Served) -
 
 def test_setting_it_again_changes_nothing(served: Served, tmp_path: Path) -> None:
     served.asked("put", "/algorithm", {"anti_flap_hold_time": 60})
-    (tmp_path / FILE_NAME).unlink()
+    (tmp_path / ALGORITHM).unlink()
     assert served.asked("put", "/algorithm", {"anti_flap_hold_time": 60.0})["changed"] is False
-    assert not (tmp_path / FILE_NAME).exists()
+    assert not (tmp_path / ALGORITHM).exists()
 
 
 def test_what_is_set_replaces_what_was_set(served: Served) -> None:
@@ -92,7 +92,7 @@ def test_what_is_impossible_changes_nothing(
     before = served.asked("get", "/algorithm")
     assert served.asked("put", "/algorithm", what, status=400)["field"] == field
     assert served.asked("get", "/algorithm") == before
-    assert not (tmp_path / FILE_NAME).exists()
+    assert not (tmp_path / ALGORITHM).exists()
 
 
 def test_what_is_impossible_only_over_the_file_changes_nothing(tmp_path: Path) -> None:
@@ -113,10 +113,10 @@ def test_what_cannot_be_stored_is_not_in_force(tmp_path: Path) -> None:
 def test_a_damaged_file_is_told_and_left_out(
     tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / FILE_NAME).write_text(text)
+    (tmp_path / ALGORITHM).write_text(text)
     served = Served(FILE, tmp_path)
     assert served.asked("get", "/algorithm")["set"] == {}
-    assert f"what was set of the algorithm is lost: {tmp_path / FILE_NAME}" in caplog.text
+    assert f"what was set of the algorithm is lost: {tmp_path / ALGORITHM}" in caplog.text
 
 
 def test_what_no_longer_fits_the_file_is_left_out(
