@@ -17,7 +17,7 @@ from nrs.endpoint.resend import ResendRing
 from nrs.system.addresses import Addresses
 from nrs.system.descriptor_store import DescriptorStore
 from nrs.tunnel import wire
-from nrs.tunnel.codec.interface import Check
+from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.engine import Control, Engine
 from nrs.tunnel.figures import Drop
 from nrs.tunnel.handshake import BadTag, HandshakeError, Initiator, StaticKey

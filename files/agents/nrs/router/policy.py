@@ -15,7 +15,7 @@ from nrs.router.delivery import Echoes
 from nrs.router.session_table import Device, Pending, SessionTable
 from nrs.system.links import LinkError, Links
 from nrs.tunnel import wire
-from nrs.tunnel.codec.interface import Check
+from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.engine import Control, Engine, describe
 from nrs.tunnel.figures import Drop
 from nrs.tunnel.handshake import (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nrs.tunnel import wire
-from nrs.tunnel.codec.interface import (
+from nrs.tunnel.codec.carrier import (
     AUTHENTIC,
     BAD_TAG,
     DATA,
@@ -17,10 +17,10 @@ from nrs.tunnel.codec.interface import (
     MOST_FRAMES,
     STOP_MASK,
     WAITING,
-    Codec,
     Intake,
     Stop,
 )
+from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.figures import Drop, Figures
 from nrs.tunnel.loop import PacketLoop
 from nrs.tunnel.session import Session

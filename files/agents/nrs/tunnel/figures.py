@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from nrs.tunnel.codec.interface import Totals
+from nrs.tunnel.codec.carrier import Totals
 
 
 class Drop(Enum):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from nrs.tunnel.codec.interface import Check, Codec, Opener, Path, Sealer
+from nrs.tunnel.codec.carrier import Path
+from nrs.tunnel.codec.interface import Codec
+from nrs.tunnel.codec.sealing import Check, Opener, Sealer
 from nrs.tunnel.handshake import Identity, SessionSecrets, StaticKey
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.session_memory import Progress, Record, SessionMemory, Slot, key_print

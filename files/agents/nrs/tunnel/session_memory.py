@@ -20,7 +20,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from nrs.tunnel.codec.interface import COUNTER_BYTES, PATH, PATH_BYTES
+from nrs.tunnel.codec.carrier import PATH, PATH_BYTES
+from nrs.tunnel.codec.sealing import COUNTER_BYTES
 from nrs.tunnel.handshake import Identity, SessionSecrets, StaticKey
 from nrs.tunnel.memory_file import MemoryFile
 from nrs.tunnel.replay import WINDOW_BYTES
