@@ -24,7 +24,7 @@ from nrs.endpoint.work import EndpointWork, work_of
 from nrs.system.addresses import Addresses
 from nrs.system.link_events import LinkEvents
 from nrs.system.links import LinkError
-from nrs.tunnel.codec.interface import Check
+from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.engine import Engine

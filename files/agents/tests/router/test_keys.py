@@ -16,7 +16,7 @@ from nrs.config.types import IPNetwork
 from nrs.router.config import RoutingServerConfig
 from nrs.router.policy import RouterPolicy
 from nrs.tunnel import keys
-from nrs.tunnel.codec.python import PythonCodec
+from nrs.tunnel.codec.python import CODEC
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import Initiator, StaticKey
 from nrs.tunnel.session import Session
@@ -44,7 +44,7 @@ class Engine:
     """Keeps what it is given to send."""
 
     def __init__(self, memory: SessionMemory | None = None) -> None:
-        self.codec = PythonCodec()
+        self.codec = CODEC
         self.memory = memory
         self.sessions: dict[int, Session] = {}
         self.answers: list[bytes] = []

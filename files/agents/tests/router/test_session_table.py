@@ -16,8 +16,8 @@ from nrs.router.session_table import (
     Pending,
     SessionTable,
 )
-from nrs.tunnel.codec.interface import Check
-from nrs.tunnel.codec.python import PythonCodec
+from nrs.tunnel.codec.python import CODEC
+from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.handshake import SessionSecrets, StaticKey
 from nrs.tunnel.session import Opening, Session, open_session
 from nrs.tunnel.wire import Claim
@@ -37,7 +37,7 @@ def claim(number: int = 1, *prefixes: str, name: str | None = None) -> Claim:
 def session(of: Claim, now: float = 0.0) -> Session:
     index = next(_indices)
     return open_session(
-        PythonCodec(),
+        CODEC,
         None,
         Opening(SessionSecrets(index, index, 0, b"s" * 32, b"r" * 32), StaticKey(b"k" * 32), of),
         Check.SOURCE,

@@ -13,13 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nrs.tunnel import codec
-from nrs.tunnel.codec.interface import Check, Codec, Stop
+from nrs.tunnel.codec.carrier import Stop
+from nrs.tunnel.codec.interface import Codec
+from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.handshake import SessionSecrets, StaticKey
 from nrs.tunnel.record import Progress, Record, key_print
 from nrs.tunnel.session import Session, key_of, open_session, resume_session
 from nrs.tunnel.session_memory import SessionMemory
 from nrs.tunnel.udp_socket import UdpSocket
 from nrs.tunnel.wire import Claim, KeyMode, Type
+from tests.tunnel.codecs import opening
 
 KEY = StaticKey(b"k" * 32, KeyMode.DEVICE, 7)
 CLAIM = Claim(
@@ -204,9 +207,8 @@ def pair(memory: SessionMemory, request: pytest.FixtureRequest) -> Iterator[Pair
 
 
 def accepted(with_codec: Codec, session: Session, datagram: bytes) -> bool:
-    inbox = with_codec.inbox(udp_offload=True)
     train = memoryview(bytearray(datagram))
-    return inbox.open(session.opener, train, len(train), 0, 0).stop is Stop.CONTROL
+    return opening(with_codec).open(session.opener, train, len(train), 0, 0).stop is Stop.CONTROL
 
 
 @pytest.mark.parametrize("later", CODECS)
