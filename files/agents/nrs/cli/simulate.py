@@ -21,10 +21,10 @@ from nrs.cli import simulate_options
 from nrs.simulation import chart, picture, replay
 from nrs.simulation.advisers import Adviser, Balanced, Plain
 from nrs.simulation.measures import Figures, mean
+from nrs.simulation.names import PLAIN, RULES
 from nrs.simulation.run import Result, Simulation
 from nrs.simulation.scenario import Scenario
 
-RULES = ("balancer", "plain")
 _WIDTH_OF_A_PIPE = 120
 _CHART = 72
 
@@ -36,7 +36,7 @@ def main(options: Mapping[str, Any]) -> int:
     if options["replay"] is not None:
         return _replay(options)
     scenario = simulate_options.scenario(options)
-    rules = RULES if options["rule"] == "both" else (options["rule"],)
+    rules = [options["rule"]] if options["rule"] in RULES else RULES
     seeds = range(options["first_seed"], options["first_seed"] + options["seeds"])
     runs = {rule: [_simulate(scenario, rule, seed) for seed in seeds] for rule in rules}
     try:
@@ -88,7 +88,7 @@ def _simulate(
 
 
 def _adviser(scenario: Scenario, rule: str, seed: int) -> Adviser:
-    if rule == "plain":
+    if rule == PLAIN:
         return Plain(scenario.algorithm, scenario.report_interval, scenario.poll_interval)
     return Balanced(scenario.algorithm, scenario.report_interval, seed)
 

@@ -8,30 +8,24 @@ from typing import Any
 
 import click
 
+from nrs.simulation import names
+
 _FILE = click.Path(path_type=Path)
-_NAMES = (
-    "steady_async",
-    "steady_sync",
-    "heterogeneous",
-    "death",
-    "return",
-    "burst",
-    "scale",
-)
+_BOTH = "both"
 
 
 @click.command("simulate")
 @click.option(
     "--scenario",
-    type=click.Choice(_NAMES),
-    default="steady_async",
+    type=click.Choice(names.SCENARIOS),
+    default=names.STEADY_ASYNC,
     show_default=True,
     help="What the other options change.",
 )
 @click.option(
     "--rule",
-    type=click.Choice(["both", "balancer", "plain"]),
-    default="both",
+    type=click.Choice([_BOTH, *names.RULES]),
+    default=_BOTH,
     show_default=True,
     help="The load balancer, or the plain rule of threshold and hold time beside it.",
 )
