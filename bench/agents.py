@@ -44,7 +44,7 @@ def python(places: Places) -> Path:
             Cache(places.root),
             "agents",
             Interpreter(version.strip(), _INTERPRETER),
-            [AGENTS / "requirements.lock"],
+            [AGENTS / "requirements.lock", AGENTS / "requirements-pictures.txt"],
         )
         _install(places, venv)
     return venv.python
