@@ -68,7 +68,9 @@ _BOTH = "both"
 @click.option("--slow-start", type=float, help="slow_start_time")
 @click.option("--max-bandwidth", type=float, help="max_bandwidth_mbps")
 @click.option("--max-connections", type=int, help="max_connections")
-@click.option("--png", type=_FILE, help="Draw the loads of the first seed into this file.")
+@click.option(
+    "--png", type=_FILE, help="Draw the loads of the first seed into this file; needs matplotlib."
+)
 @click.option(
     "--record", type=_FILE, help="Write reports and decisions of the first seed to this file."
 )
