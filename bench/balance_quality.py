@@ -24,19 +24,33 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+<<<<<<< HEAD
 from bench import agents, document
 from bench.arguments import add_names, positive
 from bench.progress import progress
+=======
+from nrs.simulation.names import (
+    BALANCER,
+    DEATH,
+    HETEROGENEOUS,
+    RETURN,
+    RULES,
+    SCALE,
+    SCENARIOS,
+    STEADY_ASYNC,
+    STEADY_SYNC,
+)
+
+from bench import agents
+from bench.arguments import positive
+>>>>>>> balancer
 from bench.settings import Places
 from bench.table import number, plain
 from bench.targets import Target
 from testbed.command import run
 
-SCALE = "scale"
-SCENARIOS = ("steady_async", "steady_sync", "heterogeneous", "death", "return", "burst", SCALE)
-RULES = ("balancer", "plain")
-_STEADY = ("steady_async", "steady_sync", "heterogeneous")
-_EVENTFUL = ("death", "return")
+_STEADY = (STEADY_ASYNC, STEADY_SYNC, HETEROGENEOUS)
+_EVENTFUL = (DEATH, RETURN)
 _LIMIT_S = 1200.0
 
 
@@ -112,7 +126,7 @@ def targets(found: Mapping[Key, Quality]) -> list[Target]:
     """What is promised of the load balancer, for the scenarios that were run."""
     stated: list[Target] = []
     for (scenario, rule), of in found.items():
-        if rule != RULES[0]:
+        if rule != BALANCER:
             continue
         if scenario in _STEADY:
             stated += [
@@ -151,7 +165,7 @@ def summary(found: Mapping[Key, Quality]) -> dict[str, dict[str, float | None]]:
             "settle_s": of.settle_s,
         }
         for (scenario, rule), of in found.items()
-        if rule == RULES[0]
+        if rule == BALANCER
     }
 
 

@@ -55,7 +55,6 @@ DEVICE = "tun0"
 OUTER = "198.18.0.0/15"
 INNER = "10.100.0.1/16"
 INNER6 = "fd00:100::1/64"
-BEYOND = "198.51.100.0/24"
 _MOST = 60_000
 _MOST_IN_TRAIN = 45  # what one UDP_SEGMENT send holds
 _START_S = 20.0

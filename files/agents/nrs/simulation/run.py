@@ -46,10 +46,14 @@ class Simulation:
         adviser: Adviser,
         seed: int,
         record: Callable[[Recorded], None] | None = None,
+        *,
+        stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
+        """`stopwatch` tells how long the run takes, in seconds."""
         self._scenario = scenario
         self._adviser = adviser
         self._record = record
+        self._stopwatch = stopwatch
         # Apart, so that the same endpoints and routers meet each adviser.
         setup = random.Random(f"setup {seed}")  # noqa: S311 - a simulation
         self._random = random.Random(f"course {seed}")  # noqa: S311
@@ -74,7 +78,7 @@ class Simulation:
 
     def run(self) -> Result:
         """Let the time pass."""
-        began = time.perf_counter()
+        began = self._stopwatch()
         due, end = self._due, self._scenario.duration
         pop = heapq.heappop
         while due[0][0] <= end:
@@ -86,7 +90,7 @@ class Simulation:
             len(self._endpoints),
             event_at=self._moves_from if self._scenario.events else None,
             most_moves=max(endpoint.moves for endpoint in self._endpoints),
-            wall_s=time.perf_counter() - began,
+            wall_s=self._stopwatch() - began,
         )
         return Result(self._scenario, found, self._samples)
 

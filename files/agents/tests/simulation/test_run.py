@@ -160,3 +160,9 @@ def test_many_routers_are_told_of_by_their_extremes() -> None:
     sample = balanced(scenario).samples[-1]
     assert sample.each == ()
     assert sample.least < sample.mean < sample.most
+
+
+def test_how_long_it_takes_is_told_by_the_stopwatch() -> None:
+    shown = iter((5.0, 7.5))
+    result = Simulation(CALM, Silent(), 1, stopwatch=lambda: next(shown)).run()
+    assert result.figures.wall_s == 2.5

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from nrs.simulation import names
 from nrs.simulation.scenario import Burst, Event, Happening, Scenario, ScenarioError
 from nrs.simulation.scenarios import SCENARIOS
 
@@ -35,6 +36,10 @@ def test_what_cannot_be_is_named(field: str, value: Any, said: str) -> None:
 def test_endpoints_have_a_few_candidates(routers: int, stated: int | None, each: int) -> None:
     scenario = Scenario(capacities=(1.0,) * routers, candidates=stated)
     assert scenario.candidates_each == each
+
+
+def test_every_name_stands_for_a_scenario() -> None:
+    assert tuple(SCENARIOS) == names.SCENARIOS
 
 
 def test_scale_is_what_it_says() -> None:

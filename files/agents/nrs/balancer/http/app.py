@@ -10,10 +10,7 @@ from prometheus_client.exposition import choose_encoder
 import nrs
 from nrs.api import openapi, service
 from nrs.api.operation import Operation, takes
-from nrs.balancer.http import algorithm as algorithm_api
-from nrs.balancer.http import answers, exposition
-from nrs.balancer.http import decisions as decision_api
-from nrs.balancer.http import servers as server_api
+from nrs.balancer.http import algorithm, answers, decisions, exposition, servers
 from nrs.balancer.live import LiveBalancer
 from nrs.config.common import Api
 
@@ -23,10 +20,10 @@ _EXPOSED = Operation("The load balancer's own figures, for Prometheus", None)
 
 def create_app(balancer: LiveBalancer, api: Api) -> Flask:
     """The API on `balancer` for those whom `api` lets in."""
-    app = service.create_app("load_balancer", api, server_api.refusals(balancer))
-    decision_api.add_routes(app, balancer)
-    server_api.add_routes(app, balancer)
-    algorithm_api.add_routes(app, balancer)
+    app = service.create_app("load_balancer", api, servers.refusals(balancer))
+    decisions.add_routes(app, balancer)
+    servers.add_routes(app, balancer)
+    algorithm.add_routes(app, balancer)
     exposed = exposition.registry(balancer)
 
     @app.get("/metrics")

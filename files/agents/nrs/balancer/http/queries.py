@@ -46,7 +46,7 @@ _Separated = Annotated[str, WithJsonSchema(TypeAdapter(Name).json_schema())]
 
 
 class Query(BaseModel):
-    """Parameters that are not known are ignored, as they always were."""
+    """Parameters that are not known are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
