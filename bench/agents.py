@@ -40,22 +40,10 @@ def python(places: Places) -> Path:
     Made anew where the checkout has changed. Raises Failed, harness.report.Unusable.
     """
     places.root.mkdir(parents=True, exist_ok=True)
-<<<<<<< HEAD
     waiting = partial(progress, "waiting for another that installs the agents")
     with locked(places.root / "lock", waiting), contextlib.redirect_stdout(sys.stderr):
-        lock_file = [AGENTS / "requirements.lock"]
-        venv = venvs.ensure(Cache(places.root), "agents", interpreter(), lock_file)
-=======
-    with (places.root / "lock").open("w") as lock, contextlib.redirect_stdout(sys.stderr):
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        version = run([_INTERPRETER, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
-        venv = venvs.ensure(
-            Cache(places.root),
-            "agents",
-            Interpreter(version.strip(), _INTERPRETER),
-            [AGENTS / "requirements.lock", AGENTS / "requirements-pictures.txt"],
-        )
->>>>>>> balancer
+        lock_files = [AGENTS / "requirements.lock", AGENTS / "requirements-pictures.txt"]
+        venv = venvs.ensure(Cache(places.root), "agents", interpreter(), lock_files)
         _install(places, venv)
     return venv.python
 

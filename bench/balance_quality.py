@@ -24,11 +24,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-<<<<<<< HEAD
-from bench import agents, document
-from bench.arguments import add_names, positive
-from bench.progress import progress
-=======
 from nrs.simulation.names import (
     BALANCER,
     DEATH,
@@ -41,9 +36,9 @@ from nrs.simulation.names import (
     STEADY_SYNC,
 )
 
-from bench import agents
-from bench.arguments import positive
->>>>>>> balancer
+from bench import agents, document
+from bench.arguments import add_names, positive
+from bench.progress import progress
 from bench.settings import Places
 from bench.table import number, plain
 from bench.targets import Target

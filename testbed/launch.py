@@ -15,7 +15,7 @@ _CHECKOUT = Path(__file__).resolve().parents[1]
 
 def launch() -> None:
     """Become the package that the first word names; the others are its own."""
-    sys.path[:0] = [str(_CHECKOUT), str(_CHECKOUT / "tests")]
+    sys.path[:0] = [str(_CHECKOUT / part) for part in ("", "tests", "files/agents")]
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
