@@ -16,6 +16,7 @@ _LEFT_OUT = (
     "files/",
     "lab/",
     "tests/bench_unit/",
+    "tests/collection_unit/",
     "tests/harness/",
     "tests/harness_unit/",
     "tests/lab_unit/",

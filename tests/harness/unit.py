@@ -47,6 +47,7 @@ def run(report: Report, cache: Cache) -> None:
         ("lab", "tests/lab_unit", CHECKOUT),
         ("harness", "tests/harness_unit", CHECKOUT / "tests"),
         ("bench", "tests/bench_unit", CHECKOUT),
+        ("collection", "tests/collection_unit", CHECKOUT),
     ):
         report.step(
             PART,
