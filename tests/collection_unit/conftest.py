@@ -58,7 +58,8 @@ class Tools:
 
     def install(self, collection: Path, into: Path) -> Path:
         """Install an archive or a checkout; returns where the collection then is."""
-        self.run("ansible-galaxy", "collection", "install", "--offline", "-p", into, collection)
+        words = ("ansible-galaxy", "collection", "install", "--offline", "-p", into, collection)
+        self.run(*words, env={"ANSIBLE_COLLECTIONS_PATH": str(into)})
         return into / "ansible_collections" / "nrs" / "network_routing"
 
     def playbook(self, collections: Path, *words: str | Path) -> str:

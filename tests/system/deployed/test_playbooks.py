@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -40,7 +41,8 @@ def test_the_installed_archive_deploys_the_same_from_elsewhere(lab: Any, tmp_pat
     subprocess.run([lab.checkout / "bin" / "build", archives], check=True)
     (archive,) = archives.iterdir()
     install = ("ansible-galaxy", "collection", "install", "--offline", "-p", collections, archive)
-    subprocess.run(install, cwd=elsewhere, check=True)
+    env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections)}
+    subprocess.run(install, cwd=elsewhere, env=env, check=True)
 
     def play(name: str) -> str:
         words = ("ansible-playbook", f"nrs.network_routing.{name}")

@@ -31,6 +31,8 @@ BALANCERS = ["lb3", "lb1", "lb2.example.org"]
         ("lb.example.org", "http://lb.example.org:8080"),
         ("2001:db8::1", "http://[2001:db8::1]:8080"),
         ("::1", "http://[::1]:8080"),
+        ("::ffff:192.0.2.1", "http://[::ffff:192.0.2.1]:8080"),
+        ("lb", "http://lb:8080"),
     ],
 )
 def test_a_url(address: str, url: str) -> None:

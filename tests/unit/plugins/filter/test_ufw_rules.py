@@ -16,5 +16,10 @@ def test_a_rule_for_each_source() -> None:
     ]
 
 
+def test_one_source_is_not_everybody() -> None:
+    (rule,) = ufw_rules(["192.0.2.1"], 8080, "tcp", "ours")
+    assert rule == "ufw allow from 192.0.2.1 to any port 8080 proto tcp comment 'ours'"
+
+
 def test_everybody() -> None:
     assert ufw_rules([], "51820", "udp", "ours") == ["ufw allow 51820/udp comment 'ours'"]
