@@ -1,23 +1,13 @@
-"""What the load balancer's API answers, for the OpenAPI document and for whoever reads it.
-
-The views build plain dicts, which costs a request less; the tests hold each answer against
-its model here.
-"""
+"""What the load balancer's API answers, for the OpenAPI document and for whoever reads it."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from nrs.api import answers
+from nrs.api.answers import Answer
 from nrs.balancer.decide.algorithm import Algorithm
 from nrs.balancer.decide.standing import State, Status
-
-
-class Answer(BaseModel):
-    """Every field is there, and no other."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True)
 
 
 class ReportTaken(Answer):
@@ -159,10 +149,9 @@ class SharedState(Answer):
     error: str | None
 
 
-class Health(Answer):
+class Health(answers.Health):
     """`GET /health`; without `state.url` there is no shared state."""
 
-    status: Literal["ok"]
     total_servers: int
     active_servers: int
     shared_state: SharedState | None

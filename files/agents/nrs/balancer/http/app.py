@@ -7,14 +7,13 @@ from typing import Any
 from flask import Flask, Response, request
 from prometheus_client.exposition import choose_encoder
 
-import nrs
-from nrs.api import openapi, service
+from nrs.api import service
 from nrs.api.operation import Operation, takes
+from nrs.api.published import publish
 from nrs.balancer.http import algorithm, answers, decisions, exposition, servers
 from nrs.balancer.live import LiveBalancer
 from nrs.config.common import Api
 
-_HEALTH = Operation("Whether this load balancer serves", answers.Health, open=True)
 _EXPOSED = Operation("The load balancer's own figures, for Prometheus", None)
 
 
@@ -32,13 +31,10 @@ def create_app(balancer: LiveBalancer, api: Api) -> Flask:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return Response(encode(exposed), headers=service.UNCACHED, content_type=content_type)
 
-    @app.get("/health")
-    @takes(_HEALTH)
     def health() -> dict[str, Any]:
         views = balancer.routers()
         shared = balancer.shared
         return {
-            "status": "ok",
             "total_servers": len(views),
             "active_servers": sum(view.active for view in views),
             "shared_state": None
@@ -46,10 +42,5 @@ def create_app(balancer: LiveBalancer, api: Api) -> Flask:
             else {"connected": shared.error is None, "error": shared.error},
         }
 
-    document = openapi.document(app, "Load balancer", nrs.__version__)
-
-    @app.get("/openapi.json")
-    def published() -> dict[str, Any]:
-        return document
-
+    publish(app, "Load balancer", answers.Health, health)
     return app

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema
+from pydantic import BeforeValidator, Field, TypeAdapter, WithJsonSchema
 
+from nrs.api.queries import Query, whole
 from nrs.config.types import Name, as_name
 
 MOST_CANDIDATES = 64
@@ -21,12 +22,6 @@ def _separated(value: Any) -> list[str]:
     if len(names) > MOST_CANDIDATES:
         raise ValueError(f"at most {MOST_CANDIDATES} candidates")
     return list(dict.fromkeys(map(as_name, names)))
-
-
-def _number(value: Any) -> Any:
-    if not isinstance(value, str) or not (value.isascii() and value.isdigit()):
-        raise ValueError(f"must be a number from 1 to {MOST_ON_A_PAGE}")
-    return int(value[:9])
 
 
 def _rate(value: Any) -> float | None:
@@ -45,12 +40,6 @@ _Separated = Annotated[str, WithJsonSchema(TypeAdapter(Name).json_schema())]
 """A name that `_separated` has checked."""
 
 
-class Query(BaseModel):
-    """Parameters that are not known are ignored."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
 class DecisionQuery(Query):
     """`GET /decision/{endpoint_id}`: which routers there are, which is used, its traffic."""
 
@@ -67,4 +56,4 @@ class DecisionsQuery(Query):
     """`GET /decisions`: the page that follows the endpoint `after`."""
 
     after: Name | None = None
-    limit: Annotated[int, Field(ge=1, le=MOST_ON_A_PAGE), BeforeValidator(_number)] = MOST_ON_A_PAGE
+    limit: Annotated[int, Field(ge=1, le=MOST_ON_A_PAGE), whole(1, MOST_ON_A_PAGE)] = MOST_ON_A_PAGE
