@@ -47,7 +47,7 @@ class DecisionQuery(Query):
         list[_Separated],
         Field(max_length=MOST_CANDIDATES),
         BeforeValidator(_separated),
-    ] = []
+    ] = Field(default_factory=list)
     current: Name | None = None
     mbps: Annotated[float | None, Field(ge=0, le=MOST_MBPS), BeforeValidator(_rate)] = None
 
