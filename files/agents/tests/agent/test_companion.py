@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from testbed.wait import wait_until
 
 from nrs.agent import reporting
 from nrs.agent.companion import Companion, Wake, wait
 from nrs.agent.reporting import Task
-from tests.netns.world import wait_until
 
 HOUR = 3600.0
 
