@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from testbed.wait import wait_until
 
-from tests.netns.world import Agent, World, wait_until
+from tests.netns.world import Agent, World
 
 SOON_S = 3
 """Far below the minute between two reports: a process has to be woken and a request to be made."""
