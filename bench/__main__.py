@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import IO, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 from harness.report import Unusable
 
-from bench import balance_quality, sessions, tunnel
+from bench import balance_quality, document, sessions, tunnel
 from bench.balancer import part as balancer
 from bench.failover import part as failover
+from bench.progress import progress
 from bench.settings import Places, places
-from bench.shell import BenchError, progress
+from testbed.failed import Failed
+from testbed.lock import locked
 
 
 class Part(NamedTuple):
@@ -53,16 +53,23 @@ def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="bin/bench")
     choices = parser.add_subparsers(dest="part", required=True, metavar="PART")
     for name, part in PARTS.items():
-        part.add_arguments(choices.add_parser(name, help=part.summary))
+        own = choices.add_parser(name, help=part.summary)
+        part.add_arguments(own)
+        own.add_argument(
+            "--markdown",
+            action="store_true",
+            help="print the figures once more as a document has them: with machine and commit",
+        )
     options = parser.parse_args(words)
+    options.origin = document.origin(words) if options.markdown else None
     # As Ctrl-C does: what was started is ended, and what was set up is removed.
     signal.signal(signal.SIGTERM, _interrupt)
     kept = places()
     kept.root.mkdir(parents=True, exist_ok=True)
     try:
-        with _lock(kept.root / "running"):
+        with locked(kept.root / "running", _waiting):
             return PARTS[options.part].measure(options, kept)
-    except (BenchError, Unusable) as error:
+    except (Failed, Unusable) as error:
         progress(f"bin/bench: {error}")
         return 1
     except KeyboardInterrupt:
@@ -70,15 +77,9 @@ def main(words: Sequence[str]) -> int:
         return 130
 
 
-def _lock(path: Path) -> IO[str]:
-    """Wait until no other benchmark runs: they would measure each other."""
-    lock = path.open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        progress("another bin/bench is running: waiting for its end")
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    return lock
+def _waiting() -> None:
+    """They would measure each other."""
+    progress("another bin/bench is running: waiting for its end")
 
 
 def _interrupt(*_: object) -> NoReturn:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -12,6 +11,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,12 @@ from harness import venvs
 from harness.interpreters import Interpreter
 from harness.settings import Cache
 
-from bench.netns import Child, Pair
+from bench.pair import UNDERLAY, Pair
+from bench.progress import progress
 from bench.settings import AGENTS, Places
-from bench.shell import progress, run
+from testbed.command import run
+from testbed.lock import locked
+from testbed.process import Child
 
 _SOURCES = ("nrs/**/*.py", "nrs/py.typed", "codec/*", "setup.py", "pyproject.toml", "README.md")
 _INTERPRETER = Path("/usr/bin/python3")
@@ -34,20 +37,21 @@ TOKEN = secrets.token_hex(32)
 def python(places: Places) -> Path:
     """The interpreter of a virtual environment that has the checkout's agents, C codec included.
 
-    Made anew where the checkout has changed. Raises BenchError, harness.report.Unusable.
+    Made anew where the checkout has changed. Raises Failed, harness.report.Unusable.
     """
     places.root.mkdir(parents=True, exist_ok=True)
-    with (places.root / "lock").open("w") as lock, contextlib.redirect_stdout(sys.stderr):
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        version = run([_INTERPRETER, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
-        venv = venvs.ensure(
-            Cache(places.root),
-            "agents",
-            Interpreter(version.strip(), _INTERPRETER),
-            [AGENTS / "requirements.lock"],
-        )
+    waiting = partial(progress, "waiting for another that installs the agents")
+    with locked(places.root / "lock", waiting), contextlib.redirect_stdout(sys.stderr):
+        lock_files = [AGENTS / "requirements.lock", AGENTS / "requirements-pictures.txt"]
+        venv = venvs.ensure(Cache(places.root), "agents", interpreter(), lock_files)
         _install(places, venv)
     return venv.python
+
+
+def interpreter() -> Interpreter:
+    """The distribution's, of which virtual environments are made."""
+    version = run([_INTERPRETER, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
+    return Interpreter(version.strip(), _INTERPRETER)
 
 
 def _install(places: Places, venv: venvs.Venv) -> None:
@@ -67,9 +71,10 @@ def _install(places: Places, venv: venvs.Venv) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--force-reinstall"]
-    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    env["NRS_BUILD_CODEC"] = "1"
-    run([venv.python, "-m", "pip", "install", *options, copy], env=env, limit=_INSTALL_S)
+    env = {**inherited(), "NRS_BUILD_CODEC": "1"}
+    install = [venv.python, "-m", "pip", "install", *options, copy]
+    # Not where the benchmark was called: Python would take modules from there.
+    run(install, env=env, limit=_INSTALL_S, cwd=Path("/"))
     run([venv.python, "-c", "import nrs.tunnel.codec.c"], env=env, cwd=Path("/"))
     marker.write_text(digest.hexdigest(), encoding="ascii")
 
@@ -84,11 +89,15 @@ def new_psk() -> str:
     return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
+def inherited() -> dict[str, str]:
+    """This process's environment, in which Python finds what is installed and nothing else."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+
+
 def environment(directory: Path, codec: str) -> dict[str, str]:
     """An agent's environment, with nothing of the machine's own deployment in it."""
-    inherited = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     return {
-        **inherited,
+        **inherited(),
         "NRS_RUNTIME_DIRECTORY": str(directory),
         "STATE_DIRECTORY": str(directory),
         "NRS_CODEC": codec,
@@ -106,3 +115,20 @@ def start(
     path.write_text(json.dumps(config), encoding="ascii")  # which is YAML too
     words = [program, "-m", "nrs", command, "--config", path]
     return pair.start(host, command, words, env=environment(directory, codec))
+
+
+def start_router(pair: Pair, program: Path, codec: str, tunnel: Mapping[str, str]) -> Child:
+    """A routing server on host b, which has the interface `egress0`."""
+    config = {
+        "server": {
+            "server_id": "router_b",
+            "name": "router b",
+            "tunnel_id": 1,
+            "egress_interface": "egress0",
+            "external_ip": UNDERLAY["b"],
+        },
+        "tunnel": dict(tunnel),
+        "load_balancer": {"url": NOBODY},
+        "api": {"token": TOKEN},
+    }
+    return start(pair, "b", program, "routing-server", config, codec)

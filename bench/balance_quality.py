@@ -24,18 +24,28 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import agents
-from bench.arguments import positive
-from bench.settings import Places
-from bench.shell import progress, run
-from bench.table import aligned, number
-from bench.targets import Target
+from nrs.simulation.names import (
+    BALANCER,
+    DEATH,
+    HETEROGENEOUS,
+    RETURN,
+    RULES,
+    SCALE,
+    SCENARIOS,
+    STEADY_ASYNC,
+    STEADY_SYNC,
+)
 
-SCALE = "scale"
-SCENARIOS = ("steady_async", "steady_sync", "heterogeneous", "death", "return", "burst", SCALE)
-RULES = ("balancer", "plain")
-_STEADY = ("steady_async", "steady_sync", "heterogeneous")
-_EVENTFUL = ("death", "return")
+from bench import agents, document
+from bench.arguments import add_names, positive
+from bench.progress import progress
+from bench.settings import Places
+from bench.table import number, plain
+from bench.targets import Target
+from testbed.command import run
+
+_STEADY = (STEADY_ASYNC, STEADY_SYNC, HETEROGENEOUS)
+_EVENTFUL = (DEATH, RETURN)
 _LIMIT_S = 1200.0
 
 
@@ -63,24 +73,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=8,
         help=f"of each scenario but {SCALE}, which has one; default: 8",
     )
-    parser.add_argument(
-        "--scenarios",
-        type=_names,
-        default=list(SCENARIOS),
-        metavar="A,B,...",
-        help=f"default: {','.join(SCENARIOS)}",
-    )
+    add_names(parser, "--scenarios", "scenario", SCENARIOS)
 
 
 def measure(options: argparse.Namespace, places: Places) -> int:
     """Run, print, and say which targets are met; 0 where all could be run."""
     python = agents.python(places)
     found = _run_all(python, options.scenarios, options.seeds)
-    for line in aligned(rows(found)):
+    for line in plain(rows(found)):
         print(line)
     print()
     for target in targets(found):
         print(target)
+    document.show(options.origin, rows(found))
     print(json.dumps(summary(found)))
     return 0
 
@@ -116,7 +121,7 @@ def targets(found: Mapping[Key, Quality]) -> list[Target]:
     """What is promised of the load balancer, for the scenarios that were run."""
     stated: list[Target] = []
     for (scenario, rule), of in found.items():
-        if rule != RULES[0]:
+        if rule != BALANCER:
             continue
         if scenario in _STEADY:
             stated += [
@@ -155,7 +160,7 @@ def summary(found: Mapping[Key, Quality]) -> dict[str, dict[str, float | None]]:
             "settle_s": of.settle_s,
         }
         for (scenario, rule), of in found.items()
-        if rule == RULES[0]
+        if rule == BALANCER
     }
 
 
@@ -188,23 +193,15 @@ def _simulate(python: Path, key: Key, seeds: int) -> Quality:
     began = time.monotonic()
     # Not in the checkout: what is installed is measured.
     output = run(
-        [python, "-m", "nrs", "simulate", *words], cwd=Path("/"), limit=_LIMIT_S, env=_env()
+        [python, "-m", "nrs", "simulate", *words],
+        cwd=Path("/"),
+        limit=_LIMIT_S,
+        env=agents.inherited(),
     )
     took_s = time.monotonic() - began
     progress(f"{scenario}, {rule}: {took_s:.1f} s")
     return parse(output, rule, took_s)
 
 
-def _env() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-
-
 def _or_never(seconds: float | None) -> float:
     return float("inf") if seconds is None else seconds
-
-
-def _names(text: str) -> list[str]:
-    names = text.split(",")
-    if unknown := set(names) - set(SCENARIOS):
-        raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}")
-    return names

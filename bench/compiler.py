@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from bench.progress import progress
 from bench.settings import Places
-from bench.shell import progress, run
+from testbed.command import run
 
 _OPTIONS = ("-O2", "-std=gnu11", "-Wall", "-Wextra")
 
 
 def compiled(places: Places, source: Path, *libraries: str) -> Path:
-    """The program made of one C file. Raises BenchError."""
+    """The program made of one C file. Raises Failed."""
     words = (*_OPTIONS, *(f"-l{library}" for library in libraries))
     digest = hashlib.sha256(source.read_bytes() + " ".join(words).encode()).hexdigest()[:12]
     program = places.programs / f"{source.stem}-{digest}"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import select
+from contextlib import suppress
 
-from bench.netns import Child
-from bench.shell import BenchError
+from testbed.process import Child
 
 
 class Conversation:
@@ -16,19 +15,11 @@ class Conversation:
         self._child = child
 
     def ask(self, word: str, limit: float) -> dict[str, float]:
-        """The answer, which has to come within `limit` seconds. Raises BenchError."""
-        asked, answers = self._child.process.stdin, self._child.process.stdout
+        """The answer, which has to come within `limit` seconds. Raises Failed."""
+        asked = self._child.process.stdin
         assert asked is not None
-        assert answers is not None
-        try:
+        with suppress(BrokenPipeError):  # it has ended, and so does its output
             asked.write(f"{word}\n".encode())
             asked.flush()
-        except BrokenPipeError:
-            raise BenchError(f"{self._child.name} has ended:\n{self._child.tail}") from None
-        ready, _, _ = select.select([answers], [], [], limit)
-        if not ready:
-            raise BenchError(f"{self._child.name}: no answer to {word!r} after {limit:.0f} s")
-        line = answers.readline()
-        if not line:
-            raise BenchError(f"{self._child.name} has ended:\n{self._child.tail}")
+        line = self._child.line(limit)
         return {key: float(value) for key, value in json.loads(line).items()}

@@ -8,9 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import cpu
+from testbed import proc
 
-_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 _QUIET_PERCENT = 5
 
 
@@ -27,7 +26,7 @@ class Usage:
 def parse_usage(text: str) -> Usage:
     """The first line of /proc/stat (proc(5))."""
     user, nice, system, idle, waiting, irq, softirq, stolen = (
-        int(word) * _TICK_S for word in text.splitlines()[0].split()[1:9]
+        int(word) * proc.TICK_S for word in text.splitlines()[0].split()[1:9]
     )
     return Usage(user + nice + system + irq + softirq, stolen, idle + waiting)
 
@@ -52,17 +51,19 @@ class Watch:
 
     def __init__(self) -> None:
         load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
-        self.described = (
-            f"{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} x {_processor()},"
-            f" Linux {platform.release()}, load before {load}"
-        )
+        self.described = f"{time.strftime('%Y-%m-%d %H:%M')}, {hardware()}, load before {load}"
         self._before = _usage()
-        self._own = cpu.seconds([os.getpid()])
+        self._own = proc.seconds([os.getpid()])
 
     def disturbance(self) -> str:
         """See the function of this name."""
-        own = cpu.seconds([os.getpid()]) - self._own
+        own = proc.seconds([os.getpid()]) - self._own
         return disturbance(self._before, _usage(), own)
+
+
+def hardware() -> str:
+    """Processors and kernel."""
+    return f"{os.cpu_count()} x {_processor()}, Linux {platform.release()}"
 
 
 def _usage() -> Usage:

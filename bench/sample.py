@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+
+from bench.table import number
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,39 @@ def _median(values: Iterable[float | None]) -> float | None:
 def ratio(value: float | None, reference: float | None) -> float | None:
     """None where one of them is missing or the reference is nothing."""
     return None if value is None or not reference else value / reference
+
+
+_HEAD = (
+    "engine",
+    "Gb/s",
+    "reverse",
+    "4 flows",
+    "CPU s/GB",
+    "64 B loss %",
+    "µs/64 B",
+    "1300 B Gb/s",
+    "loss %",
+    "RTT ms",
+    "Gb/s:floor",
+    "CPU:floor",
+    "Gb/s:wg-go",
+    "CPU:wg-go",
+)
+
+
+def rows(figures: Mapping[str, Sample]) -> list[Sequence[str]]:
+    """A table with a line for each tunnel."""
+    floor = figures.get("floor", Sample())
+    wireguard = figures.get("wireguard-go", Sample())
+    found: list[Sequence[str]] = [_HEAD]
+    for name, own in figures.items():
+        # The fields are in the table's order.
+        values: list[float | None] = list(asdict(own).values())
+        for other in (floor, wireguard):
+            values.append(ratio(own.gbps, other.gbps))
+            values.append(ratio(own.cpu_s_per_gb, other.cpu_s_per_gb))
+        found.append([name, *(number(value, 2) for value in values)])
+    return found
 
 
 _REPORTED = ("gbps", "gbps_reverse", "cpu_s_per_gb", "small_loss_percent", "small_us", "rtt_ms")

@@ -26,8 +26,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from _nrs_codec import ffi, lib
 from nrs.config.secret import decode_psk
-from nrs.tunnel import codec, wire
+from nrs.tunnel import wire
+from nrs.tunnel.codec import c
+from nrs.tunnel.codec.carrier import OUTBOX_BYTES
 from nrs.tunnel.handshake import Initiator, StaticKey
 from nrs.tunnel.keys import TagKey
 from nrs.tunnel.wire import Claim, Type
@@ -94,7 +97,7 @@ class Client:
         self._router = (router, PORT)
         self._count = sessions
         self._train = train
-        self._codec = codec.load("c")
+        self._codec = c.CODEC
         self._endpoints: list[Endpoint] = []
         self._sealed: list[_Sealed] = []
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -196,17 +199,20 @@ class Client:
     def seal(self) -> dict[str, float]:
         """A pass of trains, at least one for each session."""
         passes = max(1, -(-_LEAST_TRAINS // self._count))
-        frames, outbox = self._codec.frames(), self._codec.outbox()
+        frames, room = self._codec.frames(), bytearray(OUTBOX_BYTES)
+        sealed = ffi.new("nrs_sealed *")
         self._sealed = []
         trains = passes * self._count
         for number, endpoint in enumerate(
             itertools.islice(itertools.cycle(self._endpoints), trains), 1
         ):
             frames.load([self._frame(endpoint)])
-            outbox.clear()
-            outbox.seal(endpoint.sealer, frames, 0, 1)
-            (send,) = outbox.sends()
-            train = bytes(outbox.view[send.offset : send.offset + send.length])
+            sealed.count = sealed.used = 0
+            where = (frames.arena, frames.handle, 0, 1, ffi.from_buffer(room), len(room))
+            lib.nrs_seal(endpoint.sealer.handle, *where, sealed)
+            if sealed.count != 1:
+                raise ClientError("a train does not fit into one send")
+            train = bytes(room[: sealed.used])
             asks = number % _TRAINS_A_PROBE == 0 or number == trains
             self._sealed.append(_Sealed(endpoint, train, self._probe(endpoint) if asks else None))
         return {"bytes": len(self._sealed) * (28 + self._train * PAYLOAD)}

@@ -38,21 +38,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import agents, cpu, targets
+from bench import agents, document, targets
 from bench.arguments import positive
 from bench.conversation import Conversation
 from bench.machine import Watch
-from bench.netns import LINK, UNDERLAY, Child, Pair
+from bench.pair import LINK, UNDERLAY, Pair
+from bench.progress import progress
 from bench.router_rate import Rate, both_ways
 from bench.settings import CHECKOUT, Places
-from bench.shell import BenchError, progress, run
-from bench.table import aligned, number
+from bench.table import number, plain
+from testbed import link, proc
+from testbed.command import run
+from testbed.failed import Failed
 
 DEVICE = "tun0"
 OUTER = "198.18.0.0/15"
 INNER = "10.100.0.1/16"
 INNER6 = "fd00:100::1/64"
-BEYOND = "198.51.100.0/24"
 _MOST = 60_000
 _MOST_IN_TRAIN = 45  # what one UDP_SEGMENT send holds
 _START_S = 20.0
@@ -104,39 +106,19 @@ class _Site:
         self._train = train
         self.ups: list[Rate] = []
         self.downs: list[Rate] = []
-        pair.ip("a", "route", "add", "local", OUTER, "dev", "lo")
-        pair.ip("b", "route", "add", OUTER, "via", UNDERLAY["a"])
-        # A bridge without ports takes everything and drops it.
-        pair.ip("b", "link", "add", "egress0", "type", "bridge")
-        pair.ip("b", "link", "set", "egress0", "up")
-        pair.ip("b", "addr", "add", "198.51.100.1/24", "dev", "egress0")
-        pair.ip(
-            *("b", "neigh", "add", "198.51.100.2", "lladdr", "02:00:00:00:00:02"),
-            *("dev", "egress0", "nud", "permanent"),
+        pair.host("a").ip("route", "add", "local", OUTER, "dev", "lo")
+        pair.host("b").batch(
+            [
+                f"route add {OUTER} via {UNDERLAY['a']}",
+                link.bridge("egress0"),
+                *link.up("egress0", ["198.51.100.1/24"]),
+                "neigh add 198.51.100.2 lladdr 02:00:00:00:00:02 dev egress0 nud permanent",
+            ]
         )
         psk = agents.new_psk()
-        self.router = self._start_router(python, psk)
+        tunnel = {"psk": psk, "interface_name": DEVICE, "tun_ipv4": INNER, "tun_ipv6": INNER6}
+        self.router = agents.start_router(pair, python, "c", tunnel)
         self.client = self._start_client(python, psk)
-
-    def _start_router(self, python: Path, psk: str) -> Child:
-        config = {
-            "server": {
-                "server_id": "router_b",
-                "name": "router b",
-                "tunnel_id": 1,
-                "egress_interface": "egress0",
-                "external_ip": UNDERLAY["b"],
-            },
-            "tunnel": {
-                "psk": psk,
-                "interface_name": DEVICE,
-                "tun_ipv4": INNER,
-                "tun_ipv6": INNER6,
-            },
-            "load_balancer": {"url": agents.NOBODY},
-            "api": {"token": agents.TOKEN},
-        }
-        return agents.start(self._pair, "b", python, "routing-server", config, "c")
 
     def _start_client(self, python: Path, psk: str) -> Conversation:
         secret = self._pair.directory / "psk"
@@ -149,18 +131,13 @@ class _Site:
         return Conversation(self._pair.start("a", "client", words, env=env, conversation=True))
 
     def wait_until_it_listens(self) -> None:
-        """Raises BenchError."""
-        deadline = time.monotonic() + _START_S
-        listening = self._pair.enter("b", "ss", "--no-header", "-uln", "sport", "=", ":51820")
-        while not run(listening).strip():
-            self._pair.check()
-            if time.monotonic() > deadline:
-                raise BenchError(f"the router does not start:\n{self.router.tail}")
-            time.sleep(0.1)
+        """Raises Failed."""
+        command = self._pair.host("b").enter("ss", "--no-header", "-uln", "sport", "=", ":51820")
+        self.router.wait_until(lambda: bool(run(command).strip()), _START_S, "the router listens")
         time.sleep(1)
 
     def connect(self) -> _Handshakes:
-        """All sessions. Raises BenchError."""
+        """All sessions. Raises Failed."""
         self.client.ask("prepare", _HANDSHAKES_S)
         used = self._used()
         said = self.client.ask("connect", _HANDSHAKES_S)
@@ -173,7 +150,7 @@ class _Site:
         )
 
     def up(self, at_least: float) -> None:
-        """Trains from the endpoints, for at least so many seconds. Raises BenchError."""
+        """Trains from the endpoints, for at least so many seconds. Raises Failed."""
         seconds = used = carried = 0.0
         while seconds < at_least:
             sent = self.client.ask("seal", _PASS_S)["bytes"]
@@ -182,14 +159,12 @@ class _Site:
             used += self._used() - cpu_before
             arrived = self._counter("rx") - before
             if not 0.99 * sent <= arrived <= 1.01 * sent:
-                raise BenchError(
-                    f"up: {sent:.0f} bytes were sent, {arrived} came out of the router"
-                )
+                raise Failed(f"up: {sent:.0f} bytes were sent, {arrived} came out of the router")
             carried += arrived
         self.ups.append(Rate(carried, seconds, used))
 
     def down(self, seconds: float) -> None:
-        """Trains to the endpoints, for so many seconds. Raises BenchError."""
+        """Trains to the endpoints, for so many seconds. Raises Failed."""
         flood = self._pair.start(
             "b",
             "flood",
@@ -211,20 +186,20 @@ class _Site:
         finally:
             self._pair.end(flood)
         if not taken or left < 0.99 * taken:
-            raise BenchError(f"down: the router took {taken} bytes and sent {left}")
+            raise Failed(f"down: the router took {taken} bytes and sent {left}")
         self.downs.append(Rate(taken, passed, used))
 
     def resident_mb(self) -> tuple[float, float]:
         """Of all the agent's processes, and of the main one."""
         pid = self.router.pid
-        return cpu.resident_mb(pid, descendants=True), cpu.resident_mb(pid, descendants=False)
+        return proc.resident_mb(pid, descendants=True), proc.resident_mb(pid)
 
     def _used(self) -> float:
-        return cpu.seconds([self.router.pid])
+        return proc.seconds([self.router.pid])
 
     def _counter(self, direction: str, device: str = DEVICE) -> int:
-        text = self._pair.ip("b", "-json", "-statistics", "link", "show", "dev", device)
-        return int(json.loads(text)[0]["stats64"][direction]["bytes"])
+        (found,) = self._pair.host("b").ip_json("-statistics", "link", "show", "dev", device)
+        return int(found["stats64"][direction]["bytes"])
 
 
 @dataclass
@@ -242,7 +217,7 @@ class _Result:
 
 
 def measure(options: argparse.Namespace, places: Places) -> int:
-    """Measure and print. Raises BenchError."""
+    """Measure and print. Raises Failed."""
     watch = Watch()
     python = agents.python(places)
     with Pair() as first, Pair() as second:
@@ -275,15 +250,20 @@ def _print(watch: Watch, options: argparse.Namespace, result: _Result) -> None:
     done = result.handshakes
     print(watch.described)
     print(watch.disturbance())
-    print(
+    handshakes = (
         f"{result.sessions} handshakes in {done.seconds:.2f} s,"
         f" {result.sessions / done.seconds:.0f} a second; {done.repeated} HELLOs repeated;"
         f" processor of the router {done.router_percent:.0f} %,"
         f" of the client {done.client_percent:.0f} %"
     )
-    print(
-        f"resident memory {result.rss_mb:.1f} MB, of which the main process {result.main_mb:.1f}\n"
+    memory = (
+        f"resident memory {result.rss_mb:.1f} MB, of which the main process {result.main_mb:.1f}"
     )
+    how = (
+        f"medians of {options.rounds} rounds of {options.seconds} s; trains of {options.train}"
+        " UDP packets of 1400 bytes; CPU: the router's processes, user and system"
+    )
+    print(f"{handshakes}\n{memory}\n")
     rows = [["sessions", "up, GB/CPU s", "down", "both", "up, Gb/s", "down", "CPU %", "down"]]
     for site in result.sites:
         up = statistics.median(rate.per_cpu_second for rate in site.ups)
@@ -303,14 +283,11 @@ def _print(watch: Watch, options: argparse.Namespace, result: _Result) -> None:
                 *(number(cell, 0) for cell in busy),
             ]
         )
-    print("\n".join(aligned(rows)))
-    print(
-        f"medians of {options.rounds} rounds of {options.seconds} s; trains of {options.train}"
-        " UDP packets of 1400 bytes; CPU: the router's processes, user and system"
-    )
+    print("\n".join([*plain(rows), how]))
     print("\ntargets")
     promised = targets.of_sessions(result.rate_ratio, result.rss_mb, done.seconds, result.sessions)
     print("\n".join(map(str, promised)))
+    document.show(options.origin, rows, how, handshakes, memory)
     line = {
         "sessions": result.sessions,
         "rate_ratio": round(result.rate_ratio, 3),

@@ -24,4 +24,4 @@ class Places:
 
 def places() -> Places:
     """The cache directory from NRS_BENCH_CACHE, or the default."""
-    return Places(Path(os.environ.get("NRS_BENCH_CACHE") or "/var/cache/nrs-bench"))
+    return Places(Path(os.environ.get("NRS_BENCH_CACHE") or "/var/cache/nrs-bench").absolute())

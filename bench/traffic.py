@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.shell import BenchError
+from testbed.failed import Failed
 
 _REPLY = re.compile(r"\btime[=<]([0-9.]+) ms")
 
@@ -61,20 +61,20 @@ def iperf3(
 
 
 def parse_tcp(output: str) -> Tcp:
-    """Raises BenchError."""
+    """Raises Failed."""
     total = _end(output, "sum_received")
     if not total["bytes"]:
-        raise BenchError("iperf3: nothing arrived")
+        raise Failed("iperf3: nothing arrived")
     return Tcp(total["bits_per_second"] / 1e9, total["bytes"] / 1e9)
 
 
 def parse_udp(output: str, size: int) -> Udp:
-    """Of packets with `size` bytes of payload. Raises BenchError."""
+    """Of packets with `size` bytes of payload. Raises Failed."""
     total = _end(output, "sum")
     sent, lost = int(total["packets"]), int(total["lost_packets"])
     delivered = sent - lost
     if not sent or delivered <= 0:
-        raise BenchError("iperf3: nothing arrived")
+        raise Failed("iperf3: nothing arrived")
     gbps = delivered * size * 8 / float(total["seconds"]) / 1e9
     return Udp(gbps, delivered, max(0.0, 100 * lost / sent))
 
@@ -83,13 +83,13 @@ def _end(output: str, key: str) -> dict[str, Any]:
     try:
         report = json.loads(output)
     except ValueError:
-        raise BenchError(f"iperf3: no report:\n{output.strip()}") from None
+        raise Failed(f"iperf3: no report:\n{output.strip()}") from None
     if "error" in report:
-        raise BenchError(f"iperf3: {report['error']}")
+        raise Failed(f"iperf3: {report['error']}")
     try:
         return dict(report["end"][key])
     except KeyError:
-        raise BenchError(f"iperf3: the report has no {key}") from None
+        raise Failed(f"iperf3: the report has no {key}") from None
 
 
 def ping(address: str, seconds: float) -> list[str]:
@@ -103,7 +103,7 @@ def replies_ms(output: str) -> list[float]:
 
 
 def median_ms(replies: Sequence[float]) -> float:
-    """Raises BenchError where there was no answer."""
+    """Raises Failed where there was no answer."""
     if not replies:
-        raise BenchError("ping: no answer under load")
+        raise Failed("ping: no answer under load")
     return statistics.median(replies)

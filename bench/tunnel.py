@@ -15,17 +15,21 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from bench import cpu, sample, table, targets, traffic
-from bench.arguments import positive
+from bench import document, sample, table, targets, traffic
+from bench.arguments import add_names, positive
 from bench.engines import ENGINES
 from bench.engines.base import Engine, Missing, Tunnel
 from bench.machine import Watch
-from bench.netns import UNDERLAY, Pair
+from bench.pair import UNDERLAY, Pair
+from bench.progress import progress
 from bench.sample import Sample
 from bench.settings import Places
-from bench.shell import BenchError, progress, run
 from bench.targets import Target
 from bench.traffic import Offer
+from testbed import proc
+from testbed.command import run
+from testbed.failed import Failed
+from testbed.wait import NotInTime, wait_until
 
 _PREFLIGHT_S = 20.0
 _SETTLE_S = 4.0
@@ -38,13 +42,7 @@ _MOST_BUFFER = 4 << 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this part."""
     parser.add_argument("--rounds", type=positive, default=3, help="default: 3")
-    parser.add_argument(
-        "--engines",
-        type=_engines,
-        default=list(ENGINES),
-        metavar="A,B,...",
-        help=f"default: {','.join(ENGINES)}",
-    )
+    add_names(parser, "--engines", "engine", ENGINES)
     parser.add_argument(
         "--seconds", type=positive, default=3, help="of each of the six measurements; default: 3"
     )
@@ -55,14 +53,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long the agents' idle cost is watched, 0: not at all; default: 20",
     )
-
-
-def _engines(text: str) -> list[str]:
-    names = [name for name in text.split(",") if name]
-    for name in names:
-        if name not in ENGINES:
-            raise argparse.ArgumentTypeError(f"no engine {name!r}; there are: {', '.join(ENGINES)}")
-    return names
 
 
 @dataclass
@@ -111,7 +101,7 @@ def _measure_one(engine: Engine, seconds: float, idle: float, outcome: _Outcome)
                 run_.idle(tunnel, idle)
             outcome.samples[engine.name].append(run_.all(tunnel))
             pair.check()
-        except BenchError as error:
+        except Failed as error:
             run_.complain("not measured", error)
 
 
@@ -125,37 +115,34 @@ class _Run:
         self._limit = seconds + _SLACK_S
         self._outcome = outcome
 
-    def complain(self, what: str, error: BenchError) -> None:
+    def complain(self, what: str, error: Failed) -> None:
         text = f"{self._name}: {what}: {error}"
         self._outcome.broken.append(text)
         progress(text)
 
     def wait_until_it_works(self, tunnel: Tunnel) -> None:
-        """Raises BenchError."""
-        deadline = time.monotonic() + _PREFLIGHT_S
-        while True:
+        """Raises Failed."""
+
+        def answers() -> bool:
             self._pair.check()
-            try:
-                self._do(["ping", "-n", "-q", "-c", "1", "-W", "1", tunnel.address])
-            except BenchError:
-                if time.monotonic() > deadline:
-                    said = "\n".join(f"{c.name} said:\n{c.tail}" for c in tunnel.processes)
-                    raise BenchError(
-                        f"no answer through it after {_PREFLIGHT_S:.0f} s\n{said}"
-                    ) from None
-                time.sleep(0.1)
-            else:
-                return
+            ping = ["ping", "-n", "-q", "-c", "1", "-W", "1", tunnel.address]
+            return " 1 received" in run(self._pair.host("a").enter(*ping), check=False)
+
+        try:
+            wait_until(answers, _PREFLIGHT_S, "an answer through it", every=0.1)
+        except NotInTime as error:
+            said = "\n".join(f"{child.name} said:\n{child.tail}" for child in tunnel.processes)
+            raise Failed(f"{error}\n{said}") from None
 
     def idle(self, tunnel: Tunnel, seconds: float) -> None:
         """What each agent, with what it has started, uses while nothing is carried."""
         time.sleep(_SETTLE_S)
-        before = [cpu.seconds([child.pid]) for child in tunnel.processes]
+        before = [proc.seconds([child.pid]) for child in tunnel.processes]
         began = time.monotonic()
         time.sleep(seconds)
         passed = time.monotonic() - began
         for child, start in zip(tunnel.processes, before, strict=True):
-            used = cpu.seconds([child.pid]) - start
+            used = proc.seconds([child.pid]) - start
             self._outcome.idle[f"{self._name}, {child.name}"] = 100 * used / passed
 
     def all(self, tunnel: Tunnel) -> Sample:
@@ -174,7 +161,7 @@ class _Run:
         for step in steps:
             try:
                 found = step(tunnel, found)
-            except BenchError as error:
+            except Failed as error:
                 self.complain(step.__name__.strip("_").replace("_", " "), error)
                 # The server may still wait for what the client has given up.
                 self._pair.end(server)
@@ -220,23 +207,23 @@ class _Run:
             time.sleep(0.5)
             output = self._do(traffic.ping(tunnel.address, self._seconds))
             if child.process.poll() is not None:
-                raise BenchError(f"the load ended too early:\n{child.tail}")
+                raise Failed(f"the load ended too early:\n{child.tail}")
             try:
                 child.process.wait(self._limit)
             except Exception as error:
-                raise BenchError(f"the load does not end: {error}") from None
-            traffic.parse_tcp(child.log.read_text(encoding="utf-8"))
+                raise Failed(f"the load does not end: {error}") from None
+            traffic.parse_tcp(child.said)
         finally:
             self._pair.end(child)
         return replace(found, rtt_ms=traffic.median_ms(traffic.replies_ms(output)))
 
     def _used(self, tunnel: Tunnel) -> float:
-        return cpu.seconds([child.pid for child in tunnel.processes])
+        return proc.seconds([child.pid for child in tunnel.processes])
 
     def _offer(self, rate: str, size: int) -> Offer:
         """With as large a buffer as both hosts allow."""
         most = [
-            int(run(self._pair.enter(host, "cat", f"/proc/sys/net/core/{limit}")))
+            int(run(self._pair.host(host).enter("cat", f"/proc/sys/net/core/{limit}")))
             for host in UNDERLAY
             for limit in ("rmem_max", "wmem_max")
         ]
@@ -250,7 +237,7 @@ class _Run:
         )
 
     def _do(self, command: Sequence[str]) -> str:
-        return run(self._pair.enter("a", *command), limit=self._limit)
+        return run(self._pair.host("a").enter(*command), limit=self._limit)
 
 
 def _print(
@@ -259,16 +246,18 @@ def _print(
     figures = {name: sample.medians(rounds) for name, rounds in outcome.samples.items()}
     print(watch.described)
     print(watch.disturbance())
-    print(f"medians of {options.rounds} rounds, each measurement {options.seconds} s\n")
+    how = f"medians of {options.rounds} rounds, each measurement {options.seconds} s"
+    print(f"{how}\n")
     measured = {name: own for name, own in figures.items() if outcome.samples[name]}
-    print("\n".join(table.of_tunnels(measured)))
+    print("\n".join(table.plain(sample.rows(measured))))
     print()
-    for engine in engines:
-        print(f"{engine.name}: {engine.version}")
-    print(
+    versions = [f"{engine.name}: {engine.version}" for engine in engines]
+    print("\n".join(versions))
+    terms = (
         f"CPU: both ends, user and system. 64 B: UDP offered at 78,000 packets a second."
         f" 1300 B: UDP offered at {LARGE_RATE}b/s. RTT: beside one TCP flow."
     )
+    print(terms)
     for text in outcome.missing:
         print(f"missing: {text}")
     for text in outcome.broken:
@@ -277,4 +266,5 @@ def _print(
     if promised:
         print("\ntargets")
         print("\n".join(map(str, promised)))
+    document.show(options.origin, sample.rows(measured), how, "; ".join(versions), terms)
     print(json.dumps({name: sample.report(own) for name, own in figures.items()}), flush=True)

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lab import control
 from lab.faults import Faults
-from lab.netns import Network
+from lab.network import Network
 from lab.podman import Podman
 from lab.progress import Progress
 from lab.settings import Settings, from_environment
-from lab.shell import LabError
 from lab.topology import Host, Interface, lab
+from testbed.failed import Failed
 
 if TYPE_CHECKING:
     from lab.hosts import Hosts
 
 
 def main(words: Sequence[str]) -> int:
-    # Set by the launcher for this process only.
-    os.environ.pop("PYTHONPATH", None)
     arguments = parser().parse_args(words)
     try:
         return Commands(from_environment()).run(arguments)
-    except LabError as error:
+    except Failed as error:
         print(f"bin/lab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -157,7 +154,7 @@ class Commands:
     def _drop(self, arguments: argparse.Namespace, *, drop: bool) -> int:
         host, peer = self._host(arguments.host), self._host(arguments.peer)
         if host == peer:
-            raise LabError("a host and its peer are two hosts")
+            raise Failed("a host and its peer are two hosts")
         segments = Faults(self._network, self._topology).set(host, peer, drop=drop)
         where = " and ".join(segment.name for segment in segments)
         what = "are dropped" if drop else "pass"
@@ -174,7 +171,7 @@ class Commands:
             return self._topology.host(name)
         except KeyError:
             known = " ".join(host.name for host in self._topology.hosts)
-            raise LabError(f"no host {name}; there are: {known}") from None
+            raise Failed(f"no host {name}; there are: {known}") from None
 
     def _interface(self, arguments: argparse.Namespace) -> tuple[Host, Interface]:
         host = self._host(arguments.host)
@@ -182,7 +179,7 @@ class Commands:
             return host, host.interface(arguments.interface)
         except KeyError:
             known = " ".join(interface.name for interface in host.interfaces)
-            raise LabError(
+            raise Failed(
                 f"{host.name} has no interface {arguments.interface}; it has: {known}"
             ) from None
 
@@ -192,7 +189,7 @@ def _command(arguments: argparse.Namespace) -> list[str]:
     if words[:1] == ["--"]:
         words = words[1:]
     if not words:
-        raise LabError(f"{arguments.command}: which command?")
+        raise Failed(f"{arguments.command}: which command?")
     return words
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from lab.ansible_output import Failures, heading, recap
 from lab.progress import Progress
 from lab.settings import CHECKOUT, Settings
-from lab.shell import LabError, run
+from testbed.command import run
+from testbed.failed import Failed
 
 REQUIREMENTS = Path(__file__).resolve().parent / "requirements.txt"
 INVENTORY = "inventories/lab"
@@ -26,9 +27,10 @@ def ensure_venv(settings: Settings, progress: Progress) -> None:
         return
     progress.say("installing Ansible (a few seconds, kept for later)")
     shutil.rmtree(settings.venv, ignore_errors=True)
-    run([sys.executable, "-m", "venv", str(settings.venv)])
-    pip = [str(settings.venv / "bin" / "pip"), "--disable-pip-version-check", "install", "--quiet"]
-    run([*pip, "--requirement", str(REQUIREMENTS)])
+    # Elsewhere than where it was called: `-m` would take a module `venv` from there.
+    run([sys.executable, "-m", "venv", settings.venv], limit=None, cwd=Path("/"))
+    pip = [settings.venv / "bin" / "pip", "--disable-pip-version-check", "install", "--quiet"]
+    run([*pip, "--requirement", REQUIREMENTS], limit=None)
     stamp.write_text(wanted, encoding="ascii")
 
 
@@ -49,7 +51,7 @@ class Playbooks:
         self._verbose = verbose
 
     def run(self, playbook: str, prefix: Sequence[str] = ()) -> None:
-        """Run one; raises LabError with what failed. ``prefix`` enters a namespace."""
+        """Run one; raises Failed with what failed. ``prefix`` enters a namespace."""
         self._progress.say(f"playbook {playbook}")
         log = self._settings.state / f"{Path(playbook).stem}.log"
         words = [*prefix, "ansible-playbook", "-i", INVENTORY, playbook]
@@ -72,7 +74,7 @@ class Playbooks:
             status = process.wait()
         if status:
             said = "" if self._verbose else failures.text() + "\n"
-            raise LabError(f"{playbook} failed (exit {status}), the whole log is {log}\n{said}")
+            raise Failed(f"{playbook} failed (exit {status}), the whole log is {log}\n{said}")
 
     def _show(self, line: str) -> None:
         if self._verbose:

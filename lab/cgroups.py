@@ -10,7 +10,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from lab.shell import run
+from testbed.command import run
 
 _CGROUPS = "/sys/fs/cgroup"
 _PREPARE = f"""

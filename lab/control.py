@@ -6,9 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from lab.netns import Network
+from lab.network import Network
 from lab.settings import CHECKOUT, Settings
-from lab.shell import LabError
 
 NAMESPACE = "control"
 
@@ -35,10 +34,8 @@ def link_collection(settings: Settings) -> None:
 
 
 def command(network: Network, words: Sequence[str]) -> list[str]:
-    """Command line that runs words at the control node; raises LabError without a lab."""
-    if not network.exists(NAMESPACE):
-        raise LabError("the lab is not up: bin/lab up")
-    return [*network.enter(NAMESPACE), *words]
+    """Command line that runs words at the control node; raises Failed without a lab."""
+    return network.up(NAMESPACE).enter(*words)
 
 
 def replace_with(settings: Settings, network: Network, words: Sequence[str]) -> NoReturn:

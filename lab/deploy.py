@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab import control
 from lab.ansible import Playbooks, ensure_venv
-from lab.netns import Network
+from lab.network import Network
 from lab.progress import Progress
 from lab.settings import Settings
 
@@ -13,7 +13,7 @@ DEPLOYMENT = ("playbooks/site.yml", "playbooks/verify.yml")
 
 
 def deploy(settings: Settings, network: Network, progress: Progress, *, verbose: bool) -> None:
-    """Deploy and verify; raises LabError with the failing step's own words."""
+    """Deploy and verify; raises Failed with the failing step's own words."""
     ensure_venv(settings, progress)
     environment = control.environment(settings) | {"ANSIBLE_NOCOLOR": "true"}
     playbooks = Playbooks(settings, environment, progress, verbose=verbose)

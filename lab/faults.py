@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 from itertools import product
 
-from lab.netns import Network
-from lab.shell import LabError, run
+from lab.network import Network
 from lab.topology import MANAGEMENT, Host, Segment, Topology
+from testbed.command import run
 
 TABLE = "nrs_lab_faults"
 Pair = tuple[str, str]
@@ -86,23 +86,21 @@ class Faults:
         """Start or stop dropping; returns the segments concerned."""
         segments = shared_segments(self._topology, host, peer)
         for segment in segments:
-            if not self._network.exists(segment.namespace):
-                raise LabError("the lab is not up: bin/lab up")
-            text = script(segment, pairs(segment, host, peer), drop=drop)
-            run([*self._network.enter(segment.namespace), "nft", "-f", "-"], stdin=text)
+            nft = self._network.up(segment.namespace).enter("nft", "-f", "-")
+            run(nft, stdin=script(segment, pairs(segment, host, peer), drop=drop))
         return segments
 
     def present(self) -> list[tuple[str, str]]:
         """The pairs of hosts between which packets are being dropped, by name."""
         found: set[frozenset[str]] = set()
         for segment in self._topology.segments:
-            if self._network.exists(segment.namespace):
+            if self._network.namespace(segment.namespace).exists:
                 found |= affected(self._topology, segment, self._dropped(segment))
         return sorted((min(names), max(names)) for names in found)
 
     def _dropped(self, segment: Segment) -> list[Pair]:
-        command = [*self._network.enter(segment.namespace), "nft", "-j", "list", "sets"]
-        listed = json.loads(run(command) or "{}")
+        own = self._network.namespace(segment.namespace)
+        listed = json.loads(run(own.enter("nft", "-j", "list", "sets")) or "{}")
         elements = [
             element
             for item in listed.get("nftables", ())

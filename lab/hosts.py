@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from lab import control, image, netns
+from lab import control, image
 from lab.cgroups import MountNamespace
 from lab.faults import Faults
-from lab.netns import Network
+from lab.network import Network
 from lab.podman import Podman
 from lab.progress import Progress
 from lab.settings import Settings
-from lab.shell import run
 from lab.topology import Host, Topology
+from testbed.command import run
+from testbed.lock import locked
 
 _INOTIFY_LIMIT = Path("/proc/sys/fs/inotify/max_user_instances")
 _INOTIFY_INSTANCES = 1024
@@ -52,7 +52,7 @@ class Hosts:
         """Remove the lab; with ``everything`` also the caches."""
         with self._locked():
             standing_in = [
-                name for name in self.network.names() if netns.inside(self.network.path(name))
+                name for name in self.network.names() if self.network.namespace(name).is_own
             ]
             hosts = list(self.podman.containers())
             self._progress.say(f"removing {len(hosts)} hosts")
@@ -115,7 +115,7 @@ class Hosts:
         for host in hosts:
             container = present.get(host.name)
             if container is None or host.name in outdated:
-                self.podman.start(host, tag, self.network.path(host.name))
+                self.podman.start(host, tag, self.network.namespace(host.name).path)
             elif not container.running:
                 self.podman.restart(host)
             else:
@@ -142,13 +142,6 @@ class Hosts:
     def _locked(self) -> Iterator[None]:
         """One command at a time changes the lab."""
         self._settings.state.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._settings.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._progress.say("waiting for another bin/lab to finish")
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        waiting = partial(self._progress.say, "waiting for another bin/lab to finish")
+        with locked(self._settings.lock, waiting):
             yield
-        finally:
-            os.close(descriptor)

@@ -12,8 +12,9 @@ from ipaddress import ip_interface
 from pathlib import Path
 
 from lab.podman import Podman
-from lab.shell import LabError
 from lab.topology import MANAGEMENT, Topology
+from testbed.command import last_lines
+from testbed.failed import Failed
 
 FILES = Path(__file__).resolve().parent / "rootfs"
 REPOSITORY = "localhost/nrs-lab"
@@ -94,7 +95,7 @@ def define(topology: Topology) -> Image:
 
 
 def build(image: Image, podman: Podman, log: Path) -> None:
-    """Build the image and remove older ones; raises LabError with the end of the log."""
+    """Build the image and remove older ones; raises Failed with the end of the log."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="nrs-lab-") as directory:
         rootfs = Path(directory) / "rootfs"
@@ -125,8 +126,8 @@ def build(image: Image, podman: Podman, log: Path) -> None:
             bootstrap.stdout.close()
             failed = bootstrap.wait() or imported.returncode
     if failed:
-        last = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
-        raise LabError(f"building the image failed, the whole log is {log}:\n{last}")
+        last = last_lines(log.read_text(encoding="utf-8", errors="replace"))
+        raise Failed(f"building the image failed, the whole log is {log}:\n{last}")
     podman.tag_image(f"{REPOSITORY}:unfinished", image.tag)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from lab import report
 from lab.hosts import Hosts
-from lab.shell import LabError
 from lab.topology import MANAGEMENT
+from testbed.failed import Failed
 
 # On the host itself: reads from loopback need no token.
 _GET_STATUS = (
@@ -69,12 +69,12 @@ def deployment(hosts: Hosts) -> Deployment:
             continue
         try:
             tunnels[host.name] = json.loads(hosts.podman.output(host, "nrs", "status", "--json"))
-        except (LabError, ValueError) as error:
+        except (Failed, ValueError) as error:
             problems.append(f"{host.name}: no tunnel status: {_last_line(error)}")
     try:
         said = hosts.podman.output(hosts.topology.host("lb"), "python3", "-c", _GET_STATUS)
         scores = json.loads(said)
-    except (LabError, ValueError) as error:
+    except (Failed, ValueError) as error:
         problems.append(f"lb: no scores: {_last_line(error)}")
     return Deployment(tunnels, scores, tuple(problems))
 
@@ -83,7 +83,7 @@ def deployed(hosts: Hosts) -> bool:
     """Whether the agents have been installed."""
     try:
         hosts.podman.output(hosts.topology.host("lb"), "test", "-e", "/usr/local/bin/nrs")
-    except LabError:
+    except Failed:
         return False
     return True
 

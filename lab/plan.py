@@ -11,37 +11,38 @@ from ipaddress import ip_interface
 from typing import Any
 
 from lab.topology import Route
+from testbed import link
 
 Link = Mapping[str, Any]
 
 
 def names(links: Iterable[Link]) -> set[str]:
-    return {link["ifname"] for link in links}
+    return {each["ifname"] for each in links}
 
 
-def is_up(link: Link) -> bool:
-    return "UP" in link["flags"]
+def is_up(found: Link) -> bool:
+    return "UP" in found["flags"]
 
 
-def addresses(link: Link) -> set[str]:
+def addresses(found: Link) -> set[str]:
     """The addresses of a link with their prefix lengths, in canonical form."""
     return {
         str(ip_interface(f"{info['local']}/{info['prefixlen']}"))
-        for info in link.get("addr_info", ())
+        for info in found.get("addr_info", ())
         if "local" in info
     }
 
 
 def interface(links: Sequence[Link], name: str, wanted: Iterable[str]) -> list[str]:
     """Addresses that a link lacks, and bringing it up; the link itself exists already."""
-    link = next((link for link in links if link["ifname"] == name), None)
-    present = addresses(link) if link else set()
+    found = next((each for each in links if each["ifname"] == name), None)
+    present = addresses(found) if found else set()
     lines = [
-        f"address add {address} dev {name}{' nodad' if ':' in address else ''}"
+        link.address(address, name)
         for address in wanted
         if str(ip_interface(address)) not in present
     ]
-    if link is None or not is_up(link):
+    if found is None or not is_up(found):
         lines.append(f"link set {name} up")
     return lines
 

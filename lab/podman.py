@@ -16,8 +16,9 @@ from typing import NoReturn
 
 from lab.cgroups import MountNamespace
 from lab.settings import Settings
-from lab.shell import LabError, run
 from lab.topology import Host
+from testbed.command import run
+from testbed.failed import Failed
 
 _SYS_RESOURCE = 24
 # What systemd and the units that it runs would have on a machine of their own.
@@ -66,6 +67,10 @@ class Podman:
             *arguments,
         ]
 
+    def run(self, *arguments: str, check: bool = True) -> str:
+        """What podman prints; it may take as long as it likes. Raises Failed."""
+        return run(self.command(*arguments), check=check, limit=None)
+
     def container(self, host: Host) -> str:
         return f"{self._settings.name}-{host.name}"
 
@@ -73,7 +78,7 @@ class Podman:
         """The containers of this lab, by host name."""
         if not self._mounts.exists():
             return {}
-        text = run(self.command("ps", "--all", "--format=json", f"--filter=label={self._label}"))
+        text = self.run("ps", "--all", "--format=json", f"--filter=label={self._label}")
         found = {}
         for item in json.loads(text or "[]"):
             host = item["Labels"]["nrs.host"]
@@ -85,27 +90,25 @@ class Podman:
         capabilities = ",".join(
             name for name, bit in _CAPABILITIES.items() if self._bounding >> bit & 1
         )
-        run(
-            self.command(
-                "run", "--detach", f"--name={self.container(host)}", f"--hostname={host.hostname}",
-                f"--label={self._label}", f"--label=nrs.host={host.name}",
-                f"--network=ns:{namespace}", "--no-hosts", "--dns=none",
-                "--restart=always", "--systemd=always", "--stop-signal=SIGRTMIN+3",
-                # Nothing of a host is kept, so it need not shut down before it is removed.
-                "--stop-timeout=0",
-                "--pids-limit=-1", "--ulimit=nofile=16384:16384", "--ulimit=nproc=20000:20000",
-                f"--cap-add={capabilities}", "--device=/dev/net/tun",
-                "--security-opt=unmask=/proc/sys", "--security-opt=apparmor=unconfined",
-                f"--volume={self._settings.key}.pub:/root/.ssh/authorized_keys:ro",
-                image, "/sbin/init",
-            )
+        self.run(
+            "run", "--detach", f"--name={self.container(host)}", f"--hostname={host.hostname}",
+            f"--label={self._label}", f"--label=nrs.host={host.name}",
+            f"--network=ns:{namespace}", "--no-hosts", "--dns=none",
+            "--restart=always", "--systemd=always", "--stop-signal=SIGRTMIN+3",
+            # Nothing of a host is kept, so it need not shut down before it is removed.
+            "--stop-timeout=0",
+            "--pids-limit=-1", "--ulimit=nofile=16384:16384", "--ulimit=nproc=20000:20000",
+            f"--cap-add={capabilities}", "--device=/dev/net/tun",
+            "--security-opt=unmask=/proc/sys", "--security-opt=apparmor=unconfined",
+            f"--volume={self._settings.key}.pub:/root/.ssh/authorized_keys:ro",
+            image, "/sbin/init",
         )  # fmt: skip
 
     def restart(self, host: Host) -> None:
-        run(self.command("start", self.container(host)))
+        self.run("start", self.container(host))
 
     def remove(self, hosts: Sequence[str]) -> None:
-        """Remove containers, running or not; raises LabError where one resists."""
+        """Remove containers, running or not; raises Failed where one resists."""
         left = set(hosts)
         for attempt in range(_ATTEMPTS):
             if not left:
@@ -113,37 +116,33 @@ class Podman:
             # A container that ends by itself at this moment is refused, and goes at the next
             # attempt.
             names = [f"{self._settings.name}-{host}" for host in sorted(left)]
-            command = self.command("rm", "--force", "--volumes", *names)
-            run(command, check=attempt == _ATTEMPTS - 1)
+            self.run("rm", "--force", "--volumes", *names, check=attempt == _ATTEMPTS - 1)
             left &= set(self.containers())
 
     def state(self, host: Host) -> str:
         """What systemd says of itself: running, degraded, starting ...; "down" without a host."""
-        said = run(
-            self.command("exec", self.container(host), "systemctl", "is-system-running"),
-            check=False,
-        ).strip()
-        return said or "down"
+        said = self.run("exec", self.container(host), "systemctl", "is-system-running", check=False)
+        return said.strip() or "down"
 
     def wait_until_booted(self, host: Host, seconds: float = 120) -> str:
-        """The state that a host settles in; raises LabError with its console where it does not."""
+        """The state that a host settles in; raises Failed with its console where it does not."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             state = self.state(host)
             if state in ("running", "degraded"):
                 return state
             time.sleep(0.1)
-        log = run(self.command("logs", "--tail=20", self.container(host)), check=False)
-        raise LabError(f"{host.name} did not boot within {seconds:.0f} s:\n{log}")
+        log = self.run("logs", "--tail=20", self.container(host), check=False)
+        raise Failed(f"{host.name} did not boot within {seconds:.0f} s:\n{log}")
 
     def output(self, host: Host, *command: str) -> str:
-        """Output of a command in a host; raises LabError where it fails."""
-        return run(self.command("exec", self.container(host), *command))
+        """Output of a command in a host; raises Failed where it fails."""
+        return self.run("exec", self.container(host), *command)
 
     def replace_with_exec(self, host: Host, command: Sequence[str]) -> NoReturn:
         """Become a command in a host, with this process's standard streams."""
         if not self._mounts.exists():
-            raise LabError("the lab is not up: bin/lab up")
+            raise Failed("the lab is not up: bin/lab up")
         options = ["--interactive"]
         if sys.stdin.isatty() and sys.stdout.isatty():
             options += ["--tty", f"--env=TERM={os.environ.get('TERM', 'linux')}"]
@@ -156,17 +155,16 @@ class Podman:
 
     def images(self) -> list[str]:
         """Tags of the images in the lab's storage."""
-        text = run(self.command("images", "--format={{.Repository}}:{{.Tag}}"))
-        return text.split()
+        return self.run("images", "--format={{.Repository}}:{{.Tag}}").split()
 
     def tag_image(self, present: str, wanted: str) -> None:
         """Give an image another name in place of its present one."""
-        run(self.command("tag", present, wanted))
-        run(self.command("untag", present, present))
+        self.run("tag", present, wanted)
+        self.run("untag", present, present)
 
     def remove_image(self, tag: str) -> None:
         """Remove an image unless a container still needs it."""
-        run(self.command("rmi", tag), check=False)
+        self.run("rmi", tag, check=False)
 
     def _runtime(self) -> str:
         # crun has to raise a limit for its device filter, which takes CAP_SYS_RESOURCE.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.shell import LabError
+from testbed.failed import Failed
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -48,18 +48,15 @@ class Settings:
     def lock(self) -> Path:
         return self.root / "lock"
 
-    def namespace(self, name: str) -> str:
-        return f"{self.name}-{name}"
-
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from NRS_LAB_ROOT and NRS_LAB_NAME; raises LabError where one is unusable."""
+    """Settings from NRS_LAB_ROOT and NRS_LAB_NAME; raises Failed where one is unusable."""
     root = Path(environment.get("NRS_LAB_ROOT") or "/var/lib/nrs-lab")
     name = environment.get("NRS_LAB_NAME") or "nrs"
     if not root.is_absolute():
-        raise LabError(f"NRS_LAB_ROOT must be an absolute path: {root}")
+        raise Failed(f"NRS_LAB_ROOT must be an absolute path: {root}")
     if not re.fullmatch(r"[a-z][a-z0-9]{0,11}", name):
-        raise LabError(
+        raise Failed(
             f"NRS_LAB_NAME must be a letter and up to 11 letters or digits, lower case: {name!r}"
         )
     return Settings(root, name)

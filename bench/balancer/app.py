@@ -13,8 +13,8 @@ from typing import Any
 
 from nrs.api.messages import MetricsReport
 from nrs.api.server import HttpService, listen
-from nrs.balancer.api import create_app
 from nrs.balancer.config import LoadBalancerConfig
+from nrs.balancer.http.app import create_app
 from nrs.balancer.live import LiveBalancer
 from nrs.config.common import Api
 

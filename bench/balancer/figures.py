@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.balancer.load import Answers
-from bench.table import aligned, number
+from bench.table import number
 from bench.targets import Target
 
 
@@ -26,16 +26,16 @@ class Figures:
         return self.decision.per_second / self.hello.per_second
 
 
-def table(figures: Figures) -> list[str]:
-    """A line for each kind of request, under a head."""
-    rows = [["", "a second", "p50 ms", "p99 ms", "failed", "server CPU µs", "client busy"]]
+def rows(figures: Figures) -> list[list[str]]:
+    """A table with a line for each kind of request."""
+    found = [["", "a second", "p50 ms", "p99 ms", "failed", "server CPU µs", "client busy"]]
     for name, answers in (
         ("hello", figures.hello),
         ("decision", figures.decision),
         ("metrics", figures.metrics),
         ("decision at half rate", figures.at_half),
     ):
-        rows.append(
+        found.append(
             [
                 name,
                 number(answers.per_second, 0),
@@ -46,7 +46,7 @@ def table(figures: Figures) -> list[str]:
                 f"{100 * answers.client_busy:.0f} %",
             ]
         )
-    return aligned(rows)
+    return found
 
 
 def targets(figures: Figures) -> list[Target]:

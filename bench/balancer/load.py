@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench import cpu
 from bench.balancer.server import Server
-from bench.shell import BenchError, run
+from testbed import proc
+from testbed.command import run
+from testbed.failed import Failed
 
 CLIENT_CPU = "1"
 _MOST_BUSY = 0.9
@@ -85,22 +86,22 @@ class Client:
     def ask(
         self, requests: Path, *, connections: int, seconds: float, rate: float = 0.0
     ) -> Answers:
-        """Raises BenchError where what came back is not to be believed."""
+        """Raises Failed where what came back is not to be believed."""
         command = self.command(requests, connections, seconds, rate)
         answers, used = self._run(command, seconds)
         problem = believable(answers, seconds, paced=rate > 0)
         if problem is not None:
-            raise BenchError(f"{requests.name}: {problem}")
+            raise Failed(f"{requests.name}: {problem}")
         return replace(answers, server_us=1e6 * used / (answers.per_second * seconds))
 
     def once(self, requests: Path, *, connections: int, at_most: float) -> None:
-        """Have each request answered well, within so many seconds. Raises BenchError."""
+        """Have each request answered well, within so many seconds. Raises Failed."""
         answers, _ = self._run(self.command(requests, connections, at_most, "once"), at_most)
         if answers.failed:
-            raise BenchError(f"{requests.name}: {answers.failed} requests failed")
+            raise Failed(f"{requests.name}: {answers.failed} requests failed")
 
     def _run(self, command: list[str], seconds: float) -> tuple[Answers, float]:
         """The answers, and the server's processor seconds."""
-        before = cpu.seconds([self.server.pid])
+        before = proc.seconds([self.server.pid])
         answers = parsed(run(command, limit=seconds + _PATIENCE_S))
-        return answers, cpu.seconds([self.server.pid]) - before
+        return answers, proc.seconds([self.server.pid]) - before

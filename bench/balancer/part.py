@@ -17,7 +17,6 @@ import argparse
 import json
 import os
 import secrets
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import agents, cpu
+from bench import agents, document
 from bench.arguments import positive
 from bench.balancer import figures, questions, servers
 from bench.balancer.figures import Figures
@@ -33,8 +32,11 @@ from bench.balancer.load import Answers, Client, median
 from bench.balancer.server import Server, free_port, running
 from bench.compiler import compiled
 from bench.machine import Watch
+from bench.progress import progress
 from bench.settings import Places
-from bench.shell import BenchError, progress
+from bench.table import plain
+from testbed import proc, process
+from testbed.failed import Failed
 
 HERE = Path(__file__).resolve().parent
 AT_ONCE = 16
@@ -89,9 +91,9 @@ def write_requests(directory: Path, routers: int, endpoints: int, rounds: int, t
 
 
 def measure(options: argparse.Namespace, places: Places) -> int:
-    """Measure and print. Raises BenchError."""
+    """Measure and print. Raises Failed."""
     if (os.cpu_count() or 1) < 2:
-        raise BenchError("needs two processors: one for the server, one for the load generator")
+        raise Failed("needs two processors: one for the server, one for the load generator")
     watch = Watch()
     program = compiled(places, HERE / "http_load.c")
     with tempfile.TemporaryDirectory(prefix="nrs-bench-") as name:
@@ -99,10 +101,11 @@ def measure(options: argparse.Namespace, places: Places) -> int:
         if options.servers:
             token = secrets.token_hex(32)
             files = write_requests(directory, options.routers, servers.ENDPOINTS, 0, token)
-            lines = servers.compare(
+            rows = servers.compare(
                 places, program, files.hello, files.decisions, directory, options, token
             )
-            print("\n".join([watch.described, watch.disturbance(), "", *lines]), flush=True)
+            print("\n".join([watch.described, watch.disturbance(), "", *plain(rows)]), flush=True)
+            document.show(options.origin, rows)
             return 0
         files = write_requests(
             directory, options.routers, options.endpoints, options.rounds, agents.TOKEN
@@ -139,7 +142,7 @@ def _measure(
                 seconds=2 * options.seconds,
                 rate=medians["decision"].per_second / 2,
             )
-        rss = cpu.resident_mb(balancer.pid, descendants=True)
+        rss = proc.resident_mb(balancer.pid, descendants=True)
     return Figures(**medians, at_half=at_half, rss_mb=rss)
 
 
@@ -178,27 +181,27 @@ def _reporting(client: Client, files: Files, options: argparse.Namespace) -> Ite
     command = client.command(
         files.meanwhile, connections=8, seconds=86400, rate=options.routers / _REPORT_S
     )
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
-    )
+    log = files.meanwhile.with_suffix(".log")
+    child = process.start("what reports for the routers", command, log=log)
     try:
         yield
-        if process.poll() is not None:
-            raise BenchError("the routers have stopped reporting")
+        child.check()
     finally:
-        process.kill()
-        process.wait()
+        child.end()
 
 
 def _print(watch: Watch, options: argparse.Namespace, result: Figures) -> None:
     print(watch.described)
     print(watch.disturbance())
-    print(
+    how = (
         f"{options.routers} routers and {options.endpoints} endpoints known;"
-        f" medians of {options.rounds} rounds of {options.seconds} s\n"
+        f" medians of {options.rounds} rounds of {options.seconds} s"
     )
-    print("\n".join(figures.table(result)))
-    print(f"\nresident memory {result.rss_mb:.1f} MB")
+    memory = f"resident memory {result.rss_mb:.1f} MB"
+    print(f"{how}\n")
+    print("\n".join(plain(figures.rows(result))))
+    print(f"\n{memory}")
     print("\ntargets")
     print("\n".join(map(str, figures.targets(result))))
+    document.show(options.origin, figures.rows(result), how, memory)
     print(json.dumps(figures.summary(result)), flush=True)

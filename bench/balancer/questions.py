@@ -7,7 +7,6 @@ import struct
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-CANDIDATES = 4
 _STEPS = (1, 7, 31, 127)
 
 

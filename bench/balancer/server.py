@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.shell import BenchError
+from testbed import process
 
 SERVER_CPU = "0"
 _START_S = 30.0
 _STOP_S = 15.0
-_LOG_LINES = 15
 
 
 @dataclass(frozen=True)
@@ -38,44 +35,20 @@ def free_port() -> int:
 def running(
     command: Sequence[object], port: int, log: Path, env: Mapping[str, str]
 ) -> Iterator[Server]:
-    """The command, which listens on `port`, until the end of the block. Raises BenchError."""
-    words = ["taskset", "-c", SERVER_CPU, *map(str, command)]
-    with log.open("ab") as file:
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-            env=dict(env),
-            cwd="/",
-            start_new_session=True,
-        )
-    try:
-        _wait(process, port, log)
-        yield Server(process.pid, port)
-        if process.poll() is not None:
-            raise BenchError(f"{words[3]} ended with status {process.returncode}:\n{_tail(log)}")
-    finally:
-        process.terminate()
-        try:
-            process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    """The command, which listens on `port`, until the end of the block. Raises Failed."""
+    words = ["taskset", "-c", SERVER_CPU, *command]
+    child = process.start(log.stem, words, log=log, env=env, cwd=Path("/"))
 
-
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + _START_S
-    while process.poll() is None and time.monotonic() < deadline:
+    def listens() -> bool:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
         except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise BenchError(f"nothing listens on port {port}:\n{_tail(log)}")
+            return False
+        return True
 
-
-def _tail(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join(lines[-_LOG_LINES:])
+    try:
+        child.wait_until(listens, _START_S, f"it listens on port {port}")
+        yield Server(child.pid, port)
+        child.check()
+    finally:
+        child.end(_STOP_S)

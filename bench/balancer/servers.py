@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import venvs
-from harness.interpreters import Interpreter
 from harness.settings import Cache
 
-from bench import agents, cpu
+from bench import agents
 from bench.balancer.load import Answers, Client, median
 from bench.balancer.server import free_port, running
+from bench.progress import progress
 from bench.settings import AGENTS, CHECKOUT, Places
-from bench.shell import progress, run
-from bench.table import aligned, number
+from bench.table import number
+from testbed import proc
 
 ENDPOINTS = 20_000
 _HERE = Path(__file__).resolve().parent
-_INTERPRETER = Path("/usr/bin/python3")
 _AT_ONCE = 16
 
 
@@ -53,8 +52,8 @@ def compare(
     directory: Path,
     options: argparse.Namespace,
     token: str,
-) -> list[str]:
-    """The lines of a table. Raises BenchError, harness.report.Unusable."""
+) -> list[list[str]]:
+    """A table. Raises Failed, harness.report.Unusable."""
     python = _python(places)
     rows = [
         [
@@ -100,14 +99,12 @@ def compare(
                         number(decided.server_us, 0),
                         number(decided.p50_ms, 1),
                         number(decided.p99_ms, 1),
-                        number(cpu.resident_mb(server.pid, descendants=True), 0),
+                        number(proc.resident_mb(server.pid, descendants=True), 0),
                     ]
                 )
-    return aligned(rows)
+    return rows
 
 
 def _python(places: Places) -> Path:
-    version = run([_INTERPRETER, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
     requirements = [AGENTS / "requirements.lock", _HERE / "servers.txt"]
-    interpreter = Interpreter(version.strip(), _INTERPRETER)
-    return venvs.ensure(Cache(places.root), "servers", interpreter, requirements).python
+    return venvs.ensure(Cache(places.root), "servers", agents.interpreter(), requirements).python

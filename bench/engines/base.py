@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bench.netns import Child, Pair
-from bench.shell import BenchError
+from bench.pair import Pair
+from testbed.failed import Failed
+from testbed.process import Child
+from testbed.wait import wait_until
 
 MTU = 1400
 QUEUE_FRAMES = 2000
@@ -18,7 +19,7 @@ INNER = {"a": "10.10.100.1", "b": "10.10.1.1"}
 _APPEARS_S = 10.0
 
 
-class Missing(BenchError):
+class Missing(Failed):
     """The engine is not on this machine; the text says what it lacks."""
 
 
@@ -47,7 +48,7 @@ class Engine(Protocol):
         """Build or find what it needs. Raises Missing."""
 
     def start(self, pair: Pair) -> Tunnel:
-        """Start both ends. Raises BenchError."""
+        """Start both ends. Raises Failed."""
 
 
 def need(program: str, package: str) -> None:
@@ -64,20 +65,15 @@ def set_up_device(
     words = ["mtu", str(MTU), "txqueuelen", str(QUEUE_FRAMES), "up"]
     if gso_bytes:
         words += ["gso_max_size", str(gso_bytes), "gso_max_segs", str(gso_segments)]
-    pair.ip(host, "addr", "add", INNER[host], "peer", INNER[other], "dev", device)
-    pair.ip(host, "link", "set", device, *words)
+    pair.host(host).ip("addr", "add", INNER[host], "peer", INNER[other], "dev", device)
+    pair.host(host).ip("link", "set", device, *words)
 
 
 def wait_for_device(pair: Pair, host: str, device: str) -> None:
-    """Until the engine has made it. Raises BenchError."""
-    deadline = time.monotonic() + _APPEARS_S
-    while True:
+    """Until the engine has made it. Raises Failed."""
+
+    def appears() -> bool:
         pair.check()
-        try:
-            pair.ip(host, "link", "show", "dev", device)
-        except BenchError:
-            if time.monotonic() > deadline:
-                raise BenchError(f"no device after {_APPEARS_S:.0f} s") from None
-            time.sleep(0.05)
-        else:
-            return
+        return any(link["ifname"] == device for link in pair.host(host).ip_json("link", "show"))
+
+    wait_until(appears, _APPEARS_S, f"there is a device {device}")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from bench.compiler import compiled
 from bench.engines.base import INNER, Missing, Tunnel, set_up_device, wait_for_device
-from bench.netns import UNDERLAY, Pair
+from bench.pair import UNDERLAY, Pair
 from bench.settings import Places
-from bench.shell import BenchError
+from testbed.failed import Failed
 
 DEVICE = "floor0"
 # As the agents set their TUN device, so that one read is one send.
@@ -29,7 +29,7 @@ class Floor:
     def prepare(self) -> None:
         try:
             self._program = compiled(self._places, _SOURCE, "crypto")
-        except BenchError as error:
+        except Failed as error:
             raise Missing(str(error)) from None
 
     def start(self, pair: Pair) -> Tunnel:

@@ -6,9 +6,10 @@ from harness.report import Unusable
 
 from bench import agents
 from bench.engines.base import INNER, Missing, Tunnel
-from bench.netns import UNDERLAY, Pair
+from bench.pair import UNDERLAY, Pair
 from bench.settings import Places
-from bench.shell import BenchError
+from testbed import link
+from testbed.failed import Failed
 
 
 class Nrs:
@@ -23,36 +24,14 @@ class Nrs:
     def prepare(self) -> None:
         try:
             self._python = agents.python(self._places)
-        except (BenchError, Unusable) as error:
+        except (Failed, Unusable) as error:
             raise Missing(str(error)) from None
 
     def start(self, pair: Pair) -> Tunnel:
         psk = agents.new_psk()
-        pair.ip("b", "link", "add", "egress0", "type", "bridge")
-        pair.ip("b", "link", "set", "egress0", "up")
-        router = agents.start(
-            pair,
-            "b",
-            self._python,
-            "routing-server",
-            {
-                "server": {
-                    "server_id": "router_b",
-                    "name": "router b",
-                    "tunnel_id": 1,
-                    "egress_interface": "egress0",
-                    "external_ip": UNDERLAY["b"],
-                },
-                "tunnel": {
-                    "psk": psk,
-                    "tun_ipv4": f"{INNER['b']}/16",
-                    "tun_ipv6": "fd00:10:1::1/32",
-                },
-                "load_balancer": {"url": agents.NOBODY},
-                "api": {"token": agents.TOKEN},
-            },
-            self._codec,
-        )
+        pair.host("b").batch([link.bridge("egress0"), *link.up("egress0")])
+        tunnel = {"psk": psk, "tun_ipv4": f"{INNER['b']}/16", "tun_ipv6": "fd00:10:1::1/32"}
+        router = agents.start_router(pair, self._python, self._codec, tunnel)
         endpoint = agents.start(
             pair,
             "a",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bench.engines.base import INNER, MTU, Tunnel, need, set_up_device, wait_for_device
-from bench.netns import UNDERLAY, Pair
 from bench.packages import version_of
+from bench.pair import UNDERLAY, Pair
 from bench.settings import Places
-from bench.shell import run
+from testbed.command import run
 
 DEVICE = "ovpn0"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.engines.base import Tunnel
-from bench.netns import UNDERLAY, Pair
+from bench.pair import UNDERLAY, Pair
 from bench.settings import Places
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from bench.engines.base import INNER, MTU, Tunnel, need, set_up_device, wait_for_device
-from bench.netns import UNDERLAY, Pair
 from bench.packages import version_of
+from bench.pair import UNDERLAY, Pair
 from bench.settings import Places
-from bench.shell import run
+from testbed.command import run
 
 _PORT = 51820
 
@@ -49,9 +48,6 @@ class WireguardGo:
                 f"Endpoint = {UNDERLAY[peer]}:{_PORT}\n",
                 encoding="ascii",
             )
-            self._configure(pair, host, device, config)
+            run(pair.host(host).enter("wg", "setconf", device, config))
             set_up_device(pair, host, device)
         return Tunnel(INNER["b"], children)
-
-    def _configure(self, pair: Pair, host: str, device: str, config: Path) -> None:
-        run(pair.enter(host, "wg", "setconf", device, config))

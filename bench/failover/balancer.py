@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.failover.rig import BALANCER, CONFIGURATION, ENDPOINT, ENDPOINT_UNIT, Rig
-from bench.shell import BenchError
+from testbed.failed import Failed
 
 _UNIT = "load_balancer"
 _CONTROL = "control"
@@ -41,7 +41,7 @@ class Balancer:
         self._states: dict[str, str] = {}
 
     def hurry(self) -> None:
-        """Raises BenchError."""
+        """Raises Failed."""
         self._set(BALANCER, _UNIT, _HURRY)
         self._set(ENDPOINT, ENDPOINT_UNIT, _ENDPOINT_HURRY)
         # What a reload sets going is over before anything is measured.
@@ -50,14 +50,14 @@ class Balancer:
     def close(self) -> None:
         """Put the configuration and the routers' states back."""
         for router in self._states:
-            with suppress(BenchError):  # the load balancer may be stopped
+            with suppress(Failed):  # the load balancer may be stopped
                 self._set_state(router, "active")
         while self._before:
             host, unit, text = self._before.pop()
             self._write(host, unit, text)
 
     def prefer(self, router: str) -> None:
-        """Set the endpoint's other routers to draining, and this one to active. Raises BenchError.
+        """Set the endpoint's other routers to draining, and this one to active. Raises Failed.
 
         Until it prefers another one, or is closed. Moves by score alone would be limited to one in
         a report interval.
@@ -80,14 +80,13 @@ class Balancer:
         # No proxy of this machine's leads into the lab.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            self._rig.namespace(_CONTROL).do(
-                lambda: opener.open(request, timeout=_TIMEOUT_S).read()
-            )
+            with self._rig.network.namespace(_CONTROL).inside():
+                opener.open(request, timeout=_TIMEOUT_S).read()
         except urllib.error.HTTPError as error:
             said = error.read().decode(errors="replace")
-            raise BenchError(f"load balancer: {path}: {error}: {said}") from None
+            raise Failed(f"load balancer: {path}: {error}: {said}") from None
         except OSError as error:
-            raise BenchError(f"load balancer: {path}: {error}") from None
+            raise Failed(f"load balancer: {path}: {error}") from None
 
     def _set(self, host: str, unit: str, values: dict[str, str]) -> None:
         text = self._path(host, unit).read_text(encoding="utf-8")
@@ -104,9 +103,9 @@ class Balancer:
 
 
 def with_values(text: str, values: dict[str, str]) -> str:
-    """A configuration with other values for some keys. Raises BenchError where one is missing."""
+    """A configuration with other values for some keys. Raises Failed where one is missing."""
     for key, value in values.items():
         text, count = re.subn(rf"^(\s+{key}:).*$", rf"\1 {value}", text, flags=re.MULTILINE)
         if not count:
-            raise BenchError(f"no {key} in the configuration")
+            raise Failed(f"no {key} in the configuration")
     return text

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -16,8 +15,11 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from bench.failover.load import BULK_PORT, Program
 from bench.failover.rig import BALANCER, BUSINESS, ENDPOINT, Rig
-from bench.shell import BenchError, progress
+from bench.progress import progress
 from lab.topology import INTERNET
+from testbed import process
+from testbed.failed import Failed
+from testbed.wait import wait_until
 
 TABLE = "nrs_bench_jitter"
 _FIRST_PORT = 61_000
@@ -28,7 +30,6 @@ _POLL_S = 0.1
 # Ends with the bench, however that ends.
 _BURN = """
 import os
-import statistics
 parent = os.getppid()
 while os.getppid() == parent:
     for _ in range(1_000_000):
@@ -37,12 +38,12 @@ while os.getppid() == parent:
 
 
 def count(rig: Rig, minutes: int, jitter_ms: int) -> int:
-    """The switches that the endpoint makes. Raises BenchError, LabError, OSError."""
+    """The switches that the endpoint makes. Raises Failed, OSError."""
     switches = 0
     with ExitStack() as stack:
         stack.enter_context(_no_advice(rig))
         stack.enter_context(_late(rig, jitter_ms))
-        rig.wait(rig.healthy, _SETTLE_S, "two healthy tunnels on the paths that jitter")
+        wait_until(rig.healthy, _SETTLE_S, "two healthy tunnels on the paths that jitter")
         for _ in range(os.cpu_count() or 1):
             stack.enter_context(_busy())
         flow = stack.enter_context(_Flow(rig))
@@ -96,7 +97,7 @@ class _Flow:
         self._stack.close()
 
     def keep(self) -> None:
-        """Raises BenchError."""
+        """Raises Failed."""
         if self._flow is None or self._flow.ended():
             self._end()
             self._broken += 1
@@ -127,12 +128,11 @@ def _received(rig: Rig) -> int:
 
 @contextmanager
 def _busy() -> Iterator[None]:
-    process = subprocess.Popen([sys.executable, "-c", _BURN], start_new_session=True)
+    child = process.start("a busy loop", [sys.executable, "-c", _BURN])
     try:
         yield
     finally:
-        process.kill()
-        process.wait()
+        child.end()
 
 
 @contextmanager
@@ -159,7 +159,7 @@ def _late(rig: Rig, jitter_ms: int) -> Iterator[None]:
             )
             stack.callback(relay.close)
             rules += redirection(own, target, port)
-        with suppress(BenchError, OSError):
+        with suppress(Failed, OSError):
             internet.forget_connections()
         stack.callback(_direct, rig)
         internet.nft("\n".join(rules) + "\n")

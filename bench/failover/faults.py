@@ -54,7 +54,7 @@ def _dropping(rig: Rig, what: Iterable[tuple[Segment, list[Pair]]]) -> Ready:
     """Silent loss of what goes between pairs of addresses."""
     scripts = [
         (
-            rig.namespace(segment.namespace),
+            rig.netlink(segment.namespace),
             drops.script(segment, pairs, drop=True),
             drops.script(segment, pairs, drop=False),
         )
@@ -118,7 +118,7 @@ def _egress(rig: Rig, router: str) -> Ready:
 
 
 def _address(rig: Rig, router: str) -> Ready:
-    uplink, namespace = rig.uplink(router), rig.namespace(ENDPOINT)
+    uplink, namespace = rig.uplink(router), rig.netlink(ENDPOINT)
     address = rig.tunnel_address(router)
 
     def inject() -> None:
@@ -141,7 +141,7 @@ def _host(rig: Rig, router: str) -> Ready:
     host = rig.host(router)
     silence = _dropping(rig, list(everything_of(rig.topology, host)))
     init = rig.init_process(router)
-    own = rig.namespace(router)
+    own = rig.netlink(router)
     killed = False
 
     def inject() -> None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import select
-import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
 from bench.failover.rig import BUSINESS, ENDPOINT, Rig
 from bench.failover.trace import Trace
 from bench.settings import CHECKOUT
-from bench.shell import BenchError
+from testbed import process
+from testbed.failed import Failed
 
 RATE = 1000
 _ECHO_PORT, BULK_PORT = 7007, 7008
@@ -28,63 +27,37 @@ class Program:
     """One of this package's programs in a host's network; it runs until `end`."""
 
     def __init__(self, rig: Rig, host: str, module: str, *words: object) -> None:
-        self._name = f"{module} on {host}"
-        self._process = subprocess.Popen(
-            [
-                *rig.network.enter(host),
-                sys.executable,
-                "-m",
-                f"bench.failover.{module}",
-                *map(str, words),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=CHECKOUT,
+        own = rig.network.namespace(host)
+        self._child = process.start(
+            f"{module} on {host}",
+            own.enter(sys.executable, "-m", f"bench.failover.{module}", *words),
             env=_environment(os.environ),
-            start_new_session=True,
+            cwd=CHECKOUT,
+            conversation=True,
         )
         try:
-            self._expect("ready", _READY_S)
+            said = self._child.line(_READY_S).strip()
+            if said != "ready":
+                raise Failed(f"{self._child.name}: said {said!r}, not 'ready'")
         except BaseException:
             self.close()
             raise
 
     def end(self) -> dict[str, Any]:
-        """What it says at its end. Raises BenchError."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        result: dict[str, Any] = json.loads(self._line(_END_S))
-        self._process.wait(_END_S)
+        """What it says at its end. Raises Failed."""
+        assert self._child.process.stdin is not None
+        self._child.process.stdin.close()
+        result: dict[str, Any] = json.loads(self._child.line(_END_S))
+        self._child.process.wait(_END_S)
         return result
 
     def ended(self) -> bool:
         """Whether it has ended by itself."""
-        return self._process.poll() is not None
+        return self._child.process.poll() is not None
 
     def close(self) -> None:
         """End it, whatever it does."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        self._process.wait()
-
-    def _expect(self, word: str, limit: float) -> None:
-        said = self._line(limit).strip()
-        if said != word:
-            raise BenchError(f"{self._name}: said {said!r}, not {word!r}")
-
-    def _line(self, limit: float) -> str:
-        assert self._process.stdout is not None
-        ready, _, _ = select.select([self._process.stdout], [], [], limit)
-        if not ready:
-            raise BenchError(f"{self._name}: says nothing for {limit:g} s")
-        line = self._process.stdout.readline().decode()
-        if not line:
-            raise BenchError(f"{self._name}: ended with status {self._process.wait()}")
-        return line
+        self._child.end()
 
 
 def _environment(inherited: Mapping[str, str]) -> dict[str, str]:

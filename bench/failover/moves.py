@@ -10,14 +10,13 @@ from typing import NamedTuple
 
 from bench.failover.balancer import Balancer
 from bench.failover.rig import ROUTER_UNIT, Rig
-from bench.shell import BenchError
-from lab.shell import LabError
+from testbed.failed import Failed
 
 _DEADLINE_S = 300
 _RELEASES = "/opt/network-routing-system"
 
 
-class Missing(BenchError):
+class Missing(Failed):
     """The agents in the lab cannot do that."""
 
 
@@ -54,11 +53,11 @@ def _drain(rig: Rig, _balancer: Balancer, router: str) -> Prepared:
     shell = rig.shell(router)
     try:
         shell.run("nrs drain --help")
-    except BenchError:
+    except Failed:
         raise Missing("the agents in the lab have no `nrs drain`") from None
 
     def undo() -> None:
-        with suppress(BenchError, LabError):
+        with suppress(Failed):
             shell.run("nrs undrain")
 
     return Prepared(
@@ -82,7 +81,7 @@ def _upgrade(rig: Rig, _balancer: Balancer, router: str) -> Prepared:
 
 
 def second_release(rig: Rig, router: str) -> str:
-    """A release that a router does not run, made where there is none. Raises BenchError."""
+    """A release that a router does not run, made where there is none. Raises Failed."""
     shell = rig.shell(router)
     present = shell.run(f"readlink {_RELEASES}/current").strip().rpartition("/")[2]
     original = present.removesuffix(_SUFFIX)
@@ -110,7 +109,7 @@ def _point(release: str) -> str:
 
 
 def restore_release(rig: Rig, router: str) -> None:
-    """Back to the release that was deployed, and no other. Raises BenchError."""
+    """Back to the release that was deployed, and no other. Raises Failed."""
     shell = rig.shell(router)
     present = shell.run(f"readlink {_RELEASES}/current").strip().rpartition("/")[2]
     original = present.removesuffix(_SUFFIX)

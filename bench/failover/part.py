@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +19,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from bench.arguments import positive
+from bench import document
+from bench.arguments import add_names, positive
 from bench.failover import false_failovers, moves, report, trial
 from bench.failover.balancer import Balancer
 from bench.failover.faults import FAULTS
@@ -29,10 +29,12 @@ from bench.failover.rig import Rig
 from bench.failover.summary import Summary, Trial
 from bench.failover.trial import Left, Setting
 from bench.machine import Watch
+from bench.progress import progress
 from bench.settings import CHECKOUT, Places
-from bench.shell import BenchError, progress
 from lab.settings import Settings, from_environment
-from lab.shell import LabError
+from testbed import process
+from testbed.failed import Failed
+from testbed.wait import wait_until
 
 LAB_NAME = "nrsbench"
 FALSE_FAILOVERS = "false_failovers"
@@ -47,13 +49,7 @@ _HELD_S = 320.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this part."""
     parser.add_argument("--trials", type=positive, default=30, help="of each fault; default: 30")
-    parser.add_argument(
-        "--faults",
-        type=_names,
-        default=list(NAMES),
-        metavar="A,B,...",
-        help=f"default: {','.join(NAMES)}",
-    )
+    add_names(parser, "--faults", "fault", NAMES)
     parser.add_argument(
         "--minutes", type=positive, default=10, help=f"of {FALSE_FAILOVERS}; default: 10"
     )
@@ -84,14 +80,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _names(text: str) -> list[str]:
-    names = [name for name in text.split(",") if name]
-    for name in names:
-        if name not in NAMES:
-            raise argparse.ArgumentTypeError(f"no fault {name!r}; there are: {', '.join(NAMES)}")
-    return names
-
-
 @dataclass
 class Outcome:
     """What was found."""
@@ -116,8 +104,6 @@ def measure(options: argparse.Namespace, places: Places) -> int:
     try:
         with _lab(options, places) as settings, _rig(settings) as rig:
             _measure_all(options, rig, outcome)
-    except LabError as error:
-        raise BenchError(str(error)) from None
     finally:
         if outcome.trials or outcome.false_failovers is not None:
             _print(watch, options, outcome)
@@ -145,26 +131,19 @@ def _lab(options: argparse.Namespace, places: Places) -> Iterator[Settings]:
 
 
 def _bin_lab(word: str, environment: Mapping[str, str], log: Path) -> None:
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [CHECKOUT / "bin" / "lab", word],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=dict(environment),
-            start_new_session=True,
-        )
-        try:
-            status = process.wait()
-        except BaseException:
-            # With what it has started, such as Ansible.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
-            raise
+    child = process.start(
+        f"bin/lab {word}", [CHECKOUT / "bin" / "lab", word], log=log, env=environment
+    )
+    try:
+        status = child.process.wait()
+    except BaseException:
+        # With what it has started, such as Ansible.
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGTERM)
+        child.process.wait()
+        raise
     if status:
-        tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
-        raise BenchError("\n".join([f"bin/lab {word}: exit {status}, its output is {log}", *tail]))
+        raise Failed(f"{child.name}: exit {status}, its output is {log}\n{child.tail}")
 
 
 @contextmanager
@@ -178,7 +157,7 @@ def _rig(settings: Settings) -> Iterator[Rig]:
 
 def _measure_all(options: argparse.Namespace, rig: Rig, outcome: Outcome) -> None:
     """Planned moves first: after faults, hold-downs of minutes are in their way."""
-    rig.wait(rig.healthy, _HEALTHY_S, "two healthy tunnels before the first trial")
+    wait_until(rig.healthy, _HEALTHY_S, "two healthy tunnels before the first trial")
     setting = Setting(rig, options.mbps)
     with ExitStack() as stack:
         balancer = Balancer(rig)
@@ -206,7 +185,7 @@ def _until_free(rig: Rig, balancer: Balancer) -> None:
     for router in (*rig.routers(), rig.active()):
         if router is not None:
             balancer.prefer(router)
-            rig.wait(partial(_uses, rig, router), _HELD_S, f"the endpoint uses {router}")
+            wait_until(partial(_uses, rig, router), _HELD_S, f"the endpoint uses {router}")
 
 
 def _uses(rig: Rig, router: str) -> bool:
@@ -217,12 +196,12 @@ def _false_failovers(
     options: argparse.Namespace, rig: Rig, balancer: Balancer, outcome: Outcome
 ) -> None:
     try:
-        rig.wait(rig.healthy, _HEALTHY_S, "two healthy tunnels")
+        wait_until(rig.healthy, _HEALTHY_S, "two healthy tunnels")
         # The last advice stands while nobody advises.
         _turn(rig, balancer, None)
         time.sleep(_ADVISED_S)
         found = false_failovers.count(rig, options.minutes, options.jitter)
-    except (BenchError, LabError, OSError, ValueError) as error:
+    except (Failed, OSError, ValueError) as error:
         outcome.complain(f"{FALSE_FAILOVERS}: {error}")
     else:
         outcome.false_failovers = (options.minutes, found)
@@ -239,7 +218,7 @@ def _move(name: str, setting: Setting, balancer: Balancer) -> Callable[[str, int
 def _restore_releases(rig: Rig) -> None:
     for router in rig.routers():
         moves.restore_release(rig, router)
-    rig.wait(rig.healthy, _HEALTHY_S, "two healthy tunnels after the upgrades")
+    wait_until(rig.healthy, _HEALTHY_S, "two healthy tunnels after the upgrades")
 
 
 def _series(
@@ -258,7 +237,7 @@ def _series(
     while len(done) < trials and failures < _ATTEMPTS:
         number = len(done)
         try:
-            rig.wait(rig.healthy, _HEALTHY_S, "two healthy tunnels before a trial")
+            wait_until(rig.healthy, _HEALTHY_S, "two healthy tunnels before a trial")
             last = _turn(rig, balancer, last)
             found = one(last, number)
         except Left as error:
@@ -271,7 +250,7 @@ def _series(
         except Missing as error:
             outcome.complain(f"{name}: not measured: {error}")
             break
-        except (BenchError, LabError, OSError, ValueError) as error:
+        except (Failed, OSError, ValueError) as error:
             failures += 1
             outcome.complain(f"{name}, trial {number + 1}: {error}")
         else:
@@ -290,11 +269,11 @@ def _turn(rig: Rig, balancer: Balancer, last: str | None) -> str:
     if last is not None and active == last:
         wanted = routers[(routers.index(last) + 1) % len(routers)]
         balancer.prefer(wanted)
-        with suppress(BenchError):
-            rig.wait(partial(_uses, rig, wanted), _PREFER_S, "")
+        with suppress(Failed):
+            wait_until(partial(_uses, rig, wanted), _PREFER_S, "")
         active = rig.active()
     if active is None:
-        raise BenchError("the endpoint uses no router")
+        raise Failed("the endpoint uses no router")
     balancer.prefer(active)
     return active
 
@@ -313,5 +292,8 @@ def _print(watch: Watch, options: argparse.Namespace, outcome: Outcome) -> None:
         )
     for text in outcome.broken:
         print(f"not measured: {text}")
+    document.show(
+        options.origin, report.rows(summaries), *report.notes(summaries, outcome.false_failovers)
+    )
     print(report.closing_line(summaries, outcome.false_failovers))
     sys.stdout.flush()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from bench.failover import histogram, promises
 from bench.failover.faults import FAULTS
 from bench.failover.summary import Summary, Trial, percentile
-from bench.table import aligned, number
+from bench.table import number, plain
 
 _HEAD = (
     "fault",
@@ -43,21 +43,36 @@ def of_trial(trial: Trial) -> str:
     return ", ".join(parts)
 
 
+def rows(summaries: Mapping[str, Summary]) -> list[Sequence[str]]:
+    """The table; empty without faults and moves."""
+    if not summaries:
+        return []
+    return [_HEAD, *(_row(name, own) for name, own in summaries.items())]
+
+
+def notes(
+    summaries: Mapping[str, Summary], false_failovers: tuple[int, int] | None
+) -> Iterator[str]:
+    """What belongs to the table: what the machine does by itself, and what is not in columns."""
+    if summaries:
+        yield _baseline(summaries)
+    for name, own in summaries.items():
+        if own.outlasted:
+            yield (
+                f"{name}: in {own.outlasted} of {len(own.trials)} trials traffic did not come"
+                " back before the fault was over"
+            )
+    if false_failovers is not None:
+        minutes, count = false_failovers
+        yield f"false failovers in {minutes} minutes: {count}"
+
+
 def lines(
     summaries: Mapping[str, Summary], false_failovers: tuple[int, int] | None, slack: float
 ) -> Iterator[str]:
-    """Table, what the machine does by itself, histograms and targets."""
+    """Table, notes, histograms and targets."""
     if summaries:
-        yield ""
-        yield from aligned([list(_HEAD), *(_row(name, own) for name, own in summaries.items())])
-        yield ""
-        yield _baseline(summaries)
-        for name, own in summaries.items():
-            if own.outlasted:
-                yield (
-                    f"{name}: in {own.outlasted} of {len(own.trials)} trials traffic did not come"
-                    " back before the fault was over"
-                )
+        yield from ["", *plain(rows(summaries)), "", *notes(summaries, None)]
         for name, own in summaries.items():
             yield ""
             yield f"{name}: gaps in ms"

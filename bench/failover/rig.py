@@ -10,23 +10,21 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bench.failover.namespace import Namespace
-from bench.shell import BenchError
-from lab.netns import Network
+from lab.network import Network
 from lab.podman import Podman
 from lab.settings import Settings
-from lab.shell import LabError, run
 from lab.topology import INTERNET, Host, Interface, lab
+from testbed import proc
+from testbed.failed import Failed
+from testbed.netlink import Netlink
 
 ENDPOINT, BUSINESS, BALANCER = "endpoint_1", "business", "lb"
 ENDPOINT_UNIT, ROUTER_UNIT = "network_access_endpoint", "routing_server"
 CONFIGURATION = "etc/network-routing-system"
-_TICK_S = 0.02
 _DONE = "__done__"
 
 
@@ -60,7 +58,7 @@ class Shell:
         self.run("true", 30)
 
     def run(self, command: str, limit: float = 60) -> str:
-        """What a command printed; it has to end well within `limit` seconds. Raises BenchError."""
+        """What a command printed; it has to end well within `limit` seconds. Raises Failed."""
         asked, answers = self._process.stdin, self._process.stdout
         assert asked is not None
         assert answers is not None
@@ -74,11 +72,11 @@ class Shell:
             more = os.read(answers.fileno(), 65536) if ready else b""
             if not more:
                 why = "the shell has ended" if ready else f"not finished after {limit:g} s"
-                raise BenchError(f"{self._host}: {command}: {why}\n{said.decode(errors='replace')}")
+                raise Failed(f"{self._host}: {command}: {why}\n{said.decode(errors='replace')}")
             said += more
         text = said[: end.start()].decode(errors="replace")
         if end.group(1) != b"0":
-            raise BenchError(f"{self._host}: {command}: exit {end.group(1).decode()}\n{text}")
+            raise Failed(f"{self._host}: {command}: exit {end.group(1).decode()}\n{text}")
         return text
 
     def close(self) -> None:
@@ -94,14 +92,14 @@ class Shell:
 
 
 class Rig:
-    """A lab that is up. Raises BenchError and LabError."""
+    """A lab that is up. Raises Failed."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.topology = lab()
         self.network = Network(settings.name, self.topology)
         self.podman = Podman(settings)
-        self._namespaces: dict[str, Namespace] = {}
+        self._links: dict[str, Netlink] = {}
         self._shells: dict[str, Shell] = {}
         self._inits: dict[str, int] = {}
         self.business = self._address(BUSINESS, "egress", 4)
@@ -110,23 +108,23 @@ class Rig:
         """Let go of everything; the lab stays as it is."""
         for shell in self._shells.values():
             shell.close()
-        for namespace in self._namespaces.values():
-            namespace.close()
+        for link in self._links.values():
+            link.close()
         self._shells.clear()
-        self._namespaces.clear()
+        self._links.clear()
 
     def host(self, name: str) -> Host:
         return self.topology.host(name)
 
-    def namespace(self, name: str) -> Namespace:
-        """Of a host or a segment."""
-        if name not in self._namespaces:
-            self._namespaces[name] = Namespace(self.network.path(name))
-        return self._namespaces[name]
+    def netlink(self, name: str) -> Netlink:
+        """To the namespace of a host or a segment."""
+        if name not in self._links:
+            self._links[name] = Netlink(self.network.namespace(name))
+        return self._links[name]
 
-    def segment(self, name: str) -> Namespace:
-        """The namespace that a segment is kept in."""
-        return self.namespace(self.topology.segment(name).namespace)
+    def segment(self, name: str) -> Netlink:
+        """To the namespace that a segment is kept in."""
+        return self.netlink(self.topology.segment(name).namespace)
 
     def shell(self, host: str) -> Shell:
         """Waiting in a host."""
@@ -146,9 +144,9 @@ class Rig:
         """Process id of a host's init, on this machine."""
         if host not in self._inits:
             name = self.podman.container(self.host(host))
-            said = run(self.podman.command("inspect", "--format={{.State.Pid}}", name)).strip()
+            said = self.podman.run("inspect", "--format={{.State.Pid}}", name).strip()
             if said in ("", "0"):
-                raise BenchError(f"{host} is not running")
+                raise Failed(f"{host} is not running")
             self._inits[host] = int(said)
         return self._inits[host]
 
@@ -159,15 +157,12 @@ class Rig:
     def agent(self, host: str, unit: str) -> int:
         """Main process of an agent, on this machine; 0 where it does not run."""
         init, word = self.init(host), unit.replace("_", "-").encode()
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            with suppress(OSError):
-                stat = (entry / "stat").read_text(encoding="ascii", errors="replace")
-                if int(stat.rpartition(")")[2].split()[1]) != init:
-                    continue
-                if word in (entry / "cmdline").read_bytes().split(b"\0"):
-                    return int(entry.name)
+        for found in proc.present():
+            if found.parent == init:
+                with suppress(OSError):
+                    words = Path(f"/proc/{found.pid}/cmdline").read_bytes().split(b"\0")
+                    if word in words:
+                        return found.pid
         return 0
 
     def status(self) -> dict[str, Any]:
@@ -199,22 +194,13 @@ class Rig:
         """Whether the endpoint has two tunnels that work."""
         return sum(bool(tunnel["up"]) for tunnel in self.status()["tunnels"]) == 2
 
-    def wait(self, condition: Callable[[], bool], seconds: float, what: str) -> float:
-        """Until a condition holds; how many seconds that took. Raises BenchError."""
-        began = time.monotonic()
-        while not condition():
-            if time.monotonic() - began > seconds:
-                raise BenchError(f"not within {seconds:g} s: {what}")
-            time.sleep(_TICK_S)
-        return time.monotonic() - began
-
     def uplink(self, router: str) -> Interface:
         """The endpoint's interface that the tunnel to a router leaves from."""
         address = self._local(router)
         for interface in self.host(ENDPOINT).interfaces:
             if address in interface.plain_addresses:
                 return interface
-        raise BenchError(f"{ENDPOINT}: no uplink of its own for the tunnel to {router}")
+        raise Failed(f"{ENDPOINT}: no uplink of its own for the tunnel to {router}")
 
     def tunnel_address(self, router: str) -> str:
         """The uplink's address that the tunnel to a router leaves from, with prefix length."""
@@ -228,13 +214,13 @@ class Rig:
             for address in interface.plain_addresses:
                 if (":" in address) == (":" in own):
                     return own, address
-        raise BenchError(f"{router} has no address of {own}'s family")
+        raise Failed(f"{router} has no address of {own}'s family")
 
     def process(self, host: str, unit: str) -> Process:
         """An agent's main process."""
         pid = self.agent(host, unit)
         if not pid:
-            raise BenchError(f"{host}: {unit} does not run")
+            raise Failed(f"{host}: {unit} does not run")
         return Process(pid)
 
     def init_process(self, host: str) -> Process:
@@ -242,7 +228,7 @@ class Rig:
         return Process(self.init(host))
 
     def boot(self, host: str, seconds: float) -> None:
-        """Bring a host up again whose init was killed. Raises BenchError, LabError."""
+        """Bring a host up again whose init was killed. Raises Failed."""
         self.forget(host)
         deadline = time.monotonic() + seconds
         # Podman restarts by itself what has ended; it is asked to where it has given up.
@@ -250,16 +236,16 @@ class Rig:
             container = self.podman.containers()[host]
             if container.running:
                 break
-            with suppress(LabError):
+            with suppress(Failed):
                 self.podman.restart(self.host(host))
         self.podman.wait_until_booted(self.host(host), max(1.0, deadline - time.monotonic()))
 
     def _local(self, router: str) -> str:
-        """Raises BenchError."""
+        """Raises Failed."""
         path = self.file(ENDPOINT, f"{CONFIGURATION}/{ENDPOINT_UNIT}.yaml")
         found = bind_addresses(path.read_text(encoding="utf-8"))
         if router not in found:
-            raise BenchError(f"{ENDPOINT}: no bind_address for the tunnel to {router}")
+            raise Failed(f"{ENDPOINT}: no bind_address for the tunnel to {router}")
         return found[router]
 
     def _address(self, host: str, segment: str, family: int) -> str:
@@ -267,7 +253,7 @@ class Rig:
             for address in interface.plain_addresses:
                 if (":" in address) == (family == 6):
                     return address
-        raise LabError(f"{host} has no IPv{family} address on {segment}")
+        raise Failed(f"{host} has no IPv{family} address on {segment}")
 
 
 def bind_addresses(text: str) -> dict[str, str]:

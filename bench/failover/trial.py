@@ -14,7 +14,7 @@ from bench.failover.moves import Move
 from bench.failover.rig import Rig
 from bench.failover.summary import Trial
 from bench.failover.trace import outage
-from bench.shell import BenchError
+from testbed.failed import Failed
 
 _WARM_S = 1.0
 _STEADY_S = 1.0
@@ -25,7 +25,7 @@ _ONSET_MS = 150.0
 _POLL_S = 0.01
 
 
-class Left(BenchError):
+class Left(Failed):
     """The endpoint had left its router before anything was done to it."""
 
 
@@ -48,7 +48,7 @@ class Setting:
 
 
 def of_fault(setting: Setting, fault: Fault, router: str, number: int) -> Trial:
-    """Hit the router that the endpoint uses. Raises BenchError, LabError, OSError."""
+    """Hit the router that the endpoint uses. Raises Failed, OSError."""
     ready = fault.prepare(setting.rig, router)
     try:
         with setting.traffic(number) as traffic:
@@ -73,7 +73,7 @@ def of_fault(setting: Setting, fault: Fault, router: str, number: int) -> Trial:
 
 
 def of_move(setting: Setting, move: Move, balancer: Balancer, router: str, number: int) -> Trial:
-    """Make the endpoint's traffic leave its router. Raises BenchError, LabError, OSError."""
+    """Make the endpoint's traffic leave its router. Raises Failed, OSError."""
     prepared = move.prepare(setting.rig, balancer, router)
     try:
         with setting.traffic(number) as traffic:
@@ -84,7 +84,7 @@ def of_move(setting: Setting, move: Move, balancer: Balancer, router: str, numbe
             took = time.monotonic_ns() - at
             watch.until(at / 1e9 + _MOVE_S, prepared.moved)
             if not prepared.moved():
-                raise BenchError(f"no move within {_MOVE_S:g} s")
+                raise Failed(f"no move within {_MOVE_S:g} s")
             watch.until(time.monotonic() + _STEADY_S)
             back = watch.until_steady(at / 1e9) if move.back_s is not None else None
             broken = traffic.end_bulk()
@@ -118,7 +118,7 @@ class Health:
     def until_steady(self, begin: float) -> float:
         """Until both tunnels have been healthy for a while; how long after `begin` that began.
 
-        0 where they were never seen otherwise after it. Raises BenchError.
+        0 where they were never seen otherwise after it. Raises Failed.
         """
         while True:
             self._look()
@@ -128,7 +128,7 @@ class Health:
             if since is not None and now - max(since, begin) > _STEADY_S:
                 return max(0.0, since - begin) if self._ill_at >= begin else 0.0
             if now > begin + _BACK_S:
-                raise BenchError(f"no two healthy tunnels within {_BACK_S:g} s")
+                raise Failed(f"no two healthy tunnels within {_BACK_S:g} s")
             time.sleep(_POLL_S)
 
     def _look(self) -> None:

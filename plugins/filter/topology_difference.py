@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.nrs.network_routing.plugins.plugin_utils._address import canonical
 
 Device = dict[str, Any]
 
@@ -77,7 +77,7 @@ def _device_lines(
     if found["status"] != "online":
         yield "%s: %s%s (desired online)" % (name, found["status"], _unseen(found, topology))
     for key, label in (("tun_ipv4", "IPv4"), ("tun_ipv6", "IPv6")):
-        if wanted.get(key) and _address(found.get(key)) != _address(wanted[key]):
+        if wanted.get(key) and canonical(found.get(key) or "") != canonical(wanted[key]):
             text = "%s: %s tunnel address %s (desired %s)"
             yield text % (name, label, found.get(key) or "missing", wanted[key])
 
@@ -120,16 +120,6 @@ def _part(answer: Device, key: str) -> list[Device]:
     if not isinstance(value, list):
         raise AnsibleFilterError("the actual state has no list of %s" % key)
     return value
-
-
-def _address(text: str | None) -> object:
-    """An address without its prefix length, so that every way to write it is equal."""
-    if text is None:
-        return None
-    try:
-        return ipaddress.ip_interface(text).ip
-    except ValueError:
-        return text
 
 
 class FilterModule:

@@ -5,9 +5,10 @@ import json
 from dataclasses import replace
 
 import pytest
+from nrs.simulation.names import SCENARIOS
 
 from bench import balance_quality
-from bench.balance_quality import SCENARIOS, Key, Quality, parse, rows, summary, targets
+from bench.balance_quality import Key, Quality, parse, rows, summary, targets
 
 GOOD = Quality(0.3, 1.05, 0.0, None, 2, 5.0)
 SETTLED = replace(GOOD, settle_s=100.0)

@@ -12,7 +12,7 @@ from bench.failover.balancer import with_values
 from bench.failover.rig import bind_addresses
 from bench.failover.summary import Summary, Trial, percentile
 from bench.failover.trace import Outage, Trace, outage
-from bench.shell import BenchError
+from testbed.failed import Failed
 
 MS = 1_000_000
 RTT = MS // 2
@@ -235,7 +235,7 @@ routers:
 def test_a_value_is_replaced_and_nothing_else() -> None:
     text = 'load_balancer:\n  url: ["http://x"]\n  poll_interval: 10.0\n'
     assert with_values(text, {"poll_interval": "0.5"}) == text.replace("10.0", "0.5")
-    with pytest.raises(BenchError, match="no hold"):
+    with pytest.raises(Failed, match="no hold"):
         with_values(text, {"hold": "1"})
 
 

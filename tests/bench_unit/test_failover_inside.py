@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-import struct
-import sys
-
 import pytest
 
-from bench.failover import faults, namespace
+from bench.failover import faults
 from bench.failover.false_failovers import redirection
 from bench.failover.jitter import Delay
 from lab.topology import lab
-
-NATIVE = "<" if sys.byteorder == "little" else ">"
-
-
-@pytest.mark.parametrize(
-    ("address", "family", "prefix", "packed"),
-    [
-        ("192.0.2.2/30", 2, 30, bytes([192, 0, 2, 2])),
-        ("2001:db8::2/64", 10, 64, bytes.fromhex("20010db8" + "00" * 11 + "02")),
-    ],
-)
-def test_an_address_is_removed_by_a_message_of_rtnetlink(
-    address: str, family: int, prefix: int, packed: bytes
-) -> None:
-    message = namespace.delete_address(7, address)
-    size, kind, flags, _, _ = struct.unpack_from(f"{NATIVE}IHHII", message)
-    assert (size, kind, flags) == (len(message), 21, 5)
-    assert struct.unpack_from(f"{NATIVE}BBBBI", message, 16) == (family, prefix, 0, 0, 7)
-    attribute = struct.pack(f"{NATIVE}HH", 4 + len(packed), 2) + packed
-    assert message[24 : 24 + len(attribute)] == attribute
 
 
 def test_a_packet_is_late_by_what_was_drawn_and_never_overtakes() -> None:

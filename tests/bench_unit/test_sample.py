@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bench.sample import Sample, medians, ratio, report
+from bench.sample import Sample, medians, ratio, report, rows
 
 
 def test_each_figure_has_its_own_median() -> None:
@@ -36,3 +36,34 @@ def test_the_closing_line_has_these_keys_whatever_was_measured() -> None:
     assert json.loads(json.dumps(report(full))) == dict(
         zip(keys, [1.235, 2.0, 4.0, 0.0, 6.0, 9.0], strict=True)
     )
+
+
+def test_the_table_has_each_figure_in_its_column() -> None:
+    full = Sample(1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0)
+    head, row = rows({"x": full})
+    assert dict(zip(head, row, strict=True)) == {
+        "engine": "x",
+        "Gb/s": "1.00",
+        "reverse": "2.00",
+        "4 flows": "3.00",
+        "CPU s/GB": "4.00",
+        "64 B loss %": "5.00",
+        "µs/64 B": "6.00",
+        "1300 B Gb/s": "7.00",
+        "loss %": "8.00",
+        "RTT ms": "9.00",
+        "Gb/s:floor": "-",
+        "CPU:floor": "-",
+        "Gb/s:wg-go": "-",
+        "CPU:wg-go": "-",
+    }
+
+
+def test_ratios_are_to_the_floor_and_to_wireguard_go() -> None:
+    figures = {
+        "nrs-c": Sample(gbps=5.0, cpu_s_per_gb=2.2),
+        "floor": Sample(gbps=5.0, cpu_s_per_gb=2.0),
+        "wireguard-go": Sample(gbps=0.5, cpu_s_per_gb=20.0),
+    }
+    _, first, *_ = rows(figures)
+    assert first[-4:] == ["1.00", "1.10", "10.00", "0.11"]

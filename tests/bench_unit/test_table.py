@@ -1,26 +1,29 @@
-"""The table that a person reads."""
+"""The table that a person reads, and the one that a document has."""
 
 from __future__ import annotations
 
 from bench import table
-from bench.sample import Sample
+
+ROWS = [["engine", "Gb/s"], ["x|y", "10.00"]]
 
 
 def test_columns_are_aligned() -> None:
-    assert table.aligned([["engine", "Gb/s"], ["x", "10.00"]]) == ["engine   Gb/s", "x       10.00"]
+    assert table.plain(ROWS) == ["engine   Gb/s", "x|y     10.00"]
 
 
-def test_ratios_are_to_the_floor_and_to_wireguard_go() -> None:
-    figures = {
-        "nrs-c": Sample(gbps=5.0, cpu_s_per_gb=2.2),
-        "floor": Sample(gbps=5.0, cpu_s_per_gb=2.0),
-        "wireguard-go": Sample(gbps=0.5, cpu_s_per_gb=20.0),
-    }
-    head, first, *_ = table.of_tunnels(figures)
-    assert head.split()[-4:] == ["Gb/s:floor", "CPU:floor", "Gb/s:wg-go", "CPU:wg-go"]
-    assert first.split()[-4:] == ["1.00", "1.10", "10.00", "0.11"]
+def test_the_same_for_a_document() -> None:
+    assert table.markdown(ROWS) == ["| engine | Gb/s |", "| --- | ---: |", r"| x\|y | 10.00 |"]
+
+
+def test_both_have_the_same_cells() -> None:
+    rows = [["a", "b", "c"], ["1", "-", "3"], ["4", "5", "6"]]
+    cells = [line.strip("| ").split(" | ") for line in table.markdown(rows)]
+    assert [cells[0], *cells[2:]] == [line.split() for line in table.plain(rows)] == rows
 
 
 def test_what_there_is_none_of_is_a_dash() -> None:
-    _, row = table.of_tunnels({"veth": Sample(gbps=22.0)})
-    assert row.split() == ["veth", "22.00", *"-" * 12]
+    assert [table.number(None, 2), table.number(0.0, 2), table.number(1.005, 0)] == [
+        "-",
+        "0.00",
+        "1",
+    ]

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from bench import traffic
-from bench.shell import BenchError
 from bench.traffic import Offer
+from testbed.failed import Failed
 
 PING = """PING 10.10.1.1 (10.10.1.1) 56(84) bytes of data.
 64 bytes from 10.10.1.1: icmp_seq=1 ttl=64 time=0.512 ms
@@ -52,20 +52,20 @@ def test_reordered_packets_that_come_late_are_no_negative_loss() -> None:
     ],
 )
 def test_a_report_without_figures_is_an_error(output: str) -> None:
-    with pytest.raises(BenchError):
+    with pytest.raises(Failed):
         traffic.parse_tcp(output)
 
 
 def test_a_flow_of_which_nothing_arrives_is_an_error() -> None:
     end = {"sum": {"packets": 1000, "lost_packets": 1000, "seconds": 2.0}}
-    with pytest.raises(BenchError):
+    with pytest.raises(Failed):
         traffic.parse_udp(json.dumps({"end": end}), 64)
 
 
 def test_the_median_of_pings_is_over_the_answers() -> None:
     assert traffic.replies_ms(PING) == [0.512, 12.0, 1.5]
     assert traffic.median_ms([0.512, 12.0, 1.5]) == 1.5
-    with pytest.raises(BenchError):
+    with pytest.raises(Failed):
         traffic.median_ms([])
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import IO, NoReturn
+from functools import partial
+from typing import NoReturn
 
 from harness import lint, sanity, system, unit
 from harness.report import Report, Unusable
 from harness.settings import Cache, cache
+from testbed.lock import locked
 
 # The quick ones first.
 PARTS: dict[str, Callable[[Report, Cache], None]] = {
@@ -31,37 +32,29 @@ def main(words: Sequence[str]) -> int:
     # As Ctrl-C does: what was started is ended, and what was set up is removed.
     signal.signal(signal.SIGTERM, _interrupt)
     of = cache()
-    lock = _lock(of)
-    report = Report()
-    started = time.monotonic()
+    of.root.mkdir(parents=True, exist_ok=True)
+    waiting = partial(print, f"another bin/test uses {of.root}: waiting for its end", flush=True)
     try:
-        for name, part in PARTS.items():
-            if asked in ("all", name):
-                try:
-                    part(report, of)
-                except Unusable as error:
-                    report.fail(name, "setting up", str(error))
+        with locked(of.root / "lock", waiting):
+            return _run(asked, of)
     except KeyboardInterrupt:
         print("\ninterrupted")
         return 130
-    finally:
-        lock.close()
+
+
+def _run(asked: str, of: Cache) -> int:
+    report = Report()
+    started = time.monotonic()
+    for name, part in PARTS.items():
+        if asked in ("all", name):
+            try:
+                part(report, of)
+            except Unusable as error:
+                report.fail(name, "setting up", str(error))
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
     print(f"\n=== {asked}, in {minutes} min {seconds} s")
     print("\n".join(report.lines()), flush=True)
     return 1 if report.counts.failed or not report.outcomes else 0
-
-
-def _lock(of: Cache) -> IO[str]:
-    """Wait until no other run uses the cache and the lab."""
-    of.root.mkdir(parents=True, exist_ok=True)
-    lock = (of.root / "lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print(f"another bin/test uses {of.root}: waiting for its end", flush=True)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    return lock
 
 
 def _interrupt(*_: object) -> NoReturn:

@@ -23,20 +23,21 @@ def run(report: Report, cache: Cache) -> None:
         ("ruff check", CHECKOUT, ["ruff", "check", "."]),
         ("ruff format", CHECKOUT, ["ruff", "format", "--check", "."]),
         ("mypy agents", AGENTS, ["mypy"]),
+        ("mypy testbed", CHECKOUT, ["mypy", "--strict", "--package", "testbed"]),
         ("mypy lab", CHECKOUT, ["mypy", "--strict", "--package", "lab"]),
-        ("mypy harness", CHECKOUT / "tests", ["mypy", "--strict", "--package", "harness"]),
         ("shellcheck", CHECKOUT, ["shellcheck", *_shell_scripts()]),
     ]
     for name, where, command in steps:
         report.step(PART, name, command, cwd=where, env=env, limit=_LIMIT_S)
-    report.step(
-        PART,
-        "mypy bench",
-        ["mypy", "--config-file", AGENTS / "pyproject.toml", "--package", "bench"],
-        cwd=CHECKOUT,
-        env=environment(cache, agents.bin, MYPYPATH=f"{AGENTS}:{CHECKOUT / 'tests'}"),
-        limit=_LIMIT_S,
-    )
+    for name in ("harness", "bench"):
+        report.step(
+            PART,
+            f"mypy {name}",
+            ["mypy", "--config-file", AGENTS / "pyproject.toml", "--package", name],
+            cwd=CHECKOUT,
+            env=environment(cache, agents.bin, MYPYPATH=f"{AGENTS}:{CHECKOUT / 'tests'}"),
+            limit=_LIMIT_S,
+        )
     plugins = [copy / "plugins", copy / "tests" / "unit"]
     report.step(
         PART,

@@ -15,11 +15,14 @@ _LEFT_OUT = (
     "bin/",
     "files/",
     "lab/",
+    "testbed/",
     "tests/bench_unit/",
+    "tests/collection_unit/",
     "tests/harness/",
     "tests/harness_unit/",
     "tests/lab_unit/",
     "tests/system/",
+    "tests/testbed_unit/",
 )
 
 

@@ -43,7 +43,7 @@ class Cache:
 
 def cache() -> Cache:
     """The cache directory from NRS_TEST_CACHE, or the default."""
-    return Cache(Path(os.environ.get("NRS_TEST_CACHE") or "/var/cache/nrs-test"))
+    return Cache(Path(os.environ.get("NRS_TEST_CACHE") or "/var/cache/nrs-test").absolute())
 
 
 def environment(of: Cache, *first_on_path: Path, **more: str) -> dict[str, str]:

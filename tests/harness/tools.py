@@ -15,8 +15,11 @@ _SHIM_NAMES = ("get_pip_24_2.py", "get_pip_25_2.py")
 
 
 def agents(cache: Cache, interpreter: Interpreter) -> Venv:
-    """What the agents run on, and what tests them."""
-    files = [AGENTS / "requirements.lock", AGENTS / "requirements-test.txt"]
+    """What the agents run on, what they draw with, and what tests them."""
+    files = [
+        AGENTS / name
+        for name in ("requirements.lock", "requirements-pictures.txt", "requirements-test.txt")
+    ]
     return venvs.ensure(cache, "agents", interpreter, files)
 
 

@@ -44,9 +44,11 @@ def run(report: Report, cache: Cache) -> None:
     ansible = tools.ansible(cache)
     for name, tests, imports in (
         ("codec in C", "tests/codec_unit", CHECKOUT),
+        ("testbed", "tests/testbed_unit", CHECKOUT),
         ("lab", "tests/lab_unit", CHECKOUT),
         ("harness", "tests/harness_unit", CHECKOUT / "tests"),
         ("bench", "tests/bench_unit", CHECKOUT),
+        ("collection", "tests/collection_unit", CHECKOUT),
     ):
         report.step(
             PART,

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from harness import process
 
+from testbed.proc import runs
+from testbed.wait import wait_until
+
 
 def _run(tmp_path: Path, script: str, limit: float = 20) -> process.Ended:
     return process.run(["sh", "-c", script], cwd=tmp_path, env=dict(os.environ), limit=limit)
@@ -32,15 +35,4 @@ def test_a_tool_that_does_not_end_is_ended_with_all_it_started(tmp_path: Path) -
     assert (ended.status, ended.ok) == (None, False)
     assert "ended" in ended.output
     child = int((tmp_path / "child").read_text())
-    deadline = time.monotonic() + 5
-    while _runs(child):
-        assert time.monotonic() < deadline, "the child is still there"
-        time.sleep(0.02)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
+    wait_until(lambda: not runs(child), 5, "the child has ended")

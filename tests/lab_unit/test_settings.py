@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lab.settings import from_environment
-from lab.shell import LabError
+from testbed.failed import Failed
 
 
 def test_defaults():
@@ -26,5 +26,5 @@ def test_labs_of_two_roots_do_not_share_a_runtime_directory():
     "environment", [{"NRS_LAB_ROOT": "relative"}, {"NRS_LAB_NAME": "../x"}, {"NRS_LAB_NAME": "A-b"}]
 )
 def test_unusable_settings_are_refused(environment):
-    with pytest.raises(LabError, match="NRS_LAB_"):
+    with pytest.raises(Failed, match="NRS_LAB_"):
         from_environment(environment)

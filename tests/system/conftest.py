@@ -34,11 +34,12 @@ class Lab:
         return os.environ.get("NRS_LAB_NAME") or "nrs"
 
     def run(
-        self, *words: str, limit: float = 60, check: bool = True
+        self, *words: str, limit: float = 60, check: bool = True, cwd: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run `bin/lab` with some words; a status other than 0 fails the test."""
         ended = subprocess.run(
             [str(LAB), *words],
+            cwd=cwd,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -64,14 +65,22 @@ class Lab:
         )
 
     def ansible(
-        self, program: str, *words: str, limit: float = 300
+        self,
+        program: str,
+        *words: str,
+        limit: float = 300,
+        cwd: Path | None = None,
+        collections: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run one of Ansible's programs at the control node, on the lab's inventory."""
-        env = {key: os.environ[key] for key in ("PATH", "ANSIBLE_COLLECTIONS_PATH")}
-        settings = [f"{key}={value}" for key, value in env.items()]
+        found_in = collections or os.environ["ANSIBLE_COLLECTIONS_PATH"]
+        settings = (f"PATH={os.environ['PATH']}", f"ANSIBLE_COLLECTIONS_PATH={found_in}")
         inventory = str(CHECKOUT / "inventories" / "lab")
         return self.run(
-            "ctl", "env", *settings, program, "-i", inventory, *words, limit=limit, check=False
+            *("ctl", "env", *settings, program, "-i", inventory, *words),
+            limit=limit,
+            check=False,
+            cwd=cwd,
         )
 
     def status(self, host: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Packages of the agents import downwards only."""
+"""Packages of the agents import downwards only, and what decides touches nothing."""
 
 from __future__ import annotations
 
@@ -17,10 +17,26 @@ LAYERS = (
     {"api", "system", "tunnel"},
     {"agent"},
     {"router", "endpoint", "balancer", "controller"},
+    {"simulation"},
     {"cli", "__main__"},
 )
 RANK = {package: rank for rank, layer in enumerate(LAYERS) for package in layer}
 FILES = sorted(ROOT.rglob("*.py"))
+PURE = (
+    "balancer/decide/*.py",
+    "endpoint/machine.py",
+    "router/machine.py",
+    "tunnel/handshake.py",
+    "tunnel/replay.py",
+    "tunnel/wire.py",
+)
+"""What decides, and all that it imports: bytes, numbers and a clock in, values and orders out."""
+TOUCHING = {
+    *("asyncio", "mmap", "os", "select", "signal", "socket", "sqlite3", "subprocess"),
+    *("threading", "time"),
+    *("flask", "prometheus_client", "psutil", "pyroute2", "redis", "requests", "sqlalchemy"),
+    "waitress",
+}
 
 
 def package_of(file: Path) -> str:
@@ -84,3 +100,55 @@ def test_relative_imports_are_not_used() -> None:
 def test_an_upward_import_is_seen(line: str) -> None:
     assert upward(line, "balancer") == ["cli"]
     assert upward("from nrs.config.types import Name\nimport nrs", "balancer") == []
+
+
+def modules(source: str) -> set[str]:
+    """Every module that `source` imports anywhere; of `from a import b` both a and a.b."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def file_of(module: str) -> Path | None:
+    """The file of a module of `nrs`; None for any other and for names inside modules."""
+    path = ROOT.parent.joinpath(*module.split("."))
+    for file in (path.with_suffix(".py"), path / "__init__.py"):
+        if module.split(".", maxsplit=1)[0] == "nrs" and file.is_file():
+            return file
+    return None
+
+
+def touched(file: Path) -> dict[str, set[str]]:
+    """What `file` and all that it imports of `nrs` import and a decision may not, by file."""
+    seen, waiting, found = {file}, [file], {}
+    while waiting:
+        present = waiting.pop()
+        imported = modules(present.read_text(encoding="utf-8"))
+        if bad := {name.partition(".")[0] for name in imported} & TOUCHING:
+            found[str(present.relative_to(ROOT))] = bad
+        below = {path for name in imported if (path := file_of(name)) is not None}
+        waiting += below - seen
+        seen |= below
+    return found
+
+
+PURE_FILES = sorted(file for pattern in PURE for file in ROOT.glob(pattern))
+
+
+@pytest.mark.parametrize("file", PURE_FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_what_decides_touches_nothing(file: Path) -> None:
+    assert touched(file) == {}
+
+
+def test_every_pure_room_has_files() -> None:
+    assert all(any(ROOT.glob(pattern)) for pattern in PURE)
+
+
+def test_a_touch_is_seen_however_deep() -> None:
+    assert "tunnel/udp_socket.py" in touched(ROOT / "tunnel" / "session.py")
+    assert touched(ROOT / "tunnel" / "udp_socket.py") == {"tunnel/udp_socket.py": {"socket"}}

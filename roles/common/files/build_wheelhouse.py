@@ -37,6 +37,8 @@ _PLATFORMS = (
     "manylinux2014",
     "manylinux_2_28",
 )
+# What the wheel is made of and nothing else, so that the same agents have the same name in a
+# checkout, with its tests and caches, and in an installed collection.
 _SOURCES = (
     "pyproject.toml",
     "setup.py",
@@ -44,9 +46,9 @@ _SOURCES = (
     "requirements.lock",
     "codec/*.[ch]",
     "codec/build.py",
-    "nrs/**/*",
+    "nrs/**/*.py",
+    "nrs/py.typed",
 )
-_GENERATED = {"__pycache__", ".mypy_cache", ".ruff_cache"}
 _BUILDS_KEPT = 3
 _COMPILER_HINT = "on Debian and Ubuntu: apt install gcc python3-dev libssl-dev"
 # A wheel is a zip, which knows no earlier year: the same sources give the same wheel.
@@ -59,12 +61,7 @@ class BuildError(Exception):
 
 def source_files(source: Path) -> list[Path]:
     """Every file that the agents' wheel and the archive are made from, in a fixed order."""
-    found = {path for pattern in _SOURCES for path in source.glob(pattern)}
-    return sorted(
-        path
-        for path in found
-        if path.is_file() and not _GENERATED & set(path.relative_to(source).parts)
-    )
+    return sorted(path for pattern in _SOURCES for path in source.glob(pattern))
 
 
 def digest(source: Path, files: list[Path]) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
@@ -16,14 +19,41 @@ def _started(lab: Any) -> dict[str, str]:
     }
 
 
+def _assert_nothing_changed(lab: Any, output: str) -> None:
+    recaps = re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)\s+.*failed=(\d+)", output, re.M)
+    assert {host for host, _changed, _failed in recaps} >= {host for host, _unit in lab.UNITS}
+    assert [recap for recap in recaps if recap[1:] != ("0", "0")] == [], output
+
+
 def test_a_second_up_changes_and_restarts_nothing(lab: Any) -> None:
     before = _started(lab)
     ended = lab.run("up", "--verbose", limit=400)
-    recaps = re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)\s+.*failed=(\d+)", ended.stdout, re.M)
-    assert {host for host, _changed, _failed in recaps} >= {host for host, _unit in lab.UNITS}
-    assert [recap for recap in recaps if recap[1:] != ("0", "0")] == []
+    _assert_nothing_changed(lab, ended.stdout)
     assert _started(lab) == before
     assert "endpoint_1" in ended.stdout and "router_1" in ended.stdout
+
+
+def test_the_installed_archive_deploys_the_same_from_elsewhere(lab: Any, tmp_path: Path) -> None:
+    archives, collections, elsewhere = (
+        tmp_path / name for name in ("archives", "new", "elsewhere")
+    )
+    elsewhere.mkdir()
+    subprocess.run([lab.checkout / "bin" / "build", archives], check=True)
+    (archive,) = archives.iterdir()
+    install = ("ansible-galaxy", "collection", "install", "--offline", "-p", collections, archive)
+    env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections)}
+    subprocess.run(install, cwd=elsewhere, env=env, check=True)
+
+    def play(name: str) -> str:
+        words = ("ansible-playbook", f"nrs.network_routing.{name}")
+        ended = lab.ansible(*words, cwd=elsewhere, collections=collections)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return str(ended.stdout)
+
+    before = _started(lab)
+    _assert_nothing_changed(lab, play("site"))
+    assert _started(lab) == before
+    play("verify")
 
 
 def test_verify_names_what_is_not_as_the_inventory_says(

@@ -1,4 +1,4 @@
-"""The configuration that an agent runs with: its file and what was pushed, until others hold good."""
+"""The configuration that an agent runs with: its file, and over it what was pushed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What the routing server and the access endpoint have in common around their packet loop.
 
-Set up, serve, reload, take over, stop. What is specific is in their agents; decisions are in neither.
+Set up, serve, reload, take over, stop. What is specific is in their agents.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from pydantic import BaseModel
 from nrs.agent.companion import Companion
 from nrs.agent.in_force import InForce, Refused
 from nrs.agent.notes import Notes
-from nrs.agent.run import Agent, Config, Start
-from nrs.config.loader import Pushed
-from nrs.system import logs, systemd
+from nrs.agent.run import Agent, Config, Start, open_log
+from nrs.config.loader import ConfigError, Pushed
+from nrs.system import systemd
 from nrs.system.control import ControlThread, socket_path
 from nrs.system.descriptor_store import DescriptorStore
 from nrs.system.links import Interface, LinkError, Links
@@ -63,6 +63,7 @@ class PacketAgent(Agent[Config]):
         """Raises OSError, CodecError."""
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         self.cleanup = start.cleanup
+        self._path = start.path
         self.codec = codec.load()
         self.store = DescriptorStore.of_process()
         self.loop = PacketLoop()
@@ -238,9 +239,9 @@ class PacketAgent(Agent[Config]):
 
     def _try_take_over(self, config: Config) -> None:
         try:
-            logs.configure(self.log_file(config))
+            open_log(self._path, config, self.SECTION)
             self.take_over(config)
-        except self.REFUSALS as error:
+        except (ConfigError, *self.REFUSALS) as error:
             raise Refused(str(error)) from error
 
     # -- commands; they run in the control thread
@@ -275,4 +276,3 @@ class PacketAgent(Agent[Config]):
             "config_version": self._in_force.pushed.version,
             "config_error": self._in_force.error,
         }
-

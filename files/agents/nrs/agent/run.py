@@ -1,6 +1,6 @@
 """One way in for every agent: its configuration, its log, the agent itself, and the end.
 
-    run_agent(path, RoutingServer)  ->  load  ->  RoutingServer(Start)  ->  serve  ->  cleanup
+run_agent(path, RoutingServer)  ->  load  ->  RoutingServer(Start)  ->  serve  ->  cleanup
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ class Agent(ABC, Generic[Config]):
     """One of the system's services. Made, it is ready to serve; making it raises REFUSALS."""
 
     UNIT: ClassVar[str]
+    SECTION: ClassVar[str]
+    """The section of its file that says who it is and where it logs."""
     TAKES_PUSHED: ClassVar[bool] = False
     """Whether the controller may push configuration over its file."""
     REFUSALS: ClassVar[tuple[type[Exception], ...]] = (OSError,)
@@ -59,11 +61,6 @@ class Agent(ABC, Generic[Config]):
     def model() -> type[Config]:
         """Of its configuration file."""
 
-    @staticmethod
-    @abstractmethod
-    def log_file(config: Config) -> Path | None:
-        """Where `config` wants the log."""
-
     @abstractmethod
     def serve(self) -> int:
         """Until SIGTERM or SIGINT; the exit status."""
@@ -74,8 +71,8 @@ def run_agent(path: Path, agent: type[Agent[Config]]) -> int:
     with ExitStack() as cleanup:
         try:
             config, stored = _load(path, agent)
-            logs.configure(agent.log_file(config))
-        except (ConfigError, OSError) as error:
+            open_log(path, config, agent.SECTION)
+        except ConfigError as error:
             print(error, file=sys.stderr)
             return WRONG_CONFIGURATION
         try:
@@ -90,6 +87,15 @@ def run_agent(path: Path, agent: type[Agent[Config]]) -> int:
             return CANNOT_START
     log.info("stopped")
     return status
+
+
+def open_log(path: Path, config: BaseModel, section: str) -> None:
+    """Log to standard error and where `config` wants it. Raises ConfigError."""
+    log_file: Path | None = getattr(config, section).log_file
+    try:
+        logs.configure(log_file)
+    except OSError as error:
+        raise ConfigError(f"{path}: {section}.log_file: {log_file}: {error.strerror}") from None
 
 
 def _load(path: Path, agent: type[Agent[Config]]) -> tuple[Config, Pushed]:

@@ -89,18 +89,6 @@ class Registration(Message):
     version: Annotated[str, Field(max_length=64)] | None = None
 
 
-class Registered(BaseModel):
-    """The controller's answer to a registration."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    device_id: Name
-    tun_ipv4: Address4
-    tun_ipv6: Address6
-    tunnel_port: Port
-    config_version: Count
-
-
 class TunnelStatus(Message):
     """One tunnel as its device sees it; `peer_id` is the device at the other end."""
 

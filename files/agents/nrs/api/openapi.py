@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
 from nrs.api import operation
+from nrs.api.answers import Refusal
 from nrs.api.operation import Operation
 from nrs.config.types import Name
 
@@ -19,13 +20,6 @@ _METHODS = ("get", "post", "put", "delete")
 _SCHEMES = {"bearer": {"type": "http", "scheme": "bearer"}}
 _NAME_SCHEMA = TypeAdapter(Name).json_schema()
 Mode = Literal["validation", "serialization"]
-
-
-class Refusal(BaseModel):
-    """Any answer other than success."""
-
-    error: str
-    field: str | None
 
 
 def document(app: Flask, title: str, version: str) -> dict[str, Any]:
@@ -111,6 +105,8 @@ def _responses(rule: Rule, method: str, found: Operation, refs: Any) -> dict[str
         refused.setdefault(413, "the body is too large")
     refused.setdefault(500, "a defect")
     responses: dict[str, Any] = {"200": {"description": found.summary, "content": content}}
+    if found.created is not None:
+        responses["201"] = {"description": found.created, "content": content}
     for status, when in sorted(refused.items()):
         error = _json(refs[Refusal, "serialization"])
         responses[str(status)] = {"description": when, "content": error}

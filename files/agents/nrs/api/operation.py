@@ -34,6 +34,8 @@ class Operation:
     query: type[BaseModel] | None = None
     refused: Mapping[int, str] = field(default_factory=dict)
     """Further statuses, and when they are answered."""
+    created: str | None = None
+    """When it is answered 201 in place of 200."""
     open: bool = False
     """Whether it needs no token."""
 

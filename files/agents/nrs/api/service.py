@@ -15,25 +15,18 @@ from werkzeug.routing import MapAdapter
 from werkzeug.wsgi import get_host
 
 from nrs.api import auth
-from nrs.api.server import LARGEST_BODY, TOO_LARGE, HttpService, listen
+from nrs.api.server import LARGEST_BODY, TOO_LARGE
 from nrs.api.strict_json import JsonError, parse_object
 from nrs.config.common import Api
 
-__all__ = [
-    "ApiError",
-    "HttpService",
-    "body",
-    "create_app",
-    "listen",
-    "refusal",
-    "trust",
-    "validated",
-]
+HEALTH = "/health"
+"""The path that needs no token."""
 
 _API = "nrs_api"
 
 log = logging.getLogger(__name__)
 Body = TypeVar("Body", bound=BaseModel)
+Raised = TypeVar("Raised", bound=Exception)
 
 
 class ApiError(Exception):
@@ -116,7 +109,7 @@ def create_app(
     def _authenticate() -> None:
         stated = request.environ
         reading = stated["REQUEST_METHOD"] in {"GET", "HEAD"}
-        if reading and stated["PATH_INFO"] == "/health":
+        if reading and stated["PATH_INFO"] == HEALTH:
             return
         trusted: Api = app.extensions[_API]
         access = auth.check(
@@ -154,6 +147,11 @@ def create_app(
     return app
 
 
+def answer_as(app: Flask, kind: type[Raised], answer: Callable[[Raised], ApiError]) -> None:
+    """Answer what a view of `app` raises of `kind` as `answer` says."""
+    app.register_error_handler(kind, lambda error: app.handle_user_exception(answer(error)))
+
+
 def trust(app: Flask, api: Api) -> None:
     """Let `app` go by the token and networks of `api` from the next request on."""
     app.extensions[_API] = api
@@ -162,16 +160,9 @@ def trust(app: Flask, api: Api) -> None:
 def body(model: type[Body]) -> Body:
     """The request's JSON body as `model`. Raises ApiError 400 with the field, 413."""
     try:
-        data = parse_object(request.get_data(cache=False))
+        return model.model_validate(parse_object(request.get_data(cache=False)))
     except JsonError as error:
         raise ApiError(400, error.error, error.field) from None
-    return validated(data, model)
-
-
-def validated(data: dict[str, Any], model: type[Body]) -> Body:
-    """`data` as `model`. Raises ApiError 400 that names the first field at fault."""
-    try:
-        return model.model_validate(data)
     except ValidationError as error:
         raise refusal(error) from None
 

@@ -1,1 +1,1 @@
-"""The load balancer: scoring, decisions and their API."""
+"""The load balancer: what it decides, what it is asked, what it keeps, and the process itself."""

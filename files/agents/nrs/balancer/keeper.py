@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 
+from nrs.balancer.decide.snapshot import SnapshotDamaged
+from nrs.balancer.decide.table import FORGET_AFTER_S
+from nrs.balancer.keep.store import FILE_NAME, Store, StoreDamaged
 from nrs.balancer.live import LiveBalancer
-from nrs.balancer.snapshot import SnapshotDamaged
-from nrs.balancer.store import FILE_NAME, Store, StoreDamaged
-from nrs.balancer.table import FORGET_AFTER_S
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +29,7 @@ class Keeper:
         self._balancer = balancer
         self._store = _opened(directory / FILE_NAME, balancer)
         self._feed = balancer.feed(_ROUND_S)
-        self._last = time.monotonic()
+        self._last = balancer.instant().now
         self._forget_at = self._last + _ROUND_S
         self._failing = False
         self._stopping = threading.Event()
@@ -49,7 +48,7 @@ class Keeper:
 
     def _run(self) -> None:
         while not self._stopping.wait(self.interval):
-            now = time.monotonic()
+            now = self._balancer.instant().now
             self._write(now - self._last)
             self._last = now
 
@@ -59,9 +58,10 @@ class Keeper:
         ids = balancer.take(self._feed, seconds)
         try:
             self._store.write(balancer.dump_routers(), balancer.dump_endpoints(ids))
-            if time.monotonic() >= self._forget_at:
-                self._store.forget(balancer.wall_clock() - FORGET_AFTER_S)
-                self._forget_at = time.monotonic() + _ROUND_S
+            at = balancer.instant()
+            if at.now >= self._forget_at:
+                self._store.forget(at.wall - FORGET_AFTER_S)
+                self._forget_at = at.now + _ROUND_S
         except sqlite3.Error as error:
             balancer.give_back(self._feed, ids)
             if not self._failing:
@@ -88,7 +88,7 @@ def _opened(path: Path, balancer: LiveBalancer) -> Store:
 
 def _loaded(store: Store, balancer: LiveBalancer) -> Store:
     try:
-        data = store.read(balancer.wall_clock() - FORGET_AFTER_S)
+        data = store.read(balancer.instant().wall - FORGET_AFTER_S)
         if data is not None:
             balancer.load(data)
     except BaseException:

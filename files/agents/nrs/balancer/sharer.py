@@ -9,14 +9,13 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-import time
 
 from redis import RedisError
 
+from nrs.balancer.decide.snapshot import KeptEndpoint
+from nrs.balancer.decide.table import FORGET_AFTER_S
+from nrs.balancer.keep.shared import SharedStore
 from nrs.balancer.live import LiveBalancer
-from nrs.balancer.shared_store import SharedStore
-from nrs.balancer.snapshot import KeptEndpoint
-from nrs.balancer.table import FORGET_AFTER_S
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +40,7 @@ class Sharer:
         self._feed = balancer.feed(_ROUND_S)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sharer", daemon=True)
-        self._last = time.monotonic()
+        self._last = balancer.instant().now
         balancer.share(self)
 
     def start(self) -> None:
@@ -85,7 +84,7 @@ class Sharer:
         self._store.begin()
         for shared in self._store.reports():
             self._balancer.adopt_report(shared)
-        oldest = self._balancer.wall_clock() - FORGET_AFTER_S
+        oldest = self._balancer.instant().wall - FORGET_AFTER_S
         theirs: dict[str, tuple[str, float | None]] = {}
         for part in self._store.endpoints():
             gone = [name for name, kept in part.items() if kept.asked_at < oldest]
@@ -115,7 +114,7 @@ class Sharer:
             self._balancer.adopt(part)
 
     def _tell(self) -> None:
-        now = time.monotonic()
+        now = self._balancer.instant().now
         ids = self._balancer.take(self._feed, now - self._last)
         reports = self._balancer.take_reports()
         self._last = now

@@ -33,9 +33,11 @@ def _run_command(unit: Unit) -> click.Command:
     )
     def command(config: Path) -> None:
         gc.disable()  # nothing that is imported is garbage, and a restart waits for it
-        run = unit.agent()
+        from nrs.agent.run import run_agent  # noqa: PLC0415 - keeps `nrs status` quick
+
+        agent = unit.agent()
         gc.enable()
-        sys.exit(run(config))
+        sys.exit(run_agent(config, agent))
 
     return command
 

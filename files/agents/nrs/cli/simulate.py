@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,17 +16,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nrs.balancer import recording
-from nrs.balancer.recording import Line
-from nrs.balancer.simulation import chart, picture, replay
-from nrs.balancer.simulation.advisers import Adviser, Balanced, Plain
-from nrs.balancer.simulation.measures import Figures, mean
-from nrs.balancer.simulation.run import Result, Simulation
-from nrs.balancer.simulation.scenario import Scenario
+from nrs.balancer.keep import recording
+from nrs.balancer.keep.recording import Recorded
 from nrs.cli import simulate_options
+from nrs.simulation import chart, replay
+from nrs.simulation.advisers import Adviser, Balanced, Plain
+from nrs.simulation.measures import Figures, mean
+from nrs.simulation.names import PLAIN, RULES
+from nrs.simulation.run import Result, Simulation
+from nrs.simulation.scenario import Scenario
 
-RULES = ("balancer", "plain")
 _WIDTH_OF_A_PIPE = 120
+_NO_PICTURES = (
+    "--png needs matplotlib, which is not installed: pip install 'network-routing-agents[pictures]'"
+)
 _CHART = 72
 
 Runs = Mapping[str, Sequence[Result]]
@@ -35,8 +39,11 @@ def main(options: Mapping[str, Any]) -> int:
     """Simulate or replay as the options say; the exit status. Raises OptionError."""
     if options["replay"] is not None:
         return _replay(options)
+    if options["png"] is not None and importlib.util.find_spec("matplotlib") is None:
+        click.echo(_NO_PICTURES, err=True)
+        return 2
     scenario = simulate_options.scenario(options)
-    rules = RULES if options["rule"] == "both" else (options["rule"],)
+    rules = [options["rule"]] if options["rule"] in RULES else RULES
     seeds = range(options["first_seed"], options["first_seed"] + options["seeds"])
     runs = {rule: [_simulate(scenario, rule, seed) for seed in seeds] for rule in rules}
     try:
@@ -54,6 +61,8 @@ def main(options: Mapping[str, Any]) -> int:
 def _write(options: Mapping[str, Any], scenario: Scenario, runs: Runs) -> None:
     """The files that are asked for, of the first seed."""
     if options["png"] is not None:
+        from nrs.simulation import picture  # noqa: PLC0415 - matplotlib is an extra
+
         drawn = picture.draw([(rule, results[0].samples) for rule, results in runs.items()])
         options["png"].write_bytes(drawn)
     if options["record"] is not None:
@@ -82,13 +91,13 @@ def _replay(options: Mapping[str, Any]) -> int:
 
 
 def _simulate(
-    scenario: Scenario, rule: str, seed: int, record: Callable[[Line], None] | None = None
+    scenario: Scenario, rule: str, seed: int, record: Callable[[Recorded], None] | None = None
 ) -> Result:
     return Simulation(scenario, _adviser(scenario, rule, seed), seed, record).run()
 
 
 def _adviser(scenario: Scenario, rule: str, seed: int) -> Adviser:
-    if rule == "plain":
+    if rule == PLAIN:
         return Plain(scenario.algorithm, scenario.report_interval, scenario.poll_interval)
     return Balanced(scenario.algorithm, scenario.report_interval, seed)
 

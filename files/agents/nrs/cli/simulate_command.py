@@ -8,30 +8,24 @@ from typing import Any
 
 import click
 
+from nrs.simulation import names
+
 _FILE = click.Path(path_type=Path)
-_NAMES = (
-    "steady_async",
-    "steady_sync",
-    "heterogeneous",
-    "death",
-    "return",
-    "burst",
-    "scale",
-)
+_BOTH = "both"
 
 
 @click.command("simulate")
 @click.option(
     "--scenario",
-    type=click.Choice(_NAMES),
-    default="steady_async",
+    type=click.Choice(names.SCENARIOS),
+    default=names.STEADY_ASYNC,
     show_default=True,
     help="What the other options change.",
 )
 @click.option(
     "--rule",
-    type=click.Choice(["both", "balancer", "plain"]),
-    default="both",
+    type=click.Choice([_BOTH, *names.RULES]),
+    default=_BOTH,
     show_default=True,
     help="The load balancer, or the plain rule of threshold and hold time beside it.",
 )
@@ -74,7 +68,9 @@ _NAMES = (
 @click.option("--slow-start", type=float, help="slow_start_time")
 @click.option("--max-bandwidth", type=float, help="max_bandwidth_mbps")
 @click.option("--max-connections", type=int, help="max_connections")
-@click.option("--png", type=_FILE, help="Draw the loads of the first seed into this file.")
+@click.option(
+    "--png", type=_FILE, help="Draw the loads of the first seed into this file; needs matplotlib."
+)
 @click.option(
     "--record", type=_FILE, help="Write reports and decisions of the first seed to this file."
 )

@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from nrs.balancer.config import Algorithm, LoadBalancerConfig, Weights
-from nrs.balancer.simulation.scenario import Burst, Event, Happening, Scenario, ScenarioError
-from nrs.balancer.simulation.scenarios import SCENARIOS
+from nrs.balancer.config import LoadBalancerConfig
+from nrs.balancer.decide.algorithm import Algorithm, Weights
 from nrs.config.loader import ConfigError, load
+from nrs.simulation.scenario import Burst, Event, Happening, Scenario, ScenarioError
+from nrs.simulation.scenarios import SCENARIOS
 
 Parsed = TypeVar("Parsed")
 

@@ -6,13 +6,14 @@ Modules are named, not imported, so that a command loads only what it needs.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+    from nrs.agent.run import Agent
 
 CONFIG_DIRECTORY = Path("/etc/network-routing-system")
 
@@ -23,7 +24,8 @@ class Unit:
 
     name: str
     package: str
-    model_name: str
+    agent_name: str
+    """The class in its `agent.py`; that of its configuration has the same name with Config."""
     summary: str
 
     @property
@@ -39,12 +41,12 @@ class Unit:
     def model(self) -> type[BaseModel]:
         """The model of its configuration file."""
         module = importlib.import_module(f"{self.package}.config")
-        return cast("type[BaseModel]", getattr(module, self.model_name))
+        return cast("type[BaseModel]", getattr(module, f"{self.agent_name}Config"))
 
-    def agent(self) -> Callable[[Path], int]:
-        """Its entry point: runs with a configuration file, returns the exit status."""
+    def agent(self) -> type[Agent[Any]]:
+        """What `run_agent` runs."""
         module = importlib.import_module(f"{self.package}.agent")
-        return cast("Callable[[Path], int]", module.run)
+        return cast("type[Agent[Any]]", getattr(module, self.agent_name))
 
 
 UNITS = {
@@ -53,25 +55,25 @@ UNITS = {
         Unit(
             "routing_server",
             "nrs.router",
-            "RoutingServerConfig",
+            "RoutingServer",
             "Run a routing server: terminates tunnels and forwards to the egress network.",
         ),
         Unit(
             "load_balancer",
             "nrs.balancer",
-            "LoadBalancerConfig",
+            "LoadBalancer",
             "Run the load balancer: ranks the routing servers by the metrics they report.",
         ),
         Unit(
             "network_access_endpoint",
             "nrs.endpoint",
-            "NetworkAccessEndpointConfig",
+            "NetworkAccessEndpoint",
             "Run an access endpoint: keeps tunnels to its routing servers.",
         ),
         Unit(
             "network_controller",
             "nrs.controller",
-            "NetworkControllerConfig",
+            "NetworkController",
             "Run the network controller: registers devices and gives them addresses.",
         ),
     )

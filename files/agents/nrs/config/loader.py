@@ -81,7 +81,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def load(path: Path, model: type[Model], pushed: Pushed = Pushed()) -> Model:
-    """The file at `path` with `pushed` over it. Raises ConfigError with a line for every problem."""
+    """The file at `path` with `pushed` over it. Raises ConfigError, a line for each problem."""
     source = f"{path} with pushed version {pushed.version}" if pushed.version else str(path)
     return build(merge(read_mapping(path), pushed.config), model, source)
 

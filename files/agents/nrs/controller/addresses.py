@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address
 
+from nrs.config.types import IPAddress
 from nrs.controller.allocation import Pool
 from nrs.controller.config import IpAllocation, Pool4, Pool6
 from nrs.controller.errors import PoolExhausted
@@ -14,6 +15,21 @@ _FAMILY: dict[str, type[IPv4Address] | type[IPv6Address]] = {
     "tun_ipv6": IPv6Address,
 }
 FIELDS = tuple(_FAMILY)
+
+
+def usable(address: IPAddress) -> IPAddress:
+    """`address` where a device can have it in the tunnel. Raises ValueError."""
+    if getattr(address, "scope_id", None) is not None:
+        raise ValueError(f"{address} has a zone, which a tunnel address cannot have")
+    if (
+        address.is_unspecified
+        or address.is_loopback
+        or address.is_multicast
+        or address.is_link_local
+        or address.is_reserved
+    ):
+        raise ValueError(f"{address} cannot be the address of a device")
+    return address
 
 
 class Addresses:

@@ -2,88 +2,78 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import socket
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from nrs.api import daemon, service
-from nrs.api.daemon import Daemon
-from nrs.config.loader import ConfigError, load
+from nrs.agent.run import Start
+from nrs.agent.service_agent import ServiceAgent
+from nrs.api import service
+from nrs.config.loader import ConfigError
 from nrs.controller import views
-from nrs.controller.api import create_app
 from nrs.controller.config import NetworkControllerConfig
 from nrs.controller.database import Database, StorageError, default_url
 from nrs.controller.events import Events
+from nrs.controller.http.app import create_app
 from nrs.controller.registry import Registry
 
-UNIT = "network_controller"
 _FLUSH_INTERVAL_S = 10.0
 
-log = logging.getLogger(__name__)
 
+class NetworkController(ServiceAgent[NetworkControllerConfig]):
+    """A running controller."""
 
-def run(config_path: Path) -> int:
-    """Serve until SIGTERM or SIGINT; the exit status, 2 when it cannot start as configured."""
-    with contextlib.ExitStack() as at_end:
-        return daemon.run(lambda: _start(config_path, at_end))
+    UNIT = "network_controller"
+    SECTION = "controller"
 
-
-def _start(path: Path, at_end: contextlib.ExitStack) -> Daemon:
-    config = load(path, NetworkControllerConfig)
-    section = f"{path}: controller"
-    daemon.open_log(config.controller.log_file, section)
-    listener = daemon.open_listener(
-        config.controller.bind_address, config.controller.bind_port, section
-    )
-    try:
-        database = Database(config.storage.url or default_url())
-    except StorageError as error:
-        listener.close()
-        raise ConfigError(f"{path}: storage: {error}") from None
-    registry = Registry(database, config, time.time)
-    at_end.callback(registry.close)
-    app = create_app(config.api, registry, Events(database), time.time)
-
-    def reload() -> None:
-        new = load(path, NetworkControllerConfig)
-        daemon.open_log(new.controller.log_file, section)
-        if _fixed(new) != _fixed(config):
-            log.warning("a changed bind_address, bind_port or storage needs a restart")
+    def __init__(self, start: Start[NetworkControllerConfig]) -> None:
+        """Raises ConfigError, OSError."""
+        super().__init__(start)
+        config = start.config
+        self.listen(config.controller.bind_address, config.controller.bind_port)
         try:
-            registry.configure(new)
+            database = Database(config.storage.url or default_url())
+        except StorageError as error:
+            raise ConfigError(f"{self.path}: storage: {error}") from None
+        self._registry = Registry(database, config, time.time)
+        self.cleanup.callback(self._registry.close)
+        self._flush = every(_FLUSH_INTERVAL_S, self._registry.flush, time.monotonic)
+        self._app = create_app(config.api, self._registry, Events(database), time.time)
+        self.offer(self._app)
+
+    @staticmethod
+    def model() -> type[NetworkControllerConfig]:
+        """Of `network_controller.yaml`."""
+        return NetworkControllerConfig
+
+    def fixed(self, config: NetworkControllerConfig) -> dict[str, object]:
+        """The values that a running service cannot change, by what they are called."""
+        controller = config.controller
+        bound = controller.bind_address, controller.bind_port, config.storage.url
+        return {"bind_address, bind_port or storage": bound}
+
+    def take_over(self, config: NetworkControllerConfig) -> None:
+        """Go by another configuration. Raises ConfigError."""
+        try:
+            self._registry.configure(config)
         except SQLAlchemyError as error:
-            raise ConfigError(f"{path}: ip_allocation: the registry failed: {error}") from None
-        service.trust(app, new.api)
+            raise ConfigError(f"{self.path}: ip_allocation: the registry failed: {error}") from None
+        service.trust(self._app, config.api)
 
-    def status(_request: dict[str, Any]) -> dict[str, Any]:
+    def tick(self) -> None:
+        """Write what was reported, now and then."""
+        self._flush()
+
+    def status(self) -> dict[str, Any]:
+        """The devices. Raises ValueError."""
         try:
-            devices = registry.devices()
+            devices = self._registry.devices()
         except SQLAlchemyError as error:
             raise ValueError(f"the registry's storage failed: {error}") from None
         now = time.time()
-        return {
-            "role": UNIT,
-            "id": socket.gethostname(),
-            "codec": None,
-            "offloads": [],
-            "tunnels": [],
-            "devices": [views.summary(device, now) for device in devices],
-        }
-
-    tick = every(_FLUSH_INTERVAL_S, registry.flush, time.monotonic)
-    return Daemon(UNIT, app, listener, {"status": status}, reload=reload, tick=tick)
-
-
-def _fixed(config: NetworkControllerConfig) -> tuple[object, ...]:
-    """What cannot change while the agent runs."""
-    controller = config.controller
-    return controller.bind_address, controller.bind_port, config.storage.url
+        return {"devices": [views.summary(device, now) for device in devices]}
 
 
 def every(

@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from ipaddress import IPv4Address, IPv6Address
-from itertools import islice
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-from sqlalchemy import RowMapping, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy import RowMapping, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from nrs.api.messages import DeviceStatus, Registered, Registration
+from nrs.api.messages import DeviceStatus, Registration
 from nrs.config.types import IPAddress
-from nrs.controller import overlay
+from nrs.controller import overlay, presence_store
 from nrs.controller.addresses import FIELDS, Addresses
 from nrs.controller.config import NetworkControllerConfig
 from nrs.controller.database import Database
@@ -26,7 +24,6 @@ from nrs.controller.models import Device
 from nrs.controller.presence import Presence, Seen
 from nrs.controller.views import Record
 
-_ROWS_PER_FLUSH = 1000
 _COLUMNS = (
     Device.device_id,
     Device.device_type,
@@ -45,6 +42,17 @@ _COLUMNS = (
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Registered:
+    """What a device is told as it registers."""
+
+    device_id: str
+    tun_ipv4: str
+    tun_ipv6: str
+    tunnel_port: int
+    config_version: int
+
+
 class Registry:
     """The devices of the deployment. Safe to use from any thread.
 
@@ -59,7 +67,7 @@ class Registry:
         self._clock = clock
         self._registering = threading.Lock()
         self.configure(config)
-        self._presence = Presence(self._stored_presence())
+        self._presence = Presence(presence_store.load(database))
 
     def configure(self, config: NetworkControllerConfig) -> None:
         """Give addresses from these pools from now on; devices keep what they have."""
@@ -138,15 +146,8 @@ class Registry:
 
     def flush(self) -> None:
         """Write the statuses that arrived since the last flush; those that fail come again."""
-        changes = self._presence.take_changes()
-        pending = iter(list(changes.items()))
-        while batch := list(islice(pending, _ROWS_PER_FLUSH)):
-            try:
-                self._store(batch)
-            except SQLAlchemyError as error:
-                log.error("statuses could not be stored: %s", error)
-                self._presence.put_back(dict([*batch, *pending]))
-                return
+        left = presence_store.store(self._database, self._presence.take_changes())
+        self._presence.put_back(left)
 
     def close(self) -> None:
         """Store what is only in memory and close the database."""
@@ -204,8 +205,8 @@ class Registry:
     def _answer(self, device: Device) -> Registered:
         return Registered(
             device_id=device.device_id,
-            tun_ipv4=IPv4Address(device.tun_ipv4),
-            tun_ipv6=IPv6Address(device.tun_ipv6),
+            tun_ipv4=device.tun_ipv4,
+            tun_ipv6=device.tun_ipv6,
             tunnel_port=self._tunnel_port,
             config_version=device.config_version,
         )
@@ -214,40 +215,11 @@ class Registry:
         rows = session.execute(select(Device.tun_ipv4, Device.tun_ipv6)).all()
         self._addresses = Addresses(self._allocation, ((row[0], row[1]) for row in rows))
 
-    def _stored_presence(self) -> dict[str, Seen]:
-        with self._database.reading() as session:
-            rows = session.execute(
-                select(Device.device_id, Device.last_seen, Device.last_status)
-            ).all()
-        return {device_id: Seen(at, _status(status)) for device_id, at, status in rows}
-
-    def _store(self, batch: Sequence[tuple[str, Seen]]) -> None:
-        with self._database.writing() as session:
-            session.execute(
-                update(Device),
-                [
-                    {
-                        "device_id": device_id,
-                        "last_seen": seen.at,
-                        "last_status": seen.status.model_dump_json() if seen.status else None,
-                    }
-                    for device_id, seen in batch
-                ],
-            )
-
     def _record(self, row: RowMapping) -> Record:
         values: dict[str, Any] = dict(row)
         stored = Seen(values.pop("last_seen"))
         seen = self._presence.get(values["device_id"]) or stored
         return Record(**values, last_seen=seen.at, reported=seen.status)
-
-
-def _status(stored: str | None) -> DeviceStatus | None:
-    """A status from the database; one in the form of another release is as good as none."""
-    try:
-        return DeviceStatus.model_validate_json(stored) if stored else None
-    except ValidationError:
-        return None
 
 
 def _existing(session: Session, device_id: str) -> Device:

@@ -1,78 +1,82 @@
-"""The access endpoint's shell: TUN device, routes and tunnels."""
+"""The access endpoint: carries out what its machine orders, with sockets, routes and timers."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import ExitStack
-from pathlib import Path
-from typing import Any, ClassVar
+import secrets
+import time
+from collections.abc import Iterable
+from typing import Any
 
-from nrs.agent.shell import PacketAgent, run_agent
-from nrs.config.pushed import Pushed, state_directory
+from nrs.agent.packet_agent import PacketAgent
+from nrs.agent.run import Start
+from nrs.config.pushed import state_directory
 from nrs.endpoint import event_command, event_file
 from nrs.endpoint.config import NetworkAccessEndpointConfig
-from nrs.endpoint.continuity import Continuity
 from nrs.endpoint.events import SwitchLog
 from nrs.endpoint.flow_memory import FlowMemory
+from nrs.endpoint.flows import FlowTable
 from nrs.endpoint.liveness import State
-from nrs.endpoint.policy import EndpointPolicy
+from nrs.endpoint.machine import Machine
+from nrs.endpoint.orders import Deliver, Order, SendAgain, SendHello, UseRouter
+from nrs.endpoint.uplink import Uplink, Uplinks
+from nrs.endpoint.work import EndpointWork, work_of
 from nrs.system.addresses import Addresses
 from nrs.system.link_events import LinkEvents
 from nrs.system.links import LinkError
+from nrs.tunnel.codec.sealing import Check
+from nrs.tunnel.control import Control
+from nrs.tunnel.drop import Drop
 from nrs.tunnel.engine import Engine
-from nrs.tunnel.session import key_of
+from nrs.tunnel.loop import Timer
+from nrs.tunnel.orders import (
+    CloseSession,
+    NoteSession,
+    OpenSession,
+    Refuse,
+    SendControl,
+    Tell,
+)
+from nrs.tunnel.session import Session, key_of, open_session, resume_session
+from nrs.tunnel.session_memory import Slot
+from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
+from nrs.tunnel.wire import Type
 
 log = logging.getLogger(__name__)
 
-UNIT = "network_access_endpoint"
 _FLOWS = "flows"
-
-
-def run(config_path: Path) -> int:
-    """Run in the foreground until SIGTERM; the exit status."""
-
-    def start(
-        stored: Pushed, config: NetworkAccessEndpointConfig, cleanup: ExitStack
-    ) -> Callable[[], None]:
-        agent = NetworkAccessEndpoint(
-            config_path, NetworkAccessEndpointConfig, stored, config, cleanup
-        )
-        agent.set_up()
-        return lambda: agent.serve("serving")
-
-    return run_agent(
-        config_path,
-        NetworkAccessEndpointConfig,
-        UNIT,
-        lambda config: config.endpoint.log_file,
-        start,
-    )
+_ACTIVE = "active"
+_LANE = 0
 
 
 class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
-    """A running endpoint."""
+    """A running endpoint; towards its engine it is `Peers`."""
 
-    UNIT: ClassVar[str] = UNIT
-    COMPANION: ClassVar[str] = "nrs.endpoint.reporter"
+    UNIT = "network_access_endpoint"
+    SECTION = "endpoint"
+    COMPANION = "nrs.endpoint.reporter"
+    ready = "serving"
 
-    def set_up(self) -> None:
-        """Raises OSError, LinkError."""
+    def __init__(self, start: Start[NetworkAccessEndpointConfig]) -> None:
+        """Raises OSError, LinkError, CodecError."""
+        super().__init__(start)
         tunnel = self.config.tunnel
         self._tun = self.open_device(tunnel.interface_name, tunnel.tun_ipv4, tunnel.tun_ipv6)
         self._switches = self._kept_switches()
-        flows = FlowMemory(self.store.take(_FLOWS))
-        self.keep(_FLOWS, flows.file)
-        self._policy = EndpointPolicy(
-            self.config,
-            self.loop,
-            self._follow_addresses(),
-            switches=self._switches,
-            continuity=Continuity(self.store, flows, self.notes),
-        )
-        self.engine = Engine(self._tun, self.loop, self._policy, self.codec, self.memory)
-        self.undo(self._policy.close)
-        self._policy.start(self.engine)
+        self._addresses = self._follow_addresses()
+        self._uplinks = Uplinks(self.store)
+        self._slots: dict[int, Slot] = {}
+        """Of the sessions of an earlier process, while they are looked at."""
+        self._timer: Timer | None = None
+        self._machine = self._make_machine()
+        self._active: str | None = None
+        """As told and as kept: who has seen it may rely on it after a restart."""
+        self.engine = Engine(self._tun, self.loop, self._machine, self, self.codec, self.memory)
+        self.undo(self._close)
+        self._uplinks.configure(self.config)
+        self._connect()
+        self._resume()
+        self._serve_due()
         self.undo(self._remove_routes)
         self._add_routes(self.config)
         for network in self.links.routes(self._tun.name) - set(tunnel.routes):
@@ -86,9 +90,27 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
             "endpoint %s: device %s, tunnels to %s, codec %s, offloads %s",
             self.config.endpoint.endpoint_id,
             self._tun.name,
-            ", ".join(self._policy.tunnels),
+            ", ".join(self._machine.tunnels),
             self.codec.name,
             ", ".join(self._offloads()) or "none",
+        )
+
+    def _make_machine(self) -> Machine:
+        memory = FlowMemory(self.store.take(_FLOWS))
+        self.keep(_FLOWS, memory.file)
+        flows = FlowTable(memory=memory)
+        now = self.loop.clock()
+        memory.replay(flows, [router.router_id for router in self.config.routers], now)
+        last_used = self.notes.get(_ACTIVE)
+        return Machine(
+            self.config,
+            now,
+            switches=self._switches,
+            flows=flows,
+            last_used=last_used if isinstance(last_used, str) else None,
+            wall=time.time,
+            random=secrets.token_bytes,
+            quickened=lambda: self._arm(self.loop.now),
         )
 
     def _follow_addresses(self) -> Addresses:
@@ -101,14 +123,185 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
 
     def _kept_switches(self) -> SwitchLog:
         """The switches of earlier runs; those of this one are written beside them."""
-        directory = state_directory(UNIT)
+        directory = state_directory(self.UNIT)
         switches = SwitchLog(start=event_file.read(directory))
         writer = event_file.EventWriter(directory, switches)
         writer.start()
         self.end_beside(writer.stop)
         return switches
 
+    def _resume(self) -> None:
+        """Go on where an earlier process has ended."""
+        found = sorted(self.memory, key=lambda entry: entry[1].created)
+        self._slots = {record.secrets.local_index: slot for slot, record in found}
+        for slot, record in found:
+            self._carry_out(
+                self._machine.handle_kept(record, slot.progress.since, self.loop.clock())
+            )
+        for slot in self._slots.values():
+            slot.release()
+        self._slots = {}
+        self._active = self._machine.active
+        if found:
+            count = len(self.engine.sessions)
+            log.info("%d of %d sessions of an earlier run go on", count, len(found))
+
+    # -- carrying out
+
+    def _carry_out(self, orders: Iterable[Order]) -> Drop | None:
+        """Do it all, in its order; why the datagram that brought it was dropped, if it was."""
+        refused = None
+        for order in orders:
+            match order:
+                case SendControl():
+                    session = self.engine.sessions[order.index]
+                    self.engine.send_control(
+                        session, order.kind, order.body, flags=order.flags, specific=order.specific
+                    )
+                case SendHello():
+                    socket = self._uplinks.by_router[order.router_id].socket
+                    if socket is not None:
+                        self.engine.send_raw(socket, order.datagram, None, None)
+                case OpenSession():
+                    self._open(order)
+                case CloseSession():
+                    self.engine.remove_session(self.engine.sessions[order.index])
+                case NoteSession():
+                    self.engine.sessions[order.index].note(since=order.since)
+                case SendAgain():
+                    self.engine.send_again(self.engine.sessions[order.index], order.frames)
+                case Deliver():
+                    for packet in order.packets:
+                        self._tun.deliver(packet)
+                case UseRouter():
+                    self.notes.put(_ACTIVE, order.router_id)
+                    self._active = order.router_id
+                case Refuse():
+                    refused = order.reason
+                case Tell():
+                    log.log(order.level, "%s", order.text)
+        return refused
+
+    def _open(self, order: OpenSession) -> None:
+        record, key = order.record, order.key
+        socket = self._uplinks.by_router[record.owner].socket
+        assert socket is not None
+        slot = self._slots.pop(record.secrets.local_index, None)
+        if slot is None:
+            session = open_session(self.codec, self.memory, record, key, Check.DESTINATION, socket)
+        else:
+            session = resume_session(
+                self.codec, slot, record, key, Check.DESTINATION, socket, self.loop.clock()
+            )
+        session.sent = order.sent
+        self.engine.add_session(session)
+
+    def _connect(self) -> None:
+        """Open the sockets that are missing, and those that have moved anew."""
+        for router_id, uplink in self._uplinks.by_router.items():
+            tunnel = self._machine.tunnels[router_id]
+            opened = uplink.connect(self._addresses, settled=tunnel.liveness.state is State.UP)
+            if opened is None:
+                continue
+            before = uplink.socket
+            self.engine.add_socket(opened)
+            if before is not None:
+                for index in (tunnel.index, tunnel.previous):
+                    if index:
+                        self.engine.sessions[index].move(self.codec, opened)
+                self.engine.remove_socket(before)
+            uplink.replace(opened)
+            self._machine.handle_connected(router_id, again=before is not None)
+
+    def _disconnect(self, uplinks: Iterable[Uplink]) -> None:
+        for uplink in uplinks:
+            if uplink.socket is not None:
+                self.engine.remove_socket(uplink.socket)
+            uplink.close()
+
+    def _serve_due(self) -> None:
+        """Do what is due, and come back when something is due next."""
+        self._carry_out(self._machine.due(self.loop.clock()))
+        self._rearm()
+
+    def _rearm(self) -> None:
+        self._arm(self._machine.next_due(self.loop.clock()))
+
+    def _arm(self, when: float) -> None:
+        if self._timer is not None:
+            if self._timer.callback is not None and self._timer.when <= when:
+                return
+            self._timer.cancel()
+        self._timer = self.loop.call_at(when, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._serve_due()
+
+    def _close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._carry_out(self._machine.close(self.loop.clock()))
+        self._disconnect(self._uplinks.by_router.values())
+
+    # -- Peers
+
+    def handshake(
+        self,
+        kind: Type,
+        datagram: bytes,
+        socket: UdpSocket,
+        peer: SocketAddress,
+        local: bytes | None,
+    ) -> Drop | None:
+        """A HELLO_ACK or NO_SESSION at the socket of a tunnel."""
+        router_id = self._uplinks.owner(socket)
+        if router_id is None:
+            return Drop.NO_SESSION
+        session = self.engine.sessions.get(self._machine.tunnels[router_id].index)
+        refused = self._carry_out(
+            self._machine.handle_handshake(
+                router_id,
+                kind,
+                datagram,
+                0 if session is None else session.sealer.sequence,
+                self.loop.clock(),
+            )
+        )
+        self._rearm()
+        return refused
+
+    def unknown(
+        self, datagram: bytes, socket: UdpSocket, peer: SocketAddress, local: bytes | None
+    ) -> None:
+        """Nothing to do: a router whose endpoint knows no session gets HELLOs already."""
+
+    def confirmed(self, session: Session) -> None:
+        """Nothing to do: the endpoint's sessions are current from the handshake on."""
+
+    def control(self, session: Session, control: Control) -> None:
+        """A verified control datagram."""
+        opener = session.opener
+        self._carry_out(
+            self._machine.handle_control(
+                session.local_index,
+                control,
+                opener.highest(_LANE),
+                opener.received(_LANE),
+                self.loop.clock(),
+            )
+        )
+        self._rearm()
+
+    # -- PacketAgent
+
+    @staticmethod
+    def model() -> type[NetworkAccessEndpointConfig]:
+        """Of `network_access_endpoint.yaml`."""
+        return NetworkAccessEndpointConfig
+
     def restart_keys(self, config: NetworkAccessEndpointConfig) -> dict[str, object]:
+        """The values, by key path, that a running agent cannot change."""
         return {
             "endpoint.endpoint_id": config.endpoint.endpoint_id,
             "tunnel.interface_name": config.tunnel.interface_name,
@@ -116,20 +309,28 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
             "tunnel.tun_ipv6": config.tunnel.tun_ipv6,
         }
 
-    def log_file(self, config: NetworkAccessEndpointConfig) -> Path | None:
-        return config.endpoint.log_file
-
     def take_over(self, config: NetworkAccessEndpointConfig) -> None:
+        """Run with `config` from now on; tunnels that it does not change stay up."""
         self._add_routes(config)
         for network in set(self.config.tunnel.routes) - set(config.tunnel.routes):
             self.links.remove_route(network, self._tun.name)
-        self._policy.configure(config)
+        self._carry_out(self._machine.handle_config(config, self.loop.clock()))
+        self._disconnect(self._uplinks.configure(config))
+        self._connect()
+        self._serve_due()
 
     def announce_restart(self) -> None:
         """Routers need not know: what they send waits in the sockets."""
 
     def tend(self) -> None:
-        self._policy.tend()
+        """Called once a second."""
+        self._machine.sweep(self.loop.now)
+        self._connect()
+        self._rearm()
+
+    def work(self) -> EndpointWork:
+        """What the companion is to do."""
+        return work_of(self.config)
 
     def _add_routes(self, config: NetworkAccessEndpointConfig) -> None:
         tunnel = config.tunnel
@@ -144,8 +345,10 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
             except LinkError as error:
                 log.warning("%s", error)
 
+    # -- for the control thread
+
     def status(self) -> dict[str, Any]:
-        policy = self._policy
+        """The endpoint's part of `nrs status`."""
         return {
             "id": self.config.endpoint.endpoint_id,
             "name": self.config.endpoint.name,
@@ -154,20 +357,21 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
                 {
                     "router_id": tunnel.router_id,
                     "up": tunnel.liveness.state is State.UP,
-                    "active": tunnel.router_id == policy.active,
+                    "active": tunnel.router_id == self._active,
                     "rtt_ms": tunnel.rtt_ms,
                     "since": tunnel.state_since,
                     "state": tunnel.liveness.state.value,
-                    **key_of(tunnel.session),
+                    **key_of(self.engine.sessions.get(tunnel.index)),
                 }
-                for tunnel in list(policy.tunnels.values())
+                for tunnel in list(self._machine.tunnels.values())
             ],
         }
 
     def _offloads(self) -> list[str]:
         names = list(self._tun.offloads)
-        for tunnel in list(self._policy.tunnels.values()):
-            names += [name for name in tunnel.offloads if name not in names]
+        for uplink in list(self._uplinks.by_router.values()):
+            offloads = () if uplink.socket is None else uplink.socket.offloads
+            names += [name for name in offloads if name not in names]
         return names
 
     def _traffic(self, _: dict[str, Any]) -> dict[str, int]:
@@ -176,7 +380,11 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
 
     def _advise(self, request: dict[str, Any]) -> dict[str, Any]:
         router_id = request.get("router_id")
-        if not isinstance(router_id, str) or router_id not in self._policy.tunnels:
+        if not isinstance(router_id, str) or router_id not in self._machine.tunnels:
             raise ValueError(f"router_id: {router_id!r} is not one of this endpoint's routers")
-        self.loop.wake(lambda: self._policy.advise(router_id))
+        self.loop.wake(lambda: self._take_advice(router_id))
         return {}
+
+    def _take_advice(self, router_id: str) -> None:
+        self._carry_out(self._machine.handle_advice(router_id, self.loop.clock()))
+        self._rearm()

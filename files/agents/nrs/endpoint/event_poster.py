@@ -11,8 +11,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from nrs.agent.tasks import Work
 from nrs.api.client import ApiClient, ApiRefused, ApiUnavailable
-from nrs.config.common import NetworkControllerAccess
 from nrs.system import control
 
 log = logging.getLogger(__name__)
@@ -37,9 +37,7 @@ class EventPoster:
 
     def __init__(
         self,
-        access: NetworkControllerAccess,
-        token: str | None,
-        device_id: str,
+        work: Work,
         socket: Path,
         *,
         wall_clock: Callable[[], float] = time.time,
@@ -47,9 +45,10 @@ class EventPoster:
         spread: Callable[[], float] = lambda: random.uniform(0, SPREAD_S),  # noqa: S311 - no secret
     ) -> None:
         """`socket` is the agent's control socket; `spread` says how long to hold back events."""
-        self._client = ApiClient(access.url, token) if access.url else None
+        access = work.controller
+        self._client = ApiClient(access.url, work.token) if access.url else None
         self._retry_s = access.status_interval
-        self._device_id = device_id
+        self._device_id = work.registration.device_id
         self._socket = socket
         self._wall_clock = wall_clock
         self._clock = clock

@@ -4,19 +4,18 @@ An application that only waits sends nothing, so no other router could tell it t
 connection is over. It gets a segment as if from its peer, with a sequence number out of any
 window. TCP answers that with what it expects (RFC 9293 section 3.10.7.4), and does nothing
 else. The answer takes the new tunnel: its router resets a connection that it does not know,
-and one that has survived, because nothing translates it, reaches its peer as a repeated ACK.
+and one that has survived, because nothing translates it, reaches its peer as a repeated ACK. Pure.
 """
 
 from __future__ import annotations
 
-import secrets
+import math
 import struct
 from collections import deque
 from collections.abc import Callable, Iterable
 
 from nrs.endpoint.flows import ACK, TCP
 from nrs.system.checksum import internet_checksum
-from nrs.tunnel.loop import PacketLoop, Timer
 
 AT_ONCE = 32
 PAUSE_S = 0.050
@@ -55,32 +54,28 @@ def nudge(flow: bytes, number: int) -> bytes | None:
     return header(internet_checksum(header(0))) + complete
 
 
-class Nudger:
-    """Hands the packets to the host by `deliver`, a few at a time."""
+class Nudges:
+    """The packets that are still to be handed to the host, a few at a time."""
 
-    def __init__(self, loop: PacketLoop, deliver: Callable[[bytes], None]) -> None:
-        self._loop = loop
-        self._deliver = deliver
+    def __init__(self, random: Callable[[int], bytes]) -> None:
+        """`random` gives that many bytes."""
+        self._random = random
         self._waiting: deque[bytes] = deque()
-        self._timer: Timer | None = None
+        self._next = -math.inf
 
     def add(self, flows: Iterable[bytes]) -> None:
         """These flows have lost their tunnel; those that are not TCP are left out."""
         self._waiting.extend(flow for flow in flows if flow[:1] == bytes((TCP,)))
-        if self._timer is None:
-            self._send()
 
-    def close(self) -> None:
-        """Send nothing any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._waiting.clear()
+    def due(self, now: float) -> list[bytes]:
+        """The packets to hand over at `now` seconds."""
+        if not self._waiting or now < self._next:
+            return []
+        self._next = now + PAUSE_S
+        taken = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
+        made = (nudge(flow, int.from_bytes(self._random(4), "big")) for flow in taken)
+        return [packet for packet in made if packet is not None]
 
-    def _send(self) -> None:
-        self._timer = None
-        for _ in range(min(AT_ONCE, len(self._waiting))):
-            packet = nudge(self._waiting.popleft(), secrets.randbits(32))
-            if packet is not None:
-                self._deliver(packet)
-        if self._waiting:
-            self._timer = self._loop.call_at(self._loop.clock() + PAUSE_S, self._send)
+    def next_due(self) -> float:
+        """When `due` has more; infinity where nothing waits."""
+        return self._next if self._waiting else math.inf

@@ -9,19 +9,17 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-import nrs
 from nrs.agent.bandwidth import Bandwidth
 from nrs.agent.controller_link import ControllerLink
-from nrs.agent.reporting import Task, load_config, log_beside, repeat
+from nrs.agent.tasks import Task, given, repeat
 from nrs.api.client import ApiClient, ApiRefused, ApiUnavailable
-from nrs.api.messages import Decision, Registration
+from nrs.api.messages import Decision
 from nrs.endpoint import event_poster
-from nrs.endpoint.config import NetworkAccessEndpointConfig
+from nrs.endpoint.work import EndpointWork
 from nrs.system import control
 
 log = logging.getLogger("nrs.endpoint.reporter")
 
-UNIT = "network_access_endpoint"
 _LATEST = 1.2
 """In poll intervals: the load balancer spreads its endpoints' questions, but where the
 operator wants them sooner, they come sooner: as soon as it can bear."""
@@ -30,11 +28,11 @@ operator wants them sooner, they come sooner: as soon as it can bear."""
 class Adviser:
     """Fetches decisions and hands them to the agent."""
 
-    def __init__(self, config: NetworkAccessEndpointConfig, socket: Path) -> None:
-        self._interval = config.load_balancer.poll_interval
-        self._endpoint_id = config.endpoint.endpoint_id
-        self._candidates = ",".join(router.router_id for router in config.routers)
-        self._client = ApiClient(config.load_balancer.url, config.api.bearer_token)
+    def __init__(self, work: EndpointWork, socket: Path) -> None:
+        self._interval = work.load_balancer.poll_interval
+        self._endpoint_id = work.registration.device_id
+        self._candidates = ",".join(work.candidates)
+        self._client = ApiClient(work.load_balancer.url, work.token)
         self._socket = socket
         self._failing = False
         self._traffic: Bandwidth | None = None
@@ -74,36 +72,20 @@ class Adviser:
         return {} if before is None else {"mbps": f"{self._traffic.mbps_since(before):.3f}"}
 
 
-def registration(config: NetworkAccessEndpointConfig) -> Registration:
-    """What the controller is told of this endpoint."""
-    return Registration(
-        device_id=config.endpoint.endpoint_id,
-        device_type="network_access_endpoint",
-        name=config.endpoint.name,
-        tun_ipv4=config.tunnel.tun_ipv4.ip,
-        tun_ipv6=config.tunnel.tun_ipv6.ip,
-        version=nrs.__version__,
-    )
-
-
-def main(path: Path, socket: Path) -> None:
+def main(socket: Path) -> None:
     """Poll and report until the agent ends."""
-    config = load_config(path, NetworkAccessEndpointConfig, UNIT)
-    log_beside(config.endpoint.log_file)
-    access = config.network_controller
-    controller = ControllerLink(access, config.api.bearer_token, registration(config), socket)
-    adviser = Adviser(config, socket)
-    events = event_poster.EventPoster(
-        access, config.api.bearer_token, config.endpoint.endpoint_id, socket
-    )
+    work = given(EndpointWork)
+    controller = ControllerLink(work, socket)
+    adviser = Adviser(work, socket)
+    events = event_poster.EventPoster(work, socket)
     repeat(
         [
-            Task(config.load_balancer.poll_interval, adviser.poll),
-            Task(access.status_interval, controller.exchange),
+            Task(work.load_balancer.poll_interval, adviser.poll),
+            Task(work.controller.status_interval, controller.exchange),
             Task(event_poster.INTERVAL_S, events.look),
         ]
     )
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]))

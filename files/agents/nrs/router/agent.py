@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import secrets
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from nrs.agent.packet_agent import PacketAgent
-from nrs.agent.run import Start, run_agent
+from nrs.agent.run import Start
 from nrs.config import pushed
 from nrs.router.announcement import BUSY_S
 from nrs.router.config import RoutingServerConfig
@@ -36,16 +36,12 @@ _SOCKET = "udp"
 _FORWARDING = "forwarding turned on"
 
 
-def run(config_path: Path) -> int:
-    """Run in the foreground until SIGTERM; the exit status."""
-    return run_agent(config_path, RoutingServer)
-
-
 class RoutingServer(PacketAgent[RoutingServerConfig]):
     """A running routing server."""
 
-    UNIT: ClassVar[str] = "routing_server"
-    COMPANION: ClassVar[str] = "nrs.router.reporter"
+    UNIT = "routing_server"
+    SECTION = "server"
+    COMPANION = "nrs.router.reporter"
 
     def __init__(self, start: Start[RoutingServerConfig]) -> None:
         """Raises OSError, LinkError, NftablesError, CodecError."""
@@ -119,10 +115,6 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
     @staticmethod
     def model() -> type[RoutingServerConfig]:
         return RoutingServerConfig
-
-    @staticmethod
-    def log_file(config: RoutingServerConfig) -> Path | None:
-        return config.server.log_file
 
     @property
     def ready(self) -> str:

@@ -12,7 +12,8 @@ from typing import NamedTuple, Protocol
 from nrs.router.announcer import Announcer
 from nrs.router.machine import RouterMachine
 from nrs.router.orders import AddRoutes, Announce, Answer, Order, RemoveRoutes, Report
-from nrs.tunnel.codec.interface import Check, Codec
+from nrs.tunnel.codec.interface import Codec
+from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.engine import Engine

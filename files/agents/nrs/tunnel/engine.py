@@ -8,7 +8,7 @@ from typing import Protocol
 
 from nrs.tunnel import wire
 from nrs.tunnel.address_text import describe
-from nrs.tunnel.codec.interface import (
+from nrs.tunnel.codec.carrier import (
     AUTHENTIC,
     BAD_TAG,
     DATA,
@@ -17,10 +17,10 @@ from nrs.tunnel.codec.interface import (
     MOST_FRAMES,
     STOP_MASK,
     WAITING,
-    Codec,
     Intake,
     Stop,
 )
+from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.figures import Figures

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from nrs.tunnel.codec.interface import Totals
+from nrs.tunnel.codec.carrier import Totals
 from nrs.tunnel.drop import Drop
 
 

@@ -55,10 +55,8 @@ class Record:
         owner: str = "",
         addresses: tuple[bytes, ...] = (),
     ) -> Record:
-        """What a handshake with the configured `key` has agreed on; `identity` is a router's own."""
-        return cls(
-            secrets, key.mode, key_print(key, identity), created, claim, owner, addresses
-        )
+        """What a handshake with the configured `key` has agreed on; `identity`: a router's."""
+        return cls(secrets, key.mode, key_print(key, identity), created, claim, owner, addresses)
 
     @classmethod
     def decode(cls, data: bytes) -> Record:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nrs.tunnel.codec.interface import Check, Codec, Opener, Path, Sealer
+from nrs.tunnel.codec.carrier import Path
+from nrs.tunnel.codec.interface import Codec
+from nrs.tunnel.codec.sealing import Check, Opener, Sealer
 from nrs.tunnel.handshake import StaticKey
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.orders import SentFrames

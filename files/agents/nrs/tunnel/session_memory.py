@@ -19,7 +19,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from nrs.tunnel.codec.interface import COUNTER_BYTES, PATH, PATH_BYTES
+from nrs.tunnel.codec.carrier import PATH, PATH_BYTES
+from nrs.tunnel.codec.sealing import COUNTER_BYTES
 from nrs.tunnel.memory_file import MemoryFile
 from nrs.tunnel.record import Progress, Record
 from nrs.tunnel.replay import WINDOW_BYTES

@@ -39,7 +39,6 @@ LARGEST_BODY = INNER_MTU
 """No body of packets is longer than one full inner packet, so that all datagrams fit one path."""
 
 NONCE_BYTES = 32
-PUBLIC_BYTES = 32
 LONGEST_ID = 64
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 MOST_PREFIXES = 16

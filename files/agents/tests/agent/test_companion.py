@@ -1,68 +1,17 @@
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
+import json
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
-from nrs.agent import reporting
-from nrs.agent.companion import Companion, Wake, wait
-from nrs.agent.reporting import Task
+from nrs.agent.companion import Companion
 from tests.netns.world import wait_until
 
-HOUR = 3600.0
 
-
-@pytest.fixture
-def agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """The agent's end of the pipe that is this process's standard input."""
-    reader, writer = os.pipe()
-    with os.fdopen(reader, encoding="utf-8") as stdin:
-        monkeypatch.setattr(sys, "stdin", stdin)
-        yield writer
-        try:
-            os.close(writer)
-        except OSError:
-            return
-
-
-def test_what_the_agent_wants(agent: int) -> None:
-    assert wait(0.0) is Wake.TIME
-    assert wait(-1.0) is Wake.TIME
-    os.write(agent, b"!!!")
-    assert wait(HOUR) is Wake.HURRIED
-    assert wait(0.0) is Wake.TIME
-    os.close(agent)
-    assert wait(HOUR) is Wake.ENDED
-
-
-def test_only_what_is_urgent_is_done_when_the_agent_asks(agent: int) -> None:
-    done: list[str] = []
-
-    def urgent() -> None:
-        done.append("urgent")
-        if len(done) == 4:
-            os.close(agent)
-        else:
-            os.write(agent, b"!")
-
-    reporting.repeat([Task(HOUR, lambda: done.append("plain")), Task(HOUR, urgent, hurried=True)])
-    assert done == ["plain", "urgent", "urgent", "urgent"]
-
-
-def test_work_may_say_when_it_is_to_be_done_again(agent: int) -> None:
-    done: list[str] = []
-
-    def impatient() -> float | None:
-        done.append("impatient")
-        if len(done) == 3:
-            os.close(agent)
-        return 0.0 if len(done) == 1 else 0.01
-
-    reporting.repeat([Task(HOUR, impatient)])
-    assert done == ["impatient"] * 3
+class Work(BaseModel):
+    number: int
 
 
 def test_a_companion_is_hurried_and_a_full_pipe_does_not_hold_the_agent_up(
@@ -74,7 +23,7 @@ def test_a_companion_is_hurried_and_a_full_pipe_does_not_hold_the_agent_up(
         encoding="utf-8",
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    one = Companion("reads_little", tmp_path, tmp_path)
+    one = Companion("reads_little", tmp_path, lambda: Work(number=1))
     one.hurry()
     one.start()
     try:
@@ -85,3 +34,38 @@ def test_a_companion_is_hurried_and_a_full_pipe_does_not_hold_the_agent_up(
     finally:
         one.stop()
     one.hurry()
+
+
+def test_one_that_has_ended_gets_what_the_agent_then_works_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes_work.py").write_text(
+        "import pathlib, sys, os\n"
+        "line = sys.stdin.readline()\n"
+        "pathlib.Path(f'got-{os.getpid()}').write_text(line)\n"
+        "sys.stdin.read()\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    now, number = [0.0], [1]
+    one = Companion("notes_work", tmp_path, lambda: Work(number=number[0]), clock=lambda: now[0])
+
+    def got() -> list[int]:
+        texts = [path.read_text(encoding="utf-8") for path in tmp_path.glob("got-*")]
+        return sorted(json.loads(text)["number"] for text in texts if text)
+
+    one.start()
+    try:
+        wait_until(lambda: got() == [1], 10, "the work is given")
+        number[0] = 2
+        assert one._process is not None
+        one._process.kill()
+        one._process.wait(10)
+        one.tend()
+        assert got() == [1], "later, as it has ended by itself"
+        now[0] += 1.5
+        one.tend()
+        wait_until(lambda: got() == [1, 2], 10, "the work is given anew")
+    finally:
+        one.stop()

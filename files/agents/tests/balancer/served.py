@@ -8,8 +8,8 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from nrs.balancer.api import create_app
 from nrs.balancer.config import LoadBalancerConfig
+from nrs.balancer.http.app import create_app
 from nrs.balancer.live import LiveBalancer
 from nrs.config.common import Api
 from tests.balancer.reports import WALL, fields

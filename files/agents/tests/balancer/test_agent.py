@@ -309,8 +309,8 @@ def test_a_missing_file_stops_it(agent: Agent) -> None:
 def test_a_port_in_use_stops_it_with_one_line(agent: Agent) -> None:
     with socket.create_server(("127.0.0.1", agent.port)):
         assert failed_start(agent, 1) == [
-            f"{agent.config}: server: cannot listen on 127.0.0.1 port {agent.port}:"
-            " Address already in use"
+            f"ERROR nrs.agent.run: cannot start: {agent.config}: server: cannot listen on"
+            f" 127.0.0.1 port {agent.port}: Address already in use"
         ]
 
 

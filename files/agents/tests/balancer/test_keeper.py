@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from nrs.balancer.config import LoadBalancerConfig
+from nrs.balancer.decide.standing import State
+from nrs.balancer.keep.store import FILE_NAME
 from nrs.balancer.keeper import Keeper
 from nrs.balancer.live import LiveBalancer
-from nrs.balancer.standing import State
-from nrs.balancer.store import FILE_NAME
 from tests.balancer.reports import WALL, report
 from tests.serving import TIMEOUT_S
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from nrs.balancer.config import Algorithm, LoadBalancerConfig, Metrics
+from nrs.balancer.config import LoadBalancerConfig, Metrics
+from nrs.balancer.decide.algorithm import Algorithm
 from nrs.balancer.live import LiveBalancer
 from tests.balancer.reports import WALL, report
 

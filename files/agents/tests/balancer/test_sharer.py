@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from nrs.balancer.api import create_app
 from nrs.balancer.config import LoadBalancerConfig
+from nrs.balancer.http.app import create_app
+from nrs.balancer.keep.shared import SharedStore
 from nrs.balancer.live import LiveBalancer
-from nrs.balancer.shared_store import SharedStore
 from nrs.balancer.sharer import Sharer
 from nrs.config.common import Api
 from tests.balancer.reports import WALL, report

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from nrs import __version__
+from nrs.balancer.agent import LoadBalancer
 from nrs.cli.main import main
 from nrs.cli.units import UNITS
 
@@ -21,25 +22,23 @@ def test_version(nrs: Nrs) -> None:
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_each_unit_has_a_model_and_a_command_with_its_default_file(unit: str) -> None:
-    assert UNITS[unit].model().__name__ == UNITS[unit].model_name
+    assert UNITS[unit].model().__name__ == f"{UNITS[unit].agent_name}Config"
     shown = CliRunner().invoke(main, [unit.replace("_", "-"), "--help"])
     assert shown.exit_code == 0
     assert f"/etc/network-routing-system/{unit}.yaml" in "".join(shown.output.split())
 
 
 def test_an_agents_exit_status_is_that_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Path] = []
+    asked: list[tuple[Path, object]] = []
 
-    class Agent:
-        @staticmethod
-        def run(path: Path) -> int:
-            asked.append(path)
-            return 7
+    def run_agent(path: Path, agent: object) -> int:
+        asked.append((path, agent))
+        return 7
 
-    monkeypatch.setitem(sys.modules, "nrs.router.agent", Agent)
-    done = CliRunner().invoke(main, ["routing-server", "--config", "some.yaml"])
+    monkeypatch.setattr("nrs.agent.run.run_agent", run_agent)
+    done = CliRunner().invoke(main, ["load-balancer", "--config", "some.yaml"])
     assert done.exit_code == 7
-    assert asked == [Path("some.yaml")]
+    assert asked == [(Path("some.yaml"), LoadBalancer)]
 
 
 def test_an_agent_whose_file_is_missing_exits_2_with_one_line(nrs: Nrs, tmp_path: Path) -> None:

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from matplotlib.image import imread
 
-from nrs.balancer.simulation.scenarios import SCENARIOS
 from nrs.cli.main import main
 from nrs.cli.simulate_command import simulate
+from nrs.simulation.scenarios import SCENARIOS
+
+from .conftest import AGENTS
 
 SHORT = ("--endpoints", "20", "--duration", "400", "--warm-up", "100")
 
@@ -46,7 +51,7 @@ def test_a_picture_and_a_recording_are_written(tmp_path: Path) -> None:
     png, recording = tmp_path / "loads.png", tmp_path / "recording.jsonl"
     result = run(*SHORT, "--png", str(png), "--record", str(recording))
     assert result.exit_code == 0, result.output
-    assert png.read_bytes().startswith(b"\x89PNG")
+    assert imread(png).shape == (600, 1200, 4), "a panel for each of the two rules"
     replayed = run("--replay", str(recording), "--threshold", "1")
     assert replayed.exit_code == 0, replayed.output
     assert "0 switches instead of" in replayed.output
@@ -54,6 +59,39 @@ def test_a_picture_and_a_recording_are_written(tmp_path: Path) -> None:
     assert figures["recorded"] is True
     assert figures["after"]["switches"] == 0
     assert sum(figures["before"]["share"].values()) == pytest.approx(1.0)
+
+
+WITHOUT_THE_EXTRA = """
+import sys
+sys.modules["matplotlib"] = None
+from nrs.cli.main import main
+main(sys.argv[1:])
+"""
+
+
+def without_the_extra(*words: str) -> subprocess.CompletedProcess[str]:
+    """`nrs simulate` where matplotlib cannot be imported."""
+    command = [sys.executable, "-c", WITHOUT_THE_EXTRA, "simulate", *SHORT, *words]
+    return subprocess.run(
+        command, cwd=AGENTS, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_without_the_extra_a_picture_says_what_to_install(tmp_path: Path) -> None:
+    png = tmp_path / "loads.png"
+    done = without_the_extra("--png", str(png))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "--png needs matplotlib, which is not installed:"
+        " pip install 'network-routing-agents[pictures]'\n"
+    )
+    assert not png.exists()
+
+
+def test_without_the_extra_everything_else_goes_on() -> None:
+    done = without_the_extra("--rule", "balancer", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["balancer"]["max_over_mean"] >= 1.0
 
 
 def test_the_algorithm_comes_from_a_file_and_options_change_it(tmp_path: Path) -> None:

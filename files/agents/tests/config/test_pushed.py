@@ -8,14 +8,13 @@ import pytest
 
 from nrs.balancer.config import LoadBalancerConfig
 from nrs.config import pushed
-from nrs.config.loader import ConfigError
-from nrs.config.pushed import Pushed
+from nrs.config.loader import ConfigError, Pushed, load, merge
 
 
 def test_mappings_are_merged_and_everything_else_is_replaced() -> None:
     base = {"tunnel": {"psk": "x", "routes": ["a", "b"]}, "name": "n"}
     over = {"tunnel": {"routes": ["c"]}, "name": {"deep": 1}}
-    assert pushed.merge(base, over) == {
+    assert merge(base, over) == {
         "tunnel": {"psk": "x", "routes": ["c"]},
         "name": {"deep": 1},
     }
@@ -41,4 +40,4 @@ def test_an_error_in_the_pushed_part_names_the_version(tmp_path: Path) -> None:
     path = tmp_path / "load_balancer.yaml"
     path.write_text("{}", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"pushed version 7: server\.bind_port: found 0"):
-        pushed.load_merged(path, LoadBalancerConfig, Pushed(7, {"server": {"bind_port": 0}}))
+        load(path, LoadBalancerConfig, Pushed(7, {"server": {"bind_port": 0}}))

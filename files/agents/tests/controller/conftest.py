@@ -10,11 +10,12 @@ import pytest
 from flask.testing import FlaskClient
 
 from nrs.config.loader import build
-from nrs.controller.api import create_app
 from nrs.controller.config import NetworkControllerConfig
 from nrs.controller.database import Database
 from nrs.controller.events import Events
+from nrs.controller.http.app import create_app
 from nrs.controller.registry import Registry
+from tests.api.declared import held_to_its_word
 
 TOKEN = "t" * 40
 
@@ -69,7 +70,8 @@ def client_of(clock: Clock, events: Events) -> Callable[[Registry], FlaskClient]
     """A client of the API over a registry that states the right token."""
 
     def client(registry: Registry) -> FlaskClient:
-        made = create_app(configuration().api, registry, events, clock).test_client()
+        app = create_app(configuration().api, registry, events, clock)
+        made = held_to_its_word(app).test_client()
         made.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {TOKEN}"
         return made
 

@@ -1,23 +1,23 @@
-"""An endpoint's policy with fakes around it: time, an engine, and routers that answer."""
+"""An endpoint's machine, what it orders, and routers that answer it."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
-from types import SimpleNamespace
+from collections.abc import Iterable
 from typing import Any
 
 from nrs.endpoint.config import NetworkAccessEndpointConfig
-from nrs.endpoint.continuity import Continuity
-from nrs.endpoint.policy import EndpointPolicy
+from nrs.endpoint.events import SwitchLog
+from nrs.endpoint.flows import FlowTable
+from nrs.endpoint.machine import Machine
+from nrs.endpoint.orders import Deliver, Order, SendAgain, SendHello, UseRouter
 from nrs.endpoint.tunnel import Tunnel
-from nrs.system.addresses import Addresses
-from nrs.tunnel import codec
-from nrs.tunnel.engine import Control
+from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import Identity, Responder
-from nrs.tunnel.session import Session
-from nrs.tunnel.session_memory import SessionMemory
+from nrs.tunnel.orders import CloseSession, NoteSession, OpenSession, Refuse, SendControl, Tell
+from nrs.tunnel.record import Record
 from nrs.tunnel.wire import Claim, KeyMode, ProbeAck, RouterFlag, Type
 
 OLD = bytes(range(32))
@@ -27,129 +27,155 @@ CLAIM = Claim(
     ipaddress.IPv6Address("fd00:10:100::1"),
 )
 BOTH = frozenset(KeyMode)
-
-
-class Loop:
-    """Time that passes when told to; timers are left to the test."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def clock(self) -> float:
-        return self.now
-
-    def call_at(self, _when: float, callback: Any) -> Any:
-        return SimpleNamespace(callback=callback, cancel=lambda: None)
-
-
-class Engine:
-    """Keeps what it is given to send."""
-
-    def __init__(self, memory: SessionMemory | None = None) -> None:
-        self.codec = codec.load()
-        self.memory = memory
-        self.sessions: dict[int, Session] = {}
-        self.hellos: list[bytes] = []
-        self.said: list[tuple[Session, Type]] = []
-        self.again: list[tuple[Session, list[bytes]]] = []
-        self.delivered: list[bytes] = []
-        """What the policy itself has handed to the host."""
-        self.tun = SimpleNamespace(deliver=self.delivered.append)
-
-    def add_socket(self, _socket: Any) -> None: ...
-
-    def remove_socket(self, _socket: Any) -> None: ...
-
-    def add_session(self, session: Session) -> None:
-        self.sessions[session.local_index] = session
-
-    def remove_session(self, session: Session) -> None:
-        self.sessions.pop(session.local_index, None)
-        session.forget()
-
-    def send_raw(self, _socket: Any, datagram: bytes, *_: Any) -> None:
-        self.hellos.append(datagram)
-
-    def send_control(self, session: Session, kind: Type, *_: Any, **__: Any) -> None:
-        self.said.append((session, kind))
-
-    def send_again(self, session: Session, frames: list[bytes]) -> None:
-        self.again.append((session, frames))
+WALL = 1_700_000_000.0
 
 
 class Endpoint:
-    """A policy with its tunnels, and the routing servers at their other ends."""
+    """A machine at a time that passes when told to, and the routing servers at its other ends.
+
+    Orders are checked as a shell would find them: a session that is ordered about is there.
+    """
 
     def __init__(
         self,
-        loop: Loop,
         routers: tuple[str, ...] = ("r1",),
         *,
-        memory: SessionMemory | None = None,
-        continuity: Continuity | None = None,
+        now: float = 1000.0,
+        kept: Iterable[tuple[Record, float]] = (),
+        last_used: str | None = None,
+        flows: FlowTable | None = None,
         **tunnel: Any,
     ) -> None:
-        self.loop = loop
-        self.engine = Engine(memory)
+        self.now = now
         self.silent: set[str] = set()
         """Routers that answer no probe."""
         self.flags: dict[str, RouterFlag] = {}
+        self.sessions: dict[int, OpenSession] = {}
+        self.since: dict[int, float] = {}
+        """What was noted last of each."""
+        self.hellos: list[bytes] = []
+        self.said: list[tuple[int, Type]] = []
+        self.again: list[tuple[int, list[bytes]]] = []
+        self.delivered: list[bytes] = []
+        self.used: list[str] = []
+        self.told: list[tuple[int, str]] = []
+        self.quickened = 0
         self._sequence = 0
-        self.policy = EndpointPolicy(
+        self.machine = Machine(
             config(routers, **tunnel),
-            loop,  # type: ignore[arg-type]
-            Addresses(),
-            continuity=continuity,
+            now,
+            switches=SwitchLog(),
+            flows=FlowTable() if flows is None else flows,
+            last_used=last_used,
+            wall=lambda: WALL + self.now,
+            random=os.urandom,
+            quickened=self._quicken,
         )
-        self.policy.start(self.engine)  # type: ignore[arg-type]
+        for router_id in routers:
+            self.machine.handle_connected(router_id, again=False)
+        for record, since in kept:
+            self.do(self.machine.handle_kept(record, since, now))
+        self.serve()
+
+    def _quicken(self) -> None:
+        self.quickened += 1
+
+    def do(self, orders: Iterable[Order]) -> Drop | None:
+        """Take the orders down."""
+        refused = None
+        for order in orders:
+            match order:
+                case SendControl():
+                    assert order.index in self.sessions
+                    self.said.append((order.index, order.kind))
+                case SendHello():
+                    self.hellos.append(order.datagram)
+                case OpenSession():
+                    assert order.record.secrets.local_index not in self.sessions
+                    self.sessions[order.record.secrets.local_index] = order
+                case CloseSession():
+                    del self.sessions[order.index]
+                case NoteSession():
+                    assert order.index in self.sessions
+                    self.since[order.index] = order.since
+                case SendAgain():
+                    assert order.index in self.sessions
+                    self.again.append((order.index, order.frames))
+                case Deliver():
+                    self.delivered.extend(order.packets)
+                case UseRouter():
+                    self.used.append(order.router_id)
+                case Refuse():
+                    refused = order.reason
+                case Tell():
+                    self.told.append((order.level, order.text))
+        return refused
+
+    def serve(self) -> None:
+        """Do what is due."""
+        self.do(self.machine.due(self.now))
 
     @property
     def tunnel(self) -> Tunnel:
-        return self.policy.tunnels["r1"]
+        return self.machine.tunnels["r1"]
 
     @property
-    def session(self) -> Session:
+    def session(self) -> int:
         return self.session_of("r1")
 
-    def session_of(self, router_id: str) -> Session:
-        session = self.policy.tunnels[router_id].session
-        assert session is not None
-        return session
+    def session_of(self, router_id: str) -> int:
+        index = self.machine.tunnels[router_id].index
+        assert index in self.sessions
+        return index
 
     def answer(
         self, masters: dict[int, bytes], router_id: str = "r1", hello: bytes | None = None
     ) -> Drop | None:
         """A router with these keys answers a HELLO, the newest. Raises HandshakeError."""
         router = Responder(identity(router_id), masters, BOTH)
-        offer = router.check(hello or self.engine.hellos[-1])
+        offer = router.check(hello or self.hellos[-1])
         datagram, _ = router.accept(offer, 99, RouterFlag(0), os.urandom)
-        socket: Any = self.policy.tunnels[router_id]._socket
-        return self.policy.handshake(Type.HELLO_ACK, datagram, socket, (), None)
+        return self.handshake(Type.HELLO_ACK, datagram, router_id)
+
+    def handshake(self, kind: Type, datagram: bytes, router_id: str = "r1") -> Drop | None:
+        """A datagram of no session at a tunnel's socket."""
+        return self.do(self.machine.handle_handshake(router_id, kind, datagram, 0, self.now))
 
     def hear(self, router_id: str, kind: Type = Type.PROBE_ACK, **ack: int) -> None:
         """A verified datagram of a router: by default its answer to the last probe."""
-        tunnel = self.policy.tunnels[router_id]
+        tunnel = self.machine.tunnels[router_id]
         self._sequence += 1
         body = b""
         if kind is Type.PROBE_ACK:
             told = {"highest": 0, "received": 0, **ack}
             told.setdefault("confirmed", told["highest"])
-            body = ProbeAck(int(self.loop.now * 1e6), **told).encode()
+            body = ProbeAck(int(self.now * 1e6), **told).encode()
         flags = self.flags.get(router_id, RouterFlag(0))
         number = tunnel.liveness.probe_number
-        self.policy.control(
-            self.session_of(router_id), Control(kind, flags, 0, self._sequence, number, body)
-        )
+        control = Control(kind, flags, 0, self._sequence, number, body)
+        self.do(self.machine.handle_control(self.session_of(router_id), control, 0, 0, self.now))
+
+    def advise(self, router_id: str) -> None:
+        """The load balancer prefers a router."""
+        self.do(self.machine.handle_advice(router_id, self.now))
+
+    def configure(self, to: NetworkAccessEndpointConfig) -> None:
+        """A reload; tunnels that are new have their sockets at once."""
+        self.do(self.machine.handle_config(to, self.now))
+        for router_id, tunnel in self.machine.tunnels.items():
+            if not tunnel.connected:
+                self.machine.handle_connected(router_id, again=False)
+        self.serve()
 
     def wait(self, seconds: float, step: float = 0.5) -> None:
-        """Time passes, with the policy served and every probe answered."""
-        until = self.loop.now + seconds
-        while self.loop.now < until:
-            self.loop.now = min(until, self.loop.now + step)
-            for router_id, tunnel in self.policy.tunnels.items():
-                if tunnel.session is not None and router_id not in self.silent:
+        """Time passes, with the machine served and every probe answered."""
+        until = self.now + seconds
+        while self.now < until:
+            self.now = min(until, self.now + step)
+            for router_id, tunnel in self.machine.tunnels.items():
+                if tunnel.index and router_id not in self.silent:
                     self.hear(router_id)
-            self.policy._service()
+            self.serve()
 
 
 def identity(router_id: str) -> Identity:

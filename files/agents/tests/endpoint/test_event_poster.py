@@ -13,13 +13,14 @@ from flask import Flask
 from flask import request as flask_request
 from sqlalchemy import delete
 
+from nrs.agent.tasks import Work
 from nrs.api.messages import EventReport, Registration
 from nrs.config.common import NetworkControllerAccess
 from nrs.config.loader import build
-from nrs.controller.api import create_app
 from nrs.controller.config import NetworkControllerConfig
 from nrs.controller.database import Database
 from nrs.controller.events import Events
+from nrs.controller.http.app import create_app
 from nrs.controller.models import Device, Event
 from nrs.controller.registry import Registry
 from nrs.endpoint import event_command
@@ -103,6 +104,21 @@ def switches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Switch
     thread.stop()
 
 
+def work(url: list[str] | None) -> Work:
+    """What a companion is given; its controllers are at `url`."""
+    return Work(
+        log_file=None,
+        token=TOKEN,
+        controller=NetworkControllerAccess(url=url, status_interval=RETRY_S),
+        registration=Registration(
+            device_id="endpoint_1",
+            device_type="network_access_endpoint",
+            name="one",
+            version="1",
+        ),
+    )
+
+
 Open = Callable[[], EventPoster]
 
 
@@ -113,9 +129,7 @@ def poster(controller: Controller, time_: Time, switches: SwitchLog) -> Iterator
 
         def opened() -> EventPoster:
             return EventPoster(
-                NetworkControllerAccess(url=[f"http://127.0.0.1:{port}"], status_interval=RETRY_S),
-                TOKEN,
-                "endpoint_1",
+                work([f"http://127.0.0.1:{port}"]),
                 socket_path("endpoint"),
                 wall_clock=time_.wall,
                 clock=time_.steady,
@@ -222,9 +236,11 @@ def test_it_tries_again_until_the_controller_takes_them(
 def test_a_controller_that_cannot_be_reached_is_tried_again(
     switches: SwitchLog, time_: Time, caplog: pytest.LogCaptureFixture
 ) -> None:
-    nobody = NetworkControllerAccess(url=["http://127.0.0.1:9"])
     companion = EventPoster(
-        nobody, None, "endpoint_1", socket_path("endpoint"), clock=time_.steady, spread=lambda: 0
+        work(["http://127.0.0.1:9"]),
+        socket_path("endpoint"),
+        clock=time_.steady,
+        spread=lambda: 0,
     )
     add(switches, time_)
     companion.look()
@@ -306,13 +322,12 @@ def test_an_event_that_is_refused_for_good_holds_up_no_other(
 
 
 def test_without_a_controller_nothing_is_asked(tmp_path: Path) -> None:
-    EventPoster(NetworkControllerAccess(), None, "endpoint_1", tmp_path / "none").look()
+    EventPoster(work(None), tmp_path / "none").look()
 
 
 def test_an_agent_that_does_not_answer_is_said(tmp_path: Path) -> None:
-    access = NetworkControllerAccess(url=["http://127.0.0.1:9"])
     with pytest.raises(ControlError):
-        EventPoster(access, None, "endpoint_1", tmp_path / "none").look()
+        EventPoster(work(["http://127.0.0.1:9"]), tmp_path / "none").look()
 
 
 def test_portions_are_as_large_as_allowed_and_no_larger() -> None:

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+import math
+import os
 
 import pytest
 
 from nrs.endpoint.flows import ACK
-from nrs.endpoint.nudge import AT_ONCE, PAUSE_S, Nudger, nudge
+from nrs.endpoint.nudge import AT_ONCE, PAUSE_S, Nudges, nudge
 from nrs.tunnel import inner
-from nrs.tunnel.loop import PacketLoop
 from tests.netns.capture import Seen, sum16
 
 OWN = {4: ipaddress.ip_address("10.10.100.1"), 6: ipaddress.ip_address("fd00:10:100::1")}
@@ -45,45 +45,17 @@ def test_other_flows_and_fragments_get_none() -> None:
     assert nudge(b"", 0) is None
 
 
-class Clock:
-    """A loop whose time passes when told to."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.loop = PacketLoop(lambda: self.now)
-
-    def passes(self, seconds: float) -> None:
-        self.now += seconds
-        self.loop.wake(lambda: None)  # or else a turn without timers would wait for ever
-        self.loop.turn()
-
-
-@pytest.fixture
-def clock() -> Iterator[Clock]:
-    made = Clock()
-    yield made
-    made.loop.close()
-
-
-def test_many_are_spread_over_time(clock: Clock) -> None:
-    sent: list[bytes] = []
-    nudger = Nudger(clock.loop, sent.append)
-    nudger.add([flow(4, port) for port in range(2 * AT_ONCE + 1)])
-    nudger.add([flow(4, 9, inner.UDP), flow(6)])
-    for expected in (AT_ONCE, 2 * AT_ONCE, 2 * AT_ONCE + 2):
+def test_many_are_spread_over_time() -> None:
+    nudges = Nudges(os.urandom)
+    assert nudges.next_due() == math.inf
+    nudges.add([flow(4, port) for port in range(2 * AT_ONCE + 1)])
+    nudges.add([flow(4, 9, inner.UDP), flow(6)])
+    sent = nudges.due(1.0)
+    for turn, expected in enumerate((AT_ONCE, 2 * AT_ONCE, 2 * AT_ONCE + 2)):
         assert len(sent) == expected
-        clock.passes(PAUSE_S / 2)
-        assert len(sent) == expected
-        clock.passes(PAUSE_S / 2)
+        assert nudges.due(1.0 + (turn + 0.5) * PAUSE_S) == []
+        assert nudges.next_due() == (1.0 + (turn + 1) * PAUSE_S if turn < 2 else math.inf)
+        sent += nudges.due(1.0 + (turn + 1) * PAUSE_S)
     assert len(set(sent)) == len(sent) == 2 * AT_ONCE + 2
-    nudger.add([flow(4)])
-    assert len(sent) == 2 * AT_ONCE + 3
-
-
-def test_closed_it_sends_nothing_any_more(clock: Clock) -> None:
-    sent: list[bytes] = []
-    nudger = Nudger(clock.loop, sent.append)
-    nudger.add([flow(4, port) for port in range(2 * AT_ONCE)])
-    nudger.close()
-    clock.passes(PAUSE_S)
-    assert len(sent) == AT_ONCE
+    nudges.add([flow(4)])
+    assert len(nudges.due(9.0)) == 1

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from nrs.endpoint.liveness import State
 from nrs.tunnel import keys, wire
-from nrs.tunnel.engine import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import StaticKey
 from nrs.tunnel.wire import Hello, KeyMode, Type
-from tests.endpoint.fakes import CLAIM, OLD, Endpoint, Loop, config
+from tests.endpoint.fakes import CLAIM, OLD, Endpoint, config
 
 NEW = bytes(range(50, 82))
 FLOW = b"\x11" + bytes((10, 10, 100, 1)) + bytes((198, 51, 100, 10)) + bytes(4)
@@ -35,13 +33,16 @@ def key_of(hello: bytes) -> tuple[KeyMode, int]:
     return Hello.decode(body).key_mode, hello[2]
 
 
+def warnings(endpoint: Endpoint) -> list[str]:
+    return [text for level, text in endpoint.told if level == logging.WARNING]
+
+
 @pytest.fixture
-def endpoint(loop: Loop) -> Iterator[Endpoint]:
+def endpoint() -> Endpoint:
     """An endpoint in shared mode, its tunnel up."""
-    made = Endpoint(loop, **psk())
+    made = Endpoint(**psk())
     assert made.answer({0: OLD}) is None
-    yield made
-    made.policy.close()
+    return made
 
 
 @pytest.mark.parametrize(
@@ -65,91 +66,87 @@ def endpoint(loop: Loop) -> Iterator[Endpoint]:
 def test_a_changed_key_opens_a_new_session_while_the_old_one_serves(
     endpoint: Endpoint, tunnel: dict[str, Any], masters: dict[int, bytes], expected: StaticKey
 ) -> None:
-    old, socket = endpoint.session, endpoint.tunnel._socket
-    endpoint.engine.hellos.clear()
-    endpoint.policy.configure(config(**tunnel))
-    assert [key_of(h) for h in endpoint.engine.hellos] == [(expected.mode, expected.key_id)]
-    assert endpoint.policy.select(FLOW, 0) is old
+    old, present = endpoint.session, endpoint.tunnel
+    endpoint.hellos.clear()
+    endpoint.configure(config(**tunnel))
+    assert [key_of(h) for h in endpoint.hellos] == [(expected.mode, expected.key_id)]
+    assert endpoint.machine.select(FLOW, 0, endpoint.now) == old
     assert endpoint.answer(masters) is None
     new = endpoint.session
-    assert new is not old
-    assert new.opened_with == expected
-    assert endpoint.policy.select(FLOW, 0) is new
-    assert endpoint.tunnel._socket is socket
-    assert Type.BYE not in [kind for _, kind in endpoint.engine.said]
+    assert new != old
+    assert endpoint.sessions[new].key == expected
+    assert endpoint.machine.select(FLOW, 0, endpoint.now) == new
+    assert endpoint.tunnel is present
+    assert Type.BYE not in [kind for _, kind in endpoint.said]
     # What the router has sent through the old one before it heard of the new one still opens.
-    assert old.local_index in endpoint.engine.sessions
+    assert old in endpoint.sessions
     endpoint.wait(11)
-    assert list(endpoint.engine.sessions.values()) == [new]
-    assert len(endpoint.engine.hellos) == 1
+    assert list(endpoint.sessions) == [new]
+    assert len(endpoint.hellos) == 1
 
 
 def test_an_unanswered_new_key_leaves_the_old_session_in_use_and_is_logged(
-    endpoint: Endpoint, caplog: pytest.LogCaptureFixture
+    endpoint: Endpoint,
 ) -> None:
     old = endpoint.session
-    endpoint.engine.hellos.clear()
-    endpoint.policy.configure(config(**device_key(NEW, 1)))
+    endpoint.hellos.clear()
+    endpoint.configure(config(**device_key(NEW, 1)))
     endpoint.wait(4)
-    assert len(endpoint.engine.hellos) == 1
+    assert len(endpoint.hellos) == 1
     endpoint.wait(10)
-    assert len(endpoint.engine.hellos) == 3
-    warned = [r for r in caplog.records if r.levelno == logging.WARNING]
-    assert warned == []
+    assert len(endpoint.hellos) == 3
+    assert warnings(endpoint) == []
     endpoint.wait(60)
-    assert 10 <= len(endpoint.engine.hellos) <= 15
-    assert endpoint.session is old
+    assert 10 <= len(endpoint.hellos) <= 15
+    assert endpoint.session == old
     assert endpoint.tunnel.liveness.state is State.UP
-    (warning,) = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    (warning,) = warnings(endpoint)
     assert "r1" in warning
     assert "its device key of epoch 1" in warning
     assert "the session in use stays" in warning
     # The router has got its new key at last.
     assert endpoint.answer({1: NEW}) is None
-    assert endpoint.session is not old
+    assert endpoint.session != old
 
 
 def test_an_answer_to_the_old_key_does_not_pass_for_one_to_the_new(endpoint: Endpoint) -> None:
-    endpoint.policy.configure(config(**psk(NEW)))
-    late = endpoint.engine.hellos[-1]
-    endpoint.policy.configure(config(**device_key(NEW, 0)))
-    assert endpoint.engine.hellos[-1] != late
-    endpoint.engine.hellos.append(late)
+    endpoint.configure(config(**psk(NEW)))
+    late = endpoint.hellos[-1]
+    endpoint.configure(config(**device_key(NEW, 0)))
+    assert endpoint.hellos[-1] != late
+    endpoint.hellos.append(late)
     assert endpoint.answer({0: NEW}) is Drop.TAG
-    assert endpoint.session.opened_with == StaticKey(OLD)
+    assert endpoint.sessions[endpoint.session].key == StaticKey(OLD)
 
 
 def test_a_bye_of_the_router_is_answered_with_the_new_key_at_once(endpoint: Endpoint) -> None:
-    endpoint.policy.configure(config(**device_key(NEW, 1)))
-    endpoint.engine.hellos.clear()
-    endpoint.policy.control(endpoint.session, Control(Type.BYE, 0, 0, 9, 0, b""))
-    assert endpoint.tunnel.session is None
-    assert [key_of(hello) for hello in endpoint.engine.hellos] == [(KeyMode.DEVICE, 1)]
+    endpoint.configure(config(**device_key(NEW, 1)))
+    endpoint.hellos.clear()
+    endpoint.hear("r1", Type.BYE)
+    assert not endpoint.tunnel.index
+    assert [key_of(hello) for hello in endpoint.hellos] == [(KeyMode.DEVICE, 1)]
 
 
-def test_a_tunnel_that_is_not_up_tries_the_new_key_at_once(loop: Loop) -> None:
-    endpoint = Endpoint(loop, **psk())
-    try:
-        endpoint.wait(8)
-        endpoint.engine.hellos.clear()
-        endpoint.policy.configure(config(**device_key(NEW, 1)))
-        assert [key_of(hello) for hello in endpoint.engine.hellos] == [(KeyMode.DEVICE, 1)]
-    finally:
-        endpoint.policy.close()
+def test_a_tunnel_that_is_not_up_tries_the_new_key_at_once() -> None:
+    endpoint = Endpoint(**psk())
+    endpoint.wait(8)
+    endpoint.hellos.clear()
+    endpoint.configure(config(**device_key(NEW, 1)))
+    assert [key_of(hello) for hello in endpoint.hellos] == [(KeyMode.DEVICE, 1)]
 
 
 def test_a_changed_port_sets_the_tunnel_up_again(endpoint: Endpoint) -> None:
-    old, socket = endpoint.session, endpoint.tunnel._socket
-    endpoint.policy.configure(config(**psk(), port=51999))
-    assert (old, Type.BYE) in endpoint.engine.said
-    assert endpoint.tunnel._socket is not socket
-    assert endpoint.tunnel.session is None
+    old, tunnel = endpoint.session, endpoint.tunnel
+    endpoint.configure(config(**psk(), port=51999))
+    assert (old, Type.BYE) in endpoint.said
+    assert endpoint.tunnel is not tunnel
+    assert not endpoint.tunnel.index
 
 
 def test_an_unchanged_key_changes_nothing(endpoint: Endpoint) -> None:
     old = endpoint.session
-    endpoint.engine.hellos.clear()
-    endpoint.policy.configure(config(**psk(), keepalive_interval=5))
+    endpoint.hellos.clear()
+    endpoint.configure(config(**psk(), keepalive_interval=5))
     endpoint.wait(30)
-    assert endpoint.session is old
-    assert endpoint.engine.hellos == []
+    assert endpoint.session == old
+    assert endpoint.hellos == []

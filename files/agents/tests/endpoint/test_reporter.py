@@ -14,6 +14,7 @@ from nrs.config.loader import build
 from nrs.endpoint import reporter
 from nrs.endpoint.config import NetworkAccessEndpointConfig
 from nrs.endpoint.reporter import Adviser
+from nrs.endpoint.work import work_of
 from nrs.system import control
 from tests.serving import free_port, serving
 
@@ -78,7 +79,8 @@ def adviser(*ports: int, poll_interval: float = 10.0) -> Adviser:
         },
         "api": {"token": TOKEN},
     }
-    return Adviser(build(config, NetworkAccessEndpointConfig, "test"), Path("/no/such/socket"))
+    work = work_of(build(config, NetworkAccessEndpointConfig, "test"))
+    return Adviser(work, Path("/no/such/socket"))
 
 
 @pytest.fixture

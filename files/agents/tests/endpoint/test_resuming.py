@@ -4,118 +4,94 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
-from pathlib import Path
+from contextlib import closing
 from typing import Any
 
 import pytest
 
-from nrs.agent.notes import Notes
-from nrs.endpoint.continuity import Continuity
 from nrs.endpoint.flow_memory import FlowMemory
+from nrs.endpoint.flows import FlowTable
 from nrs.endpoint.liveness import State
-from nrs.system.descriptor_store import DescriptorStore
-from nrs.tunnel.session_memory import SessionMemory
 from nrs.tunnel.wire import Type
-from tests.endpoint.fakes import OLD, Endpoint, Loop
+from tests.endpoint.fakes import OLD, Endpoint
 from tests.endpoint.test_rekey import FLOW, NEW, psk
 
 TWO = ("r1", "r2")
 
 
-class Restarts:
-    """What is kept of an endpoint, and a process after the other."""
-
-    def __init__(self, directory: Path, opened: ExitStack, loop: Loop) -> None:
-        self._directory = directory
-        self._opened = opened
-        self._memory = opened.enter_context(closing(SessionMemory()))
-        self._flows = opened.enter_context(closing(FlowMemory()))
-        self.loop = Loop()
-
-    def endpoint(
-        self, routers: tuple[str, ...] = TWO, *, kill: Any = None, **tunnel: Any
-    ) -> Endpoint:
-        """The next process; `kill` is the one before, whose sockets are inherited."""
-        sockets = {}
-        if kill is not None:
-            for router_id, before in kill.policy.tunnels.items():
-                if before._socket is not None:
-                    sockets[f"udp.{router_id}"] = os.dup(before._socket.fd)
-        memory = SessionMemory(os.dup(self._memory.file.fd))
-        flows = FlowMemory(os.dup(self._flows.file.fd))
-        for mapped in (memory, flows):
-            self._opened.enter_context(closing(mapped))
-        made = Endpoint(
-            self.loop,
-            routers,
-            memory=memory,
-            continuity=Continuity(DescriptorStore(sockets), flows, Notes(self._directory)),
-            **{**psk(), **tunnel},
-        )
-        for one in made.policy.tunnels.values():
-            self._opened.callback(one.disconnect, made.engine)
-        return made
-
-
-@pytest.fixture
-def restarts(tmp_path: Path, loop: Loop) -> Iterator[Restarts]:
-    with ExitStack() as opened:
-        yield Restarts(tmp_path, opened, loop)
-
-
-@pytest.fixture
-def before(restarts: Restarts) -> Endpoint:
+def with_two_tunnels(**more: Any) -> Endpoint:
     """A process with two tunnels up."""
-    made = restarts.endpoint()
-    for router_id in TWO:
-        hello = made.engine.hellos[TWO.index(router_id)]
+    made = Endpoint(TWO, **{**psk(), **more})
+    for router_id, hello in zip(TWO, list(made.hellos), strict=True):
         assert made.answer({0: OLD}, router_id, hello) is None
     return made
 
 
-def test_tunnels_are_up_at_once_and_through_the_same_sockets(
-    restarts: Restarts, before: Endpoint
-) -> None:
-    ports = [t._socket.local_address for t in before.policy.tunnels.values() if t._socket]
-    since = [t.state_since for t in before.policy.tunnels.values()]
-    now = restarts.endpoint(kill=before)
-    assert now.engine.hellos == []
-    tunnels = list(now.policy.tunnels.values())
-    assert [t.liveness.state for t in tunnels] == [State.UP, State.UP]
-    assert [t._socket.local_address for t in tunnels if t._socket] == ports
-    assert [t.state_since for t in tunnels] == since
-    assert [t.router_addresses for t in tunnels] == [
-        t.router_addresses for t in before.policy.tunnels.values()
-    ]
-    assert {kind for _, kind in now.engine.said} == {Type.PROBE}, "it asks whether they answer"
+@pytest.fixture
+def before() -> Endpoint:
+    return with_two_tunnels()
+
+
+def after(
+    before: Endpoint,
+    routers: tuple[str, ...] = TWO,
+    *,
+    flows: FlowTable | None = None,
+    **tunnel: Any,
+) -> Endpoint:
+    """The next process, which finds what the one before has kept."""
+    kept = [(opened.record, before.since[index]) for index, opened in before.sessions.items()]
+    return Endpoint(
+        routers,
+        now=before.now,
+        kept=kept,
+        last_used=before.used[-1] if before.used else None,
+        flows=flows,
+        **{**psk(), **tunnel},
+    )
+
+
+def test_tunnels_are_up_at_once(before: Endpoint) -> None:
+    before.wait(5)
+    now = after(before)
+    assert now.hellos == []
+    assert now.sessions.keys() == before.sessions.keys()
+    for router_id, tunnel in now.machine.tunnels.items():
+        known = before.machine.tunnels[router_id]
+        assert tunnel.liveness.state is State.UP
+        assert tunnel.state_since == known.state_since
+        assert tunnel.router_addresses == known.router_addresses != ()
+    assert {kind for _, kind in now.said} == {Type.PROBE}, "it asks whether they answer"
 
 
 @pytest.mark.parametrize("active", TWO)
 def test_traffic_goes_on_through_the_same_tunnel_and_that_is_no_switch(
-    restarts: Restarts, before: Endpoint, active: str
+    before: Endpoint, active: str
 ) -> None:
-    before.policy.advise(active)
-    now = restarts.endpoint(kill=before)
-    assert now.policy.active == active
-    assert now.policy.switches.last() == []
+    before.advise(active)
+    now = after(before)
+    assert now.machine.active == active
+    assert now.used == []
+    assert now.machine.switches.last() == []
 
 
-def test_flows_stay_where_they_began(restarts: Restarts, before: Endpoint) -> None:
-    before.policy.advise("r1")
-    assert before.policy.select(FLOW, 0) is before.session_of("r1")
-    before.policy.advise("r2")
-    now = restarts.endpoint(kill=before)
-    assert now.policy.select(FLOW, 0) is now.session_of("r1")
-    assert now.policy.select(FLOW[:-1] + b"\x01", 0) is now.session_of("r2")
+@pytest.fixture
+def memory() -> Iterator[FlowMemory]:
+    with closing(FlowMemory()) as made:
+        yield made
 
 
-def test_numbers_go_on(restarts: Restarts, before: Endpoint) -> None:
-    session = before.session_of("r1")
-    session.sealer.control(Type.ROLE)
-    last = session.sealer.sequence
-    assert last > 0
-    assert restarts.endpoint(kill=before).session_of("r1").sealer.sequence == last
+def test_flows_stay_where_they_began(memory: FlowMemory) -> None:
+    before = with_two_tunnels(flows=FlowTable(memory=memory))
+    before.advise("r1")
+    assert before.machine.select(FLOW, 0, before.now) == before.session_of("r1")
+    before.advise("r2")
+    with closing(FlowMemory(os.dup(memory.file.fd))) as found:
+        flows = FlowTable(memory=found)
+        found.replay(flows, TWO, before.now)
+        now = after(before, flows=flows)
+        assert now.machine.select(FLOW, 0, now.now) == now.session_of("r1")
+        assert now.machine.select(FLOW[:-1] + b"\x01", 0, now.now) == now.session_of("r2")
 
 
 @pytest.mark.parametrize(
@@ -124,36 +100,43 @@ def test_numbers_go_on(restarts: Restarts, before: Endpoint) -> None:
     ids=["key", "address", "epoch"],
 )
 def test_a_session_of_another_key_or_address_begins_anew(
-    restarts: Restarts, before: Endpoint, change: dict[str, Any]
+    before: Endpoint, change: dict[str, Any]
 ) -> None:
-    now = restarts.endpoint(kill=before, **change)
-    assert [t.session for t in now.policy.tunnels.values()] == [None, None]
-    assert len(now.engine.hellos) == 2
-    assert now.policy.active is None
-    assert list(now.engine.memory or ()) == []
+    now = after(before, **change)
+    assert now.sessions == {}
+    assert len(now.hellos) == 2
+    assert now.machine.active is None
 
 
-def test_a_router_that_is_gone_is_left_and_the_others_go_on(
-    restarts: Restarts, before: Endpoint
-) -> None:
-    before.policy.advise("r2")
-    now = restarts.endpoint(("r1", "r3"), kill=before)
-    assert now.policy.tunnels["r1"].liveness.state is State.UP
-    assert now.policy.tunnels["r3"].session is None
-    assert now.policy.active == "r1"
-    assert [r.owner for _, r in now.engine.memory or ()] == ["r1"]
+def test_a_router_that_is_gone_is_left_and_the_others_go_on(before: Endpoint) -> None:
+    before.advise("r2")
+    now = after(before, ("r1", "r3"))
+    assert now.machine.tunnels["r1"].liveness.state is State.UP
+    assert not now.machine.tunnels["r3"].index
+    assert now.machine.active == "r1"
+    assert [opened.record.owner for opened in now.sessions.values()] == ["r1"]
 
 
-def test_without_its_sockets_a_session_goes_on_through_new_ones(
-    restarts: Restarts, before: Endpoint
-) -> None:
-    """The router follows it to the new port, as it follows one that roams."""
-    now = restarts.endpoint()
-    assert now.policy.tunnels["r1"].liveness.state is State.UP
-    assert now.session_of("r1").sealer.sequence == before.session_of("r1").sealer.sequence
+def test_without_a_socket_a_session_begins_anew(before: Endpoint) -> None:
+    now = Endpoint(TWO, **psk())
+    now.machine.tunnels["r1"].connected = False
+    (record,) = [o.record for o in before.sessions.values() if o.record.owner == "r1"]
+    assert now.machine.handle_kept(record, 0.0, now.now) == []
 
 
-def test_after_a_stop_there_is_nothing_to_go_on_with(restarts: Restarts, before: Endpoint) -> None:
-    before.policy.close()
-    now = restarts.endpoint()
-    assert [t.session for t in now.policy.tunnels.values()] == [None, None]
+def test_of_three_sessions_the_newest_is_used_and_the_one_before_receives(before: Endpoint) -> None:
+    for _ in range(2):
+        before.do(before.machine.tunnels["r1"]._hello(before.now))
+        assert before.answer({0: OLD}, "r1") is None
+        before.now += 1.0
+    assert len(before.sessions) == 3, "two of r1, one of r2"
+    now = after(before)
+    assert now.session_of("r1") == before.session_of("r1")
+    assert now.sessions.keys() == before.sessions.keys()
+
+
+def test_after_a_stop_there_is_nothing_to_go_on_with(before: Endpoint) -> None:
+    before.do(before.machine.close(before.now))
+    assert before.sessions == {}
+    now = after(before)
+    assert now.sessions == {}

@@ -11,8 +11,8 @@ from ipaddress import IPv4Address, IPv6Address
 
 from nrs.config.secret import decode_psk
 from nrs.tunnel import wire
-from nrs.tunnel.codec.interface import Sealer
-from nrs.tunnel.codec.python import PythonCodec
+from nrs.tunnel.codec.python import CODEC
+from nrs.tunnel.codec.sealing import Sealer
 from nrs.tunnel.handshake import Initiator, StaticKey
 from nrs.tunnel.wire import Claim, Type
 from tests.netns.world import UNDERLAY6, World
@@ -63,7 +63,7 @@ class Member:
             return  # of an earlier session
         if kind == Type.HELLO_ACK and self._sealer is None:
             _, agreed = self._initiator.finish(datagram)
-            self._sealer = PythonCodec().sealer(agreed.send_key, agreed.peer_index)
+            self._sealer = CODEC.sealer(agreed.send_key, agreed.peer_index)
             self.say()
         self.up = self.up or kind == Type.PROBE_ACK
 

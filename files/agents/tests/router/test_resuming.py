@@ -16,7 +16,7 @@ from nrs.router.endpoints import Endpoints
 from nrs.router.machine import RouterMachine
 from nrs.router.session_table import Device
 from nrs.tunnel import wire
-from nrs.tunnel.codec.python import PythonCodec
+from nrs.tunnel.codec.python import CODEC
 from nrs.tunnel.control import Control
 from nrs.tunnel.handshake import Initiator, StaticKey
 from nrs.tunnel.loop import PacketLoop
@@ -78,7 +78,7 @@ class Process:
             cast(PacketLoop, FakeLoop()),
             cast(TunDevice, opened.enter_context(closing(FakeTun()))),
             cast(UdpSocket, self.socket),
-            PythonCodec(),
+            CODEC,
             memory,
             routes,
             lambda: None,

@@ -1,20 +1,22 @@
-"""Sealing and opening through a codec's own interface, one call's worth at a time."""
+"""Sealing and opening, one call's worth at a time."""
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
 from collections.abc import Iterable
-from typing import Any
 
 from nrs.tunnel import wire
-from nrs.tunnel.codec import load
-from nrs.tunnel.codec.interface import Check, Codec, Opened, Reason, Sealer, Send, Stop
+from nrs.tunnel.codec.carrier import Stop
+from nrs.tunnel.codec.interface import Codec
+from nrs.tunnel.codec.python.opening import Opened, Reason
+from nrs.tunnel.codec.python.sealing import Send
+from nrs.tunnel.codec.sealing import Check, Sealer
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.inner import Owned
+from tests.tunnel.codecs import count_from, opening, sealing
 from tests.tunnel.packets import VNET, sent_by_kernel
 
-CODECS: tuple[Codec, Codec] = (load("c"), load("python"))
 KEY = bytes(range(32))
 INDEX = 7
 OWNED = Owned([ipaddress.ip_address(a).packed for a in ("10.10.100.1", "fd00:10:100::1")])
@@ -38,20 +40,20 @@ def partial(packet: bytes, start: int, offset: int) -> bytes:
 
 def sends(codec: Codec, frames: list[bytes], sealer: Sealer) -> list[tuple[Send, list[bytes]]]:
     """The sends of frames that go together, and the datagrams in each."""
-    room, outbox = codec.frames(), codec.outbox()
+    room, datagrams = codec.frames(), sealing(codec)
     room.load(frames)
     made: list[tuple[Send, list[bytes]]] = []
     first = 0
     while first < len(frames):
-        outbox.clear()
-        first = outbox.seal(sealer, room, first, len(frames)).next
-        for send in outbox.sends():
+        datagrams.clear()
+        first = datagrams.seal(sealer, room, first, len(frames)).next
+        for send in datagrams.sends:
             end = send.offset + send.length
             made.append(
                 (
                     send,
                     [
-                        bytes(outbox.view[at : min(at + send.each, end)])
+                        bytes(datagrams.view[at : min(at + send.each, end)])
                         for at in range(send.offset, end, send.each)
                     ],
                 )
@@ -78,19 +80,19 @@ def batch_entry(packet: bytes, checksum_partial: bool = False) -> bytes:
     return (len(packet) | checksum_partial << 15).to_bytes(2, "big") + packet
 
 
-def sealer_after(codec: Codec, sequence: int, index: int = INDEX, key_id: int = 0) -> Any:
+def sealer_after(codec: Codec, sequence: int, index: int = INDEX, key_id: int = 0) -> Sealer:
     """A sealer that has sealed so many datagrams already."""
-    sealer: Any = codec.sealer(KEY, index, key_id)
-    sealer.sequence = sequence
+    sealer = codec.sealer(KEY, index, key_id)
+    count_from(sealer, sequence)
     return sealer
 
 
 def refused(codec: Codec, frame: bytes) -> bool:
     """Whether a frame is counted as malformed and nothing is made of it."""
-    room, outbox = codec.frames(), codec.outbox()
+    room, datagrams = codec.frames(), sealing(codec)
     room.load([frame])
-    result = outbox.seal(codec.sealer(KEY, INDEX), room, 0, 1)
-    assert (result.malformed == 1) == (outbox.sends() == [])
+    result = datagrams.seal(codec.sealer(KEY, INDEX), room, 0, 1)
+    assert (result.malformed == 1) == (datagrams.sends == [])
     return result.malformed == 1
 
 
@@ -100,7 +102,7 @@ class Receiver:
     def __init__(
         self, codec: Codec, *, udp_offload: bool = True, key: bytes = KEY, lanes: int = 1
     ) -> None:
-        self._inbox = codec.inbox(udp_offload=udp_offload)
+        self._opening = opening(codec, udp_offload=udp_offload)
         self.opener = codec.opener(key, INDEX, OWNED, Check.SOURCE, lanes)
         self.opened: list[Opened] = []
 
@@ -128,7 +130,7 @@ class Receiver:
         start = 0
         reasons: list[Drop] = []
         while start < len(train):
-            result = self._inbox.open(self.opener, view, each, start, 0)
+            result = self._opening.open(self.opener, view, each, start, 0)
             assert result.stop is not Stop.FOREIGN
             self.opened.append(result)
             for reason, count in zip(_REASONS.values(), result.drops, strict=True):
@@ -138,9 +140,7 @@ class Receiver:
 
     def frames(self) -> list[bytes]:
         """What would have been written since the last call."""
-        frames = self._inbox.frames()
-        self._inbox.clear()
-        return frames
+        return self._opening.take()
 
     def packets(self) -> list[bytes]:
         """What the inner receiver gets of them."""

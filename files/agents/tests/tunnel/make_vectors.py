@@ -17,13 +17,15 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from nrs.tunnel import keys, virtio, wire
-from nrs.tunnel.codec.interface import Check
-from nrs.tunnel.codec.python import PythonCodec, PythonSealer
+from nrs.tunnel.codec.python import CODEC
+from nrs.tunnel.codec.python.sealing import PythonSealer
+from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import Identity, Initiator, Responder, StaticKey
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.wire import ACTIVE, Claim, KeyMode, ProbeAck, RouterFlag, Type
 from tests.tunnel.carrying import batch_entry, partial, plain, sealed
+from tests.tunnel.codecs import opening
 from tests.tunnel.packets import ACK, CWR, FIN, PSH, TCP, UDP, SuperPacket, udp_packet
 
 DOCUMENT = Path(__file__).resolve().parents[4] / "docs" / "PROTOCOL.md"
@@ -121,7 +123,7 @@ def handshake(name: str, mode: KeyMode, key_id: int, fields: Vector, flags: Rout
 
 def sealer_of(key: str, index: int, sequence: int) -> PythonSealer:
     """A sealer whose next datagram has the number `sequence`."""
-    sealer = PythonCodec().sealer(bytes.fromhex(key), index)
+    sealer = CODEC.sealer(bytes.fromhex(key), index)
     sealer.sequence = sequence - 1
     return sealer
 
@@ -179,25 +181,24 @@ def frame(written: bytes) -> Vector:
 
 def deliver(key: str, train: list[bytes]) -> list[Vector]:
     """The frames that a router writes for datagrams of one train."""
-    codec = PythonCodec()
     claim = claim_of(PLAIN_CLAIM)
     owned = Owned([claim.tun_ipv4.packed, claim.tun_ipv6.packed])
-    opener = codec.opener(bytes.fromhex(key), ROUTER_INDEX, owned, Check.SOURCE)
-    inbox = codec.inbox(udp_offload=True)
+    opener = CODEC.opener(bytes.fromhex(key), ROUTER_INDEX, owned, Check.SOURCE)
+    frames = opening(CODEC)
     each = max(map(len, train))
     if any(len(datagram) != each for datagram in train[:-1]):
         raise AssertionError("a kernel would not coalesce these")
     whole = memoryview(bytearray(b"".join(train)))
-    opened = inbox.open(opener, whole, each, 0, 0)
+    opened = frames.open(opener, whole, each, 0, 0)
     if opened.data != len(train) or any(opened.drops):
         raise AssertionError(f"not delivered: {opened}")
-    return [frame(written) for written in inbox.frames()]
+    return [frame(written) for written in frames.take()]
 
 
 def data(name: str, key: str, packet: bytes, *, start: int = 0) -> Vector:
     """One DATA datagram; `start` is where the transport header of a partial checksum begins."""
     whole = partial(packet, start, 6) if start else plain(packet)
-    (datagram,) = sealed(PythonCodec(), [whole], sealer_of(key, ROUTER_INDEX, 101))
+    (datagram,) = sealed(CODEC, [whole], sealer_of(key, ROUTER_INDEX, 101))
     return {
         "name": name,
         "key": key,
@@ -219,7 +220,7 @@ def batch(key: str) -> Vector:
         (udp_packet(b"three", source="fd00:10:100::1", destination="2001:db8:100::10"), False),
     ]
     frames = [partial(packet, 20, 6) if flag else plain(packet) for packet, flag in entries]
-    (datagram,) = sealed(PythonCodec(), frames, sealer_of(key, ROUTER_INDEX, 201))
+    (datagram,) = sealed(CODEC, frames, sealer_of(key, ROUTER_INDEX, 201))
     return {
         "name": "BATCH of three",
         "key": key,
@@ -233,7 +234,7 @@ def batch(key: str) -> Vector:
 
 def super_packet(name: str, key: str, whole: SuperPacket, orders: list[list[int]]) -> Vector:
     """A super-packet, its slices, and what becomes of some of them in one train."""
-    slices = sealed(PythonCodec(), [whole.frame()], sealer_of(key, ROUTER_INDEX, 301))
+    slices = sealed(CODEC, [whole.frame()], sealer_of(key, ROUTER_INDEX, 301))
     return {
         "name": name,
         "key": key,

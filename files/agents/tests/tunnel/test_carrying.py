@@ -7,9 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from nrs.tunnel.codec.interface import AUTHENTIC, DATA, STOP_MASK, Check, Codec, Stop
+from nrs.tunnel.codec.carrier import AUTHENTIC, DATA, STOP_MASK, Stop
+from nrs.tunnel.codec.interface import Codec
+from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.udp_socket import UdpSocket
-from tests.tunnel.carrying import CODECS, INDEX, KEY, OWNED, plain
+from tests.tunnel.carrying import INDEX, KEY, OWNED, plain
+from tests.tunnel.codecs import CODECS
 from tests.tunnel.fakes import FakeTun
 from tests.tunnel.packets import TCP, SuperPacket, noise, udp_packet
 

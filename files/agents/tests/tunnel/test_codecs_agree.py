@@ -11,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nrs.tunnel import wire
-from nrs.tunnel.codec import load
-from nrs.tunnel.codec.interface import Check, Codec, Inbox, Opener, Sealer, Stop
+from nrs.tunnel.codec.carrier import Stop
+from nrs.tunnel.codec.interface import Codec
+from nrs.tunnel.codec.sealing import Check, Opener, Sealer
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.wire import OVERHEAD, Type
 
-CODECS: tuple[Codec, Codec] = (load("c"), load("python"))
+from .codecs import CODECS, Opening, count_from, opening, sealing
+
 KEY = bytes(range(32))
 INDEX = 0x01020304
 V4 = (bytes((10, 10, 100, 1)), bytes((198, 51, 100, 10)))
@@ -144,7 +146,7 @@ def sealed(
     codec: Codec, frames_in: list[bytes], *, by_flow: bool = True
 ) -> tuple[list[Any], list[bytes], Sealer]:
     """What sealing reports and makes, one entry a call, and the datagrams."""
-    frames, outbox, sealer = codec.frames(), codec.outbox(), codec.sealer(KEY, INDEX, 1, 0)
+    frames, made, sealer = codec.frames(), sealing(codec), codec.sealer(KEY, INDEX, 1, 0)
     frames.load(frames_in)
     report: list[Any] = []
     datagrams: list[bytes] = []
@@ -154,34 +156,31 @@ def sealed(
         report += [end, flow, tcp_flags]
         end = end if by_flow else frames.count
         while first < end:
-            outbox.clear()
-            result = outbox.seal(sealer, frames, first, end)
-            sends = outbox.sends()
+            made.clear()
+            result = made.seal(sealer, frames, first, end)
+            sends = made.sends
             report += [astuple(result), *sends]
             for send in sends:
                 for at in range(send.offset, send.offset + send.length, send.each):
                     datagrams.append(
-                        bytes(outbox.view[at : min(at + send.each, send.offset + send.length)])
+                        bytes(made.view[at : min(at + send.each, send.offset + send.length)])
                     )
             first = max(result.next, first + 1)
     return report, datagrams, sealer
 
 
 def opened(
-    inbox: Inbox, opener: Opener, train: bytes, each: int, ecn: int
+    room: Opening, opener: Opener, train: bytes, each: int, ecn: int
 ) -> tuple[list[Any], list[bytes]]:
     """What opening reports, past every stop, and the frames."""
     report: list[Any] = []
     start = 0
-    inbox.clear()
     view = memoryview(bytearray(train))
     while start < len(train):
-        result = inbox.open(opener, view, each, start, ecn)
+        result = room.open(opener, view, each, start, ecn)
         report.append(astuple(result))
         start = result.at if result.stop is Stop.DONE else result.at + each
-    frames = inbox.frames()
-    inbox.clear()
-    return report, frames
+    return report, room.take()
 
 
 def openers(check: Check = Check.SOURCE) -> list[Opener]:
@@ -246,7 +245,7 @@ def test_opening_any_subset_in_any_order_with_any_damage(
     _, datagrams, _ = sealed(CODECS[1], within_arena(frames))
     if not datagrams:
         return
-    inboxes = [codec.inbox(udp_offload=udp_offload) for codec in CODECS]
+    rooms = [opening(codec, udp_offload=udp_offload) for codec in CODECS]
     both = openers(check)
     sample = [d for d in datagrams if random.random() > 0.1]
     if random.random() < 0.3:
@@ -267,8 +266,8 @@ def test_opening_any_subset_in_any_order_with_any_damage(
         ):
             train += sample.pop(0)
         outcome = [
-            opened(inbox, opener, train, each, ecn & 3)
-            for inbox, opener in zip(inboxes, both, strict=True)
+            opened(room, opener, train, each, ecn & 3)
+            for room, opener in zip(rooms, both, strict=True)
         ]
         assert outcome[0] == outcome[1]
     assert both[0].highest(0) == both[1].highest(0)
@@ -293,7 +292,7 @@ def test_authentic_nonsense(
     datagram = CODECS[1].sealer(KEY, INDEX).control(kind, body, flags=flags, specific=specific)
     outcome = [
         opened(
-            codec.inbox(udp_offload=udp_offload),
+            opening(codec, udp_offload=udp_offload),
             codec.opener(KEY, INDEX, OWNED, Check.SOURCE),
             datagram,
             len(datagram),
@@ -307,7 +306,7 @@ def test_authentic_nonsense(
 @st.composite
 def nonsense(draw: st.DrawFn) -> tuple[bytes, int]:
     """A train of authentic datagrams that fit each other almost, and their length."""
-    sealer: Any = CODECS[1].sealer(KEY, INDEX)
+    sealer = CODECS[1].sealer(KEY, INDEX)
     version, protocol = draw(versions), draw(st.sampled_from([6, 17, 17, 1]))
     payload = draw(st.integers(1, 40))
     whole = packet(version, protocol, bytes(payload), tos=draw(tos))
@@ -331,7 +330,8 @@ def nonsense(draw: st.DrawFn) -> tuple[bytes, int]:
             body = bytearray(struct.pack("!H", draw(st.sampled_from([0, 0x8000])) | len(inner)))
             body += inner
         elif what == 5:
-            sealer.sequence = max(0, sealer.sequence + draw(st.sampled_from([-1, 1, 9000, 2**40])))
+            step = draw(st.sampled_from([-1, 1, 9000, 2**40]))
+            count_from(sealer, max(0, sealer.sequence + step))
         elif what == 6 and draw(st.booleans()):
             kind = draw(st.sampled_from(list(Type)))
         index += 1
@@ -346,7 +346,7 @@ def test_trains_of_authentic_nonsense(sent: tuple[bytes, int], ecn: int, udp_off
     train, each = sent
     outcome = [
         opened(
-            codec.inbox(udp_offload=udp_offload),
+            opening(codec, udp_offload=udp_offload),
             codec.opener(KEY, INDEX, OWNED, Check.SOURCE),
             train,
             each,
@@ -373,7 +373,7 @@ def test_joining_small_packets(body: bytes, udp_offload: bool, ecn: int) -> None
     datagram = CODECS[1].sealer(KEY, INDEX).control(Type.BATCH, body)
     outcome = [
         opened(
-            codec.inbox(udp_offload=udp_offload),
+            opening(codec, udp_offload=udp_offload),
             codec.opener(KEY, INDEX, OWNED, Check.SOURCE),
             datagram,
             len(datagram),
@@ -389,21 +389,21 @@ def test_joining_small_packets(body: bytes, udp_offload: bool, ecn: int) -> None
 def test_every_truncation_and_every_flipped_bit_is_dropped(codec: Codec, kind: str) -> None:
     datagram = valid(kind)
     opener = codec.opener(KEY, INDEX, OWNED, Check.SOURCE)
-    inbox = codec.inbox(udp_offload=True)
+    room = opening(codec)
     for bit in range(8 * len(datagram)):
         damaged = bytearray(datagram)
         damaged[bit // 8] ^= 1 << bit % 8
-        result = inbox.open(opener, memoryview(damaged), len(damaged), 0, 0)
+        result = room.open(opener, memoryview(damaged), len(damaged), 0, 0)
         # Another index, or HELLO by its type: not this session's, and counted by the engine.
         foreign = 32 <= bit < 64 or damaged[0] in {0x14, 0x15}
         assert (result.stop is Stop.FOREIGN) == foreign, f"bit {bit}"
         assert sum(result.drops) == (not foreign), f"bit {bit}"
         assert not result.authentic
     for length in range(1, len(datagram)):
-        result = inbox.open(opener, memoryview(bytearray(datagram[:length])), length, 0, 0)
+        result = room.open(opener, memoryview(bytearray(datagram[:length])), length, 0, 0)
         assert sum(result.drops) == 1, f"{length} bytes"
-    assert inbox.frames() == []
-    result = inbox.open(opener, memoryview(bytearray(datagram)), len(datagram), 0, 0)
+    assert room.take() == []
+    result = room.open(opener, memoryview(bytearray(datagram)), len(datagram), 0, 0)
     assert result.authentic == 1
 
 
@@ -422,14 +422,14 @@ def test_every_truncation_and_every_flipped_bit_is_dropped(codec: Codec, kind: s
 )
 def test_replay_windows(sequences: list[int]) -> None:
     both = openers()
-    inboxes = [codec.inbox(udp_offload=True) for codec in CODECS]
+    rooms = [opening(codec) for codec in CODECS]
     for sequence in sequences:
-        sealer: Any = CODECS[1].sealer(KEY, INDEX)
-        sealer.sequence = sequence - 1
+        sealer = CODECS[1].sealer(KEY, INDEX)
+        count_from(sealer, sequence - 1)
         datagram = sealer.control(Type.PROBE, bytes(24))
         outcome = [
-            opened(inbox, opener, datagram, len(datagram), 0)
-            for inbox, opener in zip(inboxes, both, strict=True)
+            opened(room, opener, datagram, len(datagram), 0)
+            for room, opener in zip(rooms, both, strict=True)
         ]
         assert outcome[0] == outcome[1]
 

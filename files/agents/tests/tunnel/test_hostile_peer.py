@@ -6,10 +6,13 @@ import struct
 
 import pytest
 
-from nrs.tunnel.codec.interface import Check, Codec, Opened, Reason
+from nrs.tunnel.codec.interface import Codec
+from nrs.tunnel.codec.python.opening import Opened, Reason
+from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.wire import OVERHEAD, DataFlag, Type
 
-from .test_codecs_agree import CODECS, INDEX, KEY, OWNED, V4, V6, packet
+from .codecs import CODECS, opening
+from .test_codecs_agree import INDEX, KEY, OWNED, V4, V6, packet
 
 PARTIAL = int(DataFlag.PARTIAL_CHECKSUM)
 LAST = int(DataFlag.LAST)
@@ -31,12 +34,10 @@ def send(
         sealer.control(kind, body, flags=f, specific=s) for kind, body, f, s in datagrams
     ]
     train = memoryview(bytearray(b"".join(sealed)))
-    inbox = codec.inbox(udp_offload=udp_offload)
+    frames = opening(codec, udp_offload=udp_offload)
     opener = codec.opener(KEY, INDEX, OWNED, Check.SOURCE)
-    opened = inbox.open(opener, train, len(sealed[0]), 0, ecn)
-    frames = inbox.frames()
-    inbox.clear()
-    return opened, frames
+    opened = frames.open(opener, train, len(sealed[0]), 0, ecn)
+    return opened, frames.take()
 
 
 def dropped(opened: Opened, reason: Reason) -> bool:

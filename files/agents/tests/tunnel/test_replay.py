@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nrs.tunnel.codec import load
-from nrs.tunnel.codec.interface import Check, Stop
+from nrs.tunnel.codec.carrier import Stop
+from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.replay import WINDOW, ReplayWindow
 from nrs.tunnel.wire import Type
+from tests.tunnel.codecs import count_from, opening
 
 RING = WINDOW + 64
 BLOCK = 8
@@ -39,9 +41,9 @@ class InC:
 
     def __init__(self) -> None:
         codec = load("c")
-        self._sealer: Any = codec.sealer(KEY, 1)
+        self._sealer = codec.sealer(KEY, 1)
         self._opener = codec.opener(KEY, 1, Owned([]), Check.SOURCE)
-        self._inbox = codec.inbox(udp_offload=True)
+        self._frames = opening(codec)
 
     @property
     def highest(self) -> int:
@@ -53,9 +55,9 @@ class InC:
 
     def accept(self, sequence: int) -> bool:
         before = self.highest
-        self._sealer.sequence = (sequence - 1) % 2**64
+        count_from(self._sealer, (sequence - 1) % 2**64)
         datagram = memoryview(bytearray(self._sealer.control(Type.PROBE, bytes(24))))
-        opened = self._inbox.open(self._opener, datagram, len(datagram), 0, 0)
+        opened = self._frames.open(self._opener, datagram, len(datagram), 0, 0)
         accepted = opened.stop is Stop.CONTROL
         assert opened.drops == (0, int(not accepted), 0, 0)
         assert opened.authentic == accepted
@@ -252,13 +254,13 @@ def test_a_long_run_out_of_order_with_loss_and_repeats(new: New) -> None:
 def test_what_is_not_authentic_moves_no_window(new: New) -> None:
     """Through either codec: a wrong tag with a far number, then the right ones."""
     codec = load("c" if new is InC else "python")
-    sealer: Any = codec.sealer(KEY, 1)
+    sealer = codec.sealer(KEY, 1)
     opener = codec.opener(KEY, 1, Owned([]), Check.SOURCE)
-    inbox = codec.inbox(udp_offload=True)
+    frames = opening(codec)
     for sequence in (1, LAST - 1, WINDOW, 9 * RING):
-        sealer.sequence = sequence - 1
+        count_from(sealer, sequence - 1)
         forged = bytearray(sealer.control(Type.PROBE, bytes(24)))
         forged[-1] ^= 1
-        opened = inbox.open(opener, memoryview(forged), len(forged), 0, 0)
+        opened = frames.open(opener, memoryview(forged), len(forged), 0, 0)
         assert opened.drops == (1, 0, 0, 0)
         assert (opener.highest(0), opener.received(0)) == (0, 0)

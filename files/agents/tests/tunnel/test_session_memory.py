@@ -13,17 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nrs.tunnel import codec
-from nrs.tunnel.codec.interface import Check, Codec, Stop
+from nrs.tunnel.codec.carrier import Stop
+from nrs.tunnel.codec.interface import Codec
+from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.handshake import SessionSecrets, StaticKey
-from nrs.tunnel.session import Opening, Session, key_of, open_session, resume_session
-from nrs.tunnel.session_memory import (
-    Progress,
-    Record,
-    SessionMemory,
-    key_print,
-)
+from nrs.tunnel.record import Progress, Record, key_print
+from nrs.tunnel.session import Session, key_of, open_session, resume_session
+from nrs.tunnel.session_memory import SessionMemory
 from nrs.tunnel.udp_socket import UdpSocket
 from nrs.tunnel.wire import Claim, KeyMode, Type
+from tests.tunnel.codecs import opening
 
 KEY = StaticKey(b"k" * 32, KeyMode.DEVICE, 7)
 CLAIM = Claim(
@@ -173,10 +172,10 @@ class Pair:
         self.router = open_session(
             router_codec,
             memory,
-            Opening(secrets, KEY, CLAIM),
+            Record.of(secrets, KEY, CLAIM, 3.0),
+            KEY,
             Check.SOURCE,
             self.router_socket,
-            3.0,
             peer=self.endpoint_socket.local_address,
             local=None,
         )
@@ -184,10 +183,10 @@ class Pair:
         self.endpoint = open_session(
             codec.load(),
             None,
-            Opening(theirs, KEY, CLAIM),
+            Record.of(theirs, KEY, CLAIM, 3.0),
+            KEY,
             Check.DESTINATION,
             self.endpoint_socket,
-            3.0,
         )
 
     def resume(self, with_codec: Codec) -> Session:
@@ -208,9 +207,8 @@ def pair(memory: SessionMemory, request: pytest.FixtureRequest) -> Iterator[Pair
 
 
 def accepted(with_codec: Codec, session: Session, datagram: bytes) -> bool:
-    inbox = with_codec.inbox(udp_offload=True)
     train = memoryview(bytearray(datagram))
-    return inbox.open(session.opener, train, len(train), 0, 0).stop is Stop.CONTROL
+    return opening(with_codec).open(session.opener, train, len(train), 0, 0).stop is Stop.CONTROL
 
 
 @pytest.mark.parametrize("later", CODECS)

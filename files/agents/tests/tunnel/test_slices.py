@@ -7,11 +7,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nrs.tunnel import wire
-from nrs.tunnel.codec.interface import MOST_SEGMENTS, MOST_SEND_BYTES, Codec
+from nrs.tunnel.codec.carrier import MOST_SEGMENTS, MOST_SEND_BYTES
+from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.wire import Type
 from tests.tunnel.carrying import (
-    CODECS,
     INDEX,
     KEY,
     Receiver,
@@ -22,6 +22,7 @@ from tests.tunnel.carrying import (
     sealer_after,
     sends,
 )
+from tests.tunnel.codecs import CODECS
 from tests.tunnel.packets import (
     ACK,
     CWR,

@@ -13,7 +13,6 @@ from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.wire import Type
 from tests.tunnel.carrying import (
-    CODECS,
     Receiver,
     authentic,
     batch_entry,
@@ -23,6 +22,7 @@ from tests.tunnel.carrying import (
     sealed,
     sealer_after,
 )
+from tests.tunnel.codecs import CODECS
 from tests.tunnel.packets import (
     NEEDS_CHECKSUM,
     TCP,

@@ -9,7 +9,6 @@ from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.wire import Type
 from tests.tunnel.carrying import (
-    CODECS,
     INDEX,
     KEY,
     Receiver,
@@ -17,6 +16,7 @@ from tests.tunnel.carrying import (
     plain,
     sealed,
 )
+from tests.tunnel.codecs import CODECS
 from tests.tunnel.packets import (
     TCP,
     SuperPacket,

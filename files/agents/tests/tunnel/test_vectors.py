@@ -22,14 +22,16 @@ from nrs.router.config import RoutingServerConfig
 from nrs.router.endpoints import Endpoints
 from nrs.router.machine import RouterMachine
 from nrs.tunnel import inner, wire
-from nrs.tunnel.codec.interface import Check, Codec
+from nrs.tunnel.codec.interface import Codec
+from nrs.tunnel.codec.sealing import Check, Sealer
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import Responder, StaticKey
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.udp_socket import UdpSocket
 from nrs.tunnel.wire import KeyMode, RouterFlag, Type
 from tests.tunnel import make_vectors
-from tests.tunnel.carrying import CODECS, partial, plain, sealed
+from tests.tunnel.carrying import partial, plain, sealed
+from tests.tunnel.codecs import CODECS, count_from, opening
 from tests.tunnel.fakes import FakeLoop, FakeTun, Peers
 from tests.tunnel.packets import assert_valid, sent_by_kernel, udp_packet
 
@@ -221,9 +223,9 @@ def test_handshake_by_the_code(vector: dict[str, Any]) -> None:
 each_codec = pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
 
 
-def sealer(codec: Codec, vector: dict[str, Any]) -> Any:
-    made: Any = codec.sealer(raw(vector["key"]), vector["index"])
-    made.sequence = vector.get("sequence", vector.get("first_sequence", 0)) - 1
+def sealer(codec: Codec, vector: dict[str, Any]) -> Sealer:
+    made = codec.sealer(raw(vector["key"]), vector["index"])
+    count_from(made, vector.get("sequence", vector.get("first_sequence", 0)) - 1)
     return made
 
 
@@ -232,10 +234,10 @@ def deliver(codec: Codec, vector: dict[str, Any], train: list[bytes]) -> list[by
     claim = make_vectors.claim_of(SHARED["claim"])
     owned = Owned([claim.tun_ipv4.packed, claim.tun_ipv6.packed])
     opener = codec.opener(raw(vector["key"]), vector["index"], owned, Check.SOURCE)
-    inbox = codec.inbox(udp_offload=True)
+    frames = opening(codec)
     whole = memoryview(bytearray(b"".join(train)))
-    assert sum(inbox.open(opener, whole, max(map(len, train)), 0, 0).drops) == 0
-    return inbox.frames()
+    assert sum(frames.open(opener, whole, max(map(len, train)), 0, 0).drops) == 0
+    return frames.take()
 
 
 @each_codec
@@ -282,8 +284,8 @@ def test_the_opener_takes_each_datagram_once(codec: Codec, vector: dict[str, Any
     owned = Owned([claim.tun_ipv4.packed, claim.tun_ipv6.packed])
     opener = codec.opener(raw(vector["key"]), vector["index"], owned, Check.SOURCE)
     datagram = memoryview(bytearray(raw(vector["datagram"])))
-    inbox = codec.inbox(udp_offload=True)
-    drops = [inbox.open(opener, datagram, len(datagram), 0, 0).drops for _ in range(2)]
+    frames = opening(codec)
+    drops = [frames.open(opener, datagram, len(datagram), 0, 0).drops for _ in range(2)]
     assert drops == [(0, 0, 0, 0), (0, 1, 0, 0)]
 
 
@@ -460,7 +462,7 @@ def test_the_address_follows_the_newest_authentic_datagram(router: Router) -> No
     session = router.engine.sessions[device.current.index]
     key, index = raw(SHARED["key_to_router"]), SHARED["router"]["index"]
     made = CODECS[1].sealer(key, index)
-    made.sequence = 50  # type: ignore[misc]
+    count_from(made, 50)
     older = made.control(Type.ROLE)
     newer = made.control(Type.ROLE)
     forged = bytearray(made.control(Type.ROLE))

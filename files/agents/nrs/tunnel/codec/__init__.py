@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from nrs.tunnel.codec import python
 from nrs.tunnel.codec.interface import Codec
-from nrs.tunnel.codec.python import PythonCodec
 
 VARIABLE = "NRS_CODEC"
 
@@ -24,10 +24,10 @@ def load(wanted: str | None = None) -> Codec:
         raise CodecError(f"{VARIABLE}: found {wanted!r}; allowed: python, c")
     if wanted != "python":
         try:
-            from nrs.tunnel.codec.c import CCodec  # noqa: PLC0415 - it may not be built
-
-            return CCodec()  # type: ignore[return-value]
+            from nrs.tunnel.codec import c  # noqa: PLC0415 - it may not be built
         except ImportError as error:
             if wanted == "c":
                 raise CodecError(f"{VARIABLE}=c: the C codec cannot be loaded: {error}") from None
-    return PythonCodec()  # type: ignore[return-value]
+        else:
+            return c.CODEC
+    return python.CODEC

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 
 from nrs.tunnel import inner, virtio
-from nrs.tunnel.codec.interface import FRAMES_BYTES, LARGEST_FRAME, MOST_FRAMES
+from nrs.tunnel.codec.carrier import FRAMES_BYTES, MOST_FRAMES
 from nrs.tunnel.inner import TCP
 
 _VNET = virtio.HEADER_BYTES
+_LARGEST_FRAME = 65_546
 
 
 class PythonFrames:
-    """See `interface.Frames`."""
+    """See `codec.carrier.Frames`."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -28,7 +29,7 @@ class PythonFrames:
         lengths: list[int] = []
         view = self.view
         try:
-            while len(offsets) < MOST_FRAMES and FRAMES_BYTES - used >= LARGEST_FRAME:
+            while len(offsets) < MOST_FRAMES and FRAMES_BYTES - used >= _LARGEST_FRAME:
                 length = os.readv(fd, [view[used:]])
                 if length == 0:
                     more = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from nrs.tunnel.codec.interface import MOST_SEGMENTS
+from nrs.tunnel.codec.carrier import MOST_SEGMENTS
 from nrs.tunnel.codec.python.headers import rebuild
 from nrs.tunnel.inner import UDP
 

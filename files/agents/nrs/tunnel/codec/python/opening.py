@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import hmac
-import os
+from dataclasses import dataclass
+from enum import IntEnum
 
 from nrs.tunnel import inner, virtio, wire
-from nrs.tunnel.codec.interface import AUTHENTIC, BAD_TAG, DATA, Check, Opened, Reason, Stop, Totals
+from nrs.tunnel.codec.carrier import Stop
 from nrs.tunnel.codec.python.headers import (
     combine_ecn,
     ip_header_bytes,
@@ -16,33 +16,50 @@ from nrs.tunnel.codec.python.headers import (
     rebuild,
 )
 from nrs.tunnel.codec.python.joining import Joined, plain_udp
-from nrs.tunnel.codec.python.socket_path import PythonIntake, PythonPath
+from nrs.tunnel.codec.python.layout import BATCH, BATCH_PARTIAL, DATA, LAST, PARTIAL, SEGMENT
+from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.inner import UDP, Owned
 from nrs.tunnel.keys import TagKey
 from nrs.tunnel.replay import WINDOW_BYTES, ReplayWindow
-from nrs.tunnel.udp_socket import UdpSocket
-from nrs.tunnel.wire import DataFlag, Type
+from nrs.tunnel.wire import HEADER_BYTES, OVERHEAD, TAG_BYTES, Type
 
-_PARTIAL = int(DataFlag.PARTIAL_CHECKSUM)
-_LAST = int(DataFlag.LAST)
-_BATCH_PARTIAL = 0x8000
-_DATA = wire.first_byte(Type.DATA)
-_SEGMENT = wire.first_byte(Type.SEGMENT)
-_BATCH = wire.first_byte(Type.BATCH)
 _HELLO = wire.first_byte(Type.HELLO)
 _HELLO_ACK = wire.first_byte(Type.HELLO_ACK)
 _FIRST_CONTROL = wire.first_byte(Type.PROBE)
 _LAST_CONTROL = wire.first_byte(Type.BYE)
 _NEXT_SLICE = 1 << 24
 """Between the four bytes of one SEGMENT's header and the next one's."""
-_NO_ROOM = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM})
-_HEADER = wire.HEADER_BYTES
-_TAG = wire.TAG_BYTES
-_OVERHEAD = wire.OVERHEAD
+
+
+class Reason(IntEnum):
+    """Why a datagram is dropped; `Opened.drops` counts them in this order."""
+
+    TAG = 1
+    REPLAY = 2
+    SOURCE = 3
+    MALFORMED = 4
+
+
+@dataclass
+class Opened:
+    """How far a train was opened and what it brought."""
+
+    stop: Stop
+    at: int
+    size: int
+    datagrams: int
+    authentic: int
+    newest: bool
+    """Whether a datagram was the newest of its lane so far."""
+    data: int
+    packets: int
+    bytes: int
+    drops: tuple[int, int, int, int]
+    """tag, replay, source, malformed"""
 
 
 class PythonOpener:
-    """See `interface.Opener`."""
+    """See `codec.sealing.Opener`."""
 
     __slots__ = ("check", "index", "inner", "outer", "owned", "windows")
 
@@ -52,8 +69,8 @@ class PythonOpener:
         index: int,
         owned: Owned,
         check: Check,
-        lanes: int,
-        memory: memoryview | None,
+        lanes: int = 1,
+        memory: memoryview | None = None,
     ) -> None:
         tag_key = TagKey(key)
         self.inner = tag_key.inner
@@ -75,7 +92,7 @@ class PythonOpener:
 
     def verify(self, datagram: memoryview) -> Reason | None:
         """None for a datagram that is authentic and new; it is recorded then."""
-        cut = len(datagram) - _TAG
+        cut = len(datagram) - TAG_BYTES
         digest = self.inner()
         digest.update(datagram[:cut])
         outer = self.outer()
@@ -95,8 +112,8 @@ class PythonOpener:
         return inner.destination(packet) in self.owned
 
 
-class PythonInbox:
-    """See `interface.Inbox`.
+class Assembly:
+    """Frames, ready to be written, out of datagrams.
 
     Slices of one super-packet that follow each other are put together; nothing is
     merged across a gap, because a slice's index has to be the next one and its inner
@@ -104,77 +121,18 @@ class PythonInbox:
     """
 
     def __init__(self, *, udp_offload: bool) -> None:
-        self.totals = Totals()
-        self.at = self.size = 0
         self._udp_offload = udp_offload
-        self._frames: list[list[bytes | bytearray | memoryview]] = []
+        self.frames: list[list[bytes | bytearray | memoryview]] = []
         self._run: list[memoryview] = []
         self._original = b""
         self._first = self._next = self._gso = self._ecn = 0
         self._ended = False
         self._packets = self._bytes = 0
 
-    def clear(self) -> None:
-        self._frames = []
-
-    def frames(self) -> list[bytes]:
-        return [b"".join(frame) for frame in self._frames]
-
-    def carry(
-        self,
-        opener: PythonOpener,
-        path: PythonPath,
-        _: UdpSocket | None,
-        intake: PythonIntake,
-        start: int,
-        fd: int,
-    ) -> int:
-        opened = self.open(opener, intake.train, intake.each, start, intake.ecn)
-        totals = self.totals
-        if self._frames:
-            full, refused = self._write(fd)
-            totals.full += full
-            totals.refused += refused
-        if opened.newest and path.peer is not None:
-            came = intake.peer, intake.local
-            if came != (path.peer, path.local):
-                path.follow(*came)
-        totals.datagrams += opened.datagrams
-        totals.packets += opened.packets
-        totals.bytes += opened.bytes
-        result = int(opened.stop)
-        if opened.authentic:
-            result |= AUTHENTIC
-        if opened.data:
-            result |= DATA
-        if any(opened.drops):
-            tag, replay, source, malformed = opened.drops
-            totals.tag += tag
-            totals.replay += replay
-            totals.source += source
-            totals.malformed += malformed
-            if tag:
-                result |= BAD_TAG
-        self.at, self.size = opened.at, opened.size
-        return result
-
-    def _write(self, fd: int) -> tuple[int, int]:
-        full = refused = 0
-        writev = os.writev
-        for frame in self._frames:
-            try:
-                writev(fd, frame)
-            except OSError as error:
-                if error.errno in _NO_ROOM:
-                    full += 1
-                else:
-                    refused += 1
-        self._frames = []
-        return full, refused
-
     def open(
         self, opener: PythonOpener, train: memoryview, each: int, start: int, ecn: int
     ) -> Opened:
+        """Open the datagrams of a train from byte `start` on; frames are appended."""
         length = len(train)
         unpack = wire.HEADER.unpack_from
         verify = opener.verify
@@ -188,7 +146,7 @@ class PythonInbox:
         while at < length:
             datagram = train[at : at + each]
             size = len(datagram)
-            if size < _OVERHEAD:
+            if size < OVERHEAD:
                 datagrams += 1
                 drops[Reason.MALFORMED] += 1
                 at += each
@@ -198,7 +156,7 @@ class PythonInbox:
                 stop = Stop.FOREIGN
                 break
             datagrams += 1
-            if not _DATA <= first <= _LAST_CONTROL or _BATCH < first < _FIRST_CONTROL:
+            if not DATA <= first <= _LAST_CONTROL or BATCH < first < _FIRST_CONTROL:
                 drops[Reason.MALFORMED] += 1
                 at += each
                 continue
@@ -214,8 +172,8 @@ class PythonInbox:
                 stop = Stop.CONTROL
                 break
             data += 1
-            body = datagram[_HEADER : size - _TAG]
-            if first == _SEGMENT:
+            body = datagram[HEADER_BYTES : size - TAG_BYTES]
+            if first == SEGMENT:
                 reason = self._segment(opener, body, flags, specific)
                 if reason is None and not self._ended and lane == 0:
                     before = at + each
@@ -228,10 +186,10 @@ class PythonInbox:
                     continue
             else:
                 self._flush()
-                if first == _BATCH:
+                if first == BATCH:
                     reason = self._batch(opener, body)
                 else:
-                    fields = (specific >> 16, specific & 0xFFFF) if flags & _PARTIAL else None
+                    fields = (specific >> 16, specific & 0xFFFF) if flags & PARTIAL else None
                     reason = self._packet(opener, body, fields)
             if reason is not None:
                 drops[reason] += 1
@@ -262,23 +220,23 @@ class PythonInbox:
         unpack, equal, append = wire.HEADER.unpack_from, hmac.compare_digest, self._run.append
         head, gso, index = self._original, self._gso, opener.index
         highest = before = window.highest
-        length, body = len(train), _HEADER + len(head)
+        length, body = len(train), HEADER_BYTES + len(head)
         payload = bad = 0
         while at < length and not self._ended:
             end = min(at + each, length)
-            cut = end - _TAG
+            cut = end - TAG_BYTES
             size = cut - at - body
             if size <= 0:
                 break
             first, flags, _, lane, receiver, sequence, number = unpack(train, at)
             if (
-                first != _SEGMENT
+                first != SEGMENT
                 or number != specific + _NEXT_SLICE
                 or sequence != highest + 1
                 or receiver != index
                 or lane
-                or (size != gso and (size > gso or not flags & _LAST))
-                or train[at + _HEADER : at + body] != head
+                or (size != gso and (size > gso or not flags & LAST))
+                or train[at + HEADER_BYTES : at + body] != head
             ):
                 break
             digest = make_inner()
@@ -289,7 +247,7 @@ class PythonInbox:
                 specific, highest = number, sequence
                 append(train[at + body : cut])
                 payload += size
-                self._ended = bool(flags & _LAST)
+                self._ended = bool(flags & LAST)
             else:
                 bad += 1
             at += each
@@ -309,25 +267,25 @@ class PythonInbox:
         while offset < end:
             entry = body[offset] << 8 | body[offset + 1] if offset + 2 <= end else 0
             offset += 2
-            size = entry & ~_BATCH_PARTIAL
+            size = entry & ~BATCH_PARTIAL
             if not size or offset + size > end:
                 first = first or Reason.MALFORMED
                 break
             packet = body[offset : offset + size]
             offset += size
-            partial = entry & _BATCH_PARTIAL
+            partial = entry & BATCH_PARTIAL
             head = plain_udp(packet) if partial and self._udp_offload else 0
             if head and joined.continues(packet, head):
                 joined.payloads.append(packet[head:])
                 self._packets += 1
                 self._bytes += size
                 continue
-            joined.end(self._frames)
+            joined.end(self.frames)
             reason = self._packet(opener, packet, partial_fields(packet) if partial else None)
             first = first or reason
             if head and reason is None:
                 joined.begin(packet, head)
-        joined.end(self._frames)
+        joined.end(self.frames)
         return first
 
     def _packet(
@@ -346,7 +304,7 @@ class PythonInbox:
         delivered = combine_ecn(packet, self._ecn)
         if delivered is None:
             return Reason.MALFORMED
-        self._frames.append([header, delivered])
+        self.frames.append([header, delivered])
         self._packets += 1
         self._bytes += len(packet)
         return None
@@ -356,7 +314,7 @@ class PythonInbox:
     ) -> Reason | None:
         index, head_bytes, gso = specific >> 24, specific >> 16 & 0xFF, specific & 0xFFFF
         length = len(body) - head_bytes
-        last = flags & _LAST
+        last = flags & LAST
         if length <= 0 or length > gso or (length < gso and not last):
             return Reason.MALFORMED
         head = bytes(body[:head_bytes])
@@ -390,6 +348,6 @@ class PythonInbox:
         assert head is not None
         if len(run) > 1 and not self._udp_offload and inner.transport(head)[0] == UDP:
             for index, payload in enumerate(run, self._first):
-                self._frames.append(rebuild(head, [payload], index, self._gso, False))
+                self.frames.append(rebuild(head, [payload], index, self._gso, False))
         else:
-            self._frames.append(rebuild(head, run, self._first, self._gso, self._ended))
+            self.frames.append(rebuild(head, run, self._first, self._gso, self._ended))

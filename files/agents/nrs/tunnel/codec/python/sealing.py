@@ -3,46 +3,62 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from nrs.tunnel import inner, virtio, wire
-from nrs.tunnel.codec.interface import (
-    COUNTER_BYTES,
-    MOST_SEGMENTS,
-    MOST_SEND_BYTES,
-    MOST_SENDS,
-    MOST_SLICES,
-    OUTBOX_BYTES,
-    Sealed,
-    Send,
-    Totals,
-)
+from nrs.tunnel.codec.carrier import MOST_SEGMENTS, MOST_SEND_BYTES, OUTBOX_BYTES
 from nrs.tunnel.codec.python.frames import PythonFrames
 from nrs.tunnel.codec.python.headers import ecn_of
-from nrs.tunnel.codec.python.socket_path import PythonPath
+from nrs.tunnel.codec.python.layout import BATCH, BATCH_PARTIAL, DATA, LAST, PARTIAL, SEGMENT
+from nrs.tunnel.codec.sealing import COUNTER_BYTES
 from nrs.tunnel.inner import TCP, UDP
 from nrs.tunnel.keys import TagKey
-from nrs.tunnel.wire import DataFlag, Type
+from nrs.tunnel.wire import HEADER_BYTES, OVERHEAD, TAG_BYTES, Type
 
-_PARTIAL = int(DataFlag.PARTIAL_CHECKSUM)
-_LAST = int(DataFlag.LAST)
-_BATCH_PARTIAL = 0x8000
-_DATA = wire.first_byte(Type.DATA)
-_SEGMENT = wire.first_byte(Type.SEGMENT)
-_BATCH = wire.first_byte(Type.BATCH)
+_MOST_SENDS = 512
+_MOST_SLICES = 256
+"""What a slice's one-byte index can number."""
 _U16 = struct.Struct("!H")
 _VNET = virtio.HEADER_BYTES
-_HEADER = wire.HEADER_BYTES
-_TAG = wire.TAG_BYTES
-_OVERHEAD = wire.OVERHEAD
+
+
+class Send(NamedTuple):
+    """Datagrams for one system call: `each` bytes, the last may be shorter."""
+
+    offset: int
+    length: int
+    each: int
+    ecn: int
+
+
+@dataclass
+class Sealed:
+    """What has come of sealing; `used` bytes of room are taken by now."""
+
+    next: int = 0
+    """The first frame that did not fit."""
+    used: int = 0
+    datagrams: int = 0
+    packets: int = 0
+    bytes: int = 0
+    batches: int = 0
+    batched: int = 0
+    malformed: int = 0
 
 
 class PythonSealer:
-    """See `interface.Sealer`."""
+    """See `codec.sealing.Sealer`."""
 
     __slots__ = ("_counter", "inner", "key_id", "lane", "outer", "peer_index", "tag_key")
 
     def __init__(
-        self, key: bytes, peer_index: int, key_id: int, lane: int, memory: memoryview | None
+        self,
+        key: bytes,
+        peer_index: int,
+        key_id: int = 0,
+        lane: int = 0,
+        memory: memoryview | None = None,
     ) -> None:
         self.tag_key = TagKey(key)
         self.inner = self.tag_key.inner
@@ -83,57 +99,22 @@ class _Batch:
         self.ecn = 0
 
 
-class PythonOutbox:
-    """See `interface.Outbox`."""
+class Datagrams:
+    """Datagrams, ready to be sent: in `view`, as `sends` says."""
 
     def __init__(self) -> None:
         self._buffer = bytearray(OUTBOX_BYTES)
         self.view = memoryview(self._buffer)
-        self.totals = Totals()
-        self._sends: list[Send] = []
+        self.sends: list[Send] = []
         self._used = 0
 
     def clear(self) -> None:
-        self._sends = []
+        """Have none."""
+        self.sends = []
         self._used = 0
 
-    def sends(self) -> list[Send]:
-        return self._sends
-
-    def carry(
-        self, sealer: PythonSealer, path: PythonPath, frames: PythonFrames, first: int, end: int
-    ) -> None:
-        totals = self.totals
-        while first < end:
-            self.clear()
-            sealed = self.seal(sealer, frames, first, end)
-            totals.batches += sealed.batches
-            totals.batched += sealed.batched
-            totals.malformed += sealed.malformed
-            before = totals.full
-            self._send_all(path)
-            # Of what the socket had no room for, packets and bytes are left out by their share.
-            lost, of = totals.full - before, sealed.datagrams or 1
-            totals.packets += sealed.packets - sealed.packets * lost // of
-            totals.bytes += sealed.bytes - sealed.bytes * lost // of
-            if sealed.next == first:  # more than a whole buffer
-                totals.malformed += 1
-                first += 1
-            else:
-                first = sealed.next
-
-    def _send_all(self, path: PythonPath) -> None:
-        send, totals = path.socket.send, self.totals
-        for train in self._sends:
-            count = -(-train.length // train.each)
-            try:
-                sent = send(self.view, train, path.peer, path.local)
-            except OSError:
-                sent = 0
-            totals.datagrams += sent
-            totals.full += count - sent
-
     def seal(self, sealer: PythonSealer, frames: PythonFrames, first: int, end: int) -> Sealed:
+        """Append what frames [first, end) make, as far as there is room."""
         result = Sealed()
         batch = _Batch()
         index = first
@@ -160,16 +141,16 @@ class PythonOutbox:
 
     def _has_room(self, frame: memoryview, batch: _Batch) -> bool:
         total = len(frame) - _VNET
-        pending = _OVERHEAD + batch.length if batch.entries else 0
+        pending = OVERHEAD + batch.length if batch.entries else 0
         gso = virtio.HEADER.unpack_from(frame)[3] if frame[1] else 0
         slices = total // gso + 1 if gso else 1
         heads = slices * 255 if gso else 0
-        need = pending + slices * _OVERHEAD + heads + total + wire.LARGEST_BODY
-        return OUTBOX_BYTES - self._used >= need and MOST_SENDS - len(self._sends) >= slices + 2
+        need = pending + slices * OVERHEAD + heads + total + wire.LARGEST_BODY
+        return OUTBOX_BYTES - self._used >= need and _MOST_SENDS - len(self.sends) >= slices + 2
 
     def _append(self, count: int, length: int, ecn: int) -> None:
         """Add `count` datagrams of `length` bytes to the sends: to the last one what fits."""
-        sends = self._sends
+        sends = self.sends
         while count:
             taken = min(count, MOST_SEGMENTS, MOST_SEND_BYTES // length)
             send = Send(self._used, taken * length, length, ecn)
@@ -205,13 +186,13 @@ class PythonOutbox:
             or not gso
             or head_bytes >= total
             or head_bytes + gso > wire.LARGEST_BODY
-            or total - head_bytes > MOST_SLICES * gso
+            or total - head_bytes > _MOST_SLICES * gso
         ):
             result.malformed += 1
             return
         head = bytes(packet[:head_bytes])
         ecn = ecn_of(head)
-        each = _OVERHEAD + head_bytes + gso
+        each = OVERHEAD + head_bytes + gso
         buffer, view, at = self._buffer, self.view, self._used
         pack, make_inner, make_outer = wire.SEGMENT_HEADER.pack, sealer.inner, sealer.outer
         key_id, lane, peer, sequence = (
@@ -220,25 +201,25 @@ class PythonOutbox:
             sealer.peer_index,
             sealer.sequence,
         )
-        began, before = at, _HEADER + head_bytes
+        began, before = at, HEADER_BYTES + head_bytes
         slices = 0
         for slices, position in enumerate(range(head_bytes, total, gso)):
             after = position + gso
-            flags = _PARTIAL
+            flags = PARTIAL
             if after >= total:
-                flags, after = _PARTIAL | _LAST, total
+                flags, after = PARTIAL | LAST, total
             sequence += 1
             body = at + before
             cut = body + after - position
             buffer[at:body] = (
-                pack(_SEGMENT, flags, key_id, lane, peer, sequence, slices, head_bytes, gso) + head
+                pack(SEGMENT, flags, key_id, lane, peer, sequence, slices, head_bytes, gso) + head
             )
             buffer[body:cut] = packet[position:after]
             digest = make_inner()
             digest.update(view[at:cut])
             outer = make_outer()
             outer.update(digest.digest())
-            at = cut + _TAG
+            at = cut + TAG_BYTES
             buffer[cut:at] = outer.digest()
         slices += 1
         sealer.sequence = sequence
@@ -271,7 +252,7 @@ class PythonOutbox:
         if total + 2 > wire.LARGEST_BODY or not derivable:
             self._close(sealer, batch, result)
             specific = start << 16 | offset if partial else 0
-            self._datagram(sealer, _DATA, int(partial), specific, packet, ecn, result)
+            self._datagram(sealer, DATA, int(partial), specific, packet, ecn, result)
             return
         if batch.entries and (batch.ecn != ecn or batch.length + 2 + total > wire.LARGEST_BODY):
             self._close(sealer, batch, result)
@@ -289,14 +270,14 @@ class PythonOutbox:
             if partial:
                 protocol, start = inner.transport(packet)
                 specific = start << 16 | inner.CHECKSUM_OFFSET[protocol]
-            self._datagram(sealer, _DATA, int(partial), specific, packet, batch.ecn, result)
+            self._datagram(sealer, DATA, int(partial), specific, packet, batch.ecn, result)
         else:
             parts: list[bytes | memoryview] = []
             for packet, partial in entries:
-                parts.append(_U16.pack(len(packet) | (_BATCH_PARTIAL if partial else 0)))
+                parts.append(_U16.pack(len(packet) | (BATCH_PARTIAL if partial else 0)))
                 parts.append(packet)
             body = b"".join(parts)
-            self._datagram(sealer, _BATCH, 0, len(entries), body, batch.ecn, result)
+            self._datagram(sealer, BATCH, 0, len(entries), body, batch.ecn, result)
             result.batches += 1
             result.batched += len(entries)
         batch.entries = []
@@ -316,6 +297,6 @@ class PythonOutbox:
         signed = sealer.header(first, flags, specific) + body
         cut = at + len(signed)
         self._buffer[at:cut] = signed
-        self._buffer[cut : cut + _TAG] = sealer.tag_key.tag(signed)
-        self._append(1, len(signed) + _TAG, ecn)
+        self._buffer[cut : cut + TAG_BYTES] = sealer.tag_key.tag(signed)
+        self._append(1, len(signed) + TAG_BYTES, ecn)
         result.datagrams += 1

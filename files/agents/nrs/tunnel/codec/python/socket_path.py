@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import struct
 
-from nrs.tunnel.codec.interface import INTAKE_BYTES, PATH
+from nrs.tunnel.codec.carrier import INTAKE_BYTES, PATH
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
 
 _U32 = struct.Struct("!I")
 
 
 class PythonPath:
-    """See `interface.Path`."""
+    """See `codec.carrier.Path`."""
 
     __slots__ = ("_memory", "local", "peer", "socket")
 
@@ -20,7 +20,7 @@ class PythonPath:
         socket: UdpSocket,
         peer: SocketAddress | None,
         local: bytes | None,
-        memory: memoryview | None,
+        memory: memoryview | None = None,
     ) -> None:
         self.socket = socket
         self._memory = memory
@@ -37,7 +37,7 @@ class PythonPath:
 
 
 class PythonIntake:
-    """See `interface.Intake`."""
+    """See `codec.carrier.Intake`."""
 
     def __init__(self) -> None:
         self._buffer = bytearray(INTAKE_BYTES)

@@ -1,0 +1,142 @@
+"""What the load balancer and the controller have in common: an HTTP API as a process."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import threading
+from abc import abstractmethod
+from typing import Any
+
+from flask import Flask
+
+from nrs.agent.run import Agent, Config, Start, open_log
+from nrs.api.server import HttpService, listen
+from nrs.config.loader import ConfigError, load
+from nrs.config.types import IPAddress
+from nrs.system import systemd
+from nrs.system.control import ControlThread, socket_path
+
+_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+_TICK_S = 1.0
+_STOP_TIMEOUT_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class ServiceAgent(Agent[Config]):
+    """Serves its app, and its status on the control socket.
+
+    A subclass begins with `listen`, so that nothing is touched while another one runs, and ends
+    with `offer`.
+    """
+
+    def __init__(self, start: Start[Config]) -> None:
+        """Raises nothing."""
+        # Threads inherit the mask, so that signals reach the main thread's wait and nothing else.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        start.cleanup.callback(signal.pthread_sigmask, signal.SIG_SETMASK, mask)
+        self.config = start.config
+        self.cleanup = start.cleanup
+        self.path = start.path
+
+    # -- what a subclass says
+
+    @abstractmethod
+    def fixed(self, config: Config) -> dict[str, object]:
+        """The values that a running service cannot change, by what they are called."""
+
+    @abstractmethod
+    def take_over(self, config: Config) -> None:
+        """Go by another configuration. Raises ConfigError, and goes on as it was."""
+
+    @abstractmethod
+    def tick(self) -> None:
+        """Called about once a second."""
+
+    @abstractmethod
+    def status(self) -> dict[str, Any]:
+        """Its own part of `nrs status --json`. Called in another thread. Raises ValueError."""
+
+    # -- set-up
+
+    def listen(self, address: IPAddress, port: int) -> None:
+        """Have the port. Raises OSError that names the file."""
+        try:
+            self._listener = listen(str(address), port)
+        except OSError as error:
+            raise OSError(
+                f"{self.path}: {self.SECTION}: cannot listen on {address} port {port}:"
+                f" {error.strerror}"
+            ) from None
+        self.cleanup.callback(self._listener.close)
+
+    def offer(self, app: Flask) -> None:
+        """What is to be served."""
+        self._http = HttpService(app, self._listener)
+
+    # -- running
+
+    def serve(self) -> int:
+        """Answer requests until SIGTERM or SIGINT; the exit status."""
+        http = threading.Thread(target=self._http.run, name="http", daemon=True)
+        http.start()
+        self._open_control()
+        address, port = self._listener.getsockname()[:2]
+        where = f"serving on {address} port {port}"
+        log.info("%s", where)
+        systemd.ready(where)
+        status = self._wait(http, where)
+        systemd.stopping()
+        self._http.stop()
+        http.join(_STOP_TIMEOUT_S)
+        return status
+
+    def _wait(self, http: threading.Thread, where: str) -> int:
+        while http.is_alive():
+            received = signal.sigtimedwait(_SIGNALS, _TICK_S)
+            if received is None:
+                self.tick()
+            elif received.si_signo == signal.SIGHUP:
+                systemd.reloading()
+                self._reload()
+                systemd.ready(where)
+            else:
+                return 0
+        log.error("the HTTP service ended by itself")
+        return 1
+
+    def _reload(self) -> None:
+        try:
+            config = load(self.path, self.model())
+            open_log(self.path, config, self.SECTION)
+            before = self.fixed(self.config)
+            for what, value in self.fixed(config).items():
+                if value != before[what]:
+                    log.warning("a changed %s needs a restart", what)
+            self.take_over(config)
+        except ConfigError as error:
+            log.error("the configuration stays as it was: %s", error)
+        else:
+            log.info("configuration reloaded")
+
+    def _open_control(self) -> None:
+        path = socket_path(self.UNIT)
+        try:
+            control = ControlThread(path, {"status": self._status})
+        except OSError as error:
+            log.warning("no control socket, so `nrs status` cannot ask here: %s: %s", path, error)
+            return
+        control.start()
+        self.cleanup.callback(control.stop)
+
+    def _status(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "role": self.UNIT,
+            "id": socket.gethostname(),
+            "codec": None,
+            "offloads": [],
+            "tunnels": [],
+            **self.status(),
+        }

@@ -1,0 +1,1 @@
+"""What outlives the process: stored, shared with others, recorded, and set by operators."""

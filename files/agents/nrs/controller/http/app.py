@@ -1,0 +1,27 @@
+"""The controller's HTTP API over its registry and the devices' events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Flask
+
+from nrs.api import service
+from nrs.api.published import publish
+from nrs.config.common import Api
+from nrs.controller.events import Events
+from nrs.controller.http import answers, configurations, devices, refusals, topology
+from nrs.controller.http import events as event_routes
+from nrs.controller.registry import Registry
+
+
+def create_app(api: Api, registry: Registry, events: Events, clock: Callable[[], float]) -> Flask:
+    """The API on `registry` and `events`; `clock` gives seconds since the epoch."""
+    app = service.create_app("network_controller", api)
+    refusals.answer_in(app)
+    devices.add_routes(app, registry, clock)
+    configurations.add_routes(app, registry)
+    event_routes.add_routes(app, events, clock)
+    topology.add_routes(app, registry, clock)
+    publish(app, "Network controller", answers.Health, lambda: {"timestamp": clock()})
+    return app

@@ -1,0 +1,9 @@
+"""The codec in C, built from `codec/`. Import fails where it is not."""
+
+from __future__ import annotations
+
+from nrs.tunnel.codec.c.carrier import CFrames, CInbox, CIntake, COutbox, CPath
+from nrs.tunnel.codec.c.sealing import COpener, CSealer
+from nrs.tunnel.codec.interface import Family
+
+CODEC = Family("c", CSealer, COpener, CPath, CFrames, CIntake, COutbox, CInbox)

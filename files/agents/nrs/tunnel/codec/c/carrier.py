@@ -1,0 +1,243 @@
+"""The system calls of the C codec (codec/nrs_carrier.c), bound with cffi."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from _nrs_codec import ffi, lib
+
+from nrs.tunnel import virtio
+from nrs.tunnel.codec.c.sealing import COpener, CSealer, address_of
+from nrs.tunnel.codec.carrier import FRAMES_BYTES, INTAKE_BYTES, MOST_FRAMES, OUTBOX_BYTES, Totals
+from nrs.tunnel.inner import is_tcp
+from nrs.tunnel.udp_socket import SocketAddress, UdpSocket, unpacked
+
+_INBOX_BYTES = 256 * 1024
+_VNET = virtio.HEADER_BYTES
+
+
+class CFrames:
+    """See `codec.carrier.Frames`."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._arena = bytearray(FRAMES_BYTES)
+        self._view = memoryview(self._arena)
+        self.arena: Any = ffi.from_buffer(self._arena)
+        self.handle: Any = ffi.new("nrs_frames *")
+        self._places = memoryview(ffi.buffer(self.handle)).cast("B").cast("I")
+        self._key: Any = ffi.new("uint8_t[37]")
+        self._key_bytes = ffi.buffer(self._key)
+
+    def read(self, fd: int) -> bool:
+        result = lib.nrs_read_frames(fd, self.arena, FRAMES_BYTES, self.handle)
+        self.count = self.handle.count
+        if result < 0:
+            raise OSError(-result, os.strerror(-result))
+        return bool(result)
+
+    def load(self, frames: list[bytes]) -> None:
+        used = 0
+        if len(frames) > MOST_FRAMES:
+            raise ValueError("too many frames")
+        for index, frame in enumerate(frames):
+            self._view[used : used + len(frame)] = frame
+            self.handle.offset[index] = used
+            self.handle.length[index] = len(frame)
+            used += len(frame)
+        self.count = self.handle.count = len(frames)
+
+    def copied_but_tcp(self, first: int, end: int) -> list[bytes]:
+        # count, then all offsets, then all lengths
+        view, places = self._view, self._places
+        lengths = places[1 + MOST_FRAMES :]
+        return [
+            bytes(view[offset : offset + length])
+            for offset, length in zip(places[1 + first : 1 + end], lengths[first:end], strict=True)
+            if not is_tcp(view, offset + _VNET)
+        ]
+
+    def flow(self, first: int) -> tuple[int, bytes, int]:
+        found = lib.nrs_flow(self.arena, self.handle, first, self._key)
+        return first + (found >> 16), self._key_bytes[: found & 0xFF], found >> 8 & 0xFF
+
+
+class CPath:
+    """See `codec.carrier.Path`."""
+
+    __slots__ = ("handle", "socket")
+
+    def __init__(
+        self,
+        socket: UdpSocket,
+        peer: SocketAddress | None,
+        local: bytes | None,
+        memory: memoryview | None = None,
+    ) -> None:
+        self.socket = socket
+        path: Any = (
+            ffi.new("nrs_path *") if memory is None else ffi.cast("nrs_path *", address_of(memory))
+        )
+        path.fd = socket.fileno()
+        path.segmentation = socket.segmentation
+        path.ipv4 = socket.sends_ipv4(peer)
+        address = socket.packed(peer) if peer is not None else b""
+        path.address_length = len(address)
+        ffi.memmove(path.address, address, len(address))
+        path.local_length = len(local or b"")
+        ffi.memmove(path.local, local or b"", len(local or b""))
+        self.handle = path
+
+    @property
+    def peer(self) -> SocketAddress | None:
+        return _address(self.handle) or None
+
+    @property
+    def local(self) -> bytes | None:
+        return _local(self.handle)
+
+
+class CIntake:
+    """See `codec.carrier.Intake`."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray(INTAKE_BYTES)
+        self._view = memoryview(self._buffer)
+        self.buffer: Any = ffi.from_buffer(self._buffer)
+        self.train: Any = ffi.new("nrs_train *")
+
+    def receive(self, socket: UdpSocket) -> int:
+        return int(lib.nrs_receive(socket.fd, self.buffer, INTAKE_BYTES, self.train))
+
+    @property
+    def index(self) -> int:
+        return int(self.train.index)
+
+    @property
+    def length(self) -> int:
+        return int(self.train.length)
+
+    @property
+    def each(self) -> int:
+        return int(self.train.each)
+
+    def index_at(self, start: int) -> int:
+        if start + 8 > self.train.length:
+            return 0
+        return int.from_bytes(self._view[start + 4 : start + 8], "big")
+
+    def datagram(self, start: int) -> memoryview:
+        train = self.train
+        return self._view[start : min(start + train.each, train.length)]
+
+    @property
+    def peer(self) -> SocketAddress:
+        return _address(self.train)
+
+    @property
+    def local(self) -> bytes | None:
+        return _local(self.train)
+
+
+def _address(holder: Any) -> SocketAddress:
+    return unpacked(bytes(ffi.buffer(holder.address, holder.address_length)))
+
+
+def _local(holder: Any) -> bytes | None:
+    return bytes(ffi.buffer(holder.local, holder.local_length)) if holder.local_length else None
+
+
+class COutbox:
+    """See `codec.carrier.Outbox`."""
+
+    def __init__(self) -> None:
+        self._out: Any = ffi.from_buffer(bytearray(OUTBOX_BYTES))
+        self._sealed: Any = ffi.new("nrs_sealed *")
+        self._totals: Any = ffi.new("nrs_totals *")
+
+    @property
+    def totals(self) -> Totals:
+        return _totals(self._totals)
+
+    def carry(self, sealer: CSealer, path: CPath, frames: CFrames, first: int, end: int) -> None:
+        lib.nrs_carry_out(
+            sealer.handle,
+            path.handle,
+            frames.arena,
+            frames.handle,
+            first,
+            end,
+            self._out,
+            OUTBOX_BYTES,
+            self._sealed,
+            self._totals,
+        )
+        if not path.handle.segmentation:
+            path.socket.segmentation = False
+
+
+class CInbox:
+    """See `codec.carrier.Inbox`."""
+
+    def __init__(self, *, udp_offload: bool) -> None:
+        self._udp_offload = udp_offload
+        self._out: Any = ffi.from_buffer(bytearray(_INBOX_BYTES))
+        self._opened: Any = ffi.new("nrs_opened *")
+        self._totals: Any = ffi.new("nrs_totals *")
+
+    @property
+    def totals(self) -> Totals:
+        return _totals(self._totals)
+
+    @property
+    def at(self) -> int:
+        return int(self._opened.at)
+
+    @property
+    def size(self) -> int:
+        return int(self._opened.size)
+
+    def carry(
+        self,
+        opener: COpener,
+        path: CPath,
+        socket: UdpSocket | None,
+        intake: CIntake,
+        start: int,
+        fd: int,
+    ) -> int:
+        return int(
+            lib.nrs_carry_in(
+                opener.handle,
+                path.handle,
+                -1 if socket is None else socket.fd,
+                intake.buffer,
+                INTAKE_BYTES,
+                intake.train,
+                start,
+                self._udp_offload,
+                self._out,
+                _INBOX_BYTES,
+                fd,
+                self._opened,
+                self._totals,
+            )
+        )
+
+
+def _totals(counted: Any) -> Totals:
+    _, tag, replay, source, malformed = counted.drops
+    return Totals(
+        datagrams=counted.datagrams,
+        packets=counted.packets,
+        bytes=counted.bytes,
+        batches=counted.batches,
+        batched=counted.batched,
+        malformed=counted.malformed + malformed,
+        full=counted.full,
+        refused=counted.refused,
+        tag=tag,
+        replay=replay,
+        source=source,
+    )

@@ -1,0 +1,74 @@
+"""Writing what a train is opened into."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from nrs.tunnel.codec.carrier import AUTHENTIC, BAD_TAG, DATA, Totals
+from nrs.tunnel.codec.python.opening import Assembly, PythonOpener
+from nrs.tunnel.codec.python.socket_path import PythonIntake, PythonPath
+from nrs.tunnel.udp_socket import UdpSocket
+
+_NO_ROOM = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM})
+
+
+class PythonInbox:
+    """See `codec.carrier.Inbox`."""
+
+    def __init__(self, *, udp_offload: bool) -> None:
+        self.totals = Totals()
+        self.at = self.size = 0
+        self._assembly = Assembly(udp_offload=udp_offload)
+
+    def carry(
+        self,
+        opener: PythonOpener,
+        path: PythonPath,
+        _: UdpSocket | None,
+        intake: PythonIntake,
+        start: int,
+        fd: int,
+    ) -> int:
+        opened = self._assembly.open(opener, intake.train, intake.each, start, intake.ecn)
+        totals = self.totals
+        if self._assembly.frames:
+            full, refused = self._write(fd)
+            totals.full += full
+            totals.refused += refused
+        if opened.newest and path.peer is not None:
+            came = intake.peer, intake.local
+            if came != (path.peer, path.local):
+                path.follow(*came)
+        totals.datagrams += opened.datagrams
+        totals.packets += opened.packets
+        totals.bytes += opened.bytes
+        result = int(opened.stop)
+        if opened.authentic:
+            result |= AUTHENTIC
+        if opened.data:
+            result |= DATA
+        if any(opened.drops):
+            tag, replay, source, malformed = opened.drops
+            totals.tag += tag
+            totals.replay += replay
+            totals.source += source
+            totals.malformed += malformed
+            if tag:
+                result |= BAD_TAG
+        self.at, self.size = opened.at, opened.size
+        return result
+
+    def _write(self, fd: int) -> tuple[int, int]:
+        full = refused = 0
+        writev = os.writev
+        for frame in self._assembly.frames:
+            try:
+                writev(fd, frame)
+            except OSError as error:
+                if error.errno in _NO_ROOM:
+                    full += 1
+                else:
+                    refused += 1
+        self._assembly.frames = []
+        return full, refused

@@ -1,0 +1,49 @@
+"""Sending what frames are sealed into."""
+
+from __future__ import annotations
+
+from nrs.tunnel.codec.carrier import Totals
+from nrs.tunnel.codec.python.frames import PythonFrames
+from nrs.tunnel.codec.python.sealing import Datagrams, PythonSealer
+from nrs.tunnel.codec.python.socket_path import PythonPath
+
+
+class PythonOutbox:
+    """See `codec.carrier.Outbox`."""
+
+    def __init__(self) -> None:
+        self.totals = Totals()
+        self._datagrams = Datagrams()
+
+    def carry(
+        self, sealer: PythonSealer, path: PythonPath, frames: PythonFrames, first: int, end: int
+    ) -> None:
+        totals, datagrams = self.totals, self._datagrams
+        while first < end:
+            datagrams.clear()
+            sealed = datagrams.seal(sealer, frames, first, end)
+            totals.batches += sealed.batches
+            totals.batched += sealed.batched
+            totals.malformed += sealed.malformed
+            before = totals.full
+            self._send_all(path)
+            # Of what the socket had no room for, packets and bytes are left out by their share.
+            lost, of = totals.full - before, sealed.datagrams or 1
+            totals.packets += sealed.packets - sealed.packets * lost // of
+            totals.bytes += sealed.bytes - sealed.bytes * lost // of
+            if sealed.next == first:  # more than a whole buffer
+                totals.malformed += 1
+                first += 1
+            else:
+                first = sealed.next
+
+    def _send_all(self, path: PythonPath) -> None:
+        send, totals, view = path.socket.send, self.totals, self._datagrams.view
+        for train in self._datagrams.sends:
+            count = -(-train.length // train.each)
+            try:
+                sent = send(view, train, path.peer, path.local)
+            except OSError:
+                sent = 0
+            totals.datagrams += sent
+            totals.full += count - sent

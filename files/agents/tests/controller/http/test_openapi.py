@@ -1,0 +1,47 @@
+"""The published document, and requests made from it."""
+
+from __future__ import annotations
+
+from flask import Flask
+from schemathesis import Case
+
+from nrs.api.messages import EventReport, Registration
+from nrs.config.common import Api
+from nrs.controller.database import Database
+from nrs.controller.events import Events
+from nrs.controller.http.app import create_app
+from nrs.controller.registry import Registry
+from tests.api import schema
+from tests.controller.conftest import Clock, configuration, endpoint, event
+
+
+def app() -> Flask:
+    clock = Clock()
+    database = Database("sqlite://")  # in memory, and this thread's own
+    registry = Registry(database, configuration(), clock)
+    events = Events(database)
+    registry.register(Registration.model_validate(endpoint()))
+    events.record(EventReport.model_validate({"device_id": "endpoint_1", "events": [event()]}))
+    api = Api.model_validate({"token": schema.TOKEN, "trusted_networks": []})
+    return create_app(api, registry, events, clock)
+
+
+published = schema.published(app())
+
+
+@published.parametrize()
+@schema.requests
+def test_conforms(case: Case) -> None:
+    schema.conforms(case)
+
+
+def test_every_route_is_described() -> None:
+    schema.every_route_is_described(app())
+
+
+def test_a_new_device_is_described_as_201() -> None:
+    document = app().test_client().get("/openapi.json", headers=schema.BEARER).json
+    assert document is not None
+    assert {"200", "201", "409", "503"} <= document["paths"]["/register"]["post"][
+        "responses"
+    ].keys()

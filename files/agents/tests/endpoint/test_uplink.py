@@ -1,0 +1,129 @@
+"""The socket of a tunnel follows the address that it leaves from, and outlives its process."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from nrs.endpoint.config import Router
+from nrs.endpoint.uplink import Uplink, Uplinks
+from nrs.system.descriptor_store import DescriptorStore
+from nrs.tunnel.udp_socket import UdpSocket
+from tests.endpoint.fakes import config
+
+PSK = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+HERE = ipaddress.ip_address("127.0.0.1")
+
+
+class Addresses:
+    """Says where the address is, and counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.device: str | None = None
+        self.asked = 0
+
+    def interface_of(self, address: object) -> str | None:
+        self.asked += 1
+        return self.device if address == HERE else None
+
+
+def connect(uplink: Uplink, addresses: Any, *, settled: bool = False) -> bool:
+    """As the agent does it; whether there is another socket."""
+    opened = uplink.connect(addresses, settled=settled)
+    if opened is not None:
+        uplink.replace(opened)
+    return opened is not None
+
+
+def router(bind_address: str = "127.0.0.1") -> Router:
+    return Router.model_validate(
+        {"router_id": "r1", "external_ip": "127.0.0.1", "bind_address": bind_address}
+    )
+
+
+@pytest.fixture
+def addresses() -> Addresses:
+    return Addresses()
+
+
+@pytest.fixture
+def uplink() -> Iterator[Uplink]:
+    made = Uplink(router(), 51820, DescriptorStore({}))
+    yield made
+    made.close()
+
+
+def test_a_silent_tunnel_looks_where_its_address_is(uplink: Uplink, addresses: Addresses) -> None:
+    assert connect(uplink, addresses)
+    assert not connect(uplink, addresses)
+    addresses.device = "lo"
+    assert connect(uplink, addresses)
+    for device in ("lo", None):  # it is there, or nowhere
+        addresses.device = device
+        assert not connect(uplink, addresses)
+
+
+def test_a_tunnel_that_is_up_does_not_ask(uplink: Uplink, addresses: Addresses) -> None:
+    connect(uplink, addresses)
+    addresses.device, asked = "lo", addresses.asked
+    assert not connect(uplink, addresses, settled=True)
+    assert addresses.asked == asked
+
+
+def test_an_address_that_is_not_there_is_tried_again_and_told_once(
+    addresses: Addresses, caplog: pytest.LogCaptureFixture
+) -> None:
+    uplink = Uplink(router("192.0.2.99"), 51820, DescriptorStore({}))
+    for _ in range(3):
+        assert not connect(uplink, addresses)
+    assert [r.getMessage() for r in caplog.records if "192.0.2.99" in r.getMessage()] != []
+    assert len(caplog.records) == 1
+    uplink.router = router()
+    assert connect(uplink, addresses)
+    uplink.close()
+
+
+def test_the_next_process_goes_on_through_the_same_socket(
+    uplink: Uplink, addresses: Addresses
+) -> None:
+    connect(uplink, addresses)
+    assert uplink.socket is not None
+    kept = DescriptorStore({"udp.r1": os.dup(uplink.socket.fd)})
+    after = Uplink(router(), 51820, kept)
+    assert connect(after, addresses)
+    assert after.socket is not None
+    assert after.socket.local_address == uplink.socket.local_address
+    after.close()
+
+
+def test_a_socket_to_elsewhere_is_not_taken_over(uplink: Uplink, addresses: Addresses) -> None:
+    connect(uplink, addresses)
+    assert uplink.socket is not None
+    kept = DescriptorStore({"udp.r1": os.dup(uplink.socket.fd)})
+    after = Uplink(router(), 51821, kept)
+    assert connect(after, addresses)
+    assert after.socket is not None
+    assert after.socket.local_address != uplink.socket.local_address
+    after.close()
+
+
+def test_a_changed_router_or_port_gets_another_uplink(addresses: Addresses) -> None:
+    uplinks = Uplinks(DescriptorStore({}))
+    assert uplinks.configure(config(("r1", "r2"), psk=PSK)) == []
+    kept, gone = uplinks.by_router["r1"], uplinks.by_router["r2"]
+    assert uplinks.configure(config(("r1", "r3"), psk=PSK)) == [gone]
+    assert list(uplinks.by_router) == ["r1", "r3"]
+    assert uplinks.by_router["r1"] is kept
+    moved = list(uplinks.by_router.values())
+    assert uplinks.configure(config(("r1", "r3"), psk=PSK, port=51999)) == moved
+    assert all(uplink.port == 51999 for uplink in uplinks.by_router.values())
+    connect(uplinks.by_router["r1"], addresses)
+    socket = uplinks.by_router["r1"].socket
+    assert isinstance(socket, UdpSocket)
+    assert uplinks.owner(socket) == "r1"
+    uplinks.by_router["r1"].close()
+    assert uplinks.owner(socket) is None

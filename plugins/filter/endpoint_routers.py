@@ -1,0 +1,85 @@
+# Copyright: Contributors to the network routing system
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Filters: the routers that an endpoint names, and what the inventory knows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.nrs.network_routing.plugins.plugin_utils._inventory import (
+    HostVars,
+    given,
+)
+
+Entry = Mapping[str, Any]
+
+_ADDRESSES = ("internal_ip", "external_ip")
+_DEFAULT_PORT = 51820
+
+
+def endpoint_routers(
+    entries: Sequence[Entry], hostvars: HostVars, servers: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Each entry's `router_id`, `internal_ip`, `external_ip` and, where it has one, `bind_address`.
+
+    An address that the entry does not give is the one that the inventory gives to that router;
+    empty where it gives none. `servers` are the inventory's routing servers.
+    """
+    hosts = _hosts_by_id(hostvars, servers)
+    return [_complete(entry, hostvars, hosts.get(str(entry["router_id"]))) for entry in entries]
+
+
+def router_faults(
+    entries: Sequence[Entry], hostvars: HostVars, servers: Sequence[str], port: int | str
+) -> list[str]:
+    """What is wrong with the entries of an endpoint that sends to `port`, a line for each fault."""
+    hosts = _hosts_by_id(hostvars, servers)
+    return [fault for entry in entries for fault in _faults(entry, hostvars, hosts, port)]
+
+
+def _complete(entry: Entry, hostvars: HostVars, host: str | None) -> dict[str, Any]:
+    router = {"router_id": entry["router_id"]}
+    for key in _ADDRESSES:
+        router[key] = entry[key] if key in entry else _address(hostvars, host, key)
+    if "bind_address" in entry:
+        router["bind_address"] = entry["bind_address"]
+    return router
+
+
+def _faults(
+    entry: Entry, hostvars: HostVars, hosts: Mapping[str, str], port: int | str
+) -> Iterator[str]:
+    identity = entry["router_id"]
+    host = hosts.get(str(identity))
+    addressed = any(key in entry for key in _ADDRESSES)
+    if host is None:
+        if not addressed:
+            yield (
+                f"router_id {identity} is no routing server of the inventory"
+                f" ({', '.join(sorted(hosts))}), and no address is given for it"
+            )
+        return
+    if not addressed and not any(_address(hostvars, host, key) for key in _ADDRESSES):
+        yield f"{host} has neither routing_server_external_ip nor routing_server_internal_ip"
+    listening = given(hostvars, host, "routing_server_bind_port", _DEFAULT_PORT)
+    if int(listening) != int(port):
+        yield f"{host} listens on port {listening}, and network_access_endpoint_port is {port}"
+
+
+def _hosts_by_id(hostvars: HostVars, servers: Sequence[str]) -> dict[str, str]:
+    return {str(given(hostvars, host, "routing_server_server_id", host)): host for host in servers}
+
+
+def _address(hostvars: HostVars, host: str | None, key: str) -> Any:
+    return given(hostvars, host, f"routing_server_{key}", "") if host else ""
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., list[Any]]]:
+        """Name to function."""
+        return {"endpoint_routers": endpoint_routers, "router_faults": router_faults}

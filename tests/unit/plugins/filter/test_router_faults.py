@@ -1,0 +1,67 @@
+# Copyright: Contributors to the network routing system
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is wrong with an endpoint's routers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.nrs.network_routing.plugins.filter.endpoint_routers import router_faults
+
+HOSTVARS: dict[str, dict[str, Any]] = {
+    "r1.example.org": {
+        "routing_server_server_id": "router_1",
+        "routing_server_internal_ip": "192.0.2.21",
+    },
+    "router_2": {
+        "routing_server_external_ip": "2001:db8:2::22",
+        "routing_server_bind_port": "51821",
+    },
+    "router_3": {},
+}
+SERVERS = list(HOSTVARS)
+UNKNOWN = (
+    "router_id router_9 is no routing server of the inventory (router_1, router_2, router_3),"
+    " and no address is given for it"
+)
+NO_ADDRESS = "router_3 has neither routing_server_external_ip nor routing_server_internal_ip"
+OTHER_PORT = "router_2 listens on port 51821, and network_access_endpoint_port is 51820"
+
+
+@pytest.mark.parametrize(
+    ("entry", "faults"),
+    [
+        ({"router_id": "router_1"}, []),
+        ({"router_id": "router_9"}, [UNKNOWN]),
+        ({"router_id": "router_9", "external_ip": "203.0.113.9"}, []),
+        ({"router_id": "router_9", "internal_ip": "203.0.113.9"}, []),
+        ({"router_id": "router_3"}, [NO_ADDRESS]),
+        ({"router_id": "router_3", "external_ip": "203.0.113.9"}, []),
+        ({"router_id": "router_2"}, [OTHER_PORT]),
+        # Its host is called so, and it is not.
+        ({"router_id": "r1.example.org", "external_ip": "192.0.2.21"}, []),
+    ],
+)
+def test_one_entry(entry: dict[str, str], faults: list[str]) -> None:
+    assert router_faults([entry], HOSTVARS, SERVERS, 51820) == faults
+
+
+def test_every_fault_in_the_order_of_the_entries() -> None:
+    entries = [{"router_id": f"router_{number}"} for number in (9, 2, 1, 3)]
+    assert router_faults(entries, HOSTVARS, SERVERS, "51820") == [UNKNOWN, OTHER_PORT, NO_ADDRESS]
+
+
+def test_two_faults_of_one_entry() -> None:
+    assert router_faults([{"router_id": "router_3"}], HOSTVARS, SERVERS, 4500) == [
+        NO_ADDRESS,
+        "router_3 listens on port 51820, and network_access_endpoint_port is 4500",
+    ]
+
+
+def test_an_inventory_without_routing_servers() -> None:
+    (fault,) = router_faults([{"router_id": "router_1"}], {}, [], 51820)
+    assert fault.startswith("router_id router_1 is no routing server of the inventory ()")
+    assert router_faults([], {}, [], 51820) == []
