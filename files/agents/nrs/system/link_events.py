@@ -16,6 +16,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nrs.system import netlink
+from nrs.system.link_event import (
+    AddressGone,
+    AddressIs,
+    Anew,
+    Event,
+    LinkGone,
+    LinkIs,
+    Told,
+)
 
 _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBi")
@@ -35,58 +44,6 @@ _OPTIMISTIC, _DAD_FAILED, _TENTATIVE = 0x04, 0x08, 0x40
 _RECEIVE_BYTES = 65536
 _MOST_RECEIVES = 8
 _DUMP_TIMEOUT_S = 2.0
-
-
-@dataclass(frozen=True)
-class LinkIs:
-    """An interface is as stated; `running`: it has a carrier and passes packets."""
-
-    index: int
-    name: str
-    up: bool
-    running: bool
-
-
-@dataclass(frozen=True)
-class LinkGone:
-    """An interface was removed, or moved into another namespace."""
-
-    index: int
-
-
-@dataclass(frozen=True)
-class AddressIs:
-    """An interface has an address; `usable`: other hosts may be spoken to from it.
-
-    It may have the same one several times, with prefixes of different lengths, in bits.
-    """
-
-    index: int
-    address: bytes
-    prefix: int
-    usable: bool
-
-
-@dataclass(frozen=True)
-class AddressGone:
-    """An interface has lost an address with a prefix."""
-
-    index: int
-    address: bytes
-    prefix: int
-
-
-@dataclass(frozen=True)
-class Anew:
-    """Events were lost: everything known before is void, and is told again from here."""
-
-
-@dataclass(frozen=True)
-class Told:
-    """All that there is has been told; what follows are changes."""
-
-
-Event = LinkIs | LinkGone | AddressIs | AddressGone | Anew | Told
 
 
 @dataclass(frozen=True)
