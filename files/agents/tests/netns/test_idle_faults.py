@@ -10,7 +10,6 @@ import pytest
 from testbed.wait import wait_until
 
 from nrs.endpoint.machine import BUSY_S
-
 from tests.netns.conftest import Routers, both_up
 from tests.netns.faults import BLACKHOLE, KILL, Fault, other_than
 from tests.netns.test_failover import active_of
