@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 
 from nrs.agent.companion import Companion
-from nrs.agent.in_force import InForce, Refused
+from nrs.agent.in_force import Candidate, InForce, Refused
 from nrs.agent.notes import Notes
 from nrs.agent.run import Agent, Config, Start, open_log
 from nrs.config.loader import ConfigError, Pushed
@@ -74,6 +74,8 @@ class PacketAgent(Agent[Config]):
         self.keep(_SESSIONS, self.memory.file)
         self.notes = Notes(socket_path(self.UNIT).parent)
         self._in_force = InForce(start, self.UNIT, self.restart_keys, self._try_take_over)
+        self._changing = threading.Lock()
+        """Held while another configuration is read and taken over."""
         self._for_good = not self.store.available
         """Whether nobody goes on where this process ends."""
         self._restarting = False
@@ -94,6 +96,9 @@ class PacketAgent(Agent[Config]):
     @abstractmethod
     def take_over(self, config: Config) -> None:
         """Run with `config` from now on; tunnels that it does not change stay up."""
+
+    def settle(self) -> None:
+        """Wait until what `take_over` has begun is done. Called in another thread."""
 
     @abstractmethod
     def tend(self) -> None:
@@ -229,7 +234,23 @@ class PacketAgent(Agent[Config]):
 
     def _reload(self) -> None:
         systemd.reloading()
-        error = self._in_force.reload()
+        threading.Thread(target=self._read_again, name="reload", daemon=True).start()
+
+    def _read_again(self) -> None:
+        """In a thread: a large file takes a while to read, and what it wants to be in place."""
+        with self._changing:
+            candidate = self._in_force.read()
+            error = self._in_loop(lambda: self._in_force.reload(candidate))
+            self.settle()
+        self.loop.wake(lambda: self._reloaded(error))
+
+    def _in_loop(self, action: Callable[[], str | None]) -> str | None:
+        """What `action` returns in the packet loop; called in another thread."""
+        done: Future[str | None] = Future()
+        self.loop.wake(lambda: done.set_result(action()))
+        return done.result(_TAKE_OVER_TIMEOUT_S)
+
+    def _reloaded(self, error: str | None) -> None:
         if error is None:
             self._companion.restart()
             log.info("configuration reloaded")
@@ -254,12 +275,14 @@ class PacketAgent(Agent[Config]):
     def _apply_config(self, request: dict[str, Any]) -> dict[str, Any]:
         """Take over a pushed configuration and keep it; one that fails changes nothing."""
         version = Pushed(int(request["version"]), dict(request["config"]))
-        done: Future[str | None] = Future()
-        self.loop.wake(lambda: done.set_result(self._push(version)))
-        return {"error": done.result(_TAKE_OVER_TIMEOUT_S)}
+        with self._changing:
+            candidate = self._in_force.read(version)
+            error = self._in_loop(lambda: self._push(candidate))
+            self.settle()
+        return {"error": error}
 
-    def _push(self, version: Pushed) -> str | None:
-        error = self._in_force.push(version)
+    def _push(self, candidate: Candidate[Config]) -> str | None:
+        error = self._in_force.push(candidate)
         if error is None:
             # Not at once: it is the companion that waits for the answer to this push.
             self.loop.call_later(_TEND_INTERVAL_S, self._companion.restart)
