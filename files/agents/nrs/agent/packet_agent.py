@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from nrs.agent.companion import Companion
 from nrs.agent.in_force import Candidate, InForce, Refused
 from nrs.agent.notes import Notes
-from nrs.agent.run import Agent, Config, Start, open_log
+from nrs.agent.run import CANNOT_START, Agent, Config, Start, open_log
 from nrs.config.loader import ConfigError, Pushed
 from nrs.system import systemd
 from nrs.system.control import ControlThread, socket_path
@@ -32,7 +32,13 @@ from nrs.tunnel.engine import Engine
 from nrs.tunnel.loop import PacketLoop
 from nrs.tunnel.memory_file import MemoryFile
 from nrs.tunnel.session_memory import SessionMemory
-from nrs.tunnel.tun_device import GSO_MAX_BYTES, GSO_MAX_SEGMENTS, QUEUE_FRAMES, TunDevice
+from nrs.tunnel.tun_device import (
+    GSO_MAX_BYTES,
+    GSO_MAX_SEGMENTS,
+    QUEUE_FRAMES,
+    DeviceGone,
+    TunDevice,
+)
 from nrs.tunnel.wire import INNER_MTU
 
 log = logging.getLogger(__name__)
@@ -185,7 +191,7 @@ class PacketAgent(Agent[Config]):
         self._companion.hurry()
 
     def serve(self) -> int:
-        """Carry packets until SIGTERM or SIGINT."""
+        """Carry packets until SIGTERM or SIGINT; CANNOT_START where the device is gone."""
         for number, action in (
             (signal.SIGTERM, self._stop),
             (signal.SIGINT, self._stop),
@@ -196,7 +202,11 @@ class PacketAgent(Agent[Config]):
         systemd.ready(self.ready)
         self._companion.start()
         self._tend()
-        self.loop.run()
+        try:
+            self.loop.run()
+        except DeviceGone as gone:
+            log.error("the device %s was deleted: this agent ends, to be started again", gone)
+            return CANNOT_START
         systemd.stopping()
         if self._for_good:
             self.notes.clear()

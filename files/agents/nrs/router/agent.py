@@ -33,7 +33,7 @@ IN_USE_S = 10.0
 """A tunnel counts as in use while packets have passed it this recently."""
 
 _SOCKET = "udp"
-_FORWARDING = "forwarding turned on"
+FORWARDING = "forwarding turned on"
 
 
 class RoutingServer(PacketAgent[RoutingServerConfig]):
@@ -106,8 +106,8 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
     def _forward(self) -> None:
         """Turn forwarding on, and off at the end where it was off before this or an earlier run."""
         changed = [str(path) for path in forwarding.enable()]
-        changed += self.notes.get(_FORWARDING) or []
-        self.notes.put(_FORWARDING, changed)
+        changed += self.notes.get(FORWARDING) or []
+        self.notes.put(FORWARDING, changed)
         self.undo(forwarding.restore, [Path(path) for path in changed])
 
     # -- what every agent says

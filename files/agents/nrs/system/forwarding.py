@@ -33,9 +33,10 @@ def enable() -> list[Path]:
 
 
 def restore(changed: list[Path]) -> None:
-    """Turn off again what `enable` turned on."""
+    """Turn off again what `enable` turned on; another value is somebody else's and stays."""
     for path in changed:
         try:
-            path.write_text("0\n", encoding="ascii")
+            if path.read_text(encoding="ascii").strip() == "1":
+                path.write_text("0\n", encoding="ascii")
         except OSError as error:
             log.warning("cannot restore %s: %s", path, error)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from nrs.config.types import IPAddress
-from nrs.system.network_view import NetworkView
+from nrs.system.network_view import NetworkView, remove_leftovers
 from nrs.system.placing import Address, Plan, Present, Thing, Up, additions, describe, removals
 from nrs.system.route import Found
 from nrs.system.upkeep import Upkeep
@@ -48,6 +48,7 @@ class NetworkKeeper:
     ) -> None:
         """`addresses` with the bits of their networks. Raises OSError."""
         self._name = name
+        self._table = table
         self._protocol = protocol
         self._view = NetworkView(name, table, protocol)
         self._fixed: set[Thing] = {Up()}
@@ -90,14 +91,13 @@ class NetworkKeeper:
             self._thread.join(_END_TIMEOUT_S)
 
     def withdraw(self) -> None:
-        """Remove the routes and rules; what is not there is no error."""
+        """Remove the routes and rules, also where the interface is gone."""
         self.stop()
         with self._lock:
             try:
-                self._view.carry_out(removals(self._view.read().things, self._protocol))
+                remove_leftovers(self._table, self._protocol)
             except OSError as error:
-                if error.errno not in _NOBODY:
-                    log.warning("cannot remove the routes to %s: %s", self._name, error.strerror)
+                log.warning("cannot remove the routes to %s: %s", self._name, error.strerror)
 
     def close(self) -> None:
         """Let go of the sockets, after `stop`."""

@@ -42,7 +42,7 @@ class Upkeep(Generic[Thing]):
         self._taken: set[Thing] = set()
         self._back_at: dict[Thing, float] = {}
         """When those were put back that somebody had taken."""
-        self._trouble: dict[Thing, list[float]] = {}
+        self._trouble: dict[Thing, tuple[float, ...]] = {}
         """When they were taken or refused, within the last minute."""
         self._later: dict[Thing, float] = {}
         """When to try those again that cannot be put back now."""
@@ -115,9 +115,8 @@ class Upkeep(Generic[Thing]):
 
     def _note(self, thing: Thing, now: float) -> bool:
         """Count it; whether it is new that there is no use in putting it back at once."""
-        times = [at for at in self._trouble.get(thing, ()) if at > now - WINDOW_S]
-        times.append(now)
-        self._trouble[thing] = times
+        recent = (at for at in self._trouble.get(thing, ()) if at > now - WINDOW_S)
+        times = self._trouble[thing] = (*recent, now)
         if thing in self._stubborn:
             self._later[thing] = now + WINDOW_S
             return False

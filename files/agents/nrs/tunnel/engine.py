@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
 from typing import Protocol
@@ -27,7 +28,7 @@ from nrs.tunnel.figures import Figures
 from nrs.tunnel.loop import PacketLoop
 from nrs.tunnel.session import Session
 from nrs.tunnel.session_memory import SessionMemory
-from nrs.tunnel.tun_device import TunDevice
+from nrs.tunnel.tun_device import DeviceGone, TunDevice
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
 from nrs.tunnel.wire import Type
 
@@ -155,10 +156,15 @@ class Engine:
     def _read_tun(self) -> None:
         frames, fd = self._frames, self.tun.fd
         until = self._loop.now + _TURN_S
-        while frames.read(fd):
-            self._route()
-            if self._loop.clock() > until:
-                return
+        try:
+            while frames.read(fd):
+                self._route()
+                if self._loop.clock() > until:
+                    return
+        except OSError as error:
+            if error.errno == errno.EBADFD:
+                raise DeviceGone(self.tun.name) from None
+            raise
         if frames.count:
             self._route()
 

@@ -34,6 +34,10 @@ QUEUE_FRAMES = 2000
 """What the device holds while the agent waits for a processor: 25 ms at 80,000 packets a second."""
 
 
+class DeviceGone(Exception):
+    """Somebody has deleted the device; the text is its name."""
+
+
 class TunDevice:
     """An open TUN device; reads and writes never block."""
 
