@@ -25,10 +25,13 @@ FILES = sorted(ROOT.rglob("*.py"))
 PURE = (
     "balancer/decide/*.py",
     "endpoint/machine.py",
+    "endpoint/route_plan.py",
     "router/drain.py",
     "router/egress.py",
     "router/machine.py",
     "system/addresses.py",
+    "system/placing.py",
+    "system/upkeep.py",
     "tunnel/handshake.py",
     "tunnel/replay.py",
     "tunnel/wire.py",

@@ -235,8 +235,9 @@ class PacketAgent(Agent[Config]):
     def _tend(self) -> None:
         # A collection over all objects would hold up the packets for tens of milliseconds:
         # those that have lived for a second are not looked at again.
-        gc.collect()
-        gc.freeze()
+        if not self._changing.locked():
+            gc.collect()
+            gc.freeze()
         self.tend()
         if not self._leaving:
             self._companion.tend()
@@ -249,10 +250,19 @@ class PacketAgent(Agent[Config]):
     def _read_again(self) -> None:
         """In a thread: a large file takes a while to read, and what it wants to be in place."""
         with self._changing:
-            candidate = self._in_force.read()
+            candidate = self._read()
             error = self._in_loop(lambda: self._in_force.reload(candidate))
             self.settle()
         self.loop.wake(lambda: self._reloaded(error))
+
+    def _read(self, version: Pushed | None = None) -> Candidate[Config]:
+        """Thousands of objects come to stay: looking at them would hold up the packets too."""
+        gc.disable()
+        try:
+            return self._in_force.read(version)
+        finally:
+            gc.freeze()
+            gc.enable()
 
     def _in_loop(self, action: Callable[[], str | None]) -> str | None:
         """What `action` returns in the packet loop; called in another thread."""
@@ -286,7 +296,7 @@ class PacketAgent(Agent[Config]):
         """Take over a pushed configuration and keep it; one that fails changes nothing."""
         version = Pushed(int(request["version"]), dict(request["config"]))
         with self._changing:
-            candidate = self._in_force.read(version)
+            candidate = self._read(version)
             error = self._in_loop(lambda: self._push(candidate))
             self.settle()
         return {"error": error}

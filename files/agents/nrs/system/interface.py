@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import struct
 
 from nrs.system import netlink
@@ -20,16 +19,16 @@ _NODAD = 0x02
 
 def bring_up(index: int) -> bytes:
     """The request to bring an interface up."""
-    body = _LINK.pack(socket.AF_UNSPEC, 0, index, IFF_UP, IFF_UP)
+    body = _LINK.pack(netlink.UNSPEC, 0, index, IFF_UP, IFF_UP)
     return netlink.message(NEW_LINK, netlink.REQUEST, 0, body)
 
 
 def add_address(index: int, packed: bytes, bits: int) -> bytes:
     """The request to give an interface an address, usable at once (no duplicate detection)."""
-    family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
+    family = netlink.INET if len(packed) == 4 else netlink.INET6
     body = _ADDRESS.pack(family, bits, 0, 0, index)
     body += netlink.attribute(_IFA_LOCAL, packed) + netlink.attribute(_IFA_ADDRESS, packed)
-    if family == socket.AF_INET6:
+    if family == netlink.INET6:
         body += netlink.attribute(_IFA_FLAGS, _U32.pack(_NODAD))
     flags = netlink.REQUEST | netlink.CREATE | netlink.EXCLUSIVE
     return netlink.message(NEW_ADDRESS, flags, 0, body)
@@ -37,7 +36,7 @@ def add_address(index: int, packed: bytes, bits: int) -> bytes:
 
 def question(index: int) -> bytes:
     """The body of GET_ADDRESS for those of one interface."""
-    return _ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, index)
+    return _ADDRESS.pack(netlink.UNSPEC, 0, 0, 0, index)
 
 
 def address_of(body: bytes) -> tuple[int, bytes, int]:
@@ -51,4 +50,4 @@ def address_of(body: bytes) -> tuple[int, bytes, int]:
 def link_of(body: bytes) -> tuple[int, bool]:
     """Interface, and whether it is up; 0 for a message that is not of the link itself."""
     family, _, index, flags, _ = _LINK.unpack_from(body)
-    return (0 if family != socket.AF_UNSPEC else index), bool(flags & IFF_UP)
+    return (0 if family != netlink.UNSPEC else index), bool(flags & IFF_UP)

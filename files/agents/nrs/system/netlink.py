@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+UNSPEC, INET, INET6 = 0, 2, 10
+"""AF_UNSPEC, AF_INET, AF_INET6."""
 NOOP, ERROR, DONE = 1, 2, 3
 REQUEST, ACK, DUMP = 0x1, 0x4, 0x300
 EXCLUSIVE, CREATE = 0x200, 0x400

@@ -153,7 +153,8 @@ class NetworkKeeper:
         wanted.update(plan.routes)
         missing = self._upkeep.missing(wanted, present.things, now)
         if missing.fresh:
-            log.warning("%s of %s was removed: put back", describe(missing.fresh), self._name)
+            what = describe(missing.fresh)
+            log.warning("%s of %s removed by somebody: put back", what, self._name)
         self._tell_stubborn(missing.stubborn)
         refused = self._add(missing.due, now)
         self._remove(present, wanted)
@@ -192,8 +193,8 @@ class NetworkKeeper:
     def _tell_stubborn(self, things: Collection[Thing]) -> None:
         if things:
             log.error(
-                "%s of %s was removed five times in a minute: put back once a minute from now on"
-                " (ip monitor shows what happens)",
+                "%s of %s removed by somebody five times in a minute: put back once a minute from"
+                " now on (ip monitor shows what happens)",
                 describe(things),
                 self._name,
             )

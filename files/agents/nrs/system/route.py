@@ -10,7 +10,6 @@ are told from anybody's: `ip route show proto 82 table all`.
 from __future__ import annotations
 
 import ipaddress
-import socket
 import struct
 from typing import NamedTuple
 
@@ -23,7 +22,7 @@ ENDPOINT, ROUTER = 82, 83
 METRIC = 82
 """Beside a route of the same prefix that is not ours: never in its place."""
 MAIN = 254
-FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
+FAMILY = {4: netlink.INET, 6: netlink.INET6}
 VERSION = {family: version for version, family in FAMILY.items()}
 
 _ROUTE = struct.Struct("=BBBBBBBBI")
