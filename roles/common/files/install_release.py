@@ -26,7 +26,7 @@ _IMPORT_ALL = """
 import importlib, pkgutil, nrs
 from nrs.tunnel import codec
 for module in pkgutil.walk_packages(nrs.__path__, "nrs."):
-    if not module.name.startswith(("nrs.tunnel.codec.c", "nrs.simulation.picture")):
+    if not f"{module.name}.".startswith(("nrs.tunnel.codec.c.", "nrs.simulation.picture.")):
         importlib.import_module(module.name)
 codec.load()
 """
