@@ -20,7 +20,7 @@ from nrs.endpoint.liveness import State
 from nrs.endpoint.machine import Machine
 from nrs.endpoint.orders import Deliver, Order, SendAgain, SendHello, UseRouter
 from nrs.endpoint.uplink import Uplink, Uplinks
-from nrs.endpoint.work import EndpointWork, work_of
+from nrs.endpoint.work import work_of
 from nrs.system.addresses import Addresses
 from nrs.system.link_events import LinkEvents
 from nrs.system.links import LinkError
@@ -324,7 +324,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         self._connect()
         self._rearm()
 
-    def work(self) -> EndpointWork:
+    def work(self) -> dict[str, Any]:
         return work_of(self.config)
 
     def _add_routes(self, config: NetworkAccessEndpointConfig) -> None:
