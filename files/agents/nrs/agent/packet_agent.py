@@ -272,6 +272,7 @@ class PacketAgent(Agent[Config]):
             **self.status(),
             "figures": self.engine.figures.as_dict(),
             "longest_turn_ms": round(self.loop.longest_turn_s * 1000, 2),
+            "longest_wait_ms": round(self.loop.longest_wait_s * 1000, 2),
             "config_version": self._in_force.pushed.version,
             "config_error": self._in_force.error,
         }

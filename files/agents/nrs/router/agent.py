@@ -3,79 +3,85 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable
-from contextlib import ExitStack
+import secrets
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from nrs.agent.shell import PacketAgent, run_agent
+from nrs.agent.packet_agent import PacketAgent
+from nrs.agent.run import Start
 from nrs.config import pushed
-from nrs.config.pushed import Pushed
+from nrs.router.announcement import BUSY_S
 from nrs.router.config import RoutingServerConfig
-from nrs.router.policy import RouterPolicy
+from nrs.router.drainer import Drainer
+from nrs.router.egress_watch import EgressWatch
+from nrs.router.endpoints import Endpoints
+from nrs.router.machine import RouterMachine
 from nrs.router.ruleset import Ruleset
-from nrs.router.service_state import ServiceState
+from nrs.router.service import Service
+from nrs.router.work import RouterWork, work_of
 from nrs.system import forwarding
-from nrs.tunnel.engine import Engine, describe
+from nrs.system.host_routes import HostRoutes
+from nrs.system.route_keeper import RouteKeeper
+from nrs.tunnel import handshake
+from nrs.tunnel.address_text import describe
 from nrs.tunnel.session import key_of
 from nrs.tunnel.udp_socket import UdpSocket
 
 log = logging.getLogger(__name__)
 
-UNIT = "routing_server"
+IN_USE_S = 10.0
+"""A tunnel counts as in use while packets have passed it this recently."""
+
 _SOCKET = "udp"
 _FORWARDING = "forwarding turned on"
-
-
-def run(config_path: Path) -> int:
-    """Run in the foreground until SIGTERM; the exit status."""
-
-    def start(
-        stored: Pushed, config: RoutingServerConfig, cleanup: ExitStack
-    ) -> Callable[[], None]:
-        agent = RoutingServer(config_path, RoutingServerConfig, stored, config, cleanup)
-        agent.set_up()
-        return lambda: agent.serve(f"serving on port {config.server.bind_port}")
-
-    return run_agent(
-        config_path, RoutingServerConfig, UNIT, lambda config: config.server.log_file, start
-    )
 
 
 class RoutingServer(PacketAgent[RoutingServerConfig]):
     """A running routing server."""
 
-    UNIT: ClassVar[str] = UNIT
-    COMPANION: ClassVar[str] = "nrs.router.reporter"
+    UNIT = "routing_server"
+    SECTION = "server"
+    COMPANION = "nrs.router.reporter"
 
-    def set_up(self) -> None:
-        """Raises OSError, LinkError, NftablesError."""
-        server, tunnel = self.config.server, self.config.tunnel
+    def __init__(self, start: Start[RoutingServerConfig]) -> None:
+        """Raises OSError, LinkError, NftablesError, CodecError."""
+        super().__init__(start)
+        handshake.warm_up()
+        config, server, tunnel = start.config, start.config.server, start.config.tunnel
         if self.links.index(server.egress_interface) is None:
             log.warning("egress interface %s is not there yet", server.egress_interface)
+        self._restart_told = False
         self._socket = self._open_socket(str(server.bind_address), server.bind_port)
         self._tun = self.open_device(tunnel.interface_name, tunnel.tun_ipv4, tunnel.tun_ipv6)
         self._forward()
         ruleset = Ruleset()
         self.undo(ruleset.remove)
-        self._policy = RouterPolicy(self.config, self.links)
-        self.engine = Engine(self._tun, self.loop, self._policy, self.codec, self.memory)
-        self.engine.add_socket(self._socket)
-        self._policy.start(self.engine, self._socket)
-        self.undo(self._policy.close)
-        self._state = ServiceState(
-            self.config,
+        routes = RouteKeeper(HostRoutes(tunnel.interface_name), tunnel.interface_name)
+        self.cleanup.callback(routes.close)
+        self._machine = RouterMachine(config, secrets.token_bytes)
+        self._endpoints = Endpoints(
+            self._machine,
             self.loop,
-            self._policy,
-            ruleset,
-            pushed.state_directory(UNIT),
+            self._tun,
+            self._socket,
+            self.codec,
+            self.memory,
+            routes,
             self.hurry_companion,
         )
-        self.cleanup.callback(self._state.close)
-        self.open_control(
-            metrics=self._metrics, drain=self._state.drain, undrain=self._state.undrain
+        self.engine = self._endpoints.engine
+        self._endpoints.resume()
+        routes.drop_others()
+        self.undo(lambda: self._endpoints.carry_out(self._machine.close()))
+        self.cleanup.callback(self._endpoints.close)
+        state = pushed.state_directory(self.UNIT)
+        self._drainer = Drainer(config, self.loop, ruleset, state, self._take_state)
+        self._egress = EgressWatch(
+            self.loop, server.egress_interface, config.egress, self._take_state, self._busy
         )
+        self.cleanup.callback(self._egress.close)
+        self.open_control(metrics=self._metrics, drain=self._drain, undrain=self._undrain)
+        self._take_state()
         log.info(
             "routing server %s listens on %s port %d, device %s, codec %s, offloads %s",
             server.server_id,
@@ -104,8 +110,18 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         self.notes.put(_FORWARDING, changed)
         self.undo(forwarding.restore, [Path(path) for path in changed])
 
-    def announce_restart(self) -> None:
-        self._state.announce_restart()
+    # -- what every agent says
+
+    @staticmethod
+    def model() -> type[RoutingServerConfig]:
+        return RoutingServerConfig
+
+    @property
+    def ready(self) -> str:
+        return f"serving on port {self.config.server.bind_port}"
+
+    def work(self) -> RouterWork:
+        return work_of(self.config)
 
     def restart_keys(self, config: RoutingServerConfig) -> dict[str, object]:
         return {
@@ -117,52 +133,106 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             "tunnel.tun_ipv6": config.tunnel.tun_ipv6,
         }
 
-    def log_file(self, config: RoutingServerConfig) -> Path | None:
-        return config.server.log_file
-
     def take_over(self, config: RoutingServerConfig) -> None:
-        self._state.configure(config)
-        self._policy.configure(config)
+        """By all of it or, where the host refuses something, by none."""
+        self._drainer.configure(config)
+        try:
+            self._egress.configure(config.server.egress_interface, config.egress)
+        except OSError:
+            self._drainer.configure(self.config)
+            raise
+        self._endpoints.carry_out(self._machine.handle_config(config))
 
     def tend(self) -> None:
-        self._policy.expire()
-        self._state.tend()
+        self._endpoints.carry_out(self._machine.due(self.loop.clock(), self.engine.sessions))
+        self._drainer.tend()
 
-    def status(self) -> dict[str, Any]:
-        now = time.monotonic()
+    def announce_restart(self) -> None:
+        self._restart_told = True
+        self._take_state()
+
+    # -- its state
+
+    def _take_state(self) -> None:
+        health = self._egress.health
+        self._endpoints.carry_out(
+            self._machine.handle_service(
+                Service(health.up, health.echoes, self._drainer.phase, self._restart_told)
+            )
+        )
+
+    def _busy(self) -> bool:
+        return self.loop.clock() - self.engine.last_delivered < BUSY_S
+
+    # -- commands; they run in the control thread
+
+    def _drain(self, request: dict[str, Any]) -> dict[str, Any]:
+        """`nrs drain`. Raises ValueError."""
+        changed = self._drainer.begin(request.get("deadline"))
         return {
-            "id": self.config.server.server_id,
-            "name": self.config.server.name,
-            "tunnel_id": self.config.server.tunnel_id,
-            "offloads": self._offloads(),
-            **self._state.status(),
-            "tunnels": [
-                {
-                    "endpoint_id": device.claim.endpoint_id,
-                    "up": device.up(now),
-                    "active": device.active and device.up(now),
-                    "rtt_ms": None,
-                    "since": device.since,
-                    "address": describe(device.current.path.peer or ()),
-                    "tun_ipv4": str(device.claim.tun_ipv4),
-                    "tun_ipv6": str(device.claim.tun_ipv6),
-                    **key_of(device.current),
-                }
-                for device in self._policy.table
-                if device.current is not None
-            ],
+            "changed": changed,
+            "seconds_left": round(self._drainer.left or 0.0),
+            "tunnels_in_use": self._in_use(),
         }
 
-    def _offloads(self) -> list[str]:
-        return [*self._tun.offloads, *self._socket.offloads]
+    def _undrain(self, _: dict[str, Any]) -> dict[str, Any]:
+        """`nrs undrain`. Raises ValueError."""
+        return {"changed": self._drainer.end()}
 
     def _metrics(self, _: dict[str, Any]) -> dict[str, Any]:
         figures = self.engine.figures
         return {
-            "active_tunnels": self._policy.table.count_up(time.monotonic()),
+            "active_tunnels": self._machine.count_up(self.loop.clock(), self.engine.sessions),
             "total_rx_packets": figures.rx_packets,
             "total_tx_packets": figures.tx_packets,
             "rx_bytes": figures.rx_bytes,
             "tx_bytes": figures.tx_bytes,
-            **self._state.metrics(),
+            **self._told(),
         }
+
+    def _told(self) -> dict[str, Any]:
+        """What the load balancers are told of its state."""
+        service = self._machine.service
+        return {"egress_up": service.egress_up, "draining": service.draining}
+
+    def status(self) -> dict[str, Any]:
+        now, server = self.loop.clock(), self.config.server
+        told = {**self._told(), "egress_reason": self._egress.health.reason}
+        left = self._drainer.left
+        if left is not None:
+            told |= {"drain_seconds_left": round(left), "tunnels_in_use": self._in_use()}
+        return {
+            "id": server.server_id,
+            "name": server.name,
+            "tunnel_id": server.tunnel_id,
+            "offloads": self._offloads(),
+            **told,
+            "tunnels": [
+                {
+                    "endpoint_id": device.claim.endpoint_id,
+                    "up": (up := device.up(now, self.engine.sessions)),
+                    "active": device.active and up,
+                    "rtt_ms": None,
+                    "since": device.since,
+                    "address": describe(session.path.peer or ()),
+                    "tun_ipv4": str(device.claim.tun_ipv4),
+                    "tun_ipv6": str(device.claim.tun_ipv6),
+                    **key_of(session),
+                }
+                for device in self._machine.devices
+                if device.current is not None
+                and (session := self.engine.sessions.get(device.current.index)) is not None
+            ],
+        }
+
+    def _in_use(self) -> int:
+        since = self.loop.clock() - IN_USE_S
+        heard = [device.heard(self.engine.sessions) for device in self._machine.devices]
+        return sum(
+            max(one.last_data_sent, one.last_data_received) > since
+            for one in heard
+            if one is not None
+        )
+
+    def _offloads(self) -> list[str]:
+        return [*self._tun.offloads, *self._socket.offloads]

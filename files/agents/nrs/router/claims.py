@@ -1,4 +1,4 @@
-"""Which inner addresses an endpoint may claim at this routing server."""
+"""Which inner addresses an endpoint may claim at this routing server. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def refusal(claim: Claim, *, networks: Sequence[IPNetwork], own: Sequence[IPAddr
             return f"{address} is an address of this router"
     for prefix in claim.prefixes:
         if not any(
-            prefix.version == network.version and prefix.subnet_of(network)  # type: ignore[arg-type]
+            prefix.network_address in network and prefix.prefixlen >= network.prefixlen
             for network in networks
         ):
             return f"{prefix} is outside of tunnel.endpoint_networks"

@@ -14,7 +14,7 @@ _MOST_MARKS = 16
 """Echoes on their way at once that are told apart; with more, more is confirmed late."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Echoes:
     """The echoes to the business server, numbered from 1."""
 

@@ -33,6 +33,7 @@ class Drainer:
         ruleset: Ruleset,
         directory: Path | None,
         changed: Callable[[], None],
+        wall: Callable[[], float] = time.time,
     ) -> None:
         """`directory` keeps a drain over a restart. Raises NftablesError."""
         self._config = config
@@ -40,28 +41,24 @@ class Drainer:
         self._ruleset = ruleset
         self._path = directory / FILE_NAME if directory is not None else None
         self._changed = changed
+        self._wall = wall
         self._drain = self._read()
         self._phase = Phase.SERVING
         if self._drain is not None:
             log.warning("this router is being drained: `nrs undrain` ends that")
-        self._enter(phase(self._drain, time.time()))
+        self._enter(phase(self._drain, self._wall()))
         ruleset.apply()
 
     @property
-    def draining(self) -> bool:
-        """Whether new flows are better off elsewhere."""
-        return self._drain is not None
-
-    @property
-    def drained(self) -> bool:
-        """Whether nothing is forwarded any more."""
-        return self._phase is Phase.DRAINED
+    def phase(self) -> Phase:
+        """What the router does for its endpoints."""
+        return self._phase
 
     @property
     def left(self) -> float | None:
         """Seconds until the deadline; None where nothing is being drained."""
         drain = self._drain
-        return None if drain is None else drain.left(time.time())
+        return None if drain is None else drain.left(self._wall())
 
     def configure(self, config: RoutingServerConfig) -> None:
         """Go by another configuration, or by none of it. Raises NftablesError."""
@@ -76,7 +73,7 @@ class Drainer:
 
     def tend(self) -> None:
         """Look at the deadline; call once a second."""
-        present = phase(self._drain, time.time())
+        present = phase(self._drain, self._wall())
         if present is not self._phase:
             self._enter(present)
             self._changed()
@@ -87,7 +84,7 @@ class Drainer:
     def begin(self, within_s: object) -> bool:
         """Drain, as `drain.begun` says; whether that is a change. Raises ValueError."""
         before = self._drain
-        wanted = begun(before, within_s, time.time())
+        wanted = begun(before, within_s, self._wall())
         if wanted != before:
             self._keep(wanted)
         return wanted != before
@@ -122,8 +119,8 @@ class Drainer:
         if drain is None:
             log.info("not being drained any more")
         else:
-            log.info("being drained: what is left in %.0f s is reset", drain.left(time.time()))
-        self._enter(phase(drain, time.time()))
+            log.info("being drained: what is left in %.0f s is reset", drain.left(self._wall()))
+        self._enter(phase(drain, self._wall()))
         self._changed()
         return self._phase
 

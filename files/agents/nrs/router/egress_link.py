@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from nrs.router.egress import Link
-from nrs.system.link_events import AddressGone, AddressIs, Anew, Event, LinkGone, LinkIs, Told
+from enum import Enum
+
+from nrs.system.link_event import AddressGone, AddressIs, Anew, Event, LinkGone, LinkIs, Told
+
+
+class Link(Enum):
+    """How the egress interface is; the value completes `eth1 ...`."""
+
+    READY = "is ready"
+    MISSING = "is not there"
+    DOWN = "is down"
+    NO_CARRIER = "has no carrier"
+    NO_ADDRESS = "has lost its addresses"
 
 
 class EgressLink:

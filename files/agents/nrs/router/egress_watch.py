@@ -1,4 +1,4 @@
-"""Watches the egress from the packet loop: link events and echoes around `EgressHealth`."""
+"""Watches the egress from the packet loop: brings links, carrier and echoes to `EgressHealth`."""
 
 from __future__ import annotations
 
@@ -7,165 +7,134 @@ from collections.abc import Callable
 
 from nrs.router.carrier_watch import CarrierWatch
 from nrs.router.config import Egress
-from nrs.router.delivery import Echoes
-from nrs.router.egress import EgressHealth, Link, Reach
-from nrs.router.egress_link import EgressLink
+from nrs.router.egress import EgressHealth
 from nrs.system.carrier import has_carrier
 from nrs.system.echo import EchoSocket
-from nrs.system.link_events import Event, LinkEvents
+from nrs.system.link_event import Event
+from nrs.system.link_events import LinkEvents
 from nrs.tunnel.loop import PacketLoop, Timer
 
 log = logging.getLogger(__name__)
 
 
 class EgressWatch:
-    """Calls `changed` whenever the egress goes down or comes back."""
+    """Calls `changed` when `health` has, be it only by an echo that was sent or answered."""
 
     def __init__(
         self,
         loop: PacketLoop,
         interface: str,
-        settings: Egress,
+        check: Egress,
         changed: Callable[[], None],
         busy: Callable[[], bool],
     ) -> None:
         """`busy` tells, in any thread, whether packets flow. Raises OSError."""
         self._loop = loop
+        self._interface = interface
+        self._check = check
         self._changed = changed
         self._busy = busy
-        self._carrier: CarrierWatch | None = None
-        self._no_carrier = False
         self._tick_timer: Timer | None = None
         self._echo: EchoSocket | None = None
         self._echo_index: int | None = None
         self._echo_error = ""
-        self._answered = False
-        self._echoes = Echoes()
-        self._events = LinkEvents()
+        self._events, told = _links()
+        self._health = EgressHealth(interface, check, told)
         loop.add_reader(self._events.fileno(), self._read_events)
-        self._begin(interface, settings, self._events.first())
+        self._carrier = self._watch_carrier()
+        self._begin_check()
 
     @property
-    def up(self) -> bool:
-        """Whether packets get through to the business server, as far as is known."""
-        return self._health.up
+    def health(self) -> EgressHealth:
+        """What is known; not to be changed."""
+        return self._health
 
-    @property
-    def echoes(self) -> Echoes | None:
-        """Those to the business server; None where nobody is asked."""
-        return None if self._settings.check_ip is None else self._echoes
-
-    @property
-    def reason(self) -> str | None:
-        """What is wrong with the egress, or None."""
-        if self.up:
-            return None
-        if self._health.link is not Link.READY:
-            return f"{self._interface} {self._health.link.value}"
-        return f"{self._settings.check_ip} does not answer through {self._interface}"
-
-    def configure(self, interface: str, settings: Egress) -> None:
+    def configure(self, interface: str, check: Egress) -> None:
         """Watch as stated from now on; what has not changed goes on. Raises OSError."""
-        if (interface, settings) == (self._interface, self._settings):
+        if (interface, check) == (self._interface, self._check):
             return
-        was_up = self.up
-        same = (interface, settings.check_ip) == (self._interface, self._settings.check_ip)
-        unreachable = same and self._health.reach is Reach.UNREACHABLE
-        if interface == self._interface:
-            self._begin(interface, settings, [])
-        else:
-            events = LinkEvents()
-            try:
-                told = events.first()
-            except OSError:
-                events.close()
-                raise
+        events, told = (None, []) if interface == self._interface else _links()
+        was_up = self._health.up
+        self._end_check()
+        self._interface, self._check = interface, check
+        self._health.handle_config(interface, check, told)
+        if events is not None:
             self._loop.remove_reader(self._events.fileno())
             self._events.close()
             self._events = events
             self._loop.add_reader(events.fileno(), self._read_events)
-            self._begin(interface, settings, told)
-        if unreachable:  # another interval does not make it answer
-            self._health.reach = Reach.UNREACHABLE
-        if self.up != was_up:
-            self._tell()
+            self._carrier.stop()
+            self._carrier = self._watch_carrier()
+        self._begin_check()
+        self._tell(was_up)
 
     def close(self) -> None:
         """Stop watching."""
-        self._stop_checking()
-        if self._carrier is not None:
-            self._carrier.stop()
+        self._end_check()
+        self._carrier.stop()
         self._loop.remove_reader(self._events.fileno())
         self._events.close()
 
-    def _begin(self, interface: str, settings: Egress, told: list[Event]) -> None:
-        """Start over with the check; `told` is empty where the interface is the same as before."""
-        self._stop_checking()
-        self._interface, self._settings = interface, settings
-        self._health = EgressHealth(
-            checked=settings.check_ip is not None, misses=settings.check_misses
-        )
-        if told:
-            self._link = EgressLink(interface)
-            for event in told:
-                self._link.take(event)
-            self._watch_carrier(interface)
-        self._set_link()
-        if settings.check_ip is not None:
-            self._due = self._loop.clock()
-            self._open_echo()
-            self._send_echo()
+    def _tell(self, was_up: bool) -> None:
+        if self._health.up and not was_up:
+            log.info("egress is up again through %s", self._interface)
+        elif was_up and not self._health.up:
+            log.error("egress is down: %s", self._health.reason)
+        self._changed()
 
     # -- the link
 
     def _read_events(self) -> None:
-        changed = False
+        was_up = self._health.up
         for event in self._events.read():
-            self._link.take(event)
-            changed = self._set_link() or changed
-        if changed:
-            self._tell()
+            self._health.handle_link(event)
+        self._tell(was_up)
 
-    def _set_link(self) -> bool:
-        """Go by what the kernel has told, and what it said when asked; whether `up` changed."""
-        state = self._link.state
-        lost = self._no_carrier and state is Link.READY
-        return self._health.set_link(Link.NO_CARRIER if lost else state)
-
-    def _watch_carrier(self, interface: str) -> None:
-        if self._carrier is not None:
-            self._carrier.stop()
-        self._no_carrier = False
-        watch = self._carrier = CarrierWatch(
+    def _watch_carrier(self) -> CarrierWatch:
+        interface = self._interface
+        watch = CarrierWatch(
             lambda: has_carrier(interface),
             self._busy,
             lambda carrier: self._loop.wake(lambda: self._take_carrier(watch, carrier)),
         )
         watch.start()
+        return watch
 
     def _take_carrier(self, watch: CarrierWatch, carrier: bool) -> None:
         if watch is not self._carrier:
             return  # of an interface that is not watched any more
-        self._no_carrier = not carrier
-        if self._set_link():
-            self._tell()
+        was_up = self._health.up
+        self._health.handle_carrier(carrier)
+        self._tell(was_up)
 
     # -- the echoes
 
+    def _begin_check(self) -> None:
+        if self._check.check_ip is not None:
+            self._due = self._loop.clock()
+            self._send_echo()
+
+    def _end_check(self) -> None:
+        if self._tick_timer is not None:
+            self._tick_timer.cancel()
+        self._tick_timer = None
+        self._close_echo()
+
     def _tick(self) -> None:
-        answered, self._answered = self._answered, False
-        if self._health.tick(answered):
-            self._tell()
+        was_up = self._health.up
+        self._health.tick()
         self._send_echo()
+        self._tell(was_up)
 
     def _send_echo(self) -> None:
         # The socket is bound to an interface by its index: one that is made anew has another.
-        if self._link.index != self._echo_index:
+        if self._health.index != self._echo_index:
             self._open_echo()
-        if self._echo is not None and self._health.link is Link.READY:
-            self._echoes.asked += 1
-            self._echo.send(self._echoes.asked)
-        interval = self._settings.check_interval
+        if self._echo is not None:
+            number = self._health.ask()
+            if number is not None:
+                self._echo.send(number)
+        interval = self._check.check_interval
         now = self._loop.clock()
         # In step with the clock, but an echo has at least half an interval for its answer also
         # where this one is late.
@@ -175,14 +144,13 @@ class EgressWatch:
     def _read_echo(self) -> None:
         number = self._echo.receive() if self._echo is not None else None
         if number is not None:
-            self._answered = True
-            self._echoes.answered = max(self._echoes.answered, number)
+            self._health.handle_answer(number)
+            self._changed()
 
     def _open_echo(self) -> None:
         self._close_echo()
-        address = self._settings.check_ip
-        self._echo_index = self._link.index
-        if address is None or self._echo_index is None:
+        address, index = self._check.check_ip, self._health.index
+        if address is None or index is None:
             return
         try:
             self._echo = EchoSocket(address, self._interface)
@@ -190,9 +158,9 @@ class EgressWatch:
             if str(error) != self._echo_error:
                 log.error("cannot send echoes to %s: %s", address, error)
             self._echo_error = str(error)
-            self._echo_index = None
         else:
             self._echo_error = ""
+            self._echo_index = index
             self._loop.add_reader(self._echo.fileno(), self._read_echo)
 
     def _close_echo(self) -> None:
@@ -202,16 +170,12 @@ class EgressWatch:
         self._echo = None
         self._echo_index = None
 
-    def _stop_checking(self) -> None:
-        if self._tick_timer is not None:
-            self._tick_timer.cancel()
-        self._tick_timer = None
-        self._answered = False
-        self._close_echo()
 
-    def _tell(self) -> None:
-        if self.up:
-            log.info("egress is up again through %s", self._interface)
-        else:
-            log.error("egress is down: %s", self.reason)
-        self._changed()
+def _links() -> tuple[LinkEvents, list[Event]]:
+    """A socket of link events, and what it told at first. Raises OSError."""
+    events = LinkEvents()
+    try:
+        return events, events.first()
+    except OSError:
+        events.close()
+        raise

@@ -8,12 +8,15 @@ and a pending session becomes current with its first authentic datagram. Pure.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from nrs.config.types import IPNetwork
 from nrs.router.delivery import Delivery
-from nrs.tunnel.session import Session
+from nrs.tunnel.handshake import StaticKey
+from nrs.tunnel.record import Progress
 from nrs.tunnel.wire import Claim
 
 MOST_PENDING = 4
@@ -23,11 +26,39 @@ DEAD_S = 30.0
 FORGOTTEN_S = 90.0
 
 
-@dataclass(slots=True)
+class Heard(Protocol):
+    """What the packet path notes of a session, in seconds of its clock."""
+
+    @property
+    def last_received(self) -> float:
+        """When something authentic arrived."""
+
+    @property
+    def last_data_received(self) -> float:
+        """When packets arrived."""
+
+    @property
+    def last_data_sent(self) -> float:
+        """When packets left."""
+
+
+Sessions = Mapping[int, Heard]
+"""By index: read where it is asked for, as every packet changes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A session; `key` is the router's own that its HELLO was checked with."""
+
+    index: int
+    key: StaticKey
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
     """A session offered in a HELLO_ACK; the answer is kept to repeat it for a repeated HELLO."""
 
-    session: Session
+    entry: Entry
     nonce: bytes
     answer: bytes
     offered: float
@@ -39,8 +70,9 @@ class Device:
 
     claim: Claim
     pending: list[Pending] = field(default_factory=list)
-    current: Session | None = None
-    previous: tuple[Session, float] | None = None
+    current: Entry | None = None
+    previous: tuple[Entry, float] | None = None
+    """And since when it is not the current one."""
     since: float = 0.0
     """When the present state began, in seconds since the Unix epoch."""
     active: bool = False
@@ -48,22 +80,49 @@ class Device:
     delivery: Delivery = field(default_factory=Delivery)
     """Of the current session."""
 
-    def up(self, now: float) -> bool:
+    @property
+    def addresses(self) -> tuple[bytes, bytes]:
+        """Its own, IPv4 and IPv6."""
+        return self.claim.tun_ipv4.packed, self.claim.tun_ipv6.packed
+
+    def heard(self, sessions: Sessions) -> Heard | None:
+        """Of its current session."""
+        current = self.current
+        return None if current is None else sessions.get(current.index)
+
+    def silent(self, now: float, sessions: Sessions) -> float:
+        """Seconds since something authentic arrived."""
+        heard = self.heard(sessions)
+        return math.inf if heard is None else now - heard.last_received
+
+    def up(self, now: float, sessions: Sessions) -> bool:
         """Whether something authentic arrived within the last 30 s."""
-        return self.current is not None and now - self.current.last_received < DEAD_S
+        return self.silent(now, sessions) < DEAD_S
+
+    def take_role(self, sequence: int, active: bool) -> bool:
+        """Whether datagram `sequence` of the current session says a new thing, and not late."""
+        if sequence <= self.role_sequence:
+            return False
+        self.role_sequence = sequence
+        changed = active is not self.active
+        self.active = active
+        return changed
 
 
 class SessionTable:
-    """All devices of a routing server."""
+    """All devices of a routing server; sessions are named by their index."""
 
     def __init__(self) -> None:
         self._devices: dict[Claim, Device] = {}
-        self._by_address: dict[bytes, Session] = {}
-        self._by_prefix: dict[IPNetwork, Session] = {}
-        self._by_session: dict[Session, Device] = {}
+        self._by_address: dict[bytes, int] = {}
+        self._by_prefix: dict[IPNetwork, int] = {}
+        self._by_session: dict[int, Device] = {}
 
     def __iter__(self) -> Iterator[Device]:
         return iter(list(self._devices.values()))
+
+    def __contains__(self, index: int) -> bool:
+        return index in self._by_session
 
     def repeated(self, claim: Claim, nonce: bytes) -> Pending | None:
         """The pending session that this very HELLO has made already."""
@@ -72,135 +131,126 @@ class SessionTable:
             return None
         return next((p for p in device.pending if p.nonce == nonce), None)
 
-    def offer(self, claim: Claim, pending: Pending) -> Session | None:
+    def offer(self, claim: Claim, pending: Pending) -> list[int]:
         """Add a pending session; the one that it pushes out, if any."""
         device = self._devices.setdefault(claim, Device(claim))
         device.pending.append(pending)
-        self._by_session[pending.session] = device
+        self._by_session[pending.entry.index] = device
         if len(device.pending) <= MOST_PENDING:
-            return None
-        oldest = device.pending.pop(0).session
+            return []
+        oldest = device.pending.pop(0).entry.index
         del self._by_session[oldest]
-        return oldest
+        return [oldest]
 
-    def confirm(self, session: Session, now: float, wall: float) -> tuple[Device, list[Session]]:
+    def confirm(self, index: int, now: float, wall: float) -> tuple[Device, list[int]]:
         """Make a pending session current; the device and sessions to forget.
 
         A device that claims an address of another one takes it over (only with a
         shared key can two devices claim the same address).
         """
-        device = self._by_session[session]
-        forget = [p.session for p in device.pending if p.session is not session]
+        device = self._by_session[index]
+        forget = [p.entry.index for p in device.pending if p.entry.index != index]
+        confirmed = next(p.entry for p in device.pending if p.entry.index == index)
         device.pending.clear()
         if device.previous is not None:
-            forget.append(device.previous[0])
+            forget.append(device.previous[0].index)
         device.previous = None
         if device.current is not None:
             device.previous = (device.current, now)
         else:
             device.since = wall
-        device.current = session
+        device.current = confirmed
         device.role_sequence = 0
         device.delivery = Delivery()
-        for address in session.owned.addresses:
-            self._by_address[address] = session
-        for prefix in session.owned.prefixes:
-            self._by_prefix[prefix] = session
+        for address in device.addresses:
+            self._by_address[address] = index
+        for prefix in device.claim.prefixes:
+            self._by_prefix[prefix] = index
         for old in forget:
             del self._by_session[old]
         return device, forget
 
     def resume(
-        self, claim: Claim, session: Session, now: float, *, active: bool, since: float
-    ) -> list[Session]:
-        """Take a session of an earlier process, the older ones first; the sessions to forget."""
-        gone = self.offer(claim, Pending(session, b"", b"", now))
-        if not session.confirmed:
-            return [] if gone is None else [gone]
-        device, forget = self.confirm(session, now, since)
-        device.active = active
-        return forget
+        self, claim: Claim, entry: Entry, progress: Progress, now: float
+    ) -> tuple[Device, list[int]]:
+        """Take a session of an earlier process, the older ones first; as `confirm`."""
+        gone = self.offer(claim, Pending(entry, b"", b"", now))
+        if not progress.confirmed:
+            return self._by_session[entry.index], gone
+        device, forget = self.confirm(entry.index, now, progress.since)
+        device.active = progress.active
+        return device, gone + forget
 
-    def device(self, session: Session) -> Device | None:
-        """The device that `session` belongs to."""
-        return self._by_session.get(session)
+    def device(self, index: int) -> Device | None:
+        """The device that a session belongs to."""
+        return self._by_session.get(index)
 
-    def select(self, destination: bytes) -> Session | None:
-        """The session that a packet to this address goes through: longest prefix first."""
-        session = self._by_address.get(destination)
-        if session is not None or not self._by_prefix:
-            return session
+    def select(self, destination: bytes) -> int:
+        """The session that a packet to this address goes through, 0: none; longest prefix first."""
+        index = self._by_address.get(destination, 0)
+        if index or not self._by_prefix:
+            return index
         address = ipaddress.ip_address(destination)
         matching = [prefix for prefix in self._by_prefix if address in prefix]
         if not matching:
-            return None
+            return 0
         return self._by_prefix[max(matching, key=lambda prefix: prefix.prefixlen)]
 
-    def remove(self, device: Device) -> list[Session]:
+    def remove(self, device: Device) -> list[int]:
         """Forget a device; its sessions."""
-        gone = [p.session for p in device.pending]
-        gone += [s for s in (device.current, device.previous and device.previous[0]) if s]
+        gone = [p.entry.index for p in device.pending]
+        if device.current is not None:
+            gone.append(device.current.index)
+        if device.previous is not None:
+            gone.append(device.previous[0].index)
         self._drop(device, gone)
         return gone
 
-    def revoke(self, keep: Callable[[Session], bool]) -> tuple[list[Device], list[Session]]:
-        """Forget the sessions that are not to be kept: devices left without one, the sessions.
+    def revoke(self, device: Device, keep: Callable[[StaticKey], bool]) -> list[int]:
+        """Forget the device's sessions whose key is not to be kept; these sessions.
 
         The session before the current one goes with it: the endpoint sends through neither.
         """
-        devices: list[Device] = []
-        gone: list[Session] = []
-        for device in self:
-            lost = [p.session for p in device.pending if not keep(p.session)]
-            if device.previous is not None and not keep(device.previous[0]):
-                lost.append(device.previous[0])
-            if device.current is not None and not keep(device.current):
-                lost.append(device.current)
-                if device.previous is not None and device.previous[0] not in lost:
-                    lost.append(device.previous[0])
-                devices.append(device)
-            self._drop(device, lost)
-            gone += lost
-        return devices, gone
+        lost = [p.entry.index for p in device.pending if not keep(p.entry.key)]
+        over = device.current is not None and not keep(device.current.key)
+        if device.current is not None and over:
+            lost.append(device.current.index)
+        if device.previous is not None and (over or not keep(device.previous[0].key)):
+            lost.append(device.previous[0].index)
+        self._drop(device, lost)
+        return lost
 
-    def _drop(self, device: Device, lost: list[Session]) -> None:
+    def expire(self, device: Device, now: float, sessions: Sessions) -> list[int]:
+        """Forget what of the device has been silent for too long; these sessions."""
+        lost = [p.entry.index for p in device.pending if now - p.offered > PENDING_S]
+        if len(lost) == len(device.pending) and device.silent(now, sessions) > FORGOTTEN_S:
+            return self.remove(device)
+        if device.previous is not None and now - device.previous[1] > PREVIOUS_S:
+            lost.append(device.previous[0].index)
+        self._drop(device, lost)
+        return lost
+
+    def _drop(self, device: Device, lost: list[int]) -> None:
         """Take the sessions out of every table, and the device if none is left."""
-        device.pending = [p for p in device.pending if p.session not in lost]
-        if device.previous is not None and device.previous[0] in lost:
+        if not lost:
+            return
+        device.pending = [p for p in device.pending if p.entry.index not in lost]
+        if device.previous is not None and device.previous[0].index in lost:
             device.previous = None
-        if device.current in lost:
+        if device.current is not None and device.current.index in lost:
             device.current = None
             device.active = False
-        for session in lost:
-            del self._by_session[session]
-            for address in session.owned.addresses:
-                if self._by_address.get(address) is session:
+        for index in lost:
+            del self._by_session[index]
+            for address in device.addresses:
+                if self._by_address.get(address) == index:
                     del self._by_address[address]
-            for prefix in session.owned.prefixes:
-                if self._by_prefix.get(prefix) is session:
+            for prefix in device.claim.prefixes:
+                if self._by_prefix.get(prefix) == index:
                     del self._by_prefix[prefix]
         if device.current is None and not device.pending:
             self._devices.pop(device.claim, None)
 
-    def expire(self, now: float) -> tuple[list[Device], list[Session]]:
-        """Forget what has been silent for too long: devices removed, sessions to forget."""
-        devices: list[Device] = []
-        sessions: list[Session] = []
-        for device in self:
-            for pending in [p for p in device.pending if now - p.offered > PENDING_S]:
-                device.pending.remove(pending)
-                del self._by_session[pending.session]
-                sessions.append(pending.session)
-            if device.previous is not None and now - device.previous[1] > PREVIOUS_S:
-                del self._by_session[device.previous[0]]
-                sessions.append(device.previous[0])
-                device.previous = None
-            silent = device.current is None or now - device.current.last_received > FORGOTTEN_S
-            if silent and not device.pending:
-                sessions += self.remove(device)
-                devices.append(device)
-        return devices, sessions
-
-    def count_up(self, now: float) -> int:
+    def count_up(self, now: float, sessions: Sessions) -> int:
         """Devices with a live tunnel."""
-        return sum(device.up(now) for device in self)
+        return sum(device.up(now, sessions) for device in self)

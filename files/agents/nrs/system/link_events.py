@@ -15,21 +15,27 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_MESSAGE = struct.Struct("=IHHII")
+from nrs.system import netlink
+from nrs.system.link_event import (
+    AddressGone,
+    AddressIs,
+    Anew,
+    Event,
+    LinkGone,
+    LinkIs,
+    Told,
+)
+
 _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBi")
-_ATTRIBUTE = struct.Struct("=HH")
 _U32 = struct.Struct("=I")
 
-_ERROR, _DONE = 2, 3
 _NEW_LINK, _DEL_LINK, _GET_LINK = 16, 17, 18
 _NEW_ADDRESS, _DEL_ADDRESS, _GET_ADDRESS = 20, 21, 22
-_REQUEST_DUMP = 0x301
 _GROUPS = 0x1 | 0x10 | 0x100
 """RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR."""
 _IFLA_IFNAME = 3
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
-_ATTRIBUTE_TYPE = 0x3FFF
 
 _IFF_UP, _IFF_RUNNING, _IFF_LOWER_UP = 0x1, 0x40, 0x10000
 _SCOPE_LINK = 253
@@ -41,58 +47,6 @@ _DUMP_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True)
-class LinkIs:
-    """An interface is as stated; `running`: it has a carrier and passes packets."""
-
-    index: int
-    name: str
-    up: bool
-    running: bool
-
-
-@dataclass(frozen=True)
-class LinkGone:
-    """An interface was removed, or moved into another namespace."""
-
-    index: int
-
-
-@dataclass(frozen=True)
-class AddressIs:
-    """An interface has an address; `usable`: other hosts may be spoken to from it.
-
-    It may have the same one several times, with prefixes of different lengths, in bits.
-    """
-
-    index: int
-    address: bytes
-    prefix: int
-    usable: bool
-
-
-@dataclass(frozen=True)
-class AddressGone:
-    """An interface has lost an address with a prefix."""
-
-    index: int
-    address: bytes
-    prefix: int
-
-
-@dataclass(frozen=True)
-class Anew:
-    """Events were lost: everything known before is void, and is told again from here."""
-
-
-@dataclass(frozen=True)
-class Told:
-    """All that there is has been told; what follows are changes."""
-
-
-Event = LinkIs | LinkGone | AddressIs | AddressGone | Anew | Told
-
-
-@dataclass(frozen=True)
 class Answered:
     """The kernel's answer to the question with this sequence number is complete."""
 
@@ -101,18 +55,11 @@ class Answered:
 
 def decode(data: bytes) -> Iterator[Event | Answered]:
     """The events in what one receive has brought; what is cut off or of another kind is left."""
-    offset = 0
-    while offset + _MESSAGE.size <= len(data):
-        length, kind, _, sequence, _ = _MESSAGE.unpack_from(data, offset)
-        if length < _MESSAGE.size or offset + length > len(data):
-            return
-        body = data[offset + _MESSAGE.size : offset + length]
-        offset += (length + 3) & ~3
-        if kind in {_DONE, _ERROR}:
-            yield Answered(sequence)
-            continue
+    for kind, sequence, body in netlink.messages(data):
         event = None
-        if kind in {_NEW_LINK, _DEL_LINK}:
+        if kind in {netlink.DONE, netlink.ERROR}:
+            yield Answered(sequence)
+        elif kind in {_NEW_LINK, _DEL_LINK}:
             event = _link(kind, body)
         elif kind in {_NEW_ADDRESS, _DEL_ADDRESS}:
             event = _address(kind, body)
@@ -129,7 +76,7 @@ def _link(kind: int, body: bytes) -> Event | None:
         return None
     if kind == _DEL_LINK:
         return LinkGone(index)
-    name = _attributes(body, _LINK.size).get(_IFLA_IFNAME, b"")
+    name = netlink.attributes(body, _LINK.size).get(_IFLA_IFNAME, b"")
     running = flags & _IFF_RUNNING and flags & _IFF_LOWER_UP
     return LinkIs(index, os.fsdecode(name.rstrip(b"\0")), bool(flags & _IFF_UP), bool(running))
 
@@ -138,7 +85,7 @@ def _address(kind: int, body: bytes) -> Event | None:
     if len(body) < _ADDRESS.size:
         return None
     _, prefix, flags, scope, index = _ADDRESS.unpack_from(body)
-    attributes = _attributes(body, _ADDRESS.size)
+    attributes = netlink.attributes(body, _ADDRESS.size)
     # Of a point-to-point link IFA_ADDRESS is the other end.
     address = attributes.get(_IFA_LOCAL) or attributes.get(_IFA_ADDRESS)
     if address is None:
@@ -149,17 +96,6 @@ def _address(kind: int, body: bytes) -> Event | None:
         flags = _U32.unpack(wide)[0]
     proven = not flags & _DAD_FAILED and (not flags & _TENTATIVE or flags & _OPTIMISTIC)
     return AddressIs(index, address, prefix, bool(proven) and scope < _SCOPE_LINK)
-
-
-def _attributes(body: bytes, offset: int) -> dict[int, bytes]:
-    found = {}
-    while offset + _ATTRIBUTE.size <= len(body):
-        length, kind = _ATTRIBUTE.unpack_from(body, offset)
-        if length < _ATTRIBUTE.size:
-            break
-        found[kind & _ATTRIBUTE_TYPE] = body[offset + _ATTRIBUTE.size : offset + length]
-        offset += (length + 3) & ~3
-    return found
 
 
 class LinkEvents:
@@ -244,6 +180,6 @@ class LinkEvents:
     def _ask(self) -> None:
         kind = self._questions.pop(0)
         self._asked = next(self._sequence)
-        length = _MESSAGE.size + _LINK.size
-        header = _MESSAGE.pack(length, kind, _REQUEST_DUMP, self._asked, 0)
-        self._socket.send(header + _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
+        body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+        flags = netlink.REQUEST | netlink.DUMP
+        self._socket.send(netlink.message(kind, flags, self._asked, body))

@@ -7,6 +7,7 @@ import math
 from typing import Protocol
 
 from nrs.tunnel import wire
+from nrs.tunnel.address_text import describe
 from nrs.tunnel.codec.carrier import (
     AUTHENTIC,
     BAD_TAG,
@@ -297,11 +298,3 @@ class Engine:
                 describe(peer),
                 self.figures.drops[Drop.TAG],
             )
-
-
-def describe(peer: SocketAddress) -> str:
-    """`address:port` of a socket address, IPv4 shown as such."""
-    if not peer:
-        return "the connected peer"
-    host = str(peer[0]).removeprefix("::ffff:")
-    return f"[{host}]:{peer[1]}" if ":" in host else f"{host}:{peer[1]}"

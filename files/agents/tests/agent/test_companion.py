@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
+from testbed.wait import wait_until
 
 from nrs.agent.companion import Companion
-from tests.netns.world import wait_until
 
 
 class Work(BaseModel):

@@ -1,3 +1,5 @@
+"""Who is told of another state, in which order, and how many in one turn of the loop."""
+
 from __future__ import annotations
 
 import heapq
@@ -6,13 +8,11 @@ from typing import cast
 
 import pytest
 
-from nrs.router.announcer import BUSY_S, Announcer
-from nrs.router.session_table import DEAD_S, SessionTable
-from nrs.tunnel.engine import Engine
+from nrs.router.announcement import BUSY_S, Announcement
+from nrs.router.announcer import Announcer
+from nrs.router.session_table import DEAD_S
 from nrs.tunnel.loop import PacketLoop, Timer
-from nrs.tunnel.session import Session
-from nrs.tunnel.wire import RouterFlag, Type
-from tests.router.test_session_table import claim, connect
+from tests.router.test_session_table import Table, claim, connect
 
 SEND_S = 20e-6
 
@@ -46,41 +46,37 @@ class Loop:
                 self.turn(callback)
 
 
-class Sent:
-    """An engine that takes a while for each datagram, and remembers it."""
-
-    def __init__(self, loop: Loop) -> None:
-        self._loop = loop
-        self.flags: list[tuple[Session, int]] = []
-
-    def send_control(
-        self, session: Session, kind: Type, body: bytes = b"", *, flags: int = 0
-    ) -> None:
-        assert (kind, body) == (Type.ROLE, b"")
-        self._loop.time += SEND_S
-        self.flags.append((session, flags))
-
-
 class Fixture:
+    """Telling somebody takes a while."""
+
     def __init__(self) -> None:
         self.loop = Loop()
-        self.engine = Sent(self.loop)
-        self.table = SessionTable()
-        self.announcer = Announcer(
-            cast(PacketLoop, self.loop), cast(Engine, self.engine), self.table
-        )
+        self.table = Table()
+        self.announcement = Announcement()
+        self.announcer = Announcer(cast(PacketLoop, self.loop), self._tell_next)
+        self.told: list[int] = []
 
-    def endpoints(self, count: int, heard: float) -> list[Session]:
+    def _tell_next(self) -> bool:
+        if self.announcement.over:
+            return False
+        index = self.announcement.next(self.loop.now, self.table.heard)
+        if index:
+            self.loop.time += SEND_S
+            self.told.append(index)
+        return True
+
+    def endpoints(self, count: int, heard: float) -> list[int]:
         first = sum(1 for _ in self.table)
         found = []
         for number in range(first, first + count):
             session = connect(self.table, claim(number % 250, name=f"endpoint_{number}"))
-            session.last_received = heard
+            self.table.heard[session].last_received = heard
             found.append(session)
         return found
 
-    def announce(self, flags: RouterFlag) -> None:
-        self.loop.turn(lambda: self.announcer.announce(flags))
+    def announce(self) -> None:
+        self.announcement = Announcement(self.table)
+        self.loop.turn(self.announcer.begin)
 
 
 @pytest.fixture
@@ -94,45 +90,51 @@ def test_those_with_traffic_are_told_first_and_the_dead_not_at_all(router: Fixtu
     busy = router.endpoints(3, heard=now - 0.9 * BUSY_S)
     router.endpoints(3, heard=now - DEAD_S)
     long_idle = router.endpoints(1, heard=now - 0.9 * DEAD_S)
-    router.announce(RouterFlag.EGRESS_DOWN)
+    router.announce()
     router.loop.run()
-    assert router.engine.flags == [(session, 2) for session in [*busy, *idle, *long_idle]]
+    assert router.told == [*busy, *idle, *long_idle]
 
 
 @pytest.mark.parametrize("heard_s", [0.0, 10.0])
 def test_thousands_are_told_a_few_at_a_time(router: Fixture, heard_s: float) -> None:
     busy = router.endpoints(10_000, heard=router.loop.now - heard_s)
-    router.announce(RouterFlag.DRAINING)
-    assert len(router.engine.flags) < 100
+    router.announce()
+    assert len(router.told) < 100
     router.loop.run()
-    assert [session for session, _ in router.engine.flags] == busy
+    assert router.told == busy
     assert router.loop.longest_turn < 0.0015
 
 
 def test_a_newer_state_is_told_to_all_and_the_older_to_no_more(router: Fixture) -> None:
     busy = router.endpoints(200, heard=router.loop.now + 10)
-    router.announce(RouterFlag.EGRESS_DOWN)
-    told = len(router.engine.flags)
-    router.announce(RouterFlag(0))
+    router.announce()
+    told = len(router.told)
+    assert told < len(busy)
+    router.announce()
     router.loop.run()
-    assert router.engine.flags[told:] == [(session, 0) for session in busy]
-    assert {flags for _, flags in router.engine.flags[:told]} == {RouterFlag.EGRESS_DOWN}
+    assert router.told[told:] == busy
 
 
 def test_a_tunnel_that_is_gone_meanwhile_is_left_out(router: Fixture) -> None:
     busy = router.endpoints(200, heard=router.loop.now + 10)
-    router.announce(RouterFlag.DRAINING)
-    last = router.table.device(busy[-1])
-    assert last is not None
-    router.table.remove(last)
+    router.announce()
+    router.table.remove(router.table.of(busy[-1]))
     router.loop.run()
-    assert [session for session, _ in router.engine.flags] == busy[:-1]
+    assert router.told == busy[:-1]
+
+
+def test_a_session_that_is_renewed_meanwhile_is_told_through_the_new_one(router: Fixture) -> None:
+    busy = router.endpoints(200, heard=router.loop.now + 10)
+    router.announce()
+    renewed = connect(router.table, router.table.of(busy[-1]).claim, now=router.loop.now)
+    router.loop.run()
+    assert router.told == [*busy[:-1], renewed]
 
 
 def test_nothing_is_told_after_the_end(router: Fixture) -> None:
     router.endpoints(200, heard=router.loop.now + 10)
-    router.announce(RouterFlag.DRAINING)
-    told = len(router.engine.flags)
+    router.announce()
+    told = len(router.told)
     router.announcer.close()
     router.loop.run()
-    assert len(router.engine.flags) == told
+    assert len(router.told) == told

@@ -5,16 +5,18 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from testbed.wait import wait_until
 
 from nrs.config.loader import load
 from nrs.router.config import RoutingServerConfig
+from nrs.router.drain import Phase
 from nrs.router.drainer import FILE_NAME, Drainer
 from nrs.router.ruleset import Ruleset
 from nrs.system import nftables
 from nrs.system.nftables import NftablesError
 from nrs.tunnel.loop import PacketLoop
 from tests.config.test_files import ROUTING_SERVER
-from tests.netns.world import wait_until
+from tests.tunnel.fakes import Clock
 
 
 class Loop:
@@ -35,6 +37,7 @@ class Host:
         self.rules: list[str] = []
         self.refuses = False
         self.changes = 0
+        self.wall = Clock(1_700_000_000.0)
 
     def install(self, commands: list[dict[str, Any]]) -> None:
         if self.refuses:
@@ -45,7 +48,8 @@ class Host:
         self.changes += 1
 
     def drainer(self, directory: Path | None) -> Drainer:
-        return Drainer(self.config, cast(PacketLoop, Loop()), Ruleset(), directory, self.changed)
+        loop = cast(PacketLoop, Loop())
+        return Drainer(self.config, loop, Ruleset(), directory, self.changed, self.wall)
 
 
 @pytest.fixture
@@ -57,36 +61,39 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
 
 def test_a_drain_begins_is_kept_and_ends(host: Host) -> None:
     drainer = host.drainer(host.directory)
-    assert (drainer.draining, drainer.left) == (False, None)
+    assert (drainer.phase, drainer.left) == (Phase.SERVING, None)
     assert drainer.begin(100)
     assert not drainer.begin(None)
-    assert drainer.left == pytest.approx(100, abs=10)
+    assert (drainer.phase, drainer.left) == (Phase.DRAINING, 100)
+    host.wall.now += 10
     again = host.drainer(host.directory)
-    assert again.left == pytest.approx(100, abs=10)
+    assert (again.phase, again.left) == (Phase.DRAINING, 90)
     assert again.end()
     assert not again.end()
-    assert not host.drainer(host.directory).draining
+    assert host.drainer(host.directory).phase is Phase.SERVING
     assert host.changes == 2
     assert set(host.rules) == {"serving"}
 
 
 def test_the_rules_follow_the_deadline_also_over_a_restart(host: Host) -> None:
     drainer = host.drainer(host.directory)
-    assert drainer.begin(0.05)
+    assert drainer.begin(50)
+    drainer.tend()
     assert host.rules == ["serving"]
+    host.wall.now += 50
 
     def rejecting() -> bool:
         drainer.tend()
         return host.rules == ["serving", "rejecting"]
 
     wait_until(rejecting, 10, "the deadline is over")
-    assert (drainer.drained, host.changes) == (True, 2)
+    assert (drainer.phase, host.changes) == (Phase.DRAINED, 2)
     drainer.tend()
     assert host.changes == 2
-    assert host.drainer(host.directory).drained
+    assert host.drainer(host.directory).phase is Phase.DRAINED
     assert host.rules[2:] == ["rejecting"]
     assert drainer.begin(100)
-    assert not drainer.drained
+    assert drainer.phase is Phase.DRAINING
     assert host.rules[3:] == ["serving"]
     assert drainer.begin(0)
     assert drainer.end()
@@ -98,7 +105,7 @@ def test_what_cannot_be_kept_is_not_begun(host: Host) -> None:
     (host.directory / f"{FILE_NAME}.new").mkdir()
     with pytest.raises(ValueError, match="cannot be kept"):
         drainer.begin(100)
-    assert not drainer.draining
+    assert drainer.phase is Phase.SERVING
     assert host.changes == 0
 
 
@@ -107,7 +114,7 @@ def test_rules_that_nft_refuses_are_said_and_tried_again(host: Host) -> None:
     host.refuses = True
     with pytest.raises(ValueError, match="nft refused"):
         drainer.begin(0)
-    assert drainer.draining
+    assert drainer.phase is Phase.DRAINED
     host.refuses = False
 
     def rejecting() -> bool:
@@ -133,5 +140,5 @@ def test_a_damaged_file_is_said_and_forgotten(
     host: Host, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     (host.directory / FILE_NAME).write_text(text, encoding="utf-8")
-    assert not host.drainer(host.directory).draining
+    assert host.drainer(host.directory).phase is Phase.SERVING
     assert "is forgotten" in caplog.text

@@ -4,34 +4,123 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Iterator
+import socket
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from nrs.router.endpoints import Endpoints
+from nrs.router.machine import RouterMachine
+from nrs.router.session_table import Device
 from nrs.tunnel import wire
-from nrs.tunnel.engine import Control
+from nrs.tunnel.codec.python import CODEC
+from nrs.tunnel.control import Control
+from nrs.tunnel.handshake import Initiator, StaticKey
+from nrs.tunnel.loop import PacketLoop
 from nrs.tunnel.session import Session
 from nrs.tunnel.session_memory import SessionMemory
+from nrs.tunnel.tun_device import TunDevice
+from nrs.tunnel.udp_socket import UdpSocket
 from nrs.tunnel.wire import Claim, Type
-from tests.router.test_keys import (
-    CLAIM,
-    FLOW,
-    NEW,
-    OLD,
-    SOCKET,
-    Links,
-    Router,
-    config,
-    shared,
-    text,
-)
+from tests.router.driven import CLAIM, ELSEWHERE, FLOW, NEW, OLD, WALL, config, peer, shared, text
+from tests.tunnel.fakes import FakeLoop, FakeTun
 
-ELSEWHERE = Claim(
-    "endpoint_2",
-    ipaddress.IPv4Address("10.20.0.2"),
-    ipaddress.IPv6Address("fd00:20::2"),
-)
+_V6: Any = SimpleNamespace(_family=socket.AF_INET6)
+
+
+class Socket:
+    """Keeps what is sent; knows how IPv6 addresses are written."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def fileno(self) -> int:
+        return -1
+
+    def packed(self, to: tuple[Any, ...]) -> bytes:
+        return UdpSocket.packed(_V6, to)
+
+    def can_reach(self, to: tuple[Any, ...] | None) -> bool:
+        return UdpSocket.can_reach(_V6, to)
+
+    def send_one(self, datagram: bytes, *_: object) -> bool:
+        self.sent.append(datagram)
+        return True
+
+
+class Routes:
+    """Addresses that are routed; they outlive a process, as the device does."""
+
+    def __init__(self) -> None:
+        self.routed: set[bytes] = set()
+
+    def add(self, addresses: Collection[bytes]) -> None:
+        self.routed.update(addresses)
+
+    def remove(self, addresses: Collection[bytes]) -> None:
+        self.routed.difference_update(addresses)
+
+
+class Process:
+    """A router's endpoints with a memory that outlives them."""
+
+    def __init__(
+        self, machine: RouterMachine, memory: SessionMemory, routes: Routes, opened: ExitStack
+    ) -> None:
+        self.machine = machine
+        self.socket = Socket()
+        self._peers = iter(range(1, 1000))
+        self.endpoints = Endpoints(
+            machine,
+            cast(PacketLoop, FakeLoop()),
+            cast(TunDevice, opened.enter_context(closing(FakeTun()))),
+            cast(UdpSocket, self.socket),
+            CODEC,
+            memory,
+            routes,
+            lambda: None,
+            wall=lambda: WALL,
+        )
+
+    @property
+    def sessions(self) -> dict[int, Session]:
+        return self.endpoints.engine.sessions
+
+    @property
+    def device(self) -> Device:
+        """The only one."""
+        (device,) = self.machine.devices
+        return device
+
+    def offered(self, static: StaticKey, claim: Claim = CLAIM) -> Session:
+        """A session that the endpoint has not used yet."""
+        before = set(self.sessions)
+        hello = Initiator(static, claim, 7, os.urandom).hello()
+        there = cast(UdpSocket, self.socket)
+        refused = self.endpoints.handshake(Type.HELLO, hello, there, peer(next(self._peers)), None)
+        assert refused is None
+        (index,) = set(self.sessions) - before
+        return self.sessions[index]
+
+    def confirm(self, session: Session) -> None:
+        """As the engine does with the first authentic datagram."""
+        session.confirmed = True
+        self.endpoints.confirmed(session)
+
+    def open(self, static: StaticKey, claim: Claim = CLAIM) -> Session:
+        session = self.offered(static, claim)
+        self.confirm(session)
+        return session
+
+    def say(self, session: Session, kind: Type, flags: int = 0) -> None:
+        self.endpoints.control(session, Control(kind, flags, 0, 1, 0, b""))
+
+    @property
+    def selected(self) -> int:
+        return self.machine.select(FLOW, 0, 0.0)
 
 
 class Restarts:
@@ -40,14 +129,15 @@ class Restarts:
     def __init__(self, opened: ExitStack) -> None:
         self._opened = opened
         self._memory = opened.enter_context(closing(SessionMemory()))
-        self.links = Links()
+        self.routes = Routes()
 
-    def router(self, **tunnel: object) -> Router:
-        psk = tunnel.pop("psk", OLD)
-        assert isinstance(psk, bytes)
+    def router(self, psk: bytes = OLD, **tunnel: object) -> Process:
         memory = SessionMemory(os.dup(self._memory.file.fd))
         self._opened.enter_context(closing(memory))
-        return Router(config(psk, **tunnel), memory, self.links)
+        machine = RouterMachine(config(psk, **tunnel), os.urandom)
+        router = Process(machine, memory, self.routes, self._opened)
+        router.endpoints.resume()
+        return router
 
 
 @pytest.fixture
@@ -56,52 +146,39 @@ def restarts() -> Iterator[Restarts]:
         yield Restarts(opened)
 
 
-def selected(router: Router) -> int | None:
-    session = router.policy.select(FLOW, 0)
-    return None if session is None else session.local_index
-
-
-def say_role(router: Router, session: Session, sequence: int, *, active: bool) -> None:
-    flags = wire.ACTIVE if active else 0
-    router.policy.control(session, Control(Type.ROLE, flags, 0, sequence, 0, b""))
-
-
 def test_everything_is_as_it_was(restarts: Restarts) -> None:
     before = restarts.router()
     session = before.open(shared())
-    say_role(before, session, 1, active=True)
-    (device,) = before.policy.table
+    before.say(session, Type.ROLE, wire.ACTIVE)
     now = restarts.router()
-    assert selected(now) == session.local_index
-    (again,) = now.policy.table
-    assert (again.claim, again.active, again.since) == (CLAIM, True, device.since)
-    assert again.current is not None
-    assert again.current.confirmed
-    assert again.current.path.peer == session.path.peer
-    assert now.engine.said == []
+    assert now.selected == session.local_index
+    assert (now.device.claim, now.device.active, now.device.since) == (CLAIM, True, WALL)
+    again = now.sessions[now.selected]
+    assert again.confirmed
+    assert again.path.peer == session.path.peer == peer(1)
+    assert now.socket.sent == []
 
 
 def test_the_session_before_the_current_one_still_receives(restarts: Restarts) -> None:
     before = restarts.router()
     old, new = before.open(shared()), before.open(shared())
     now = restarts.router()
-    assert set(now.engine.sessions) == {old.local_index, new.local_index}
-    assert selected(now) == new.local_index
+    assert set(now.sessions) == {old.local_index, new.local_index}
+    assert now.selected == new.local_index
     third = now.open(shared())
-    assert set(now.engine.sessions) == {new.local_index, third.local_index}
-    assert set(restarts.router().engine.sessions) == {new.local_index, third.local_index}
+    assert set(now.sessions) == {new.local_index, third.local_index}
+    assert set(restarts.router().sessions) == {new.local_index, third.local_index}
 
 
 def test_an_offer_that_has_just_been_made_is_good(restarts: Restarts) -> None:
     before = restarts.router()
     current, offered = before.open(shared()), before.offered(shared())
     now = restarts.router()
-    assert selected(now) == current.local_index
-    session = now.engine.sessions[offered.local_index]
+    assert now.selected == current.local_index
+    session = now.sessions[offered.local_index]
     assert not session.confirmed
-    session.confirmed = True
-    now.policy.confirmed(session)
-    assert selected(now) == offered.local_index
+    now.confirm(session)
+    assert now.selected == offered.local_index
 
 
 @pytest.mark.parametrize(
@@ -122,13 +199,13 @@ def test_an_offer_that_has_just_been_made_is_good(restarts: Restarts) -> None:
     ],
 )
 def test_a_session_that_would_not_be_accepted_now_is_over(
-    restarts: Restarts, tunnel: dict[str, object], stays: bool
+    restarts: Restarts, tunnel: dict[str, Any], stays: bool
 ) -> None:
     session = restarts.router().open(shared())
     now = restarts.router(**tunnel)
-    assert selected(now) == (session.local_index if stays else None)
-    assert bool(now.engine.sessions) is stays
-    assert bool(restarts.router().engine.sessions) is stays, "it was only left out, not released"
+    assert now.selected == (session.local_index if stays else 0)
+    assert bool(now.sessions) is stays
+    assert bool(restarts.router().sessions) is stays, "it was only left out, not released"
 
 
 def test_a_peer_that_the_new_socket_cannot_reach_begins_anew(
@@ -136,32 +213,34 @@ def test_a_peer_that_the_new_socket_cannot_reach_begins_anew(
 ) -> None:
     """Another family of `bind_address` must not keep the router from starting."""
     restarts.router().open(shared())
-    monkeypatch.setattr(SOCKET, "can_reach", lambda _peer: False)
-    assert restarts.router().engine.sessions == {}
+    monkeypatch.setattr(Socket, "can_reach", lambda *_: False)
+    assert restarts.router().sessions == {}
     monkeypatch.undo()
-    assert restarts.router().engine.sessions == {}, "it was only left out, not released"
+    assert restarts.router().sessions == {}, "it was only left out, not released"
 
 
-def test_routes_of_endpoints_stay_and_those_of_nobody_go(restarts: Restarts) -> None:
-    before = restarts.router(endpoint_networks=["10.0.0.0/8", "fc00::/7"])
-    before.hello(shared(), ELSEWHERE)
-    (session,) = before.engine.sessions.values()
-    session.confirmed = True
-    before.policy.confirmed(session)
-    own = set(restarts.links.routed)
-    assert own == {ipaddress.ip_network("10.20.0.2"), ipaddress.ip_network("fd00:20::2")}
-    site = ipaddress.ip_network("10.99.0.0/16")
-    restarts.links.routed |= {ipaddress.ip_network("10.20.0.77"), site}
-    restarts.router(endpoint_networks=["10.0.0.0/8", "fc00::/7"])
-    assert restarts.links.routed == own | {site}
+def test_routes_of_endpoints_are_wanted_again(restarts: Restarts) -> None:
+    restarts.router().open(shared(), ELSEWHERE)
+    own = {ipaddress.ip_address(text).packed for text in ("10.20.0.2", "fd00:20::2")}
+    assert restarts.routes.routed == own
+    restarts.routes.routed.clear()
+    restarts.router().offered(shared(), ELSEWHERE)
+    assert restarts.routes.routed == own
+
+
+def test_an_offer_of_an_earlier_process_wants_no_routes(restarts: Restarts) -> None:
+    restarts.router().offered(shared(), ELSEWHERE)
+    assert len(restarts.router().sessions) == 1
+    assert restarts.routes.routed == set()
 
 
 def test_sessions_that_were_closed_do_not_come_back(restarts: Restarts) -> None:
     before = restarts.router()
-    session = before.open(shared())
-    before.policy.control(session, Control(Type.BYE, 0, 0, 5, 0, b""))
-    assert restarts.router().engine.sessions == {}
+    before.say(before.open(shared()), Type.BYE)
+    assert restarts.router().sessions == {}
     stopped = restarts.router()
     stopped.open(shared())
-    stopped.policy.close()
-    assert restarts.router().engine.sessions == {}
+    del stopped.socket.sent[:]
+    stopped.endpoints.carry_out(stopped.machine.close())
+    assert [datagram[0] & 0x0F for datagram in stopped.socket.sent] == [Type.BYE]
+    assert restarts.router().sessions == {}

@@ -6,16 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nrs.system.link_events import (
-    AddressGone,
-    AddressIs,
-    Answered,
-    LinkEvents,
-    LinkGone,
-    LinkIs,
-    Told,
-    decode,
-)
+from nrs.system.link_event import AddressGone, AddressIs, LinkGone, LinkIs, Told
+from nrs.system.link_events import Answered, LinkEvents, decode
 
 NEW_LINK, DEL_LINK, NEW_ADDRESS, DEL_ADDRESS = 16, 17, 20, 21
 UP, RUNNING, LOWER_UP = 0x1, 0x40, 0x10000

@@ -13,20 +13,18 @@ import itertools
 import json
 import struct
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from nrs.router import policy
 from nrs.router.config import RoutingServerConfig
-from nrs.router.policy import RouterPolicy
+from nrs.router.endpoints import Endpoints
+from nrs.router.machine import RouterMachine
 from nrs.tunnel import inner, wire
 from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.codec.sealing import Check, Sealer
 from nrs.tunnel.drop import Drop
-from nrs.tunnel.engine import Engine
 from nrs.tunnel.handshake import Responder, StaticKey
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.udp_socket import UdpSocket
@@ -291,28 +289,26 @@ def test_the_opener_takes_each_datagram_once(codec: Codec, vector: dict[str, Any
     assert drops == [(0, 0, 0, 0), (0, 1, 0, 0)]
 
 
-class NoLinks:
+class NoRoutes:
     """Routes that nobody installs."""
 
-    def add_route(self, *_: object) -> None: ...
+    def add(self, *_: object) -> None: ...
 
-    def remove_route(self, *_: object) -> None: ...
+    def remove(self, *_: object) -> None: ...
 
 
 class Router:
-    """The router of the vectors: the real engine and policy around fake devices."""
+    """The router of the vectors: the real engine and machine around fake devices."""
 
-    def __init__(self, codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, codec: Codec) -> None:
         stream = [raw(SHARED["router"]["private"]), raw(SHARED["router"]["nonce"])]
         indices = itertools.count(SHARED["router"]["index"])
-        monkeypatch.setattr(
-            policy,
-            "secrets",
-            SimpleNamespace(
-                randbits=lambda _: next(indices),
-                token_bytes=lambda _: stream.pop(0) if stream else bytes(range(32)),
-            ),
-        )
+
+        def random(size: int) -> bytes:
+            if size == 4:
+                return next(indices).to_bytes(size, "big")
+            return stream.pop(0) if stream else bytes(range(size))
+
         router = SHARED["router"]
         config = RoutingServerConfig.model_validate(
             {
@@ -334,11 +330,18 @@ class Router:
         self.tun, self.loop = FakeTun(), FakeLoop()
         self.socket = UdpSocket("127.0.0.1", 0)
         self.peers = Peers(self.socket.local_address)
-        self.policy = RouterPolicy(config, NoLinks())  # type: ignore[arg-type]
-        self.policy._clock = self.loop.clock
-        self.engine = Engine(self.tun, self.loop, self.policy, codec)  # type: ignore[arg-type]
-        self.engine.add_socket(self.socket)
-        self.policy.start(self.engine, self.socket)
+        self.machine = RouterMachine(config, random)
+        self.endpoints = Endpoints(
+            self.machine,
+            self.loop,  # type: ignore[arg-type]
+            self.tun,  # type: ignore[arg-type]
+            self.socket,
+            codec,
+            None,
+            NoRoutes(),
+            lambda: None,
+        )
+        self.engine = self.endpoints.engine
 
     def receive(self, datagram: bytes, *, same_peer: bool = False) -> list[str]:
         """Let it arrive; the reasons of what was dropped."""
@@ -361,8 +364,8 @@ class Router:
 
 
 @pytest.fixture(params=CODECS, ids=lambda codec: codec.name)
-def router(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Router]:
-    router = Router(request.param, monkeypatch)
+def router(request: pytest.FixtureRequest) -> Iterator[Router]:
+    router = Router(request.param)
     yield router
     router.close()
 
@@ -372,7 +375,7 @@ def test_a_router_answers_as_the_vectors_say(router: Router) -> None:
     assert router.peers.sent == [raw(SHARED["hello_ack"])]
     assert router.receive(raw(SHARED["hello"])) == []
     assert router.peers.sent[1] == raw(SHARED["hello_ack"])  # the very same answer
-    (device,) = router.policy.table
+    (device,) = router.machine.devices
     assert device.current is None
     assert router.receive(raw(VECTORS["control"][0]["datagram"])) == []
     assert device.current is not None
@@ -401,7 +404,7 @@ def test_a_router_says_so_five_times_a_second_at_most(router: Router) -> None:
 def test_a_router_acts_on_control(router: Router, vector: dict[str, Any]) -> None:
     router.connect()
     assert router.receive(raw(vector["datagram"])) == []
-    devices = list(router.policy.table)
+    devices = list(router.machine.devices)
     if vector["type"] == Type.BYE:
         assert devices == []
     else:
@@ -424,7 +427,7 @@ def test_a_router_drops_what_the_vectors_say_it_drops(router: Router) -> None:
         answers = [wire.no_session(raw(vector["datagram"]))] * (vector["reason"] == "no_session")
         assert router.peers.sent[sent:] == answers, vector["name"]
         assert len(router.tun.take()) == (not expected), vector["name"]
-    (device,) = router.policy.table
+    (device,) = router.machine.devices
     assert device.current is not None
 
 
@@ -434,13 +437,14 @@ def test_an_empty_datagram_is_counted(router: Router) -> None:
 
 def test_a_replayed_hello_does_not_displace_the_session(router: Router) -> None:
     router.connect()
-    (device,) = router.policy.table
+    (device,) = router.machine.devices
     live = device.current
     for _ in range(5):
         assert router.receive(raw(SHARED["hello"]), same_peer=True) == []
     assert device.current is live
     to_endpoint = udp_packet(b"x", source="198.51.100.10", destination=SHARED["claim"]["tun_ipv4"])
-    assert router.policy.select(inner.flow_key(to_endpoint), 0) is live
+    assert live is not None
+    assert router.machine.select(inner.flow_key(to_endpoint), 0, 0.0) == live.index
 
 
 def test_a_source_that_sends_too_many_hellos(router: Router) -> None:
@@ -453,9 +457,9 @@ def test_a_source_that_sends_too_many_hellos(router: Router) -> None:
 
 def test_the_address_follows_the_newest_authentic_datagram(router: Router) -> None:
     router.connect()
-    (device,) = router.policy.table
-    session = device.current
-    assert session is not None
+    (device,) = router.machine.devices
+    assert device.current is not None
+    session = router.engine.sessions[device.current.index]
     key, index = raw(SHARED["key_to_router"]), SHARED["router"]["index"]
     made = CODECS[1].sealer(key, index)
     count_from(made, 50)

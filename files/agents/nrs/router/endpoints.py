@@ -1,0 +1,179 @@
+"""The endpoints as the packet path sees them: what arrives goes to `RouterMachine`, and what it
+orders is done.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable
+from typing import NamedTuple, Protocol
+
+from nrs.router.announcer import Announcer
+from nrs.router.machine import RouterMachine
+from nrs.router.orders import AddRoutes, Announce, Answer, Order, RemoveRoutes, Report
+from nrs.tunnel.codec.interface import Codec
+from nrs.tunnel.codec.sealing import Check
+from nrs.tunnel.control import Control
+from nrs.tunnel.drop import Drop
+from nrs.tunnel.engine import Engine
+from nrs.tunnel.loop import PacketLoop
+from nrs.tunnel.orders import CloseSession, NoteSession, OpenSession, Refuse, SendControl, Tell
+from nrs.tunnel.session import Session, open_session, resume_session
+from nrs.tunnel.session_memory import SessionMemory, Slot
+from nrs.tunnel.tun_device import TunDevice
+from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
+from nrs.tunnel.wire import Type
+
+log = logging.getLogger(__name__)
+
+
+class Routes(Protocol):
+    """See `RouteKeeper`."""
+
+    def add(self, addresses: Collection[bytes]) -> None: ...
+
+    def remove(self, addresses: Collection[bytes]) -> None: ...
+
+
+class _Came(NamedTuple):
+    """How the datagram that is being handled has come."""
+
+    socket: UdpSocket
+    peer: SocketAddress
+    local: bytes | None
+
+
+class Endpoints:
+    """The engine between a TUN device and one UDP socket, and who decides about its sessions."""
+
+    def __init__(
+        self,
+        machine: RouterMachine,
+        loop: PacketLoop,
+        tun: TunDevice,
+        socket: UdpSocket,
+        codec: Codec,
+        memory: SessionMemory | None,
+        routes: Routes,
+        report: Callable[[], None],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """`report` has the load balancers told at once."""
+        self._machine = machine
+        self._loop = loop
+        self._socket = socket
+        self._routes = routes
+        self._report = report
+        self._wall = wall
+        self._announcer = Announcer(loop, self._announce_next)
+        self.engine = Engine(tun, loop, machine, self, codec, memory)
+        self.engine.add_socket(socket)
+
+    def resume(self) -> None:
+        """Go on with the sessions of an earlier process."""
+        found = sorted(self.engine.memory or (), key=lambda entry: entry[1].created)
+        for slot, record in found:
+            orders: list[Order] = []
+            if self._socket.can_reach(slot.peer[0]):
+                orders = self._machine.resume(record, slot.progress, self._loop.clock())
+            if not orders:
+                slot.release()
+            self.carry_out(orders, slot)
+        if found:
+            log.info(
+                "%d of %d sessions of an earlier run go on", len(self.engine.sessions), len(found)
+            )
+
+    def close(self) -> None:
+        """Send nothing any more."""
+        self._announcer.close()
+
+    # -- what arrives
+
+    def handshake(
+        self,
+        kind: Type,
+        datagram: bytes,
+        socket: UdpSocket,
+        peer: SocketAddress,
+        local: bytes | None,
+    ) -> Drop | None:
+        if kind is not Type.HELLO:
+            return Drop.MALFORMED
+        orders = self._machine.handle_hello(datagram, peer, self._loop.now)
+        return self.carry_out(orders, _Came(socket, peer, local))
+
+    def unknown(
+        self, datagram: bytes, socket: UdpSocket, peer: SocketAddress, local: bytes | None
+    ) -> None:
+        orders = self._machine.handle_unknown(datagram, peer, self._loop.now)
+        self.carry_out(orders, _Came(socket, peer, local))
+
+    def confirmed(self, session: Session) -> None:
+        index, peer = session.local_index, session.path.peer or ()
+        now = self._loop.now
+        self.carry_out(self._machine.handle_confirmed(index, peer, now, self._wall()))
+
+    def control(self, session: Session, control: Control) -> None:
+        """Raises wire.Malformed."""
+        highest = session.opener.highest(control.lane)
+        received = session.opener.received(control.lane)
+        self.carry_out(
+            self._machine.handle_control(session.local_index, control, highest, received)
+        )
+
+    # -- what is ordered
+
+    def carry_out(self, orders: Iterable[Order], source: _Came | Slot | None = None) -> Drop | None:
+        """Do it all; why what has come from `source` is dropped, if it is."""
+        refused: Drop | None = None
+        engine = self.engine
+        for order in orders:
+            match order:
+                case SendControl(index, kind, body, flags, specific):
+                    engine.send_control(
+                        engine.sessions[index], kind, body, flags=flags, specific=specific
+                    )
+                case NoteSession(index, active, since):
+                    engine.sessions[index].note(active=active, since=since)
+                case Answer(datagram) if isinstance(source, _Came):
+                    engine.send_raw(source.socket, datagram, source.peer, source.local)
+                case OpenSession() if source is not None:
+                    engine.add_session(self._opened(order, source))
+                case CloseSession(index):
+                    engine.remove_session(engine.sessions[index])
+                case AddRoutes(addresses):
+                    self._routes.add(addresses)
+                case RemoveRoutes(addresses):
+                    self._routes.remove(addresses)
+                case Announce():
+                    self._announcer.begin()
+                case Report():
+                    self._report()
+                case Refuse(reason):
+                    refused = reason
+                case Tell(level, text):
+                    log.log(level, "%s", text)
+        return refused
+
+    def _opened(self, order: OpenSession, source: _Came | Slot) -> Session:
+        codec, record, key = self.engine.codec, order.record, order.key
+        if isinstance(source, Slot):
+            now = self._loop.clock()
+            return resume_session(codec, source, record, key, Check.SOURCE, self._socket, now)
+        return open_session(
+            codec,
+            self.engine.memory,
+            record,
+            key,
+            Check.SOURCE,
+            source.socket,
+            peer=source.peer,
+            local=source.local,
+        )
+
+    def _announce_next(self) -> bool:
+        orders = self._machine.announce_next(self._loop.now, self.engine.sessions)
+        self.carry_out(orders or ())
+        return orders is not None

@@ -1,0 +1,53 @@
+"""What the router's decisions want done, beside what all who decide about sessions want."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nrs.tunnel.orders import CloseSession, NoteSession, OpenSession, Refuse, SendControl, Tell
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Send a datagram to where the one that is being handled came from."""
+
+    datagram: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AddRoutes:
+    """Have the host send packets to these addresses, 4 or 16 bytes, into the TUN device."""
+
+    addresses: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRoutes:
+    """Have it do so no longer."""
+
+    addresses: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Call `RouterMachine.announce_next`, a few times in each turn, until all have been told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Have the load balancers told at once."""
+
+
+Order = (
+    SendControl
+    | OpenSession
+    | CloseSession
+    | NoteSession
+    | Answer
+    | AddRoutes
+    | RemoveRoutes
+    | Announce
+    | Report
+    | Refuse
+    | Tell
+)

@@ -1,0 +1,290 @@
+"""What a router orders for what endpoints do, and for what becomes of itself."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+
+import pytest
+
+from nrs.router.delivery import Echoes
+from nrs.router.drain import Phase
+from nrs.router.orders import Announce, Order, Report
+from nrs.router.service import Service
+from nrs.router.session_table import DEAD_S, FORGOTTEN_S, PENDING_S
+from nrs.tunnel import wire
+from nrs.tunnel.drop import Drop
+from nrs.tunnel.handshake import Initiator
+from nrs.tunnel.orders import NoteSession, SendControl
+from nrs.tunnel.wire import Claim, ProbeAck, RouterFlag, Type
+from tests.router.driven import CLAIM, ELSEWHERE, WALL, Router, config, peer, shared
+
+PROBE = wire.encode_probe(12345)
+OUTSIDE = frozenset((ELSEWHERE.tun_ipv4.packed, ELSEWHERE.tun_ipv6.packed))
+
+
+@pytest.fixture
+def router() -> Router:
+    return Router()
+
+
+def last_ack(router: Router) -> tuple[int, ProbeAck, int]:
+    """The session, body and flags of the last PROBE_ACK."""
+    sent = router.said[-1]
+    assert sent.kind is Type.PROBE_ACK
+    return sent.index, ProbeAck.decode(sent.body), sent.flags
+
+
+# -- handshakes
+
+
+def test_a_repeated_hello_gets_the_same_answer_and_no_session(router: Router) -> None:
+    hello = Initiator(shared(), CLAIM, 7, os.urandom).hello()
+    for _ in range(3):
+        assert router.take(router.machine.handle_hello(hello, peer(1), router.now)) is None
+    assert len(router.sessions) == 1
+    assert len(router.answers) == 3
+    assert len(set(router.answers)) == 1
+
+
+def test_a_source_may_say_hello_five_times_at_once(router: Router) -> None:
+    hello = Initiator(shared(), CLAIM, 7, os.urandom).hello()
+    said = [router.take(router.machine.handle_hello(hello, peer(1), 0.0)) for _ in range(7)]
+    assert said == [None] * 5 + [Drop.RATE] * 2
+    assert router.take(router.machine.handle_hello(hello, peer(2), 0.0)) is None
+    neighbour = ("2001:db8:1::2", 9, 0, 0)
+    assert router.take(router.machine.handle_hello(hello, neighbour, 0.0)) is Drop.RATE
+
+
+def test_a_claim_outside_of_the_networks_is_refused_and_told_once_a_second() -> None:
+    router = Router(config(endpoint_networks=["10.10.0.0/16", "fd00::/8"]))
+    for now in (1000.0, 1000.5, 1001.0):
+        router.now = now
+        assert router.hello(shared(), ELSEWHERE) is Drop.SOURCE
+    assert router.sessions == {}
+    assert [told.level for told in router.told] == [logging.WARNING] * 2
+    assert "10.20.0.2 is outside of tunnel.endpoint_networks" in router.told[0].text
+
+
+def test_indices_are_neither_zero_nor_taken() -> None:
+    indices = iter([0, 5, 5, 0, 6])
+    router = Router(
+        random=lambda size: next(indices).to_bytes(4, "big") if size == 4 else os.urandom(size)
+    )
+    assert [router.offered(shared()) for _ in range(2)] == [5, 6]
+
+
+def test_a_fifth_offer_closes_the_oldest(router: Router) -> None:
+    offered = [router.offered(shared()) for _ in range(5)]
+    assert list(router.sessions) == offered[1:]
+
+
+def test_the_first_confirmation_is_told_and_noted(router: Router) -> None:
+    first = router.open(shared())
+    assert router.noted == [NoteSession(first, False, WALL)]
+    assert [told.text for told in router.told] == [
+        "tunnel to endpoint_1 is up (10.10.100.1, from [2001:db8:1::1]:5)"
+    ]
+    second = router.open(shared())
+    assert router.selected() == second
+    assert len(router.told) == 1, "a renewal is nothing new"
+
+
+def test_who_asks_for_no_session_is_told_so_five_times_a_second(router: Router) -> None:
+    data = bytes(64)
+    for number in range(20):
+        router.take(router.machine.handle_unknown(data, peer(1), 0.0))
+        assert len(router.answers) == min(number + 1, 5)
+    assert set(router.answers) == {wire.no_session(data)}
+
+
+# -- control datagrams
+
+
+def test_a_probe_is_answered_with_what_has_come(router: Router) -> None:
+    session = router.open(shared())
+    router.control(session, Type.PROBE, body=PROBE, highest=17)
+    index, ack, flags = last_ack(router)
+    assert (index, flags) == (session, 0)
+    assert (ack.timestamp_us, ack.highest, ack.received, ack.confirmed) == (12345, 17, 17, 17)
+
+
+def test_what_is_confirmed_waits_for_the_business_server(router: Router) -> None:
+    session = router.open(shared())
+
+    def confirmed(highest: int, echoes: Echoes) -> int:
+        router.take(router.machine.handle_service(Service(echoes=echoes)))
+        router.control(session, Type.PROBE, body=PROBE, highest=highest)
+        return last_ack(router)[1].confirmed
+
+    assert confirmed(10, Echoes(4, 4)) == 0
+    assert confirmed(20, Echoes(5, 4)) == 0
+    assert confirmed(30, Echoes(5, 5)) == 10
+    older, session = session, router.open(shared())
+    assert confirmed(5, Echoes(6, 6)) == 0, "another session's numbers"
+    router.control(older, Type.PROBE, body=PROBE, highest=50)
+    assert last_ack(router)[1].confirmed == 0
+
+
+def test_a_probe_that_makes_no_sense_changes_nothing(router: Router) -> None:
+    session = router.open(shared())
+    with pytest.raises(wire.Malformed):
+        router.control(session, Type.PROBE, flags=wire.ACTIVE, body=b"?")
+    (device,) = router.machine.devices
+    assert not device.active
+
+
+@pytest.mark.parametrize("kind", [Type.PROBE, Type.ROLE])
+def test_the_latest_role_counts_and_is_noted_when_it_changes(router: Router, kind: Type) -> None:
+    session = router.open(shared())
+    (device,) = router.machine.devices
+    del router.noted[:]
+    for sequence, flags, active in ((5, wire.ACTIVE, True), (4, 0, True), (6, wire.ACTIVE, True)):
+        router.control(session, kind, sequence, flags=flags, body=PROBE)
+        assert device.active is active
+    router.control(session, kind, 7, body=PROBE)
+    assert not device.active
+    assert router.noted == [NoteSession(session, True, WALL), NoteSession(session, False, WALL)]
+
+
+def test_only_the_current_session_tells_of_roles_and_ends_the_tunnel(router: Router) -> None:
+    older, session = router.open(shared()), router.open(shared())
+    (device,) = router.machine.devices
+    router.control(older, Type.ROLE, 9, flags=wire.ACTIVE)
+    router.control(older, Type.BYE)
+    assert not device.active
+    assert router.selected() == session
+    router.control(session, Type.BYE)
+    assert (router.selected(), router.sessions) == (0, {})
+    router.control(session, Type.PROBE, body=PROBE)  # it was in the same train
+    assert router.said == []
+
+
+# -- routes
+
+
+def test_addresses_outside_of_the_routers_network_are_routed_while_they_are_used(
+    router: Router,
+) -> None:
+    router.open(shared())
+    assert router.routes == set()
+    offered = router.offered(shared(), ELSEWHERE)
+    assert router.routes == set()
+    router.confirm(offered)
+    assert router.routes == OUTSIDE
+    renewed = router.open(shared(), ELSEWHERE)
+    assert router.routes == OUTSIDE
+    router.control(renewed, Type.BYE)
+    assert router.routes == set()
+
+
+def test_an_address_that_another_one_has_taken_over_stays_routed(router: Router) -> None:
+    other = Claim("other", ELSEWHERE.tun_ipv4, ipaddress.IPv6Address("fd00:20::3"))
+    loser, winner = router.open(shared(), ELSEWHERE), router.open(shared(), other)
+    router.control(loser, Type.BYE)
+    assert router.routes == {other.tun_ipv4.packed, other.tun_ipv6.packed}
+    router.control(winner, Type.BYE)
+    assert router.routes == set()
+
+
+# -- time
+
+
+def test_the_silent_are_forgotten(router: Router) -> None:
+    session = router.open(shared(), ELSEWHERE)
+    del router.told[:]
+    heard = router.sessions[session]
+    heard.last_received = router.now
+    due = router.machine.due
+    router.take(due(router.now + FORGOTTEN_S, router.sessions))
+    assert router.routes == OUTSIDE
+    assert router.machine.count_up(router.now + DEAD_S, router.sessions) == 0
+    router.take(due(router.now + FORGOTTEN_S + 0.1, router.sessions))
+    assert (router.sessions, router.routes) == ({}, set())
+    assert [told.text for told in router.told] == ["tunnel to endpoint_2 is gone: nothing heard"]
+
+
+def test_an_offer_that_nobody_takes_is_forgotten_without_a_word(router: Router) -> None:
+    session, offered = router.open(shared()), router.offered(shared())
+    router.offered(shared(), ELSEWHERE)
+    del router.told[:]
+    assert offered in router.sessions
+    router.take(router.machine.due(router.now + PENDING_S + 0.1, router.sessions))
+    assert list(router.sessions) == [session]
+    assert router.told == []
+
+
+# -- itself
+
+
+UP, DOWN = Service(), Service(egress_up=False)
+DRAINING, DRAINED = Service(phase=Phase.DRAINING), Service(phase=Phase.DRAINED)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "orders"),
+    [
+        (UP, UP, []),
+        (UP, Service(echoes=Echoes(3, 2)), []),
+        (UP, DOWN, [Announce(), Report()]),
+        (DOWN, UP, [Announce(), Report()]),
+        (UP, DRAINING, [Announce(), Report()]),
+        (DRAINING, DRAINED, [Announce()]),
+        (DRAINED, UP, [Announce(), Report()]),
+        # Endpoints are told that nothing is forwarded, whatever the reason.
+        (DRAINED, Service(egress_up=False, phase=Phase.DRAINED), [Report()]),
+        (UP, Service(restarting=True), [Announce()]),
+    ],
+)
+def test_who_is_told_of_another_state(
+    router: Router, before: Service, after: Service, orders: list[Order]
+) -> None:
+    router.take(router.machine.handle_service(before))
+    del router.others[:]
+    router.take(router.machine.handle_service(after))
+    assert router.others == orders
+
+
+@pytest.mark.parametrize(
+    ("service", "flags"),
+    [
+        (UP, RouterFlag(0)),
+        (DOWN, RouterFlag.EGRESS_DOWN),
+        (DRAINING, RouterFlag.DRAINING),
+        (DRAINED, RouterFlag.DRAINING | RouterFlag.EGRESS_DOWN),
+        (Service(restarting=True), RouterFlag.RESTARTING),
+    ],
+)
+def test_the_state_is_told_in_every_answer(
+    router: Router, service: Service, flags: RouterFlag
+) -> None:
+    session = router.open(shared())
+    router.take(router.machine.handle_service(service))
+    router.control(session, Type.PROBE, body=PROBE)
+    assert last_ack(router)[2] == flags
+    initiator = Initiator(shared(), ELSEWHERE, 7, os.urandom)
+    router.take(router.machine.handle_hello(initiator.hello(), peer(99), router.now))
+    assert initiator.finish(router.answers[-1])[0].flags == flags
+
+
+def test_an_announcement_tells_the_newest_state_to_each_and_ends(router: Router) -> None:
+    one, two = router.open(shared()), router.open(shared(), ELSEWHERE)
+    machine = router.machine
+    assert machine.announce_next(router.now, router.sessions) is None
+    machine.handle_service(DRAINING)
+    first = machine.announce_next(router.now, router.sessions)
+    assert first == [SendControl(one, Type.ROLE, flags=RouterFlag.DRAINING)]
+    machine.handle_service(UP)
+    told = [machine.announce_next(router.now, router.sessions) for _ in range(3)]
+    assert told == [[SendControl(session, Type.ROLE)] for session in (one, two)] + [None]
+
+
+def test_the_end_is_said_to_all_before_anything_is_forgotten(router: Router) -> None:
+    sessions = [router.open(shared()), router.open(shared(), ELSEWHERE)]
+    router.offered(shared())
+    orders = router.machine.close()
+    assert all(isinstance(order, SendControl) for order in orders[:2])
+    router.take(orders)
+    assert router.byes == sessions
+    assert (router.sessions, router.routes) == ({}, set())

@@ -1,0 +1,146 @@
+"""What is asked of the kernel, in which order. What it does is tested in namespaces:
+tests/netns/test_host_routes.py.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from nrs.system.host_routes import Refused
+from nrs.system.route_keeper import RouteKeeper
+
+ONE, TWO, THREE = (bytes((10, 20, 0, number)) for number in (1, 2, 3))
+
+
+class Kernel:
+    """Routes that can be held up; requests are `+` or `-` and an address."""
+
+    def __init__(self) -> None:
+        self.routed: set[bytes] = set()
+        self.batches: list[list[bytes]] = []
+        self.refuses: set[bytes] = set()
+        self.fails = False
+        self.free = threading.Event()
+        self.free.set()
+        self.asked = threading.Semaphore(0)
+        self.closed = False
+
+    def request(self, address: bytes, *, wanted: bool) -> bytes:
+        return (b"+" if wanted else b"-") + address
+
+    def carry_out(self, requests: Sequence[bytes]) -> list[Refused]:
+        self.asked.release()
+        assert self.free.wait(10)
+        if self.fails:
+            raise OSError(errno.ENOBUFS, "no buffer")
+        self.batches.append(list(requests))
+        refused = []
+        for request in requests:
+            wanted, address = request[:1] == b"+", request[1:]
+            if address in self.refuses:
+                refused.append(Refused(address, wanted, errno.ENETDOWN))
+            elif wanted:
+                self.routed.add(address)
+            else:
+                self.routed.discard(address)
+        return refused
+
+    def present(self) -> set[bytes]:
+        if self.fails:
+            raise OSError(errno.EPERM, "not allowed")
+        return set(self.routed)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def kernel() -> Kernel:
+    return Kernel()
+
+
+@pytest.fixture
+def keeper(kernel: Kernel) -> Iterator[RouteKeeper]:
+    keeper = RouteKeeper(kernel, "tun0")
+    yield keeper
+    kernel.free.set()
+    keeper.close()
+    assert kernel.closed
+
+
+def test_the_last_word_on_an_address_holds(kernel: Kernel, keeper: RouteKeeper) -> None:
+    keeper.add([ONE, TWO])
+    keeper.remove([ONE])
+    keeper.remove([TWO])
+    keeper.add([TWO])
+    keeper.remove([THREE])
+    keeper.close()
+    assert kernel.routed == {TWO}
+    requests = [request for batch in kernel.batches for request in batch]
+    assert requests == [b"+" + ONE, b"+" + TWO, b"-" + ONE, b"-" + TWO, b"+" + TWO, b"-" + THREE]
+
+
+def test_nobody_waits_for_the_kernel_and_what_piles_up_goes_in_batches(
+    kernel: Kernel, keeper: RouteKeeper
+) -> None:
+    kernel.free.clear()
+    keeper.add([ONE])
+    assert kernel.asked.acquire(timeout=10)
+    addresses = [bytes((10, 20, number >> 8, number & 255)) for number in range(1000)]
+    for address in addresses:
+        keeper.add([address])
+    assert kernel.routed == set()
+    kernel.free.set()
+    keeper.close()
+    assert kernel.routed == {ONE, *addresses}
+    assert [len(batch) for batch in kernel.batches] == [1, *[64] * 15, 40]
+
+
+def test_what_an_earlier_process_has_left_goes_and_nothing_else(
+    kernel: Kernel, keeper: RouteKeeper
+) -> None:
+    kernel.routed = {bytes((10, 99, 0, number)) for number in range(100)} | {ONE}
+    kernel.free.clear()
+    keeper.add([ONE, TWO])
+    keeper.drop_others()
+    keeper.add([THREE])
+    kernel.free.set()
+    keeper.close()
+    assert kernel.routed == {ONE, TWO, THREE}
+
+
+def test_what_is_refused_is_told_and_the_rest_is_done(
+    kernel: Kernel, keeper: RouteKeeper, caplog: pytest.LogCaptureFixture
+) -> None:
+    kernel.refuses = {ONE}
+    keeper.add([ONE, TWO])
+    keeper.remove([ONE])
+    keeper.close()
+    assert kernel.routed == {TWO}
+    assert [record.getMessage() for record in caplog.records] == [
+        "cannot add the route of 10.20.0.1 to tun0: Network is down",
+        "cannot remove the route of 10.20.0.1 to tun0: Network is down",
+    ]
+
+
+def test_a_socket_that_fails_is_told_and_tried_again(
+    kernel: Kernel, keeper: RouteKeeper, caplog: pytest.LogCaptureFixture
+) -> None:
+    kernel.fails = True
+    kernel.free.clear()
+    keeper.add([ONE])
+    assert kernel.asked.acquire(timeout=10)
+    keeper.drop_others()
+    keeper.add([TWO])
+    kernel.free.set()
+    assert kernel.asked.acquire(timeout=10)
+    kernel.fails = False
+    keeper.add([THREE])
+    keeper.close()
+    assert "cannot change the routes to tun0: [Errno 105] no buffer" in caplog.text
+    assert "cannot list the routes to tun0: [Errno 1] not allowed" in caplog.text
+    assert THREE in kernel.routed
