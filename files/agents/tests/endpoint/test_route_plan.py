@@ -167,6 +167,9 @@ def test_apis_stay_outside_a_full_tunnel_and_in_a_network_that_was_named() -> No
     (warning,) = what.warnings
     assert "198.51.100.0/24 holds 198.51.100.8, the address of load_balancer.url" in warning
     assert made("198.51.100.0/24", services={"192.0.2.53": "a resolver"}).rules == frozenset()
+    halves = made("0.0.0.0/1", "128.0.0.0/1", services=services)
+    assert way(halves, HOST, "192.0.2.53") == way(halves, HOST, "198.51.100.8") == ETH
+    assert halves.warnings == ()
 
 
 def test_what_is_excluded_stays_outside() -> None:
