@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from nrs.endpoint.policy import BUSY_S
 
+from nrs.endpoint.machine import BUSY_S
 from tests.netns.conftest import Routers, both_up
 from tests.netns.faults import BLACKHOLE, KILL, Fault, other_than
 from tests.netns.test_failover import active_of
