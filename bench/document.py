@@ -37,7 +37,7 @@ def origin(words: Sequence[str]) -> Origin:
 def lines(of: Origin, rows: Rows, notes: Sequence[str]) -> list[str]:
     """Markdown: the line, the table where there is one, and what belongs to it. Pure."""
     blocks = [[str(of)], table.markdown(rows) if rows else [], *([note] for note in notes)]
-    return [line for block in blocks if block for line in ("", *block)]
+    return ["", *(line for block in blocks if block for line in (*block, ""))]
 
 
 def show(of: Origin | None, rows: Rows, *notes: str) -> None:

@@ -32,18 +32,19 @@ def test_a_table_stands_below_where_it_comes_from_and_above_what_belongs_to_it()
         "one",
         "",
         "two",
+        "",
     ]
 
 
 def test_there_may_be_no_table() -> None:
-    assert document.lines(ORIGIN, [], ["one"]) == ["", str(ORIGIN), "", "one"]
+    assert document.lines(ORIGIN, [], ["one"]) == ["", str(ORIGIN), "", "one", ""]
 
 
 def test_nothing_is_printed_unless_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     document.show(None, [["a"]], "one")
     assert capsys.readouterr().out == ""
     document.show(ORIGIN, [["a"]], "one")
-    assert capsys.readouterr().out.splitlines()[-1] == "one"
+    assert capsys.readouterr().out.splitlines()[-2] == "one"
 
 
 def test_the_machine_is_told_as_elsewhere_in_the_output() -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from testbed.wait import wait_until
 
-from tests.netns.world import UNDERLAY4, UNDERLAY6, Agent, World, wait_until
+from tests.netns.world import UNDERLAY4, UNDERLAY6, Agent, World
 
 Routers = dict[str, Agent]
 

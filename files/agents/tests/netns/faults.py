@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.netns.world import Agent, World, wait_until
+from testbed.wait import wait_until
+
+from tests.netns.world import Agent, World
 
 CABLE = {"router_a": "r1", "router_b": "r2"}
 """The business server's ends of the routers' egress links."""

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from testbed.wait import wait_until
 
 from tests.netns.conftest import both_up
 from tests.netns.faults import other_than
 from tests.netns.test_failover import MOST_LOST, PINGS_A_SECOND, active_of, lost, start_ping
-from tests.netns.world import BUSINESS, Agent, World, wait_until
+from tests.netns.world import BUSINESS, Agent, World
 
 OFTEN_S = 0.5
 STOP_S = 4.0
@@ -46,7 +47,7 @@ def as_before(world: World, agents: dict[str, Agent]) -> bool:
     return (
         both_up(agents["endpoint"])
         and versions == [7] * len(agents)
-        and PUSHED_ROUTE in world.exec("endpoint", "ip", "route").stdout
+        and PUSHED_ROUTE in world.exec("endpoint", "ip", "route")
     )
 
 

@@ -6,9 +6,11 @@ import signal
 import subprocess
 import sys
 
+from testbed.wait import wait_until
+
 from tests.netns import transfer
 from tests.netns.conftest import is_up
-from tests.netns.world import AGENTS, BUSINESS, UNDERLAY6, World, wait_until
+from tests.netns.world import AGENTS, BUSINESS, UNDERLAY6, World
 
 RELAY = "::1"
 LOSS, REORDER = 0.20, 0.05

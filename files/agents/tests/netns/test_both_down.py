@@ -6,11 +6,12 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
+from testbed.wait import wait_until
 
 from tests.netns.conftest import Routers, both_up
 from tests.netns.faults import BLACKHOLE, KILL, Fault, other_than
 from tests.netns.test_failover import active_of
-from tests.netns.world import BUSINESS, Agent, World, wait_until
+from tests.netns.world import BUSINESS, Agent, World
 
 KEEPALIVE_S = 0.5
 BACK_S = {"suspect": 2.0, "down": 6.0}

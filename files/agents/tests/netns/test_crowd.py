@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from testbed.wait import wait_until
 
 from tests.netns.crowd import Crowd
-from tests.netns.world import Agent, World, wait_until
+from tests.netns.world import Agent, World
 
 ENDPOINTS = 200
 MOST_MS = 5.0
@@ -32,7 +33,7 @@ def routes(world: World) -> set[str]:
         shown = world.exec(
             "router_a", "ip", family, "route", "show", "dev", "tun0", "proto", "static"
         )
-        lines += shown.stdout.splitlines()
+        lines += shown.splitlines()
     return {line.split()[0] for line in lines}
 
 

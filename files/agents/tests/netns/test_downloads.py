@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from testbed.wait import wait_until
 
 from tests.netns.conftest import Routers, both_up
 from tests.netns.faults import BLACKHOLE, EGRESS, KILL, other_than
 from tests.netns.test_failover import active_of
 from tests.netns.test_planned_moves import Connections, echo
 from tests.netns.transfer import Download
-from tests.netns.world import BUSINESS, Agent, World, wait_until
+from tests.netns.world import BUSINESS, Agent, World
 
 SIZE = 100_000_000
 RATE = 30_000_000

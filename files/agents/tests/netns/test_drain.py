@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from testbed.wait import wait_until
 
 from tests.netns.conftest import one_router
 from tests.netns.test_planned_moves import Connections, echo
 from tests.netns.test_router_reports import SOON_S, pair, reported
-from tests.netns.world import AGENTS, BUSINESS, Agent, World, wait_until
+from tests.netns.world import AGENTS, BUSINESS, Agent, World
 
 __all__ = ["pair"]
 
@@ -45,7 +46,7 @@ def nrs(router: Agent, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def rejects(world: World) -> bool:
-    listing = world.exec("router_a", "nft", "list", "table", "inet", "nrs_routing_server").stdout
+    listing = world.exec("router_a", "nft", "list", "table", "inet", "nrs_routing_server")
     assert "masquerade" in listing
     assert "maxseg" in listing
     return "admin-prohibited" in listing

@@ -54,7 +54,7 @@ class Marks:
         listing = self._world.exec(
             "router_a", "nft", "-j", "list", "chain", "inet", "marks", "count"
         )
-        rules = [r["rule"]["expr"] for r in json.loads(listing.stdout)["nftables"] if "rule" in r]
+        rules = [r["rule"]["expr"] for r in json.loads(listing)["nftables"] if "rule" in r]
         found = [e["counter"]["packets"] for rule in rules for e in rule if "counter" in e]
         return dict(zip(NAMES, found, strict=True))
 
@@ -130,5 +130,5 @@ def test_a_tcp_connection_that_is_marked_all_the_time_carries_its_bytes(
     for address in BUSINESS:
         transfer.tcp(world, address, 5_000_000, upload=True, congestion="reno")
     assert marks.count()[ECT0] > 100
-    told = world.exec("endpoint", "nstat", "-az", "TcpExtTCPDeliveredCE").stdout.split()
+    told = world.exec("endpoint", "nstat", "-az", "TcpExtTCPDeliveredCE").split()
     assert int(told[told.index("TcpExtTCPDeliveredCE") + 1]) > 10

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from testbed.wait import wait_until
 
-from tests.netns.world import BUSINESS, Agent, World, wait_until
+from tests.netns.world import BUSINESS, Agent, World
 
 DROP = (
     "add table inet silence;"
@@ -141,4 +142,4 @@ def test_a_reload_takes_over_what_is_watched(world: World) -> None:
     agent.write({**agent.config, "server": server, "egress": {"check_ip": BUSINESS[0]}})
     agent.signal(signal.SIGHUP)
     seconds_until(agent, True)
-    assert 'oifname "egress0"' in world.exec("router_b", "nft", "list", "ruleset").stdout
+    assert 'oifname "egress0"' in world.exec("router_b", "nft", "list", "ruleset")

@@ -8,14 +8,17 @@ import os
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+
+from testbed import proc
+from testbed.wait import wait_until
 
 from nrs.endpoint.events import MOST_KEPT
 from tests.endpoint.switches import switch
 from tests.netns.conftest import both_up
 from tests.netns.faults import BLACKHOLE, EGRESS, KILL, Fault
-from tests.netns.processes import anonymous_bytes, open_files, tree
 from tests.netns.test_failover import active_of
-from tests.netns.world import BUSINESS, Agent, World, wait_until
+from tests.netns.world import BUSINESS, Agent, World
 
 WARM_UP, CYCLES = 20, 80
 MOST_BYTES = {"agent": 80_000, "companion": 400_000}
@@ -61,8 +64,20 @@ def figures(agents: dict[str, Agent]) -> dict[str, tuple[int, int]]:
     return {
         f"{name}'s {kind}": (anonymous_bytes(pid), open_files(pid))
         for name, agent in agents.items()
-        for kind, pid in zip(MOST_BYTES, tree(agent.process.pid), strict=True)
+        for kind, pid in zip(MOST_BYTES, proc.family(agent.process.pid), strict=True)
     }
+
+
+def anonymous_bytes(pid: int) -> int:
+    """Memory of the process's own, without what it maps from files."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    line = next(line for line in rollup.splitlines() if line.startswith("Anonymous:"))
+    return int(line.split()[1]) * 1024
+
+
+def open_files(pid: int) -> int:
+    """How many descriptors the process has."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def test_a_hundred_faults_leave_nothing_behind(world: World) -> None:

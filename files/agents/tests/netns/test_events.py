@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from testbed.wait import wait_until
 
 from nrs.api.client import ApiClient
 from nrs.endpoint.events import Switch
 from tests.endpoint.switches import switch
-from tests.netns.world import AGENTS, BUSINESS, Agent, World, wait_until
+from tests.netns.world import AGENTS, BUSINESS, Agent, World
 
 Running = tuple[World, Agent, Agent, Agent]
 

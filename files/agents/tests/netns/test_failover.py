@@ -8,9 +8,10 @@ import subprocess
 
 import pytest
 import yaml
+from testbed.wait import wait_until
 
 from tests.netns.conftest import both_up
-from tests.netns.world import BUSINESS, Agent, World, wait_until
+from tests.netns.world import BUSINESS, Agent, World
 
 Running = tuple[World, Agent, Agent, Agent]
 PINGS_A_SECOND = 100
@@ -79,10 +80,8 @@ def test_a_reload_adds_a_route_and_keeps_the_tunnels(running: Running) -> None:
     config["tunnel"]["routes"] = ["198.51.100.0/24", "203.0.113.0/24"]
     endpoint.write(config)
     endpoint.signal(signal.SIGHUP)
-    wait_until(
-        lambda: "203.0.113.0/24" in world.exec("endpoint", "ip", "route").stdout, 5, "new route"
-    )
-    assert "10.10.0.0/16" not in world.exec("endpoint", "ip", "route").stdout
+    wait_until(lambda: "203.0.113.0/24" in world.exec("endpoint", "ip", "route"), 5, "new route")
+    assert "10.10.0.0/16" not in world.exec("endpoint", "ip", "route")
     assert {name: tunnel["since"] for name, tunnel in endpoint.tunnels().items()} == since
     assert world.ping(BUSINESS[0])
 

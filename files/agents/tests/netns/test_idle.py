@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
+from testbed import proc
+
 from tests.netns.conftest import one_router
-from tests.netns.processes import cpu_seconds
 from tests.netns.world import BUSINESS, World
 
 WINDOW_S = 10.0
@@ -17,9 +18,9 @@ def test_idle_agents_cost_next_to_nothing(world: World) -> None:
     agents = one_router(world)
     assert world.ping(BUSINESS[0])
     time.sleep(2)  # the traffic is over, the companions have started
-    before = [cpu_seconds(agent.process.pid) for agent in agents]
+    before = [proc.seconds([agent.process.pid]) for agent in agents]
     time.sleep(WINDOW_S)
-    after = [cpu_seconds(agent.process.pid) for agent in agents]
+    after = [proc.seconds([agent.process.pid]) for agent in agents]
     used = [100 * (b - a) / WINDOW_S for a, b in zip(before, after, strict=True)]
     print(f"router {used[0]:.2f} %, endpoint {used[1]:.2f} % of a core")
     assert max(used) <= MOST_PERCENT

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from testbed.wait import wait_until
 
 from nrs.endpoint.machine import BUSY_S
 from tests.netns.conftest import Routers, both_up
 from tests.netns.faults import BLACKHOLE, KILL, Fault, other_than
 from tests.netns.test_failover import active_of
 from tests.netns.transfer import Echo, udp_client
-from tests.netns.world import BUSINESS, Agent, World, wait_until
+from tests.netns.world import BUSINESS, Agent, World
 
 KEEPALIVE_S = 1.0
 TIMEOUT_S = 3 * KEEPALIVE_S

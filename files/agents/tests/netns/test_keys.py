@@ -10,10 +10,12 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from testbed.wait import wait_until
+
 from nrs.tunnel import keys
 from nrs.tunnel.wire import Claim
 from tests.netns.conftest import both_up
-from tests.netns.world import BUSINESS, ENDPOINT_TUN, Agent, World, wait_until
+from tests.netns.world import BUSINESS, ENDPOINT_TUN, Agent, World
 
 CLAIM = Claim(
     "endpoint_1",

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
 import pytest
+from testbed.wait import wait_until
 
 from nrs.router.announcement import BUSY_S
 from tests.netns.conftest import both_up
@@ -16,7 +17,7 @@ from tests.netns.test_drain import error_of
 from tests.netns.test_failover import PINGS_A_SECOND, active_of, lost, start_ping
 from tests.netns.test_planned_moves import EGRESS, Connections, echo
 from tests.netns.transfer import Echo, udp_client
-from tests.netns.world import BUSINESS, Agent, World, wait_until
+from tests.netns.world import BUSINESS, Agent, World
 
 Routers = dict[str, Agent]
 Running = tuple[World, Agent, Routers]
@@ -69,7 +70,7 @@ def test_a_lost_carrier_is_noticed_while_other_links_change(checked: Running) ->
     world, endpoint, routers = checked
     world.link(("router_b", "other0"), ("endpoint", "other1"), index=70)
     ends = [(host, name) for host, name in (("router_a", "egress0"), ("business", "r1"))]
-    index = {world.exec(h, "cat", f"/sys/class/net/{n}/ifindex").stdout for h, n in ends}
+    index = {world.netns(h).ip_json("link", "show", n)[0]["ifindex"] for h, n in ends}
     assert len(index) == 1
     endpoint.command("advise", router_id="router_a")
     wait_until(lambda: active_of(endpoint) == "router_a", 5, "the advice is taken")

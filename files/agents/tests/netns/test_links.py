@@ -42,7 +42,7 @@ def test_routes_are_listed_until_they_are_removed(links: Links) -> None:
 
 
 def addresses(world: World) -> set[str]:
-    listed = json.loads(world.exec("endpoint", "ip", "-j", "addr", "show", "dev", NAME).stdout)
+    listed = json.loads(world.exec("endpoint", "ip", "-j", "addr", "show", "dev", NAME))
     return {a["local"] for a in listed[0]["addr_info"] if a["scope"] != "link"}
 
 

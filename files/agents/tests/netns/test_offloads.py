@@ -12,7 +12,7 @@ import pytest
 
 from tests.netns import transfer
 from tests.netns.conftest import one_router
-from tests.netns.world import BUSINESS, World, wait_until
+from tests.netns.world import BUSINESS, World
 
 ALL = {"csum", "tso4", "tso6", "uso4", "uso6", "udp_segment", "udp_gro"}
 MISSING = {
@@ -62,10 +62,7 @@ def test_an_offload_that_fails_is_switched_off_and_traffic_flows(
     world: World, codec: str, faults: Path, fault: str
 ) -> None:
     world.environment |= {"LD_PRELOAD": str(faults), "NRS_TEST_FAULT": fault}
-    router = world.router("router_a")
-    # A HELLO that waits in the socket of a router that begins is repeated, and answered twice.
-    wait_until(router.status, 20, "it runs")
-    _, endpoint = one_router(world, router=router)
+    router, endpoint = one_router(world)
     carries_everything(world)
     for agent in (router, endpoint):
         status = agent.status()

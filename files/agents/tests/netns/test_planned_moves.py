@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 
 import pytest
+from testbed.wait import wait_until
 
 from tests.netns import transfer
 from tests.netns.conftest import is_up, one_router
 from tests.netns.test_failover import active_of, lost, start_ping
-from tests.netns.world import BUSINESS, Agent, World, wait_until
+from tests.netns.world import BUSINESS, Agent, World
 
 Running = tuple[World, Agent, Agent, Agent]
 EGRESS = {

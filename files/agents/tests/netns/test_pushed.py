@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from testbed.wait import wait_until
+
 from tests.netns.conftest import both_up
-from tests.netns.world import BUSINESS, Agent, World, wait_until
+from tests.netns.world import BUSINESS, Agent, World
 
 Running = tuple[World, Agent, Agent, Agent]
 
 
 def routes(world: World) -> str:
-    return world.exec("endpoint", "ip", "route").stdout
+    return world.exec("endpoint", "ip", "route")
 
 
 def test_a_pushed_route_is_installed_and_survives_a_restart(running: Running) -> None:

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from testbed.wait import wait_until
 
 from tests.netns.conftest import both_up
 from tests.netns.test_failover import PINGS_A_SECOND, active_of
 from tests.netns.test_planned_moves import EGRESS, Connections, echo
-from tests.netns.world import BUSINESS, UNDERLAY4, UNDERLAY6, Agent, World, wait_until
+from tests.netns.world import BUSINESS, UNDERLAY4, UNDERLAY6, Agent, World
 
 Agents = dict[str, Agent]
 MOST_S = 4.0
@@ -93,9 +94,9 @@ def test_a_killed_agent_comes_back_with_its_sessions(
     active = active_of(endpoint)
     agent = agents[active if which == "router" else which]
     assert world.ping(BUSINESS[0])
-    devices = world.exec(agent.host, "ip", "-o", "link", "show", "tun0").stdout
+    devices = world.exec(agent.host, "ip", "-o", "link", "show", "tun0")
     agent.kill()
-    assert world.exec(agent.host, "ip", "-o", "link", "show", "tun0").stdout == devices
+    assert world.exec(agent.host, "ip", "-o", "link", "show", "tun0") == devices
     agent.start()
     wait_until(agent.status, MOST_S, "it runs again")
     wait_until(lambda: both_up(endpoint), MOST_S, "both tunnels up")
@@ -132,10 +133,8 @@ def test_stopping_lets_go_of_everything(kept: tuple[World, Agents]) -> None:
         assert {"tun", "sessions"} < agent.manager.kept
         assert agent.stop() == 0
         wait_until(lambda a=agent: not a.manager.kept, 5, "nothing is kept")
-        wait_until(
-            lambda a=agent: "tun0" not in world.exec(a.host, "ip", "link").stdout, 5, "no device"
-        )
-    assert "network_routing" not in world.exec("router_a", "nft", "list", "tables").stdout
+        wait_until(lambda a=agent: "tun0" not in world.exec(a.host, "ip", "link"), 5, "no device")
+    assert "network_routing" not in world.exec("router_a", "nft", "list", "tables")
     assert "router_a has closed its tunnel" in endpoint.log
     wait_until(lambda: not agents["router_b"].tunnels(), 5, "the endpoint has said BYE")
 
@@ -151,10 +150,10 @@ def test_a_restart_takes_over_another_address_and_leaves_routes_behind(
     endpoint.restart()
     wait_until(lambda: both_up(endpoint), 10, "both tunnels up")
     assert world.ping(BUSINESS[0])
-    addresses = world.exec("endpoint", "ip", "-o", "addr", "show", "dev", "tun0").stdout
+    addresses = world.exec("endpoint", "ip", "-o", "addr", "show", "dev", "tun0")
     assert "10.10.100.9" in addresses
     assert "10.10.100.1/" not in addresses
-    assert "10.10.0.0/16" not in world.exec("endpoint", "ip", "route").stdout
+    assert "10.10.0.0/16" not in world.exec("endpoint", "ip", "route")
 
 
 def test_another_codec_goes_on_with_the_sessions(kept: tuple[World, Agents], codec: str) -> None:

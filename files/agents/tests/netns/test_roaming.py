@@ -6,13 +6,14 @@ import re
 import socket
 
 import pytest
+from testbed.wait import wait_until
 
 from nrs.tunnel.wire import Type, first_byte
 from tests.netns.capture import Capture
 from tests.netns.conftest import is_up, one_router
 from tests.netns.test_failover import lost, start_ping
 from tests.netns.transfer import family_of
-from tests.netns.world import BUSINESS, UNDERLAY4, UNDERLAY6, UPLINK, Agent, World, wait_until
+from tests.netns.world import BUSINESS, UNDERLAY4, UNDERLAY6, UPLINK, Agent, World
 
 PORT = 51820
 UP = UPLINK["router_a"]
@@ -66,7 +67,7 @@ def watch_hellos(world: World) -> None:
 
 
 def hellos(world: World) -> int:
-    listing = world.exec("router_a", "nft", "list", "table", "inet", "watch").stdout
+    listing = world.exec("router_a", "nft", "list", "table", "inet", "watch")
     match = re.search(r"counter packets (\d+)", listing)
     assert match, listing
     return int(match[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from testbed.wait import wait_until
 
 from nrs.tunnel.wire import (
     HEADER_BYTES,
@@ -18,7 +19,7 @@ from nrs.tunnel.wire import (
 from tests.netns.capture import Capture
 from tests.netns.conftest import one_router
 from tests.netns.test_failover import active_of, start_ping
-from tests.netns.world import UPLINK, Agent, World, wait_until
+from tests.netns.world import UPLINK, Agent, World
 
 Running = tuple[World, Agent, Agent, Agent]
 _UDP_BYTES = 8

@@ -7,9 +7,10 @@ import signal
 from typing import Any
 
 import pytest
+from testbed.proc import family
+from testbed.wait import wait_until
 
-from tests.netns.processes import tree
-from tests.netns.world import Agent, World, wait_until
+from tests.netns.world import Agent, World
 
 SOON_S = 3
 """Far below the minute between two reports: a process has to be woken and a request to be made."""
@@ -47,11 +48,11 @@ def test_a_companion_that_is_started_again_works_as_the_agent_does(
     balancer, router = pair
     router.config["server"]["name"] = "edited"
     router.write(router.config)
-    _, companion = tree(router.process.pid)
+    _, companion = family(router.process.pid)
     os.kill(companion, signal.SIGKILL)
     world.ip("router_b", "link", "set", "egress0", "down")
     wait_until(lambda: reported(balancer)["status"] == "egress_down", 20, "another one reports")
-    assert companion not in tree(router.process.pid)
+    assert companion not in family(router.process.pid)
     assert reported(balancer)["server_name"] == "router_b"
     router.signal(signal.SIGHUP)
     wait_until(lambda: reported(balancer)["server_name"] == "edited", 20, "now it was asked to")

@@ -12,17 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
+from testbed.wait import wait_until
 
 from tests.netns.conftest import both_up
-from tests.netns.world import (
-    BUSINESS,
-    ENDPOINT_TUN,
-    ROUTER_TUN,
-    UNDERLAY6,
-    Agent,
-    World,
-    wait_until,
-)
+from tests.netns.world import BUSINESS, ENDPOINT_TUN, ROUTER_TUN, UNDERLAY6, Agent, World
 
 Running = tuple[World, Agent, Agent, Agent]
 
@@ -59,24 +52,10 @@ def test_a_download_through_nat_arrives_unchanged(
     target = tmp_path / "got"
     fetch = (
         "import urllib.request as u, sys; "
-        "open(sys.argv[2], 'wb').write(u.urlopen(sys.argv[1], timeout=20).read())"
+        "open(sys.argv[2], 'wb').write(u.urlopen(sys.argv[1], timeout=20).read()); print('done')"
     )
-    wait_until(
-        lambda: (
-            world.exec(
-                "endpoint",
-                sys.executable,
-                "-c",
-                fetch,
-                f"http://{host}/file",
-                str(target),
-                check=False,
-            ).returncode
-            == 0
-        ),
-        30,
-        "the download",
-    )
+    words = (sys.executable, "-c", fetch, f"http://{host}/file", str(target))
+    wait_until(lambda: world.exec("endpoint", *words, check=False), 30, "the download")
     assert hashlib.sha256(target.read_bytes()).digest() == hashlib.sha256(content).digest()
 
 
@@ -110,15 +89,15 @@ def test_another_key_opens_nothing_and_is_logged_at_most_once_a_second(world: Wo
 
 def test_stopping_removes_device_routes_and_rules(running: Running) -> None:
     world, endpoint, router_a, _ = running
-    assert "nrs_routing_server" in world.exec("router_a", "nft", "list", "tables").stdout
-    assert "198.51.100.0/24" in world.exec("endpoint", "ip", "route").stdout
+    assert "nrs_routing_server" in world.exec("router_a", "nft", "list", "tables")
+    assert "198.51.100.0/24" in world.exec("endpoint", "ip", "route")
     assert endpoint.stop() == 0
     wait_until(lambda: not router_a.tunnels(), 2, "the router forgets an endpoint that said BYE")
     assert router_a.stop() == 0
     for host in ("endpoint", "router_a"):
-        assert "tun0" not in world.exec(host, "ip", "link").stdout
-    assert "nrs_routing_server" not in world.exec("router_a", "nft", "list", "tables").stdout
-    assert "198.51.100.0/24" not in world.exec("endpoint", "ip", "route").stdout
+        assert "tun0" not in world.exec(host, "ip", "link")
+    assert "nrs_routing_server" not in world.exec("router_a", "nft", "list", "tables")
+    assert "198.51.100.0/24" not in world.exec("endpoint", "ip", "route")
 
 
 def test_return_traffic_leaves_from_the_address_that_was_spoken_to(world: World) -> None:

@@ -9,21 +9,19 @@ Everything is named after the test process and goes with `close`.
 from __future__ import annotations
 
 import base64
-import ctypes
-import json
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import yaml
+from testbed import link, process
+from testbed.command import run
+from testbed.namespace import Namespace, existing
 
 from tests.netns.manager import Manager
 
@@ -37,23 +35,6 @@ UPLINK = {"router_a": "up0", "router_b": "up1"}
 BUSINESS = ("198.51.100.10", "2001:db8:100::10")
 ROUTER_TUN = {"router_a": ("10.10.1.1", "fd00:10:1::1"), "router_b": ("10.10.2.1", "fd00:10:2::1")}
 ENDPOINT_TUN = ("10.10.100.1", "fd00:10:100::1")
-_CLONE_NEWNET = 0x40000000
-
-
-def run(*command: str, check: bool = True, timeout: float = 30) -> subprocess.CompletedProcess[str]:
-    """A command to its end, its output captured."""
-    return subprocess.run(command, check=check, capture_output=True, text=True, timeout=timeout)
-
-
-def wait_until(condition: Callable[[], Any], timeout: float, what: str) -> Any:
-    """Poll until `condition` is true; fails the test after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
-        time.sleep(0.02)
 
 
 class Agent:
@@ -172,54 +153,42 @@ class World:
             self.close()
             raise
 
-    def netns(self, host: str) -> str:
-        return f"{self._prefix}-{host}"
+    def netns(self, host: str) -> Namespace:
+        """A host's namespace."""
+        return Namespace(f"{self._prefix}-{host}")
 
-    def ip(self, host: str, *arguments: str) -> None:
-        run("ip", "-n", self.netns(host), *arguments)
+    def ip(self, host: str, *words: str) -> str:
+        return self.netns(host).ip(*words)
 
-    def exec(
-        self, host: str, *command: str, check: bool = True, timeout: float = 30
-    ) -> subprocess.CompletedProcess[str]:
-        return run("ip", "netns", "exec", self.netns(host), *command, check=check, timeout=timeout)
+    def exec(self, host: str, *command: str, check: bool = True) -> str:
+        """What a command prints on a host."""
+        return run(self.netns(host).enter(*command), check=check)
 
     def popen(self, host: str, *command: str, **options: Any) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(["ip", "netns", "exec", self.netns(host), *command], **options)
-        self._processes.append(process)
-        return process
+        """A command on a host that goes on."""
+        started = subprocess.Popen(self.netns(host).enter(*command), **options)
+        self._processes.append(started)
+        return started
 
-    @contextmanager
-    def inside(self, host: str) -> Iterator[None]:
+    def inside(self, host: str) -> AbstractContextManager[None]:
         """The calling thread is in the host's namespace; what it opens there stays there."""
-        libc = ctypes.CDLL(None, use_errno=True)
-        with (
-            Path("/proc/thread-self/ns/net").open("rb") as home,
-            Path(f"/run/netns/{self.netns(host)}").open("rb") as there,
-        ):
-            if libc.setns(there.fileno(), _CLONE_NEWNET):
-                raise OSError(ctypes.get_errno(), "setns", host)
-            try:
-                yield
-            finally:
-                libc.setns(home.fileno(), _CLONE_NEWNET)
+        return self.netns(host).inside()
 
     def socket(self, host: str, family: int, kind: int, protocol: int = 0) -> socket.socket:
         """A socket of this process in the host's namespace; gives up after 20 s."""
-        with self.inside(host):
-            opened = socket.socket(family, kind, protocol)
+        opened = self.netns(host).socket(family, kind, protocol)
         opened.settimeout(20)
         return opened
 
     def host(self, name: str) -> None:
         """One more host, with nothing but a loopback."""
-        run("ip", "netns", "add", self.netns(name))
-        self.ip(name, "link", "set", "lo", "up")
+        self.netns(name).add()
 
     def _build(self) -> None:
         for host in ("endpoint", "router_a", "router_b", "business"):
             self.host(host)
-        self.ip("business", "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
-        self.ip("business", "link", "set", "br0", "up")
+        addresses = (f"{BUSINESS[0]}/24", f"{BUSINESS[1]}/64")
+        self.netns("business").batch([link.bridge("br0"), *link.up("br0", addresses)])
         for index, router in enumerate(("router_a", "router_b"), 1):
             up = UPLINK[router]
             self.link(("endpoint", up), (router, "wan0"))
@@ -230,22 +199,15 @@ class World:
             self.ip("business", "link", "set", f"r{index}", "master", "br0")
             self.address(router, "egress0", f"198.51.100.{index}/24")
             self.address(router, "egress0", f"2001:db8:100::{index}/64")
-        self.address("business", "br0", f"{BUSINESS[0]}/24")
-        self.address("business", "br0", f"{BUSINESS[1]}/64")
 
     def link(self, a: tuple[str, str], b: tuple[str, str], *, index: int | None = None) -> None:
         """A cable between two hosts: (host, interface) at both ends, perhaps of one index."""
-        number = [] if index is None else ["index", str(index)]
-        run(
-            *("ip", "link", "add", a[1], *number, "netns", self.netns(a[0]), "type", "veth"),
-            *("peer", "name", b[1], *number, "netns", self.netns(b[0])),
-        )
-        for host, name in (a, b):
-            self.ip(host, "link", "set", name, "up")
+        near, far = self.netns(a[0]), self.netns(b[0])
+        near.batch([link.cable(a[1], b[1], far.name, index=index), *link.up(a[1])])
+        far.batch(link.up(b[1]))
 
     def address(self, host: str, interface: str, address: str) -> None:
-        extra = ["nodad"] if ":" in address else []
-        self.ip(host, "addr", "add", address, "dev", interface, *extra)
+        self.netns(host).batch([link.address(address, interface)])
 
     def router(self, name: str, **changes: Any) -> Agent:
         tun4, tun6 = ROUTER_TUN[name]
@@ -289,10 +251,10 @@ class World:
 
     def ping(self, address: str, count: int = 3) -> bool:
         """Whether all pings from the endpoint come back; patient, as the machine may be busy."""
-        result = self.exec(
+        said = self.exec(
             "endpoint", "ping", "-q", "-c", str(count), "-i", "0.1", "-W", "5", address, check=False
         )
-        return f" {count} received" in result.stdout
+        return f" {count} received" in said
 
     def blackhole(self, router: str) -> None:
         """Silently drop all that the underlay brings to the router, and all that it sends there."""
@@ -315,21 +277,11 @@ class World:
         """
         for log in sorted(self.directory.glob("*/log")):
             print(f"--- {log.parent.name}\n{log.read_text(encoding='utf-8')}")
-        for process in self._processes:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        for process in self._processes:
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        process.end(self._processes)
         for agent in self._agents:
             agent.close()
-        listing = json.loads(run("ip", "-j", "netns", "list").stdout or "[]")
-        for entry in listing:
-            if entry["name"].startswith(f"{self._prefix}-"):
-                run("ip", "netns", "del", entry["name"])
+        for namespace in existing(f"{self._prefix}-"):
+            namespace.delete()
 
 
 def _merge(config: dict[str, Any], changes: dict[str, Any]) -> None:

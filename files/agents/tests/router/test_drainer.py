@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from testbed.wait import wait_until
 
 from nrs.config.loader import load
 from nrs.router.config import RoutingServerConfig
@@ -15,7 +16,6 @@ from nrs.system import nftables
 from nrs.system.nftables import NftablesError
 from nrs.tunnel.loop import PacketLoop
 from tests.config.test_files import ROUTING_SERVER
-from tests.netns.world import wait_until
 from tests.tunnel.fakes import Clock
 
 

@@ -4,11 +4,11 @@ import threading
 from typing import Any
 
 import pytest
+from testbed.wait import wait_until
 
 from nrs.router.ruleset import Ruleset, Wanted
 from nrs.system import nftables
 from nrs.system.nftables import NftablesError, nat_ruleset
-from tests.netns.world import wait_until
 
 SERVING = Wanted("tun0", "eth1")
 DRAINED = Wanted("tun0", "eth1", rejecting=True)

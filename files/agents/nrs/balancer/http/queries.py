@@ -44,10 +44,10 @@ class DecisionQuery(Query):
     """`GET /decision/{endpoint_id}`: which routers there are, which is used, its traffic."""
 
     candidates: Annotated[
-        list[_Separated],
+        tuple[_Separated, ...],
         Field(max_length=MOST_CANDIDATES),
         BeforeValidator(_separated),
-    ] = []
+    ] = ()
     current: Name | None = None
     mbps: Annotated[float | None, Field(ge=0, le=MOST_MBPS), BeforeValidator(_rate)] = None
 
