@@ -49,7 +49,14 @@ class InForce(Generic[Config]):
         """Run with `version` over the file, and keep it; what stands against it, else None."""
         self.error = self._try(version)
         if self.error is None:
-            pushed.write(self._directory, version)
+            try:
+                pushed.write(self._directory, version)
+            except OSError as error:
+                log.error(
+                    "pushed configuration %d is in force, but a restart will not know it: %s",
+                    version.version,
+                    error.strerror,
+                )
             self.pushed = version
             log.info("pushed configuration %d is in force", version.version)
         else:

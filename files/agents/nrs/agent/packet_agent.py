@@ -148,11 +148,21 @@ class PacketAgent(Agent[Config]):
             gso_bytes=GSO_MAX_BYTES,
             gso_segments=GSO_MAX_SEGMENTS,
         )
+        if adopted is None and tun.is_persistent:
+            log.warning("the persistent device %s, which somebody else has made, is used", name)
+            self.undo(self._leave_device, name)
         if adopted is not None:
             self.links.keep_addresses(name, addresses)
         for address in addresses:
             self.links.add_address(name, address)
         return tun
+
+    def _leave_device(self, name: str) -> None:
+        """Take from a device that stays what this agent has given it."""
+        try:
+            self.links.keep_addresses(name, ())
+        except LinkError as error:
+            log.warning("%s", error)
 
     def open_control(self, **commands: Callable[[dict[str, Any]], Any]) -> None:
         """The control socket and the companion, which talks to it. Raises OSError."""

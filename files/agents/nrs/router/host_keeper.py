@@ -98,7 +98,8 @@ class HostKeeper:
             for path in forwarding.settings(self._interfaces)
             if forwarding.is_on(path) is not None
         }
-        present = {name for name, path in settings.items() if forwarding.is_on(path)}
+        off = forwarding.those_off(self._interfaces)
+        present = {name for name, path in settings.items() if path not in off}
         if self._table_in_place():
             present.add(_TABLE)
         helped = self._asked & present

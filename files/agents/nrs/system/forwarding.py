@@ -17,6 +17,12 @@ def settings(interfaces: Iterable[str]) -> list[Path]:
     return [*_SETTINGS, *(_ROOT / f"ipv4/conf/{name}/forwarding" for name in interfaces)]
 
 
+def those_off(interfaces: Iterable[str]) -> list[Path]:
+    """The settings that are off, of interfaces only where they differ from the host's."""
+    off = [path for path in settings(interfaces) if is_on(path) is False]
+    return [path for path in off if path in _SETTINGS] if _SETTINGS[0] in off else off
+
+
 def is_on(path: Path) -> bool | None:
     """Whether a setting is on; None for what the host does not have."""
     try:
@@ -42,13 +48,11 @@ def enable(interfaces: Iterable[str]) -> list[Path]:
 
     One that may not be changed is left to who keeps them (`HostKeeper`).
     """
-    changed = []
-    for path in settings(interfaces):
-        on = is_on(path)
-        if on is None and path in _SETTINGS:
+    for path in _SETTINGS:
+        if is_on(path) is None:
             log.warning("%s does not exist: this family is not forwarded", path)
-        if on is not False:
-            continue
+    changed = []
+    for path in those_off(interfaces):
         try:
             turn_on(path)
             changed.append(path)

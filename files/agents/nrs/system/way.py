@@ -60,15 +60,14 @@ def obstacles(
             return [f"{tunnel if into is None else egress} is not there"]
         found += [
             f"forwarding is off (sysctl {forwarding.name_of(path)}=1)"
-            for path in forwarding.settings((tunnel, egress))
-            if forwarding.is_on(path) is False
+            for path in forwarding.those_off((tunnel, egress))
         ]
         found += _without_route(kernel, out, egress)
         source, destination = where or (None, None)
         if source is not None and destination is not None:
             found += _routed(kernel, source, destination, into, out, egress)
             if source.version == 4:
-                found += _returned(kernel, destination, out, egress)
+                found += _returned(kernel, source, destination, out, egress)
     try:
         found += [
             f"chain {chain} drops what its rules do not let pass"
@@ -114,13 +113,12 @@ def _routed(
     return [f"packets to {destination} leave by {link.get_attr('IFLA_IFNAME')}, not by {egress}"]
 
 
-def _returned(kernel: IPRoute, destination: IPAddress, out: int, egress: str) -> list[str]:
-    addresses = [a for a in kernel.get_addr(index=out, family=2) if a.get_attr("IFA_LOCAL")]
-    if not addresses:
-        return []
-    own = addresses[0].get_attr("IFA_LOCAL")
+def _returned(
+    kernel: IPRoute, source: IPAddress, destination: IPAddress, out: int, egress: str
+) -> list[str]:
+    """An answer is looked at when conntrack has given it back its address."""
     try:
-        kernel.route("get", dst=own, src=str(destination), iif=out, family=2)
+        kernel.route("get", dst=str(source), src=str(destination), iif=out, family=_FAMILY[4])
     except NetlinkError as error:
         if error.code in _REFUSED_SOURCE:
             return [f"rp_filter of {egress} refuses what {destination} answers"]

@@ -108,7 +108,7 @@ def test_only_old_connections_pass(world: World) -> None:
 
 
 def test_masquerading_by_nobody(world: World) -> None:
-    """Somebody's rule accepts packets of tunnels before they are masqueraded."""
+    """What connection tracking does not see is not masqueraded."""
     agent = router_of(world, **CHECKED)
     wait_open(agent)
     world.exec(
@@ -125,7 +125,9 @@ def test_reverse_path_filtering_that_refuses_the_answers(world: World) -> None:
     world.exec("router_b", "sysctl", "-q", "net.ipv4.conf.all.rp_filter=1")
     world.ip("router_b", "route", "add", f"{BUSINESS[0]}/32", "dev", "wan0", "metric", "1")
     world.ip("router_b", "route", "add", f"{BUSINESS[0]}/32", "dev", "egress0", "table", "100")
-    world.ip("router_b", "rule", "add", "from", "10.10.0.0/16", "lookup", "100")
+    world.ip("router_b", "rule", "add", "fwmark", "1", "lookup", "100")
+    chain = "type filter hook prerouting priority -150; iifname tun0 meta mark set 1"
+    world.exec("router_b", "nft", f"table inet marks {{ chain c {{ {chain}; }}; }}")
     agent = router_of(world, **CHECKED)
     wait_shut(agent)
     refused = f"rp_filter of egress0 refuses what {BUSINESS[0]} answers"

@@ -95,8 +95,9 @@ def test_a_table_that_is_removed_stays_removed(nft: Nft) -> None:
 
 def test_rejections_come_before_anything_else_that_is_forwarded() -> None:
     def kind(rule: str) -> str:
-        if "maxseg" in rule:
-            return "clamp"
+        for word in ("maxseg", "counter"):
+            if word in rule:
+                return word
         return "begun elsewhere" if "'ct'" in rule else "all"
 
     def forwarded(rejecting: bool) -> list[str]:
