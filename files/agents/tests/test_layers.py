@@ -28,6 +28,8 @@ PURE = (
     "router/drain.py",
     "router/egress.py",
     "router/machine.py",
+    "router/passage.py",
+    "router/probe.py",
     "system/addresses.py",
     "tunnel/handshake.py",
     "tunnel/replay.py",

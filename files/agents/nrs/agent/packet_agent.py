@@ -23,7 +23,7 @@ from nrs.config.loader import ConfigError, Pushed
 from nrs.system import systemd
 from nrs.system.control import ControlThread, socket_path
 from nrs.system.descriptor_store import DescriptorStore
-from nrs.system.links import Interface, LinkError, Links
+from nrs.system.links import Interface, LinkError, Links, LinkState
 from nrs.system.nftables import NftablesError
 from nrs.tunnel import codec
 from nrs.tunnel.engine import Engine
@@ -141,6 +141,9 @@ class PacketAgent(Agent[Config]):
         self.cleanup.callback(tun.close)
         if adopted is None:
             self.store.keep(_DEVICE, tun.fd)
+        if adopted is None and tun.is_persistent:
+            log.warning("the persistent device %s, which somebody else has made, is used", name)
+            self.undo(self._leave_device, name, self.links.state(name))
         self.links.bring_up(
             name,
             mtu=INNER_MTU,
@@ -148,19 +151,15 @@ class PacketAgent(Agent[Config]):
             gso_bytes=GSO_MAX_BYTES,
             gso_segments=GSO_MAX_SEGMENTS,
         )
-        if adopted is None and tun.is_persistent:
-            log.warning("the persistent device %s, which somebody else has made, is used", name)
-            self.undo(self._leave_device, name)
         if adopted is not None:
             self.links.keep_addresses(name, addresses)
         for address in addresses:
             self.links.add_address(name, address)
         return tun
 
-    def _leave_device(self, name: str) -> None:
-        """Take from a device that stays what this agent has given it."""
+    def _leave_device(self, name: str, state: LinkState) -> None:
         try:
-            self.links.keep_addresses(name, ())
+            self.links.restore(name, state)
         except LinkError as error:
             log.warning("%s", error)
 

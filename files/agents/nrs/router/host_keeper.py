@@ -53,7 +53,10 @@ class HostKeeper:
         self._thread = threading.Thread(target=self._run, name="host", daemon=True)
 
     def start(self) -> None:
-        """Watch from now on."""
+        """Watch from now on; the table was applied just now."""
+        self._events.changed()
+        self._in_place = True
+        self.check(time.monotonic())
         self._thread.start()
 
     def configure(self, interfaces: tuple[str, str]) -> None:

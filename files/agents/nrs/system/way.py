@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import ipaddress
 import shutil
+import socket
 import subprocess
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ _FAMILY = {4: 2, 6: 10}
 _TABLE_MAIN = 254
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _TIMEOUT_S = 5
+_DESCRIPTORS = 8
 _REFUSED_SOURCE = {errno.EXDEV, errno.EINVAL}
 """What a kernel says where rp_filter refuses a source; since 6.13 the second."""
 _LEGACY = (
@@ -34,7 +37,7 @@ def gateway(interface: str) -> IPAddress | None:
 
     Raises OSError, NetlinkError.
     """
-    with closing(IPRoute()) as kernel:
+    with _kernel() as kernel:
         index = _index(kernel, interface)
         for version in (4, 6) if index is not None else ():
             for route in kernel.get_default_routes(family=_FAMILY[version], table=_TABLE_MAIN):
@@ -54,7 +57,7 @@ def obstacles(
     `where`: source and destination of such a packet. Raises OSError, NetlinkError.
     """
     found = []
-    with closing(IPRoute()) as kernel:
+    with _kernel() as kernel:
         into, out = _index(kernel, tunnel), _index(kernel, egress)
         if into is None or out is None:
             return [f"{tunnel if into is None else egress} is not there"]
@@ -76,6 +79,16 @@ def obstacles(
     except NftablesError as error:
         found.append(str(error))
     return found + _legacy_chains()
+
+
+@contextmanager
+def _kernel() -> Iterator[IPRoute]:
+    """Raises OSError; pyroute2 itself leaves half a socket where it runs out of descriptors."""
+    with ExitStack() as room:
+        for _ in range(_DESCRIPTORS):
+            room.enter_context(socket.socket(socket.AF_UNIX))
+    with closing(IPRoute()) as kernel:
+        yield kernel
 
 
 def _without_route(kernel: IPRoute, out: int, egress: str) -> list[str]:
