@@ -219,6 +219,8 @@ class PassageWatch:
         traffic = passage.wants_traffic(endpoints)
         at_start = not self._told_at_start and now - self._began >= _START_S
         obstacles = passage.missed or passage.state is State.SHUT or at_start
+        if not traffic and not obstacles and self._config.egress.check_ip is not None:
+            return  # the gateway is of no interest
         wait = _LOOK_S if traffic or obstacles else _GATEWAY_S
         if now - self._looked < wait or (self._looking and self._looking.is_alive()):
             return
@@ -247,7 +249,7 @@ class PassageWatch:
         self._found = found
         if traffic is not None:
             passage.handle_traffic(traffic, endpoints, self._loop.clock())
-        if at_start and passage.state is not State.OPEN:
+        if at_start and passage.state is State.UNKNOWN:
             for obstacle in found.obstacles or ():
                 log.warning("packets from tunnels may not get through: %s", obstacle)
         self._tell(was_open)
