@@ -46,6 +46,8 @@ class HostKeeper:
         """When what is not in place was found to be so, by its name."""
         self._asked: set[str] = set()
         """What root has been asked for."""
+        self._told: set[str] = set()
+        """What cannot be put back, as has been told."""
         self._events = NftEvents()
         self._in_place = False
         self._ending = False
@@ -107,6 +109,7 @@ class HostKeeper:
             present.add(_TABLE)
         helped = self._asked & present
         self._asked -= helped
+        self._told -= present
         self._upkeep.placed(helped, now)
         missing = self._upkeep.missing([*settings, _TABLE], present, now)
         for name in missing.fresh:
@@ -133,11 +136,14 @@ class HostKeeper:
         except (OSError, NftablesError) as error:
             if setting is not None and self._ask(name):
                 return False
-            if self._upkeep.refused([name], now):
+            self._upkeep.refused([name], now)
+            if name not in self._told:
+                self._told.add(name)
                 why = forwarding.advice(setting, error) if setting else error
                 log.error("%s cannot be put in place: %s", name, why)
             return False
         self._upkeep.placed([name], now)
+        self._told.discard(name)
         return True
 
     def _ask(self, name: str) -> bool:
