@@ -25,7 +25,7 @@ from nrs.system.control import ControlThread, socket_path
 from nrs.system.descriptor_store import DescriptorStore
 from nrs.system.links import Interface, LinkError, Links, LinkState
 from nrs.system.nftables import NftablesError
-from nrs.tunnel import codec
+from nrs.tunnel import codec, handshake
 from nrs.tunnel.engine import Engine
 from nrs.tunnel.loop import PacketLoop
 from nrs.tunnel.memory_file import MemoryFile
@@ -60,6 +60,7 @@ class PacketAgent(Agent[Config]):
     def __init__(self, start: Start[Config]) -> None:
         """Raises OSError, CodecError."""
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        handshake.warm_up()
         self.cleanup = start.cleanup
         self._path = start.path
         self.codec = codec.load()

@@ -30,7 +30,6 @@ from nrs.system import forwarding
 from nrs.system.control import socket_path
 from nrs.system.host_routes import HostRoutes
 from nrs.system.route_keeper import RouteKeeper
-from nrs.tunnel import handshake
 from nrs.tunnel.address_text import describe
 from nrs.tunnel.session import key_of
 from nrs.tunnel.udp_socket import UdpSocket
@@ -55,7 +54,6 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
     def __init__(self, start: Start[RoutingServerConfig]) -> None:
         """Raises OSError, LinkError, NftablesError, CodecError."""
         super().__init__(start)
-        handshake.warm_up()
         config, server, tunnel = start.config, start.config.server, start.config.tunnel
         if self.links.index(server.egress_interface) is None:
             log.warning("egress interface %s is not there yet", server.egress_interface)

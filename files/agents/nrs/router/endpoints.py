@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from nrs.router.announcer import Announcer
 from nrs.router.machine import RouterMachine
 from nrs.router.orders import AddRoutes, Announce, Answer, Order, RemoveRoutes, Report
+from nrs.system.route_keeper import RouteKeeper
 from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.control import Control
@@ -26,14 +27,6 @@ from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
 from nrs.tunnel.wire import Type
 
 log = logging.getLogger(__name__)
-
-
-class Routes(Protocol):
-    """See `RouteKeeper`."""
-
-    def add(self, addresses: Collection[bytes]) -> None: ...
-
-    def remove(self, addresses: Collection[bytes]) -> None: ...
 
 
 class _Came(NamedTuple):
@@ -55,7 +48,7 @@ class Endpoints:
         socket: UdpSocket,
         codec: Codec,
         memory: SessionMemory | None,
-        routes: Routes,
+        routes: RouteKeeper,
         report: Callable[[], None],
         own: Callable[[bytes], bool] | None = None,
         wall: Callable[[], float] = time.time,
@@ -100,6 +93,7 @@ class Endpoints:
         peer: SocketAddress,
         local: bytes | None,
     ) -> Drop | None:
+        """A HELLO; a router gets no other kind."""
         if kind is not Type.HELLO:
             return Drop.MALFORMED
         orders = self._machine.handle_hello(datagram, peer, self._loop.now)
@@ -108,16 +102,18 @@ class Endpoints:
     def unknown(
         self, datagram: bytes, socket: UdpSocket, peer: SocketAddress, local: bytes | None
     ) -> None:
+        """A datagram of a session that is not known."""
         orders = self._machine.handle_unknown(datagram, peer, self._loop.now)
         self.carry_out(orders, _Came(socket, peer, local))
 
     def confirmed(self, session: Session) -> None:
+        """The first authentic datagram of `session` has arrived."""
         index, peer = session.local_index, session.path.peer or ()
         now = self._loop.now
         self.carry_out(self._machine.handle_confirmed(index, peer, now, self._wall()))
 
     def control(self, session: Session, control: Control) -> None:
-        """Raises wire.Malformed."""
+        """A verified control datagram. Raises wire.Malformed."""
         highest = session.opener.highest(control.lane)
         received = session.opener.received(control.lane)
         self.carry_out(

@@ -98,6 +98,7 @@ class RouterMachine:
     # -- asked by packets
 
     def select(self, flow: bytes, tcp_flags: int, now: float) -> int:
+        """The session of the endpoint that the flow leads to, 0: none."""
         return self._table.select(flow_destination(flow))
 
     def delivered(self, index: int, now: float) -> None:
@@ -126,6 +127,7 @@ class RouterMachine:
     # -- sessions
 
     def handle_hello(self, datagram: bytes, peer: Peer, now: float) -> list[Order]:
+        """A HELLO from `peer`, not yet verified."""
         if not self._limiter.allow(_source_key(peer), now):
             return [Refuse(Drop.RATE)]
         try:

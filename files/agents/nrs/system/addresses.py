@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from nrs.config.types import IPAddress
-from nrs.system.link_event import AddressGone, AddressIs, Anew, Event, LinkGone, LinkIs, Told
+from nrs.system.link_changes import AddressGone, AddressIs, Anew, Event, LinkGone, LinkIs, Told
 
 _LOOPBACK = "lo"
 
