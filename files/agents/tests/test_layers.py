@@ -29,6 +29,8 @@ PURE = (
     "router/drain.py",
     "router/egress.py",
     "router/machine.py",
+    "router/passage.py",
+    "router/probe.py",
     "system/addresses.py",
     "system/placing.py",
     "system/upkeep.py",

@@ -70,7 +70,14 @@ class InForce(Generic[Config]):
         version = candidate.version
         self.error = self._try(candidate)
         if self.error is None:
-            pushed.write(self._directory, version)
+            try:
+                pushed.write(self._directory, version)
+            except OSError as error:
+                log.error(
+                    "pushed configuration %d is in force, but a restart will not know it: %s",
+                    version.version,
+                    error.strerror,
+                )
             self.pushed = version
             log.info("pushed configuration %d is in force", version.version)
         else:

@@ -23,7 +23,7 @@ from nrs.config.loader import ConfigError, Pushed
 from nrs.system import systemd
 from nrs.system.control import ControlThread, socket_path
 from nrs.system.descriptor_store import DescriptorStore
-from nrs.system.links import Interface, LinkError, Links
+from nrs.system.links import Interface, LinkError, Links, LinkState
 from nrs.system.nftables import NftablesError
 from nrs.tunnel import codec, handshake
 from nrs.tunnel.engine import Engine
@@ -153,6 +153,9 @@ class PacketAgent(Agent[Config]):
         self.cleanup.callback(tun.close)
         if adopted is None:
             self.store.keep(_DEVICE, tun.fd)
+        if adopted is None and tun.is_persistent:
+            log.warning("the persistent device %s, which somebody else has made, is used", name)
+            self.undo(self._leave_device, name, self.links.state(name))
         self.links.bring_up(
             name,
             mtu=INNER_MTU,
@@ -165,6 +168,12 @@ class PacketAgent(Agent[Config]):
         for address in addresses:
             self.links.add_address(name, address)
         return tun
+
+    def _leave_device(self, name: str, state: LinkState) -> None:
+        try:
+            self.links.restore(name, state)
+        except LinkError as error:
+            log.warning("%s", error)
 
     def open_control(self, **commands: Callable[[dict[str, Any]], Any]) -> None:
         """The control socket and the companion, which talks to it. Raises OSError."""

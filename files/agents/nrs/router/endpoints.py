@@ -50,9 +50,10 @@ class Endpoints:
         memory: SessionMemory | None,
         routes: RouteKeeper,
         report: Callable[[], None],
+        own: Callable[[bytes], bool] | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """`report` has the load balancers told at once."""
+        """`report` has the load balancers told at once; `own` is the engine's."""
         self._machine = machine
         self._loop = loop
         self._socket = socket
@@ -60,7 +61,7 @@ class Endpoints:
         self._report = report
         self._wall = wall
         self._announcer = Announcer(loop, self._announce_next)
-        self.engine = Engine(tun, loop, machine, self, codec, memory)
+        self.engine = Engine(tun, loop, machine, self, codec, memory, own)
         self.engine.add_socket(socket)
 
     def resume(self) -> None:

@@ -116,6 +116,10 @@ class RouterMachine:
         """As stated last."""
         return self._service
 
+    def is_taken(self, address: IPAddress) -> bool:
+        """Whether an inner address is this router's own or an endpoint's."""
+        return address in self._own or self._table.select(address.packed) != 0
+
     def count_up(self, now: float, sessions: Sessions) -> int:
         """Devices with a live tunnel."""
         return self._table.count_up(now, sessions)

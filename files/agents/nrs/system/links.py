@@ -6,13 +6,26 @@ import errno
 import ipaddress
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 _NODAD = 0x02
+_IFF_UP = 0x1
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+
+
+@dataclass(frozen=True)
+class LinkState:
+    """An interface's settings and addresses."""
+
+    up: bool
+    mtu: int
+    queue: int
+    """Packets."""
+    addresses: tuple[Interface, ...]
 
 
 class LinkError(Exception):
@@ -48,6 +61,33 @@ class Links:
         with _refusals(f"look up the interface {name}"):
             found = self._route.link_lookup(ifname=name)
         return int(found[0]) if found else None
+
+    def state(self, name: str) -> LinkState:
+        """How the interface is now, to be put back by `restore`."""
+        index = self._index(name)
+        with _refusals(f"look at {name}"):
+            (link,) = self._route.get_links(index)
+            found = list(self._route.get_addr(index=index))
+        return LinkState(
+            up=bool(link["flags"] & _IFF_UP),
+            mtu=link.get_attr("IFLA_MTU"),
+            queue=link.get_attr("IFLA_TXQLEN"),
+            addresses=tuple(
+                ipaddress.ip_interface(
+                    f"{one.get_attr('IFA_LOCAL') or one.get_attr('IFA_ADDRESS')}/{one['prefixlen']}"
+                )
+                for one in found
+            ),
+        )
+
+    def restore(self, name: str, state: LinkState) -> None:
+        """Take from the interface what `bring_up` and `add_address` have given it."""
+        self.keep_addresses(name, state.addresses)
+        index = self._index(name)
+        with _refusals(f"leave {name} as it was"):
+            self._route.link("set", index=index, mtu=state.mtu, txqlen=state.queue)
+            if not state.up:
+                self._route.link("set", index=index, state="down")
 
     def bring_up(
         self, name: str, *, mtu: int, queue: int, gso_bytes: int, gso_segments: int

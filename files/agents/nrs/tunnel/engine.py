@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import math
+from collections.abc import Callable
 from typing import Protocol
 
 from nrs.tunnel import wire
@@ -87,7 +88,10 @@ class Engine:
         peers: Peers,
         codec: Codec,
         memory: SessionMemory | None = None,
+        own: Callable[[bytes], bool] | None = None,
     ) -> None:
+        """`own`: whether packets of a flow for which there is no session are for the agent."""
+        self._own = own or (lambda _: False)
         self.tun = tun
         self.memory = memory
         """Where sessions are kept for a later process, if at all."""
@@ -177,7 +181,7 @@ class Engine:
         while first < count:
             end, flow, tcp_flags = frames.flow(first)
             session = sessions.get(select(flow, tcp_flags, now)) if flow else None
-            if session is None and flow:
+            if session is None and flow and not self._own(flow):
                 self._counted.dropped(Drop.NO_SESSION, end - first)
             if session is not run:
                 if run is not None:
