@@ -6,7 +6,7 @@ How the tunnel fares is judged by `Liveness`, `Quality` and `Damping`; here they
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from nrs.endpoint.config import NetworkAccessEndpointConfig, Router
@@ -15,7 +15,7 @@ from nrs.endpoint.events import Evidence
 from nrs.endpoint.failover import View
 from nrs.endpoint.liveness import Action, Liveness, State, Timing
 from nrs.endpoint.orders import Order, SendHello
-from nrs.endpoint.quality import Counts, Quality
+from nrs.endpoint.quality import THRESHOLDS, Counts, Measure, Quality
 from nrs.endpoint.resend import ResendRing
 from nrs.tunnel import wire
 from nrs.tunnel.control import Control
@@ -82,8 +82,12 @@ class Tunnel:
         since: float,
         random: Callable[[int], bytes],
         new_index: Callable[[], int],
+        others: Callable[[str, float], Iterable[Measure]],
     ) -> None:
-        """`since` is Unix time; `random` gives bytes, `new_index` a session index not in use."""
+        """`since` is Unix time; `random` gives bytes, `new_index` a session index not in use.
+
+        `others` tells what is known of the tunnels that one of this router is held against.
+        """
         self.router = router
         self.router_id = router.router_id
         self.liveness = Liveness(settings.timing, now)
@@ -102,6 +106,7 @@ class Tunnel:
         self._settings = settings
         self._random = random
         self._new_index = new_index
+        self._others = others
         self._attempt: tuple[Initiator, float] | None = None
         self._next_rekey = 0.0
         self._rekeyed = False
@@ -119,6 +124,20 @@ class Tunnel:
     def in_question(self) -> bool:
         """Whether it answers, but is bad enough to be asked often if it still is."""
         return self._quality.degraded or bool(self.flags)
+
+    @property
+    def lossy(self) -> bool:
+        """Whether so much was lost of late that another tunnel may be better."""
+        return self._quality.loss is not None and self._quality.loss > THRESHOLDS.leave.loss
+
+    @property
+    def of_use(self) -> bool:
+        """Whether traffic may well move here."""
+        return self.liveness.state is State.UP and not self.flags
+
+    def measure(self, now: float) -> Measure:
+        """What is known of its path."""
+        return self._quality.measure(self.liveness.srtt, now)
 
     @property
     def rtt_ms(self) -> float | None:
@@ -143,7 +162,7 @@ class Tunnel:
             well_since=now if self._well_since is None else self._well_since,
             answered=self.liveness.last_answer,
             hold_s=self._damping.hold_s(now),
-            srtt=self.liveness.srtt,
+            measure=self.measure(now),
             degraded=self._quality.degraded,
             draining=RouterFlag.DRAINING in self.flags,
             restarting=RouterFlag.RESTARTING in self.flags,
@@ -396,7 +415,8 @@ class Tunnel:
             # What a router without a way on has received is as good as lost.
             self.ring.acknowledged(ack.highest, ack.confirmed, now)
         counts = Counts(ack.highest, ack.received, highest, received)
-        self._quality.observe(counts, self.liveness.srtt or 0.0, now)
+        srtt = self.liveness.srtt or 0.0
+        self._quality.observe(counts, srtt, now, self._others(self.router_id, now))
 
     def unconfirmed(self, now: float) -> list[bytes]:
         """Take out what is to be sent again elsewhere, as the router does not answer or is useless.

@@ -249,19 +249,58 @@ def test_a_router_in_question_is_asked_often_while_packets_flow(endpoint: Endpoi
 
 def test_loss_that_stays_moves_all_but_tcp(endpoint: Endpoint) -> None:
     send(endpoint, TCP_FLOW)
-    sent = arrived = 0
-    for _ in range(500):
-        sent, arrived = sent + 10, arrived + 8
-        endpoint.hear("r1", highest=sent, received=arrived)
-        busy(endpoint, 0.010)
-        if endpoint.machine.active == "r2":
-            break
+    endpoint.losses = {"r1": (0.2, 0.0), "r2": (0.0, 0.0)}
+    busy(endpoint, 5.0)
     assert endpoint.machine.active == "r2"
     assert send(endpoint, UDP_FLOW) == endpoint.session_of("r2")
     assert send(endpoint, TCP_FLOW) == endpoint.session_of("r1")
     switch = endpoint.machine.switches.last()[-1]
     assert switch.cause == "r1 loses or delays too much"
     assert next(e.loss for e in switch.evidence if e.router_id == "r1") == pytest.approx(0.2, 0.1)
+
+
+@pytest.mark.parametrize("other", [None, (0.0, 0.18), (0.17, 0.0), (0.3, 0.0)])
+def test_loss_is_borne_where_the_other_one_loses_as_much_or_is_not_known(
+    endpoint: Endpoint, other: tuple[float, float] | None
+) -> None:
+    """Either way: what counts is the worse one of each path."""
+    endpoint.losses = {"r1": (0.2, 0.0), **({} if other is None else {"r2": other})}
+    busy(endpoint, 10.0)
+    assert endpoint.machine.active == "r1"
+    assert len(endpoint.machine.switches.last()) == 1
+    endpoint.losses["r2"] = (0.0, 0.0)
+    busy(endpoint, 14.0)
+    assert endpoint.machine.active == "r2"
+
+
+def test_the_other_one_is_measured_while_the_one_in_use_loses(endpoint: Endpoint) -> None:
+    endpoint.losses = {"r1": (0.02, 0.0)}
+    busy(endpoint, 3.0)
+    endpoint.said.clear()
+    busy(endpoint, 1.0)
+    probe = endpoint.session_of("r2"), Type.PROBE
+    assert endpoint.said.count(probe) <= 1, "a little is nothing to ask about"
+    endpoint.losses = {"r1": (0.2, 0.0)}
+    busy(endpoint, 2.0)
+    endpoint.said.clear()
+    busy(endpoint, 1.0)
+    assert endpoint.said.count(probe) > 50
+
+
+@pytest.mark.parametrize(("second", "moves"), [(0.6, False), (0.5, False), (0.02, True)])
+def test_a_satellite_is_left_for_something_quicker_alone(second: float, *, moves: bool) -> None:
+    endpoint = Endpoint(("r1", "r2"), psk=PSK)
+    endpoint.delays = {"r1": 0.62, "r2": second}
+    endpoint.losses = {"r1": (0.0, 0.0), "r2": (0.0, 0.0)}
+    for hello, router_id in zip(list(endpoint.hellos), ("r1", "r2"), strict=True):
+        assert endpoint.answer({0: OLD}, router_id, hello) is None
+    endpoint.wait(2.0)
+    endpoint.advise("r1")
+    assert endpoint.machine.active == "r1"
+    before = len(endpoint.machine.switches.last())
+    busy(endpoint, 15.0)
+    assert endpoint.machine.active == ("r2" if moves else "r1")
+    assert len(endpoint.machine.switches.last()) - before == moves
 
 
 def test_a_planned_move_has_no_gap(endpoint: Endpoint) -> None:
