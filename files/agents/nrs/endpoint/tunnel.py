@@ -272,7 +272,9 @@ class Tunnel:
             return []
         key, claim = self._settings.key, self._settings.claim
         if self._attempt is None or now - self._attempt[1] > _ATTEMPT_S:
-            self._attempt = Initiator(key, claim, self._new_index(), self._random), now
+            present = None if self.session is None else self.session.secrets
+            index = self._new_index()
+            self._attempt = Initiator(key, claim, index, self._random, present), now
         orders: list[Order] = [SendHello(self.router_id, self._attempt[0].hello())]
         self._hellos += 1
         if self._hellos == _UNANSWERED_HELLOS:
@@ -396,6 +398,11 @@ class Tunnel:
                 self._acknowledged(ack, highest, received, now)
         elif control.kind is Type.ROLE:
             self._take_flags(index, control, now)
+        elif control.kind is Type.PROBE and index == self.index:
+            # Another device wants to be this one, and the router asks who is there.
+            stamp = wire.decode_probe(control.body)
+            answer = ProbeAck(stamp, highest, received, highest).encode()
+            return [SendControl(index, Type.PROBE_ACK, answer, specific=control.specific)]
         elif control.kind is Type.BYE and index == self.index:
             closed = Tell(logging.INFO, f"{self.router_id} has closed its tunnel")
             return [closed, *self.lose_session(now)]

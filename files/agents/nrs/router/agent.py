@@ -207,6 +207,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             "tunnel_id": server.tunnel_id,
             "offloads": self._offloads(),
             **told,
+            "second_devices_refused": self._machine.refused_devices,
             "tunnels": [
                 {
                     "endpoint_id": device.claim.endpoint_id,
@@ -217,6 +218,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
                     "address": describe(session.path.peer or ()),
                     "tun_ipv4": str(device.claim.tun_ipv4),
                     "tun_ipv6": str(device.claim.tun_ipv6),
+                    "contested": self._machine.contested(device),
                     **key_of(session),
                 }
                 for device in self._machine.devices

@@ -11,7 +11,15 @@ from typing import NamedTuple, Protocol
 
 from nrs.router.announcer import Announcer
 from nrs.router.machine import RouterMachine
-from nrs.router.orders import AddRoutes, Announce, Answer, Order, RemoveRoutes, Report
+from nrs.router.orders import (
+    AddRoutes,
+    Announce,
+    Answer,
+    AskHolders,
+    Order,
+    RemoveRoutes,
+    Report,
+)
 from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.control import Control
@@ -101,7 +109,7 @@ class Endpoints:
     ) -> Drop | None:
         if kind is not Type.HELLO:
             return Drop.MALFORMED
-        orders = self._machine.handle_hello(datagram, peer, self._loop.now)
+        orders = self._machine.handle_hello(datagram, peer, self._loop.now, self.engine.sessions)
         return self.carry_out(orders, _Came(socket, peer, local))
 
     def unknown(
@@ -119,9 +127,8 @@ class Endpoints:
         """Raises wire.Malformed."""
         highest = session.opener.highest(control.lane)
         received = session.opener.received(control.lane)
-        self.carry_out(
-            self._machine.handle_control(session.local_index, control, highest, received)
-        )
+        index, now = session.local_index, self._loop.now
+        self.carry_out(self._machine.handle_control(index, control, highest, received, now))
 
     # -- what is ordered
 
@@ -149,6 +156,8 @@ class Endpoints:
                     self._routes.remove(addresses)
                 case Announce():
                     self._announcer.begin()
+                case AskHolders(when):
+                    self._loop.call_at(when, self._ask_holders)
                 case Report():
                     self._report()
                 case Refuse(reason):
@@ -156,6 +165,9 @@ class Endpoints:
                 case Tell(level, text):
                     log.log(level, "%s", text)
         return refused
+
+    def _ask_holders(self) -> None:
+        self.carry_out(self._machine.ask_holders(self._loop.now))
 
     def _opened(self, order: OpenSession, source: _Came | Slot) -> Session:
         codec, record, key = self.engine.codec, order.record, order.key

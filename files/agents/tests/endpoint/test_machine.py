@@ -5,10 +5,14 @@ from __future__ import annotations
 import pytest
 
 from nrs.endpoint.liveness import State
-from nrs.tunnel import wire
+from nrs.endpoint.tunnel import REKEY_S
+from nrs.tunnel import keys, wire
+from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
+from nrs.tunnel.handshake import proves
 from nrs.tunnel.inner import flow_key
-from nrs.tunnel.wire import RouterFlag, Type
+from nrs.tunnel.orders import SendControl
+from nrs.tunnel.wire import Hello, ProbeAck, RouterFlag, Type
 from tests.endpoint.fakes import OLD, Endpoint
 
 PSK = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -307,6 +311,52 @@ def test_a_planned_move_has_no_gap(endpoint: Endpoint) -> None:
     endpoint.advise("r2")
     switch = endpoint.machine.switches.last()[-1]
     assert (switch.after, switch.gap_ms, switch.resent) == ("r2", 0.0, 0)
+
+
+# -- a router that asks whether a session is in use
+
+
+def ask(endpoint: Endpoint, index: int) -> list[SendControl]:
+    """What the endpoint says to a router's PROBE in this session."""
+    control = Control(Type.PROBE, 0, 0, 100, 4711, wire.encode_probe(5))
+    orders = endpoint.machine.handle_control(index, control, 100, 99, endpoint.now)
+    return [order for order in orders if isinstance(order, SendControl)]
+
+
+def test_a_router_that_asks_is_answered_in_the_session_in_use() -> None:
+    endpoint = Endpoint(psk=PSK)
+    assert endpoint.answer({0: OLD}) is None
+    before = endpoint.session
+    (answer,) = ask(endpoint, before)
+    assert (answer.index, answer.kind, answer.specific) == (before, Type.PROBE_ACK, 4711)
+    ack = ProbeAck.decode(answer.body)
+    assert (ack.timestamp_us, ack.highest, ack.received, ack.confirmed) == (5, 100, 99, 100)
+    endpoint.wait(REKEY_S + 1.0)
+    assert endpoint.answer({0: OLD}) is None
+    assert endpoint.session != before
+    assert ask(endpoint, before) == [], "the session before it is not in use"
+    assert len(ask(endpoint, endpoint.session)) == 1
+
+
+def test_a_question_that_makes_no_sense(endpoint: Endpoint) -> None:
+    control = Control(Type.PROBE, 0, 0, 100, 4711, b"?")
+    with pytest.raises(wire.Malformed):
+        endpoint.machine.handle_control(endpoint.session, control, 0, 0, endpoint.now)
+
+
+def test_a_hello_proves_the_session_that_the_endpoint_has(endpoint: Endpoint) -> None:
+    secrets = endpoint.sessions[endpoint.session].record.secrets
+    key = keys.succession_key(secrets.send_key, secrets.receive_key)
+    endpoint.hellos.clear()
+    endpoint.silent.add("r1")
+    busy(endpoint, 2.0)
+    suspect = [Hello.decode(datagram[20:-32]) for datagram in endpoint.hellos]
+    assert suspect
+    assert all(proves(hello, key) for hello in suspect)
+    endpoint.hear("r1", Type.BYE)
+    endpoint.hellos.clear()
+    endpoint.wait(10.0)
+    assert Hello.decode(endpoint.hellos[-1][20:-32]).proof == bytes(32), "it has none any more"
 
 
 # -- a router that knows no session

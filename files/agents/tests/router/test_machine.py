@@ -42,7 +42,7 @@ def last_ack(router: Router) -> tuple[int, ProbeAck, int]:
 def test_a_repeated_hello_gets_the_same_answer_and_no_session(router: Router) -> None:
     hello = Initiator(shared(), CLAIM, 7, os.urandom).hello()
     for _ in range(3):
-        assert router.take(router.machine.handle_hello(hello, peer(1), router.now)) is None
+        assert router.hear_hello(hello, peer(1)) is None
     assert len(router.sessions) == 1
     assert len(router.answers) == 3
     assert len(set(router.answers)) == 1
@@ -50,11 +50,11 @@ def test_a_repeated_hello_gets_the_same_answer_and_no_session(router: Router) ->
 
 def test_a_source_may_say_hello_five_times_at_once(router: Router) -> None:
     hello = Initiator(shared(), CLAIM, 7, os.urandom).hello()
-    said = [router.take(router.machine.handle_hello(hello, peer(1), 0.0)) for _ in range(7)]
+    said = [router.hear_hello(hello, peer(1)) for _ in range(7)]
     assert said == [None] * 5 + [Drop.RATE] * 2
-    assert router.take(router.machine.handle_hello(hello, peer(2), 0.0)) is None
+    assert router.hear_hello(hello, peer(2)) is None
     neighbour = ("2001:db8:1::2", 9, 0, 0)
-    assert router.take(router.machine.handle_hello(hello, neighbour, 0.0)) is Drop.RATE
+    assert router.hear_hello(hello, neighbour) is Drop.RATE
 
 
 def test_a_claim_outside_of_the_networks_is_refused_and_told_once_a_second() -> None:
@@ -264,7 +264,7 @@ def test_the_state_is_told_in_every_answer(
     router.control(session, Type.PROBE, body=PROBE)
     assert last_ack(router)[2] == flags
     initiator = Initiator(shared(), ELSEWHERE, 7, os.urandom)
-    router.take(router.machine.handle_hello(initiator.hello(), peer(99), router.now))
+    router.hear_hello(initiator.hello(), peer(99))
     assert initiator.finish(router.answers[-1])[0].flags == flags
 
 
