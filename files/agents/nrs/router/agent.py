@@ -11,10 +11,12 @@ from nrs.agent.packet_agent import PacketAgent
 from nrs.agent.run import Start
 from nrs.config import pushed
 from nrs.router.announcement import BUSY_S
+from nrs.router.claims import Host
 from nrs.router.config import RoutingServerConfig
 from nrs.router.drainer import Drainer
 from nrs.router.egress_watch import EgressWatch
 from nrs.router.endpoints import Endpoints
+from nrs.router.host_watch import HostWatch
 from nrs.router.machine import RouterMachine
 from nrs.router.ruleset import Ruleset
 from nrs.router.service import Service
@@ -70,6 +72,9 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             self.hurry_companion,
         )
         self.engine = self._endpoints.engine
+        watch = HostWatch(self.loop, tunnel.interface_name, self._take_host)
+        self.cleanup.callback(watch.close)
+        self._take_host(watch.host)
         self._endpoints.resume()
         routes.drop_others()
         self.undo(lambda: self._endpoints.carry_out(self._machine.close()))
@@ -160,6 +165,9 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
                 Service(health.up, health.echoes, self._drainer.phase, self._restart_told)
             )
         )
+
+    def _take_host(self, host: Host) -> None:
+        self._endpoints.carry_out(self._machine.handle_host(host))
 
     def _busy(self) -> bool:
         return self.loop.clock() - self.engine.last_delivered < BUSY_S

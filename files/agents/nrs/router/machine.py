@@ -7,6 +7,7 @@
     ask_holders       who is asked is asked again, or does not answer
     handle_unknown    a datagram of no session  ->  NO_SESSION
     handle_config     keys, networks            ->  sessions of keys that are gone end
+    handle_host       addresses, networks       ->  so do those that have another's address
     handle_service    egress, drain, restart    ->  endpoints and load balancers are told
     due               what has been silent for too long is forgotten
 
@@ -18,12 +19,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from dataclasses import replace
 from logging import DEBUG, INFO, WARNING
 from typing import Any
 
 from nrs.config.types import IPAddress
-from nrs.router import claims
 from nrs.router.announcement import Announcement
+from nrs.router.claims import Host, Rules
 from nrs.router.config import RoutingServerConfig
 from nrs.router.contest import Contest, Contests
 from nrs.router.orders import (
@@ -83,6 +85,7 @@ class RouterMachine:
     """
 
     def __init__(self, config: RoutingServerConfig, random: Random) -> None:
+        self._host = Host()
         self._random = random
         self._table = SessionTable()
         self._service = Service()
@@ -97,11 +100,10 @@ class RouterMachine:
 
     def _configure(self, config: RoutingServerConfig) -> None:
         tunnel = config.tunnel
-        self._networks = tunnel.endpoint_networks
-        self._on_link = (tunnel.tun_ipv4.network, tunnel.tun_ipv6.network)
         own: list[IPAddress] = [tunnel.tun_ipv4.ip, tunnel.tun_ipv6.ip]
         own += [a for a in (config.server.internal_ip, config.server.external_ip) if a]
-        self._own = own
+        self._on_link = tunnel.on_link
+        self._rules = Rules(tunnel.claimable, own, tunnel.on_link, config.services, self._host)
         self._identity = Identity(config.server.server_id, tunnel.tun_ipv4.ip, tunnel.tun_ipv6.ip)
         self._responder = Responder(
             self._identity,
@@ -154,7 +156,7 @@ class RouterMachine:
         try:
             offer = self._responder.check(datagram)
             claim = offer.hello.claim
-            why = claims.refusal(claim, networks=self._networks, own=self._own)
+            why = self._rules.refusal(claim, _address(peer))
             if why is not None:
                 return [Refuse(Drop.SOURCE), *self._tell_refusal(now, claim, peer, why)]
             repeated = self._table.repeated(claim, offer.hello.nonce)
@@ -261,7 +263,7 @@ class RouterMachine:
         """
         claim, index = record.claim, record.secrets.local_index
         key = self._held.get(record.key_print)
-        why = claims.refusal(claim, networks=self._networks, own=self._own)
+        why = self._rules.refusal(claim)
         if key is None or why is not None:
             return []
         entry = Entry(index, key, succession_key(record.secrets))
@@ -386,6 +388,18 @@ class RouterMachine:
             orders += self._forget(device, lost)
         return orders
 
+    def handle_host(self, host: Host) -> list[Order]:
+        """Go by what the host has now; tunnels whose addresses are somebody else's are closed."""
+        self._host, self._rules = host, replace(self._rules, host=host)
+        orders: list[Order] = []
+        for device in self._table:
+            why = self._rules.conflict(device.claim)
+            if why is not None:
+                text = f"tunnel to {device.claim.endpoint_id} is closed: {why}"
+                orders += [*self._bye(device), Tell(WARNING, text)]
+                orders += self._forget(device, self._table.remove(device))
+        return orders
+
     def handle_service(self, service: Service) -> list[Order]:
         """Go by another state, and tell of it."""
         before, self._service = self._service, service
@@ -407,16 +421,15 @@ class RouterMachine:
 
     def close(self) -> list[Order]:
         """Say BYE to every endpoint, and forget them."""
-        orders: list[Order] = [
-            SendControl(device.current.index, Type.BYE)
-            for device in self._table
-            if device.current is not None
-        ]
+        orders = [order for device in self._table for order in self._bye(device)]
         for device in self._table:
             orders += self._forget(device, self._table.remove(device))
         return orders
 
     # -- its parts
+
+    def _bye(self, device: Device) -> list[Order]:
+        return [] if device.current is None else [SendControl(device.current.index, Type.BYE)]
 
     def _got_through(self, device: Device, highest: int, *, current: bool) -> int:
         """Up to which number what a session has brought is known to be past the egress."""
@@ -455,11 +468,14 @@ def _shared(one: Claim, other: Claim) -> str:
     )
 
 
+def _address(peer: Peer) -> IPAddress:
+    """Where a datagram has come from; an IPv4 address as such, also at an IPv6 socket."""
+    address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
 def _source_key(peer: Peer) -> bytes:
     """What HELLOs are limited by: the IPv4 address, or the /64 of an IPv6 one."""
-    address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return address.ipv4_mapped.packed
-        return address.packed[:8]
-    return address.packed
+    address = _address(peer)
+    return address.packed if address.version == 4 else address.packed[:8]

@@ -42,7 +42,11 @@ def text(key: bytes) -> str:
 
 def config(psk: bytes = OLD, server_id: str = "r", **tunnel: Any) -> RoutingServerConfig:
     server = {"server_id": server_id, "name": "r", "tunnel_id": 1, "egress_interface": "eth1"}
-    addresses = {"tun_ipv4": "10.10.1.1/16", "tun_ipv6": "fd00:10:1::1/32"}
+    addresses = {
+        "tun_ipv4": "10.10.1.1/16",
+        "tun_ipv6": "fd00:10:1::1/32",
+        "endpoint_networks": ["10.0.0.0/8", "fd00::/8"],
+    }
     return RoutingServerConfig.model_validate(
         {
             "server": server,

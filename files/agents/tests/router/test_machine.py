@@ -8,6 +8,7 @@ import os
 
 import pytest
 
+from nrs.router.claims import Host
 from nrs.router.delivery import Echoes
 from nrs.router.drain import Phase
 from nrs.router.orders import Announce, Order, Report
@@ -186,6 +187,43 @@ def test_an_address_that_another_one_has_taken_over_stays_routed(router: Router)
     assert router.routes == {other.tun_ipv4.packed, other.tun_ipv6.packed}
     router.control(winner, Type.BYE)
     assert router.routes == set()
+
+
+# -- what the host has
+
+
+def host_with(network: str, interface: str = "eth5") -> Host:
+    return Host(connected=((ipaddress.ip_network(network), interface),))
+
+
+def test_a_claim_of_what_the_host_has_is_refused(router: Router) -> None:
+    router.take(router.machine.handle_host(host_with("10.20.0.0/24")))
+    assert router.hello(shared(), ELSEWHERE) is Drop.SOURCE
+    assert router.told[0].text == (
+        "refused endpoint_2 from [2001:db8:1::1]:5: 10.20.0.2 lies in 10.20.0.0/24,"
+        " which eth5 is connected to"
+    )
+    router.reconfigure(config())
+    assert router.hello(shared(), ELSEWHERE) is Drop.SOURCE, "a reload does not forget it"
+    router.take(router.machine.handle_host(Host()))
+    assert router.hello(shared(), ELSEWHERE) is None
+
+
+def test_a_tunnel_whose_addresses_the_host_has_by_now_is_closed(router: Router) -> None:
+    one, two = router.open(shared()), router.open(shared(), ELSEWHERE)
+    router.take(router.machine.handle_host(host_with("10.20.0.0/24")))
+    assert list(router.sessions) == [one]
+    assert router.byes == [two]
+    assert router.routes == set()
+    assert router.told[-1].text == (
+        "tunnel to endpoint_2 is closed: 10.20.0.2 lies in 10.20.0.0/24, which eth5 is connected to"
+    )
+
+
+def test_an_endpoint_cannot_claim_where_it_is_itself(router: Router) -> None:
+    hello = Initiator(shared(), ELSEWHERE, 7, os.urandom).hello()
+    mapped = f"::ffff:{ELSEWHERE.tun_ipv4}"
+    assert router.hear_hello(hello, (mapped, 5, 0, 0)) is Drop.SOURCE
 
 
 # -- time
