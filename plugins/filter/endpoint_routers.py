@@ -33,11 +33,22 @@ def endpoint_routers(
 
 
 def router_faults(
-    entries: Sequence[Entry], hostvars: HostVars, servers: Sequence[str], port: int | str
+    entries: Sequence[Entry],
+    hostvars: HostVars,
+    servers: Sequence[str],
+    port: int | str,
+    interfaces: Sequence[str],
 ) -> list[str]:
-    """What is wrong with the entries of an endpoint that sends to `port`, a line for each fault."""
+    """What is wrong with the entries of an endpoint that sends to `port`, a line for each fault.
+
+    `interfaces` are those that the endpoint has.
+    """
     hosts = _hosts_by_id(hostvars, servers)
-    return [fault for entry in entries for fault in _faults(entry, hostvars, hosts, port)]
+    return [
+        fault
+        for entry in entries
+        for fault in (*_zone_faults(entry, interfaces), *_faults(entry, hostvars, hosts, port))
+    ]
 
 
 def _complete(entry: Entry, hostvars: HostVars, host: str | None) -> dict[str, Any]:
@@ -47,6 +58,17 @@ def _complete(entry: Entry, hostvars: HostVars, host: str | None) -> dict[str, A
     if "bind_address" in entry:
         router["bind_address"] = entry["bind_address"]
     return router
+
+
+def _zone_faults(entry: Entry, interfaces: Sequence[str]) -> Iterator[str]:
+    """Of link-local addresses, whose zone is an interface of this host (RFC 4007, section 11)."""
+    for key in (*_ADDRESSES, "bind_address"):
+        zone = str(entry.get(key, "")).partition("%")[2]
+        if zone and zone not in interfaces:
+            yield (
+                f"router_id {entry['router_id']} has {key} {entry[key]}, and this host has no"
+                f" interface {zone} ({', '.join(interfaces)})"
+            )
 
 
 def _faults(

@@ -21,12 +21,12 @@ from pathlib import Path
 _DISTRIBUTION = "network-routing-agents"
 # Importing all of it proves that the release can start, and leaves byte code for what the
 # agents use, which they may not write themselves. The binding of the C codec is left to
-# the agents: they do without where it does not load.
+# the agents, which do without where it does not load, and pictures need what no host has.
 _IMPORT_ALL = """
 import importlib, pkgutil, nrs
 from nrs.tunnel import codec
 for module in pkgutil.walk_packages(nrs.__path__, "nrs."):
-    if module.name != "nrs.tunnel.codec.c":
+    if not f"{module.name}.".startswith(("nrs.tunnel.codec.c.", "nrs.simulation.picture.")):
         importlib.import_module(module.name)
 codec.load()
 """

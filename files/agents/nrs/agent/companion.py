@@ -7,6 +7,7 @@ however it comes. What it does is in `tasks.py`.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
@@ -15,8 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-
-from pydantic import BaseModel
+from typing import Any
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Companion:
         self,
         module: str,
         control: Path,
-        work: Callable[[], BaseModel],
+        work: Callable[[], dict[str, Any]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`work` tells at each start what the agent now runs with, at most 60 KB of JSON."""
@@ -52,7 +52,7 @@ class Companion:
         self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, bufsize=0)
         if self._process.stdin is not None:
             os.set_blocking(self._process.stdin.fileno(), False)
-        self._say(self._work().model_dump_json().encode() + b"\n")
+        self._say(json.dumps(self._work()).encode() + b"\n")
 
     def tend(self) -> None:
         """Start the process again if it has ended, later each time."""

@@ -15,8 +15,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, ClassVar
 
-from pydantic import BaseModel
-
 from nrs.agent.companion import Companion
 from nrs.agent.in_force import InForce, Refused
 from nrs.agent.notes import Notes
@@ -108,8 +106,8 @@ class PacketAgent(Agent[Config]):
         """The agent's own part of `nrs status --json`. Called in another thread."""
 
     @abstractmethod
-    def work(self) -> BaseModel:
-        """What the companion is to do, as the agent now runs."""
+    def work(self) -> dict[str, Any]:
+        """What the companion is to do, as the agent now runs: `Work` of `tasks.py`, for JSON."""
 
     @property
     @abstractmethod

@@ -66,11 +66,9 @@ class LoadBalancer(ServiceAgent[LoadBalancerConfig]):
 
     @staticmethod
     def model() -> type[LoadBalancerConfig]:
-        """Of `load_balancer.yaml`."""
         return LoadBalancerConfig
 
     def fixed(self, config: LoadBalancerConfig) -> dict[str, object]:
-        """The values that a running service cannot change, by what they are called."""
         server, state = config.server, config.state
         return {
             "bind_address or bind_port": (server.bind_address, server.bind_port),
@@ -78,14 +76,12 @@ class LoadBalancer(ServiceAgent[LoadBalancerConfig]):
         }
 
     def take_over(self, config: LoadBalancerConfig) -> None:
-        """Go by another configuration."""
         if self._keeper is not None:
             self._keeper.interval = config.state.store_interval
         self._balancer.configure(config)
         service.trust(self._app, config.api)
 
     def tick(self) -> None:
-        """Called about once a second."""
         self._balancer.watch()
 
     def status(self) -> dict[str, Any]:

@@ -53,10 +53,16 @@ def _parsed_by(parse: Callable[[str], Any], kind: str) -> BeforeValidator:
         try:
             return parse(text)
         except ValueError as error:
-            detail = ": it has host bits set" if "host bits" in str(error) else ""
-            raise ValueError(f"must be {kind}{detail}") from None
+            raise ValueError(f"must be {kind}{_host_bits(text, error)}") from None
 
     return BeforeValidator(validate)
+
+
+def _host_bits(text: str, error: ValueError) -> str:
+    if "host bits" not in str(error):
+        return ""
+    meant = ipaddress.ip_network(text, strict=False)
+    return f": it has host bits set; {meant} was probably meant"
 
 
 def as_name(value: Any) -> str:

@@ -45,17 +45,14 @@ class NetworkController(ServiceAgent[NetworkControllerConfig]):
 
     @staticmethod
     def model() -> type[NetworkControllerConfig]:
-        """Of `network_controller.yaml`."""
         return NetworkControllerConfig
 
     def fixed(self, config: NetworkControllerConfig) -> dict[str, object]:
-        """The values that a running service cannot change, by what they are called."""
         controller = config.controller
         bound = controller.bind_address, controller.bind_port, config.storage.url
         return {"bind_address, bind_port or storage": bound}
 
     def take_over(self, config: NetworkControllerConfig) -> None:
-        """Go by another configuration. Raises ConfigError."""
         try:
             self._registry.configure(config)
         except SQLAlchemyError as error:

@@ -20,7 +20,7 @@ from nrs.endpoint.liveness import State
 from nrs.endpoint.machine import Machine
 from nrs.endpoint.orders import Deliver, Order, SendAgain, SendHello, UseRouter
 from nrs.endpoint.uplink import Uplink, Uplinks
-from nrs.endpoint.work import EndpointWork, work_of
+from nrs.endpoint.work import work_of
 from nrs.system.addresses import Addresses
 from nrs.system.link_events import LinkEvents
 from nrs.system.links import LinkError
@@ -297,11 +297,9 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
 
     @staticmethod
     def model() -> type[NetworkAccessEndpointConfig]:
-        """Of `network_access_endpoint.yaml`."""
         return NetworkAccessEndpointConfig
 
     def restart_keys(self, config: NetworkAccessEndpointConfig) -> dict[str, object]:
-        """The values, by key path, that a running agent cannot change."""
         return {
             "endpoint.endpoint_id": config.endpoint.endpoint_id,
             "tunnel.interface_name": config.tunnel.interface_name,
@@ -310,7 +308,6 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         }
 
     def take_over(self, config: NetworkAccessEndpointConfig) -> None:
-        """Run with `config` from now on; tunnels that it does not change stay up."""
         self._add_routes(config)
         for network in set(self.config.tunnel.routes) - set(config.tunnel.routes):
             self.links.remove_route(network, self._tun.name)
@@ -323,13 +320,11 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         """Routers need not know: what they send waits in the sockets."""
 
     def tend(self) -> None:
-        """Called once a second."""
         self._machine.sweep(self.loop.now)
         self._connect()
         self._rearm()
 
-    def work(self) -> EndpointWork:
-        """What the companion is to do."""
+    def work(self) -> dict[str, Any]:
         return work_of(self.config)
 
     def _add_routes(self, config: NetworkAccessEndpointConfig) -> None:
@@ -348,7 +343,6 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
     # -- for the control thread
 
     def status(self) -> dict[str, Any]:
-        """The endpoint's part of `nrs status`."""
         return {
             "id": self.config.endpoint.endpoint_id,
             "name": self.config.endpoint.name,

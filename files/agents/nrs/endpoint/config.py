@@ -45,7 +45,9 @@ class Tunnel(KeyedSection):
     tun_ipv6: Interface6
     port: Port = 51820
     # A router takes a tunnel for down that has been silent for 30 s.
-    keepalive_interval: Annotated[float, Field(ge=0.1, le=25, allow_inf_nan=False)] = 10.0
+    keepalive_interval: Annotated[float, Field(strict=True, ge=0.1, le=25, allow_inf_nan=False)] = (
+        10.0
+    )
     routes: list[Network] = Field(default_factory=list)
     device_key: SecretStr | None = None
     device_key_file: Path | None = None

@@ -108,6 +108,8 @@ class Tunnel:
         self._new_index = new_index
         self._others = others
         self._attempt: tuple[Initiator, float] | None = None
+        self._answer = b""
+        """The HELLO_ACK that was accepted last."""
         self._next_rekey = 0.0
         self._rekeyed = False
         self._hellos = 0
@@ -327,6 +329,8 @@ class Tunnel:
 
     def handle_hello_ack(self, datagram: bytes, now: float, *, active: bool) -> list[Order]:
         """A HELLO_ACK, not yet verified; opens the session that it offers."""
+        if datagram == self._answer:
+            return []  # its HELLO was repeated
         if self._attempt is None:
             return [Refuse(Drop.NO_SESSION)]
         try:
@@ -350,6 +354,7 @@ class Tunnel:
             text = f"tunnel to {self.router_id}: new session with {_named(key)}"
             orders.append(Tell(logging.INFO, text))
         self._attempt, self._hellos, self._rekeyed = None, 0, False
+        self._answer = datagram
         record = Record.of(
             agreed,
             key,

@@ -20,7 +20,7 @@ from nrs.router.host_watch import HostWatch
 from nrs.router.machine import RouterMachine
 from nrs.router.ruleset import Ruleset
 from nrs.router.service import Service
-from nrs.router.work import RouterWork, work_of
+from nrs.router.work import work_of
 from nrs.system import forwarding
 from nrs.system.host_routes import HostRoutes
 from nrs.system.route_keeper import RouteKeeper
@@ -125,7 +125,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
     def ready(self) -> str:
         return f"serving on port {self.config.server.bind_port}"
 
-    def work(self) -> RouterWork:
+    def work(self) -> dict[str, Any]:
         return work_of(self.config)
 
     def restart_keys(self, config: RoutingServerConfig) -> dict[str, object]:

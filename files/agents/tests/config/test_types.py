@@ -108,3 +108,11 @@ def test_urls(value: str) -> None:
 )
 def test_other_things_are_no_url(value: object) -> None:
     refuses(types.Urls, value)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"), [("10.10.1.1/16", "10.10.0.0/16"), ("fd00:0::1/64", "fd00::/64")]
+)
+def test_a_network_with_host_bits_names_the_one_that_was_meant(text: str, meant: str) -> None:
+    with pytest.raises(ValidationError, match=f"host bits set; {meant} was probably meant"):
+        accepts(types.Network, text)

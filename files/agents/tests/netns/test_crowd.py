@@ -33,7 +33,7 @@ def routes(world: World) -> set[str]:
         shown = world.exec(
             "router_a", "ip", family, "route", "show", "dev", "tun0", "proto", "static"
         )
-        lines += shown.stdout.splitlines()
+        lines += shown.splitlines()
     return {line.split()[0] for line in lines}
 
 

@@ -40,7 +40,7 @@ def shown(world: World) -> set[str]:
         for route in json.loads(
             world.exec(
                 "endpoint", "ip", "-j", family, "route", "show", "dev", NAME, "proto", "static"
-            ).stdout
+            )
         )
     }
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing
 import pytest
 from testbed.wait import wait_until
 
-from nrs.router.announcer import BUSY_S
+from nrs.router.announcement import BUSY_S
 from tests.netns.conftest import both_up
 from tests.netns.test_drain import error_of
 from tests.netns.test_failover import PINGS_A_SECOND, active_of, lost, start_ping
