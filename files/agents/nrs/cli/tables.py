@@ -18,7 +18,17 @@ Column = tuple[str, Callable[[Row], Text]]
 _WIDTH_OF_A_PIPE = 200
 _HEADLINE_KEYS = ("role", "id", "codec", "offloads")
 _GOOD = {"online", "active", "up", "yes"}
-_BAD = {"offline", "down", "no", "stale", "inactive", "disabled", "egress_down", "ejected"}
+_BAD = {
+    "offline",
+    "down",
+    "no",
+    "stale",
+    "inactive",
+    "disabled",
+    "egress_down",
+    "ejected",
+    "contested",
+}
 
 
 def print_reports(reports: Sequence[Row], *, now: float) -> None:
@@ -101,11 +111,17 @@ def _table(columns: Sequence[Column], rows: Iterable[Row]) -> Table:
 def _tunnel_columns(now: float) -> list[Column]:
     return [
         ("peer", lambda row: Text(str(row.get("router_id") or row.get("endpoint_id") or "?"))),
-        ("state", lambda row: _word("up" if row.get("up") else "down")),
+        ("state", lambda row: _word(_tunnel_state(row))),
         ("active", lambda row: _word("yes") if row.get("active") else Text("standby")),
         ("rtt", lambda row: _figure(row.get("rtt_ms"), "{:.2f} ms")),
         ("since", lambda row: _since(row.get("since"), now)),
     ]
+
+
+def _tunnel_state(row: Row) -> str:
+    if not row.get("up"):
+        return "down"
+    return "contested" if row.get("contested") else "up"
 
 
 _SERVER_COLUMNS: list[Column] = [

@@ -6,7 +6,7 @@ How the tunnel fares is judged by `Liveness`, `Quality` and `Damping`; here they
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from nrs.endpoint.config import NetworkAccessEndpointConfig, Router
@@ -15,7 +15,7 @@ from nrs.endpoint.events import Evidence
 from nrs.endpoint.failover import View
 from nrs.endpoint.liveness import Action, Liveness, State, Timing
 from nrs.endpoint.orders import Order, SendHello
-from nrs.endpoint.quality import Counts, Quality
+from nrs.endpoint.quality import THRESHOLDS, Counts, Measure, Quality
 from nrs.endpoint.resend import ResendRing
 from nrs.tunnel import wire
 from nrs.tunnel.control import Control
@@ -82,8 +82,12 @@ class Tunnel:
         since: float,
         random: Callable[[int], bytes],
         new_index: Callable[[], int],
+        others: Callable[[str, float], Iterable[Measure]],
     ) -> None:
-        """`since` is Unix time; `random` gives bytes, `new_index` a session index not in use."""
+        """`since` is Unix time; `random` gives bytes, `new_index` a session index not in use.
+
+        `others` tells what is known of the tunnels that one of this router is held against.
+        """
         self.router = router
         self.router_id = router.router_id
         self.liveness = Liveness(settings.timing, now)
@@ -102,6 +106,7 @@ class Tunnel:
         self._settings = settings
         self._random = random
         self._new_index = new_index
+        self._others = others
         self._attempt: tuple[Initiator, float] | None = None
         self._answer = b""
         """The HELLO_ACK that was accepted last."""
@@ -121,6 +126,20 @@ class Tunnel:
     def in_question(self) -> bool:
         """Whether it answers, but is bad enough to be asked often if it still is."""
         return self._quality.degraded or bool(self.flags)
+
+    @property
+    def lossy(self) -> bool:
+        """Whether so much was lost of late that another tunnel may be better."""
+        return self._quality.loss is not None and self._quality.loss > THRESHOLDS.leave.loss
+
+    @property
+    def of_use(self) -> bool:
+        """Whether traffic may well move here."""
+        return self.liveness.state is State.UP and not self.flags
+
+    def measure(self, now: float) -> Measure:
+        """What is known of its path."""
+        return self._quality.measure(self.liveness.srtt, now)
 
     @property
     def rtt_ms(self) -> float | None:
@@ -145,7 +164,7 @@ class Tunnel:
             well_since=now if self._well_since is None else self._well_since,
             answered=self.liveness.last_answer,
             hold_s=self._damping.hold_s(now),
-            srtt=self.liveness.srtt,
+            measure=self.measure(now),
             degraded=self._quality.degraded,
             draining=RouterFlag.DRAINING in self.flags,
             restarting=RouterFlag.RESTARTING in self.flags,
@@ -255,7 +274,9 @@ class Tunnel:
             return []
         key, claim = self._settings.key, self._settings.claim
         if self._attempt is None or now - self._attempt[1] > _ATTEMPT_S:
-            self._attempt = Initiator(key, claim, self._new_index(), self._random), now
+            present = None if self.session is None else self.session.secrets
+            index = self._new_index()
+            self._attempt = Initiator(key, claim, index, self._random, present), now
         orders: list[Order] = [SendHello(self.router_id, self._attempt[0].hello())]
         self._hellos += 1
         if self._hellos == _UNANSWERED_HELLOS:
@@ -382,6 +403,11 @@ class Tunnel:
                 self._acknowledged(ack, highest, received, now)
         elif control.kind is Type.ROLE:
             self._take_flags(index, control, now)
+        elif control.kind is Type.PROBE and index == self.index:
+            # Another device wants to be this one, and the router asks who is there.
+            stamp = wire.decode_probe(control.body)
+            answer = ProbeAck(stamp, highest, received, highest).encode()
+            return [SendControl(index, Type.PROBE_ACK, answer, specific=control.specific)]
         elif control.kind is Type.BYE and index == self.index:
             closed = Tell(logging.INFO, f"{self.router_id} has closed its tunnel")
             return [closed, *self.lose_session(now)]
@@ -401,7 +427,8 @@ class Tunnel:
             # What a router without a way on has received is as good as lost.
             self.ring.acknowledged(ack.highest, ack.confirmed, now)
         counts = Counts(ack.highest, ack.received, highest, received)
-        self._quality.observe(counts, self.liveness.srtt or 0.0, now)
+        srtt = self.liveness.srtt or 0.0
+        self._quality.observe(counts, srtt, now, self._others(self.router_id, now))
 
     def unconfirmed(self, now: float) -> list[bytes]:
         """Take out what is to be sent again elsewhere, as the router does not answer or is useless.

@@ -13,12 +13,14 @@ from nrs.agent.packet_agent import PacketAgent
 from nrs.agent.run import Start
 from nrs.config import pushed
 from nrs.router.announcement import BUSY_S
+from nrs.router.claims import Host
 from nrs.router.config import RoutingServerConfig
 from nrs.router.drain import Phase
 from nrs.router.drainer import Drainer
 from nrs.router.egress_watch import EgressWatch
 from nrs.router.endpoints import Endpoints
 from nrs.router.host_keeper import HostKeeper
+from nrs.router.host_watch import HostWatch
 from nrs.router.machine import RouterMachine
 from nrs.router.passage import WINDOW_S
 from nrs.router.passage_watch import PassageWatch
@@ -83,6 +85,9 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             probes.take,
         )
         self.engine = self._endpoints.engine
+        watch = HostWatch(self.loop, tunnel.interface_name, self._take_host)
+        self.cleanup.callback(watch.close)
+        self._take_host(watch.host)
         self._endpoints.resume()
         routes.drop_others()
         self.undo(lambda: self._endpoints.carry_out(self._machine.close()))
@@ -190,6 +195,9 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             self._machine.handle_service(Service(up, health.echoes, phase, self._restart_told))
         )
 
+    def _take_host(self, host: Host) -> None:
+        self._endpoints.carry_out(self._machine.handle_host(host))
+
     def _busy(self) -> bool:
         return self.loop.clock() - self.engine.last_delivered < BUSY_S
 
@@ -263,6 +271,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             "tunnel_id": server.tunnel_id,
             "offloads": self._offloads(),
             **told,
+            "second_devices_refused": self._machine.refused_devices,
             "tunnels": [
                 {
                     "endpoint_id": device.claim.endpoint_id,
@@ -273,6 +282,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
                     "address": describe(session.path.peer or ()),
                     "tun_ipv4": str(device.claim.tun_ipv4),
                     "tun_ipv6": str(device.claim.tun_ipv6),
+                    "contested": self._machine.contested(device),
                     **key_of(session),
                 }
                 for device in self._machine.devices

@@ -11,7 +11,15 @@ from typing import NamedTuple
 
 from nrs.router.announcer import Announcer
 from nrs.router.machine import RouterMachine
-from nrs.router.orders import AddRoutes, Announce, Answer, Order, RemoveRoutes, Report
+from nrs.router.orders import (
+    AddRoutes,
+    Announce,
+    Answer,
+    AskHolders,
+    Order,
+    RemoveRoutes,
+    Report,
+)
 from nrs.system.route_keeper import RouteKeeper
 from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.codec.sealing import Check
@@ -96,7 +104,7 @@ class Endpoints:
         """A HELLO; a router gets no other kind."""
         if kind is not Type.HELLO:
             return Drop.MALFORMED
-        orders = self._machine.handle_hello(datagram, peer, self._loop.now)
+        orders = self._machine.handle_hello(datagram, peer, self._loop.now, self.engine.sessions)
         return self.carry_out(orders, _Came(socket, peer, local))
 
     def unknown(
@@ -116,9 +124,8 @@ class Endpoints:
         """A verified control datagram. Raises wire.Malformed."""
         highest = session.opener.highest(control.lane)
         received = session.opener.received(control.lane)
-        self.carry_out(
-            self._machine.handle_control(session.local_index, control, highest, received)
-        )
+        index, now = session.local_index, self._loop.now
+        self.carry_out(self._machine.handle_control(index, control, highest, received, now))
 
     # -- what is ordered
 
@@ -146,6 +153,8 @@ class Endpoints:
                     self._routes.remove(addresses)
                 case Announce():
                     self._announcer.begin()
+                case AskHolders(when):
+                    self._loop.call_at(when, self._ask_holders)
                 case Report():
                     self._report()
                 case Refuse(reason):
@@ -153,6 +162,9 @@ class Endpoints:
                 case Tell(level, text):
                     log.log(level, "%s", text)
         return refused
+
+    def _ask_holders(self) -> None:
+        self.carry_out(self._machine.ask_holders(self._loop.now))
 
     def _opened(self, order: OpenSession, source: _Came | Slot) -> Session:
         codec, record, key = self.engine.codec, order.record, order.key

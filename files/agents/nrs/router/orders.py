@@ -34,6 +34,13 @@ class Announce:
 
 
 @dataclass(frozen=True, slots=True)
+class AskHolders:
+    """Call `RouterMachine.ask_holders` at this time of the loop's clock."""
+
+    when: float
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Have the load balancers told at once."""
 
@@ -47,6 +54,7 @@ Order = (
     | AddRoutes
     | RemoveRoutes
     | Announce
+    | AskHolders
     | Report
     | Refuse
     | Tell

@@ -38,6 +38,11 @@ class Session:
     slot: Slot | None = None
     """Where it outlives the process."""
 
+    @property
+    def peer(self) -> SocketAddress | None:
+        """Where it sends to, unless its socket is connected."""
+        return self.path.peer
+
     def move(self, codec: Codec, socket: UdpSocket) -> None:
         """Go on through `socket`, which is connected to the peer."""
         self.socket = socket

@@ -180,13 +180,21 @@ class Hello:
     cipher: Cipher = Cipher.NONE
     key_mode: KeyMode = KeyMode.SHARED
     lanes: int = 1
+    proof: bytes = bytes(TAG_BYTES)
+    """That it comes from who has the session in use; zeros from one that has none."""
 
-    _FIXED = struct.Struct("!IBBBx32s32s")
+    _FIXED = struct.Struct("!IBBBx32s32s32s")
 
     def encode(self) -> bytes:
         """The body, padded so that no HELLO_ACK is longer than its HELLO."""
         fixed = self._FIXED.pack(
-            self.sender_index, self.cipher, self.key_mode, self.lanes, self.nonce, self.public
+            self.sender_index,
+            self.cipher,
+            self.key_mode,
+            self.lanes,
+            self.nonce,
+            self.public,
+            self.proof,
         )
         return (fixed + self.claim.encode()).ljust(HELLO_LEAST_BODY, b"\0")
 
@@ -195,7 +203,7 @@ class Hello:
         """Raises Malformed."""
         if len(body) < HELLO_LEAST_BODY:
             raise Malformed("HELLO is too short")
-        index, cipher, mode, lanes, nonce, public = cls._FIXED.unpack_from(body)
+        index, cipher, mode, lanes, nonce, public, proof = cls._FIXED.unpack_from(body)
         try:
             return cls(
                 sender_index=index,
@@ -205,6 +213,7 @@ class Hello:
                 cipher=Cipher(cipher),
                 key_mode=KeyMode(mode),
                 lanes=lanes,
+                proof=proof,
             )
         except ValueError as error:
             raise Malformed(f"HELLO: {error}") from None

@@ -50,6 +50,11 @@ class Endpoint:
         self.silent: set[str] = set()
         """Routers that answer no probe."""
         self.flags: dict[str, RouterFlag] = {}
+        self.losses: dict[str, tuple[float, float]] = {}
+        """Shares lost up and down, of paths that carry ten datagrams a probe each way."""
+        self.delays: dict[str, float] = {}
+        """Round trips in seconds, where they are not 0; what is heard was sent so long ago."""
+        self._carried: dict[str, list[float]] = {}
         self.sessions: dict[int, OpenSession] = {}
         self.since: dict[int, float] = {}
         """What was noted last of each."""
@@ -146,14 +151,24 @@ class Endpoint:
         tunnel = self.machine.tunnels[router_id]
         self._sequence += 1
         body = b""
+        highest = received = 0
+        if router_id in self.losses:
+            carried = self._carried.setdefault(router_id, [0.0] * 4)
+            up, down = self.losses[router_id]
+            for at, more in enumerate((10, 10 * (1 - up), 10, 10 * (1 - down))):
+                carried[at] += more
+            ack = {"highest": int(carried[0]), "received": int(carried[1]), **ack}
+            highest, received = int(carried[2]), int(carried[3])
         if kind is Type.PROBE_ACK:
             told = {"highest": 0, "received": 0, **ack}
             told.setdefault("confirmed", told["highest"])
-            body = ProbeAck(int(self.now * 1e6), **told).encode()
+            sent = self.now - self.delays.get(router_id, 0.0)
+            body = ProbeAck(int(sent * 1e6), **told).encode()
         flags = self.flags.get(router_id, RouterFlag(0))
         number = tunnel.liveness.probe_number
         control = Control(kind, flags, 0, self._sequence, number, body)
-        self.do(self.machine.handle_control(self.session_of(router_id), control, 0, 0, self.now))
+        index = self.session_of(router_id)
+        self.do(self.machine.handle_control(index, control, highest, received, self.now))
 
     def advise(self, router_id: str) -> None:
         """The load balancer prefers a router."""

@@ -236,7 +236,7 @@ class World:
         self._agents.append(Agent(self, host, command, unit, config))
         return self._agents[-1]
 
-    def endpoint(self, *, underlay: int = 6, **changes: Any) -> Agent:
+    def endpoint(self, *, host: str = "endpoint", underlay: int = 6, **changes: Any) -> Agent:
         addresses = UNDERLAY6 if underlay == 6 else UNDERLAY4
         config = {
             "endpoint": {"endpoint_id": "endpoint_1", "name": "one"},
@@ -254,7 +254,7 @@ class World:
         }
         _merge(config, changes)
         command, unit = "network-access-endpoint", "network_access_endpoint"
-        return self._agent("endpoint", command, unit, config)
+        return self._agent(host, command, unit, config)
 
     def ping(self, address: str, count: int = 3) -> bool:
         """Whether all pings from the endpoint come back; patient, as the machine may be busy."""

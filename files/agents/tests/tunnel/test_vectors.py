@@ -98,7 +98,15 @@ def test_handshake_by_the_text(vector: dict[str, Any]) -> None:
 
     hello = bytes((0x14, 0, key_id)) + bytes(17)
     hello += struct.pack("!IBBBB", endpoint["index"], 0, vector["key_mode"], 1, 0)
-    hello += raw(endpoint["nonce"]) + raw(endpoint["public"]) + claim_bytes
+    fresh = raw(endpoint["nonce"]) + raw(endpoint["public"])
+    proof = bytes(32)
+    if vector["present"] is not None:
+        held = raw(vector["present"]["key_to_router"]) + raw(vector["present"]["key_to_endpoint"])
+        succession = hkdf(held, b"", b"nrs v1 succession", 32)
+        assert succession == raw(vector["succession_key"])
+        proof = hmac.digest(succession, fresh, "sha256")
+    assert proof == raw(vector["proof"])
+    hello += fresh + proof + claim_bytes
     hello = hello.ljust(20 + 192, b"\0")
     assert raw(vector["hello"]) == hello + hmac.digest(hello_key, hello, "sha256")
 
@@ -198,7 +206,8 @@ def test_every_reason_that_a_datagram_can_show_has_an_example() -> None:
 def test_handshake_by_the_code(vector: dict[str, Any]) -> None:
     mode, key_id = KeyMode(vector["key_mode"]), vector["key_id"]
     static = StaticKey(raw(vector["static_key"]), mode, key_id)
-    one = make_vectors.initiator(static, make_vectors.claim_of(vector["claim"]))
+    present = make_vectors.session_of(vector["present"])
+    one = make_vectors.initiator(static, make_vectors.claim_of(vector["claim"]), present)
     assert one.hello() == raw(vector["hello"])
     other = Responder(make_vectors.identity(), {key_id: raw(VECTORS["master"])}, frozenset({mode}))
     offer = other.check(raw(vector["hello"]))
@@ -407,6 +416,8 @@ def test_a_router_acts_on_control(router: Router, vector: dict[str, Any]) -> Non
     devices = list(router.machine.devices)
     if vector["type"] == Type.BYE:
         assert devices == []
+    elif vector["type"] == Type.PROBE_ACK:
+        assert devices[0].active, "it says nothing of that"
     else:
         assert devices[0].active == bool(vector["flags"])
 

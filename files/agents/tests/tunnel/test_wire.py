@@ -36,7 +36,14 @@ CLAIMS = st.builds(
 SECRET = st.binary(min_size=32, max_size=32)
 INDEX = st.integers(0, 2**32 - 1)
 HELLOS = st.builds(
-    Hello, INDEX, SECRET, SECRET, CLAIMS, key_mode=st.sampled_from(KeyMode), lanes=st.integers(0, 9)
+    Hello,
+    INDEX,
+    SECRET,
+    SECRET,
+    CLAIMS,
+    key_mode=st.sampled_from(KeyMode),
+    lanes=st.integers(0, 9),
+    proof=SECRET,
 )
 ACKS = st.builds(
     HelloAck,
