@@ -58,6 +58,18 @@ def _parsed_by(parse: Callable[[str], Any], kind: str) -> BeforeValidator:
     return BeforeValidator(validate)
 
 
+def _scoped_where_link_local(value: Any) -> Any:
+    if getattr(value, "scope_id", None) and not value.is_link_local:
+        raise ValueError(f"names an interface, which only a link-local address has: {value}")
+    return value
+
+
+def _with_interface(address: IPAddress) -> IPAddress:
+    if address.version == 6 and address.is_link_local and not address.scope_id:
+        raise ValueError(f"{address} is link-local and needs its interface, as in {address}%eth0")
+    return address
+
+
 def _host_bits(text: str, error: ValueError) -> str:
     if "host bits" not in str(error):
         return ""
@@ -125,7 +137,13 @@ Epoch = Annotated[int, Field(strict=True, ge=0, lt=EPOCHS)]
 """Which key of a row of keys this is: what a HELLO names as its key id."""
 Seconds = Annotated[float, Field(strict=True, gt=0, le=86400, allow_inf_nan=False)]
 Interface = Annotated[str, StringConstraints(pattern=r"^[^\s/:]{1,15}$", strict=True)]
-Address = Annotated[IPAddress, _parsed_by(ipaddress.ip_address, "an IPv4 or IPv6 address")]
+Address = Annotated[
+    IPAddress,
+    _parsed_by(ipaddress.ip_address, "an IPv4 or IPv6 address"),
+    AfterValidator(_scoped_where_link_local),
+]
+UnderlayAddress = Annotated[Address, AfterValidator(_with_interface)]
+"""Where tunnel datagrams come from or go to: a link-local one with its interface."""
 Address4 = Annotated[ipaddress.IPv4Address, _parsed_by(ipaddress.IPv4Address, "an IPv4 address")]
 Address6 = Annotated[ipaddress.IPv6Address, _parsed_by(ipaddress.IPv6Address, "an IPv6 address")]
 Interface4 = Annotated[

@@ -11,7 +11,6 @@ from typing_extensions import Self
 from nrs.config.common import Api, NetworkControllerAccess, PolledLoadBalancer
 from nrs.config.secret import KeyedSection
 from nrs.config.types import (
-    Address,
     Epoch,
     Interface,
     Interface4,
@@ -22,6 +21,7 @@ from nrs.config.types import (
     Network,
     Port,
     Section,
+    UnderlayAddress,
 )
 
 
@@ -70,9 +70,9 @@ class Router(Section):
     """One routing server and the local address its tunnel leaves from."""
 
     router_id: Name
-    internal_ip: Address | None = None
-    external_ip: Address | None = None
-    bind_address: Address | None = None
+    internal_ip: UnderlayAddress | None = None
+    external_ip: UnderlayAddress | None = None
+    bind_address: UnderlayAddress | None = None
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
@@ -82,6 +82,12 @@ class Router(Section):
             raise ValueError(
                 f"bind_address {self.bind_address} and the router's address {self.address}"
                 " are of different families"
+            )
+        scopes = {getattr(a, "scope_id", None) for a in (self.address, self.bind_address)} - {None}
+        if len(scopes) > 1:
+            raise ValueError(
+                f"bind_address {self.bind_address} and the router's address {self.address}"
+                " are of different interfaces"
             )
         return self
 

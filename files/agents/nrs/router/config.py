@@ -26,6 +26,7 @@ from nrs.config.types import (
     Port,
     Seconds,
     Section,
+    UnderlayAddress,
 )
 
 KeyModeName = Literal["shared", "device"]
@@ -47,7 +48,7 @@ class Server(Section):
     server_id: Name
     name: Label
     tunnel_id: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] | Name
-    bind_address: Address = ipaddress.IPv6Address("::")
+    bind_address: UnderlayAddress = ipaddress.IPv6Address("::")
     bind_port: Port = 51820
     internal_ip: Address | None = None
     external_ip: Address | None = None

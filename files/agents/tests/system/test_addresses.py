@@ -56,3 +56,13 @@ def test_addresses_of_either_family_are_followed() -> None:
     addresses = Addresses()
     addresses.take([*START, AddressIs(8, OWN6.packed, 24, True)])
     assert (addresses.interface_of(OWN4), addresses.interface_of(OWN6)) == ("up0", "up1")
+
+
+@pytest.mark.parametrize(
+    ("scope", "name"), [("", "up0"), ("%up1", "up1"), ("%8", "up1"), ("%up2", None)]
+)
+def test_a_link_local_address_may_be_at_several_interfaces(scope: str, name: str | None) -> None:
+    packed = ipaddress.ip_address("fe80::1").packed
+    addresses = Addresses()
+    addresses.take([UP0, UP1, *(AddressIs(i, packed, 64, True) for i in (7, 8)), Told()])
+    assert addresses.interface_of(ipaddress.ip_address(f"fe80::1{scope}")) == name
