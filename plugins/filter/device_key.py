@@ -34,20 +34,22 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 def device_key(
     psk: str,
     endpoint_id: str,
-    tun_ipv4: str,
-    tun_ipv6: str,
+    tun_ipv4: str | None,
+    tun_ipv6: str | None,
     prefixes: Sequence[str] = (),
     epoch: int = 0,
 ) -> str:
-    """The device key as 64 hexadecimal digits. Raises AnsibleFilterError without the PSK in it."""
+    """The device key as 64 hexadecimal digits; of the addresses one may be empty. Raises AnsibleFilterError without the PSK in it."""
     if not isinstance(prefixes, (list, tuple)) or len(prefixes) > _MOST_PREFIXES:
         raise AnsibleFilterError("device_key: prefixes must be a list of at most 16 networks")
     if not isinstance(epoch, int) or isinstance(epoch, bool) or not 0 <= epoch < _EPOCHS:
         raise AnsibleFilterError("device_key: epoch must be a number from 0 to 255: %r" % (epoch,))
+    if not tun_ipv4 and not tun_ipv6:
+        raise AnsibleFilterError("device_key: neither tun_ipv4 nor tun_ipv6 is given")
     claim = _claim(
         _identifier(endpoint_id),
-        _parsed("tun_ipv4", tun_ipv4, ipaddress.IPv4Interface).ip,
-        _parsed("tun_ipv6", tun_ipv6, ipaddress.IPv6Interface).ip,
+        _parsed("tun_ipv4", tun_ipv4 or "0.0.0.0", ipaddress.IPv4Interface).ip,
+        _parsed("tun_ipv6", tun_ipv6 or "::", ipaddress.IPv6Interface).ip,
         [_parsed("prefixes", prefix, ipaddress.ip_network) for prefix in prefixes],
     )
     return _hkdf(_master(psk), b"nrs v1 device" + claim + bytes((epoch,))).hex()
@@ -101,7 +103,7 @@ def _claim(
     tun_ipv6: ipaddress.IPv6Address,
     prefixes: list[Network],
 ) -> bytes:
-    """A HELLO's claim; the prefixes stand in it in the order given."""
+    """A HELLO's claim, with the unspecified address for one that is absent; the prefixes stand in it in the order given."""
     encoded = b"".join(
         bytes((p.version, p.prefixlen)) + p.network_address.packed.ljust(16, b"\0")
         for p in prefixes

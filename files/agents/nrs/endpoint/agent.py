@@ -61,7 +61,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         """Raises OSError, LinkError, CodecError."""
         super().__init__(start)
         tunnel = self.config.tunnel
-        self._tun = self.open_device(tunnel.interface_name, tunnel.tun_ipv4, tunnel.tun_ipv6)
+        self._tun = self.open_device(tunnel.interface_name, *tunnel.addresses)
         self._switches = self._kept_switches()
         self._addresses = self._follow_addresses()
         self._uplinks = Uplinks(self.store)
@@ -329,9 +329,10 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
 
     def _add_routes(self, config: NetworkAccessEndpointConfig) -> None:
         tunnel = config.tunnel
+        own = {address.version: address.ip for address in tunnel.addresses}
         for network in tunnel.routes:
-            own = tunnel.tun_ipv4.ip if network.version == 4 else tunnel.tun_ipv6.ip
-            self.links.add_route(network, self._tun.name, own)
+            if network.version in self.families:
+                self.links.add_route(network, self._tun.name, own[network.version])
 
     def _remove_routes(self) -> None:
         for network in self.config.tunnel.routes:

@@ -10,11 +10,10 @@ from typing_extensions import Self
 
 from nrs.config.common import Api, NetworkControllerAccess, PolledLoadBalancer
 from nrs.config.secret import KeyedSection
+from nrs.config.tun_addresses import TunAddresses
 from nrs.config.types import (
     Epoch,
     Interface,
-    Interface4,
-    Interface6,
     IPAddress,
     Label,
     Name,
@@ -33,7 +32,7 @@ class Endpoint(Section):
     log_file: Path | None = None
 
 
-class Tunnel(KeyedSection):
+class Tunnel(KeyedSection, TunAddresses):
     """The TUN device, the key, and what goes through the tunnel.
 
     The key is a PSK that all endpoints share, or the device key that was made for this
@@ -41,8 +40,6 @@ class Tunnel(KeyedSection):
     """
 
     interface_name: Interface = "tun0"
-    tun_ipv4: Interface4
-    tun_ipv6: Interface6
     port: Port = 51820
     # A router takes a tunnel for down that has been silent for 30 s.
     keepalive_interval: Annotated[float, Field(strict=True, ge=0.1, le=25, allow_inf_nan=False)] = (
@@ -111,6 +108,10 @@ class NetworkAccessEndpointConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        families = {address.version for address in self.tunnel.addresses}
+        for route in self.tunnel.routes:
+            if route.version not in families:
+                raise ValueError(f"tunnel.routes: {route} needs tunnel.tun_ipv{route.version}")
         seen: set[str] = set()
         for router in self.routers:
             if router.router_id in seen:

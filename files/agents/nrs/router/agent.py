@@ -10,6 +10,7 @@ from typing import Any
 from nrs.agent.packet_agent import PacketAgent
 from nrs.agent.run import Start
 from nrs.config import pushed
+from nrs.config.types import IPAddress
 from nrs.router.announcement import BUSY_S
 from nrs.router.config import RoutingServerConfig
 from nrs.router.drainer import Drainer
@@ -19,7 +20,7 @@ from nrs.router.machine import RouterMachine
 from nrs.router.ruleset import Ruleset
 from nrs.router.service import Service
 from nrs.router.work import work_of
-from nrs.system import forwarding
+from nrs.system import forwarding, ipv6
 from nrs.system.host_routes import HostRoutes
 from nrs.system.route_keeper import RouteKeeper
 from nrs.tunnel import handshake
@@ -51,14 +52,14 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         if self.links.index(server.egress_interface) is None:
             log.warning("egress interface %s is not there yet", server.egress_interface)
         self._restart_told = False
-        self._socket = self._open_socket(str(server.bind_address), server.bind_port)
-        self._tun = self.open_device(tunnel.interface_name, tunnel.tun_ipv4, tunnel.tun_ipv6)
+        self._socket = self._open_socket(ipv6.bindable(str(server.bind_address)), server.bind_port)
+        self._tun = self.open_device(tunnel.interface_name, *tunnel.addresses)
         self._forward()
         ruleset = Ruleset()
         self.undo(ruleset.remove)
         routes = RouteKeeper(HostRoutes(tunnel.interface_name), tunnel.interface_name)
         self.cleanup.callback(routes.close)
-        self._machine = RouterMachine(config, secrets.token_bytes)
+        self._machine = RouterMachine(config, secrets.token_bytes, self.families)
         self._endpoints = Endpoints(
             self._machine,
             self.loop,
@@ -215,8 +216,8 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
                     "rtt_ms": None,
                     "since": device.since,
                     "address": describe(session.path.peer or ()),
-                    "tun_ipv4": str(device.claim.tun_ipv4),
-                    "tun_ipv6": str(device.claim.tun_ipv6),
+                    "tun_ipv4": _text(device.claim.tun_ipv4),
+                    "tun_ipv6": _text(device.claim.tun_ipv6),
                     **key_of(session),
                 }
                 for device in self._machine.devices
@@ -236,3 +237,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
 
     def _offloads(self) -> list[str]:
         return [*self._tun.offloads, *self._socket.offloads]
+
+
+def _text(address: IPAddress | None) -> str | None:
+    return None if address is None else str(address)

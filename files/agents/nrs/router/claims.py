@@ -14,7 +14,7 @@ def refusal(claim: Claim, *, networks: Sequence[IPNetwork], own: Sequence[IPAddr
     Everything claimed has to lie in `networks` (`tunnel.endpoint_networks`) and may
     not be, or hold, an address of the router's `own`.
     """
-    for address in (claim.tun_ipv4, claim.tun_ipv6):
+    for address in claim.addresses:
         if not any(address in network for network in networks):
             return f"{address} is outside of tunnel.endpoint_networks"
         if address in own:

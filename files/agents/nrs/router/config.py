@@ -12,13 +12,12 @@ from typing_extensions import Self
 from nrs.api.messages import MaxBandwidth, MaxConnections
 from nrs.config.common import Api, LoadBalancerAccess, NetworkControllerAccess
 from nrs.config.secret import KeyedSection
+from nrs.config.tun_addresses import TunAddresses
 from nrs.config.types import (
     EPOCHS,
     Address,
     Epoch,
     Interface,
-    Interface4,
-    Interface6,
     IPNetwork,
     Label,
     Name,
@@ -56,7 +55,7 @@ class Server(Section):
     log_file: Path | None = None
 
 
-class Tunnel(KeyedSection):
+class Tunnel(KeyedSection, TunAddresses):
     """The TUN device, the keys, and the inner networks that endpoints may claim.
 
     The PSK is the master key of the endpoints' device keys. The one before it, of
@@ -64,8 +63,6 @@ class Tunnel(KeyedSection):
     """
 
     interface_name: Interface = "tun0"
-    tun_ipv4: Interface4
-    tun_ipv6: Interface6
     endpoint_networks: list[Network] = Field(default_factory=_private, min_length=1)
     key_epoch: Epoch = 0
     previous_psk: SecretStr | None = None

@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from logging import DEBUG, INFO, WARNING
 from typing import Any
 
+from nrs.config.tun_addresses import BOTH, Families
 from nrs.config.types import IPAddress
 from nrs.router import claims
 from nrs.router.announcement import Announcement
@@ -69,7 +70,11 @@ class RouterMachine:
     `now` is in seconds of the clock of `Sessions`, `wall` in seconds since the Unix epoch.
     """
 
-    def __init__(self, config: RoutingServerConfig, random: Random) -> None:
+    def __init__(
+        self, config: RoutingServerConfig, random: Random, families: Families = BOTH
+    ) -> None:
+        """`families` are those that the TUN device can have."""
+        self._families = families
         self._random = random
         self._table = SessionTable()
         self._service = Service()
@@ -83,11 +88,14 @@ class RouterMachine:
     def _configure(self, config: RoutingServerConfig) -> None:
         tunnel = config.tunnel
         self._networks = tunnel.endpoint_networks
-        self._on_link = (tunnel.tun_ipv4.network, tunnel.tun_ipv6.network)
-        own: list[IPAddress] = [tunnel.tun_ipv4.ip, tunnel.tun_ipv6.ip]
+        self._on_link = [address.network for address in tunnel.addresses]
+        own: list[IPAddress] = [address.ip for address in tunnel.addresses]
         own += [a for a in (config.server.internal_ip, config.server.external_ip) if a]
         self._own = own
-        self._identity = Identity(config.server.server_id, tunnel.tun_ipv4.ip, tunnel.tun_ipv6.ip)
+        four = tunnel.tun_ipv4 if 4 in self._families else None
+        six = tunnel.tun_ipv6 if 6 in self._families else None
+        self._identity = Identity(config.server.server_id, four and four.ip, six and six.ip)
+        self._carried = {address.version for address in (four, six) if address is not None}
         self._responder = Responder(
             self._identity,
             tunnel.keys,
@@ -192,7 +200,7 @@ class RouterMachine:
         ]
         if fresh:
             claim = device.claim
-            where = f"{claim.tun_ipv4}, from {describe(peer)}"
+            where = f"{claim.addresses[0]}, from {describe(peer)}"
             orders.append(Tell(INFO, f"tunnel to {claim.endpoint_id} is up ({where})"))
         return orders
 
@@ -313,12 +321,15 @@ class RouterMachine:
         return [*map(CloseSession, sessions), *([RemoveRoutes(unused)] if unused else [])]
 
     def _beyond(self, device: Device) -> tuple[bytes, ...]:
-        """Its addresses that the networks of the TUN device itself do not lead to."""
-        claim = device.claim
+        """Its addresses that the networks of the TUN device itself do not lead to.
+
+        Those of a family that the router is without lead nowhere.
+        """
         return tuple(
             address.packed
-            for address in (claim.tun_ipv4, claim.tun_ipv6)
-            if not any(address in network for network in self._on_link)
+            for address in device.claim.addresses
+            if address.version in self._carried
+            and not any(address in network for network in self._on_link)
         )
 
 

@@ -81,9 +81,9 @@ class Device:
     """Of the current session."""
 
     @property
-    def addresses(self) -> tuple[bytes, bytes]:
-        """Its own, IPv4 and IPv6."""
-        return self.claim.tun_ipv4.packed, self.claim.tun_ipv6.packed
+    def addresses(self) -> tuple[bytes, ...]:
+        """Its own, of either family or both."""
+        return tuple(address.packed for address in self.claim.addresses)
 
     def heard(self, sessions: Sessions) -> Heard | None:
         """Of its current session."""

@@ -13,6 +13,8 @@ from tests.netns.world import BUSINESS, UNDERLAY4, UNDERLAY6, UPLINK, Agent, Wor
 
 UP = UPLINK["router_a"]
 SECOND = {4: ("192.0.2.65", "192.0.2.66"), 6: ("2001:db8:a:2::1", "2001:db8:a:2::2")}
+FAR, NEAR = "router_b", UPLINK["router_b"]
+"""Of link-local tunnels: an interface with a lower index has the same addresses."""
 LINK_LOCAL = ("fe80::a1", "fe80::a2")
 
 
@@ -48,45 +50,49 @@ def test_a_router_answers_from_the_address_that_was_asked(
 def have_link_locals(world: World) -> None:
     """fe80::a1 and fe80::a2 at the cable, and at another interface of both hosts too."""
     for host, interface, address in (
-        ("endpoint", UP, LINK_LOCAL[0]),
-        ("router_a", "wan0", LINK_LOCAL[1]),
-        ("endpoint", UPLINK["router_b"], LINK_LOCAL[0]),
-        ("router_a", "egress0", LINK_LOCAL[1]),
+        ("endpoint", NEAR, LINK_LOCAL[0]),
+        (FAR, "wan0", LINK_LOCAL[1]),
+        ("endpoint", UPLINK["router_a"], LINK_LOCAL[0]),
+        (FAR, "egress0", LINK_LOCAL[1]),
     ):
         world.ip(host, "addr", "add", f"{address}/64", "dev", interface, "nodad")
 
 
+def up(endpoint: Agent) -> bool:
+    return bool(endpoint.tunnels().get(FAR, {}).get("up"))
+
+
 def link_local_endpoint(world: World, entry: dict[str, Any]) -> Agent:
-    far = f"{LINK_LOCAL[1]}%{UP}"
-    router = {"router_id": "router_a", "external_ip": far, **entry}
+    far = f"{LINK_LOCAL[1]}%{NEAR}"
+    router = {"router_id": FAR, "external_ip": far, **entry}
     endpoint = world.endpoint(routers=[router], tunnel={"keepalive_interval": 1.0})
-    wait_until(lambda: is_up(endpoint), 20, "tunnel up")
+    wait_until(lambda: up(endpoint), 20, "tunnel up")
     return endpoint
 
 
 @pytest.mark.parametrize("bound", ["::", f"{LINK_LOCAL[1]}%wan0"])
-@pytest.mark.parametrize("entry", [{}, {"bind_address": f"{LINK_LOCAL[0]}%{UP}"}])
+@pytest.mark.parametrize("entry", [{}, {"bind_address": f"{LINK_LOCAL[0]}%{NEAR}"}])
 def test_a_tunnel_over_link_local_addresses(
     world: World, codec: str, bound: str, entry: dict[str, str]
 ) -> None:
     have_link_locals(world)
-    router = world.router("router_a", server={"bind_address": bound})
+    router = world.router(FAR, server={"bind_address": bound})
     link_local_endpoint(world, entry)
     assert world.ping(BUSINESS[0])
-    index = int(re.findall(r"^(\d+): wan0", world.ip("router_a", "-o", "link"), re.M)[0])
+    index = int(re.findall(r"^(\d+): wan0", world.ip(FAR, "-o", "link"), re.M)[0])
     assert f"%{index}]:" in router.tunnels()["endpoint_1"]["address"]
 
 
 def test_a_link_local_session_outlives_the_processes_of_both_ends(world: World, codec: str) -> None:
     have_link_locals(world)
     world.managed = True
-    router = world.router("router_a")
-    endpoint = link_local_endpoint(world, {"bind_address": f"{LINK_LOCAL[0]}%{UP}"})
+    router = world.router(FAR)
+    endpoint = link_local_endpoint(world, {"bind_address": f"{LINK_LOCAL[0]}%{NEAR}"})
     for agent in (router, endpoint):
         agent.restart()
         wait_until(lambda agent=agent: agent.status() != {}, 10, "it runs again")
-        assert "1 of 1 sessions of an earlier run go on" in agent.log
-        wait_until(lambda: is_up(endpoint), 5, "tunnel up")
+        assert re.search(r"(\d) of \1 sessions of an earlier run go on", agent.log)
+        wait_until(lambda: up(endpoint), 5, "tunnel up")
         assert world.ping(BUSINESS[0])
 
 
@@ -94,19 +100,19 @@ def test_a_link_local_tunnel_follows_to_another_address_and_a_new_interface(
     world: World, codec: str
 ) -> None:
     have_link_locals(world)
-    router = world.router("router_a")
+    router = world.router(FAR)
     endpoint = link_local_endpoint(world, {})
-    world.ip("endpoint", "addr", "add", "fe80::b1/64", "dev", UP, "nodad")
-    for address in re.findall(r"inet6 (fe80:[^ ]+)", world.ip("endpoint", "addr", "show", UP)):
+    world.ip("endpoint", "addr", "add", "fe80::b1/64", "dev", NEAR, "nodad")
+    for address in re.findall(r"inet6 (fe80:[^ ]+)", world.ip("endpoint", "addr", "show", NEAR)):
         if address != "fe80::b1/64":
-            world.ip("endpoint", "addr", "del", address, "dev", UP)
+            world.ip("endpoint", "addr", "del", address, "dev", NEAR)
     wait_until(
         lambda: router.tunnels()["endpoint_1"]["address"].startswith("[fe80::b1%"), 10, "moved"
     )
     assert world.ping(BUSINESS[0])
-    world.ip("endpoint", "link", "del", UP)
-    world.link(("endpoint", UP), ("router_a", "wan0"))
-    world.ip("router_a", "addr", "add", f"{LINK_LOCAL[1]}/64", "dev", "wan0", "nodad")
-    wait_until(lambda: not is_up(endpoint), 15, "the tunnel is noticed to be down")
-    wait_until(lambda: is_up(endpoint), 20, "tunnel up over the new interface")
+    world.ip("endpoint", "link", "del", NEAR)
+    world.link(("endpoint", NEAR), (FAR, "wan0"))
+    world.ip(FAR, "addr", "add", f"{LINK_LOCAL[1]}/64", "dev", "wan0", "nodad")
+    wait_until(lambda: not up(endpoint), 15, "the tunnel is noticed to be down")
+    wait_until(lambda: up(endpoint), 20, "tunnel up over the new interface")
     assert world.ping(BUSINESS[0])
