@@ -30,6 +30,8 @@ _PRINTABLE: dict[str, Any] = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f\u2028\u
 _URL = re.compile(
     r"https?://(\[(?P<v6>[0-9A-Fa-f:.]+)\]|[A-Za-z0-9._-]+)(:(?P<port>\d{1,5}))?(/[^\s?#]*)?"
 )
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")
 _SCOPED = re.compile(r"[^%]*(%[A-Za-z0-9_.-]{1,15})?")
 
 
@@ -75,6 +77,12 @@ def _host_bits(text: str, error: ValueError) -> str:
         return ""
     meant = ipaddress.ip_network(text, strict=False)
     return f": it has host bits set; {meant} was probably meant"
+
+
+def _host(value: Any) -> Any:
+    if not isinstance(value, str) or not _HOST.fullmatch(value) or value[-1].isdecimal():
+        raise ValueError("must be a host name such as router1.example.net")
+    return value
 
 
 def as_name(value: Any) -> str:
@@ -131,6 +139,8 @@ Url = Annotated[str, BeforeValidator(_url)]
 Urls = Annotated[list[Url], BeforeValidator(_one_or_more), Field(min_length=1)]
 """One URL or a list of URLs, always held as a list."""
 
+HostName = Annotated[str, BeforeValidator(_host)]
+"""A name for DNS or /etc/hosts; one that ends in a digit is an address, or a mistyped one."""
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
 EPOCHS = 256
 Epoch = Annotated[int, Field(strict=True, ge=0, lt=EPOCHS)]

@@ -13,6 +13,7 @@ from nrs.config.secret import KeyedSection
 from nrs.config.tun_addresses import TunAddresses
 from nrs.config.types import (
     Epoch,
+    HostName,
     Interface,
     IPAddress,
     Label,
@@ -64,17 +65,20 @@ class Tunnel(KeyedSection, TunAddresses):
 
 
 class Router(Section):
-    """One routing server and the local address its tunnel leaves from."""
+    """One routing server, by address or by name, and the local address its tunnel leaves from."""
 
     router_id: Name
+    host: HostName | None = None
     internal_ip: UnderlayAddress | None = None
     external_ip: UnderlayAddress | None = None
     bind_address: UnderlayAddress | None = None
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
-        if self.external_ip is None and self.internal_ip is None:
-            raise ValueError("needs external_ip or internal_ip")
+        if (self.host is None) is (self.address is None):
+            raise ValueError("needs external_ip or internal_ip, or else host")
+        if self.address is None:
+            return self
         if self.bind_address is not None and self.bind_address.version != self.address.version:
             raise ValueError(
                 f"bind_address {self.bind_address} and the router's address {self.address}"
@@ -89,11 +93,14 @@ class Router(Section):
         return self
 
     @property
-    def address(self) -> IPAddress:
-        """Where the tunnel goes to: the external address, else the internal one."""
-        address = self.external_ip if self.external_ip is not None else self.internal_ip
-        assert address is not None
-        return address
+    def address(self) -> IPAddress | None:
+        """Where the tunnel goes to: the external address, else the internal one; None: a name."""
+        return self.external_ip if self.external_ip is not None else self.internal_ip
+
+    @property
+    def place(self) -> str:
+        """The address or the name, for people."""
+        return self.host or str(self.address)
 
 
 class NetworkAccessEndpointConfig(Section):
@@ -118,7 +125,7 @@ class NetworkAccessEndpointConfig(Section):
                 raise ValueError(f"routers: router_id {router.router_id!r} is given twice")
             seen.add(router.router_id)
             for route in self.tunnel.routes:
-                if router.address in route:
+                if router.address is not None and router.address in route:
                     raise ValueError(
                         f"tunnel.routes: {route} holds {router.address}, the address of"
                         f" {router.router_id}: the tunnel would run through itself"

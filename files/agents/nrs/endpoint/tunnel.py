@@ -270,7 +270,7 @@ class Tunnel:
             orders.append(
                 Tell(
                     logging.WARNING,
-                    f"{self.router_id} at {self.router.address} port {self._settings.port}"
+                    f"{self.router_id} at {self.router.place} port {self._settings.port}"
                     f" does not answer{stays if renewing else ''}; still trying",
                 )
             )
@@ -329,7 +329,7 @@ class Tunnel:
             ]
         if ack.router_id != self.router_id:
             impostor = (
-                f"the router at {self.router.address} says that it is {ack.router_id},"
+                f"the router at {self.router.place} says that it is {ack.router_id},"
                 f" not {self.router_id} as configured"
             )
             return [Tell(logging.WARNING, impostor), Refuse(Drop.SOURCE)]

@@ -297,6 +297,15 @@ class UdpSocket:
         self._socket.close()
 
 
+def peer_of(fd: int) -> str | None:
+    """The address that a socket is connected to, without its scope; None for any other one."""
+    with socket.socket(fileno=socket.dup(fd)) as sock:
+        try:
+            return str(sock.getpeername()[0]).partition("%")[0]
+        except OSError:
+            return None
+
+
 def _is_bound(sock: socket.socket, address: str, port: int, peer: tuple[str, int] | None) -> bool:
     """Whether it is a UDP socket at that address and port, connected to `peer` if there is one."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET

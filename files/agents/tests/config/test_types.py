@@ -59,6 +59,19 @@ def test_other_things_are_no_address(kind: Any, value: object) -> None:
     refuses(kind, value)
 
 
+@pytest.mark.parametrize("name", ["r1.example.net", "router-a", "a" * 63 + ".de", "_x.lab"])
+def test_host_names(name: str) -> None:
+    assert accepts(types.HostName, name) == name
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "192.0.2.1", "10.1", "::1", "a..b", "-a", "a b", "a" * 64, "a." * 127 + "a", 5, None],
+)
+def test_other_things_are_no_host_name(value: object) -> None:
+    refuses(types.HostName, value)
+
+
 @pytest.mark.parametrize("value", ["10", True, 0, -1, float("nan"), float("inf"), 86401, None])
 def test_seconds_are_a_positive_number(value: object) -> None:
     refuses(types.Seconds, value)
