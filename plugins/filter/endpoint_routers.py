@@ -23,10 +23,11 @@ _DEFAULT_PORT = 51820
 def endpoint_routers(
     entries: Sequence[Entry], hostvars: HostVars, servers: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Each entry's `router_id`, `internal_ip`, `external_ip` and, where it has one, `bind_address`.
+    """Each entry's `router_id`, `internal_ip`, `external_ip` and, if given, `host`, `bind_address`.
 
     An address that the entry does not give is the one that the inventory gives to that router;
-    empty where it gives none. `servers` are the inventory's routing servers.
+    empty where it gives none, and where the entry gives a `host`. `servers` are the inventory's
+    routing servers.
     """
     hosts = _hosts_by_id(hostvars, servers)
     return [_complete(entry, hostvars, hosts.get(str(entry["router_id"]))) for entry in entries]
@@ -53,10 +54,12 @@ def router_faults(
 
 def _complete(entry: Entry, hostvars: HostVars, host: str | None) -> dict[str, Any]:
     router = {"router_id": entry["router_id"]}
+    known = None if "host" in entry else host
     for key in _ADDRESSES:
-        router[key] = entry[key] if key in entry else _address(hostvars, host, key)
-    if "bind_address" in entry:
-        router["bind_address"] = entry["bind_address"]
+        router[key] = entry[key] if key in entry else _address(hostvars, known, key)
+    for key in ("host", "bind_address"):
+        if key in entry:
+            router[key] = entry[key]
     return router
 
 
@@ -76,7 +79,7 @@ def _faults(
 ) -> Iterator[str]:
     identity = entry["router_id"]
     host = hosts.get(str(identity))
-    addressed = any(key in entry for key in _ADDRESSES)
+    addressed = any(key in entry for key in (*_ADDRESSES, "host"))
     if host is None:
         if not addressed:
             yield (

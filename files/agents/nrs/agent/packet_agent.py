@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, ClassVar
 
@@ -20,7 +20,8 @@ from nrs.agent.in_force import Candidate, InForce, Refused
 from nrs.agent.notes import Notes
 from nrs.agent.run import CANNOT_START, Agent, Config, Start, open_log
 from nrs.config.loader import ConfigError, Pushed
-from nrs.system import systemd
+from nrs.config.tun_addresses import BOTH, Families
+from nrs.system import ipv6, systemd
 from nrs.system.control import ControlThread, socket_path
 from nrs.system.descriptor_store import DescriptorStore
 from nrs.system.links import Interface, LinkError, Links, LinkState
@@ -62,6 +63,8 @@ class PacketAgent(Agent[Config]):
     TAKES_PUSHED = True
     REFUSALS = (OSError, LinkError, NftablesError, codec.CodecError)
     engine: Engine
+    families: Families = BOTH
+    """What the TUN device can carry."""
 
     def __init__(self, start: Start[Config]) -> None:
         """Raises OSError, CodecError."""
@@ -165,7 +168,7 @@ class PacketAgent(Agent[Config]):
         )
         if adopted is not None:
             self.links.keep_addresses(name, addresses)
-        for address in addresses:
+        for address in self._possible(name, addresses):
             self.links.add_address(name, address)
         return tun
 
@@ -174,6 +177,19 @@ class PacketAgent(Agent[Config]):
             self.links.restore(name, state)
         except LinkError as error:
             log.warning("%s", error)
+
+    def _possible(self, name: str, addresses: Sequence[Interface]) -> list[Interface]:
+        """Those of the families that the device can have. Raises LinkError where there is none."""
+        if ipv6.is_on(name):
+            return list(addresses)
+        self.families = frozenset({4})
+        possible: list[Interface] = [address for address in addresses if address.version == 4]
+        why = f"IPv6 is switched off (sysctl net.ipv6.conf.{name}.disable_ipv6, or at boot)"
+        if not possible:
+            raise LinkError(f"{why}, and tunnel.tun_ipv4 is not given")
+        if len(possible) < len(addresses):
+            log.warning("%s: %s carries IPv4 alone", why, name)
+        return possible
 
     def open_control(self, **commands: Callable[[dict[str, Any]], Any]) -> None:
         """The control socket and the companion, which talks to it. Raises OSError."""

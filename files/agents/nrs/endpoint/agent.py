@@ -19,8 +19,9 @@ from nrs.endpoint.flows import FlowTable
 from nrs.endpoint.host_network import HostNetwork
 from nrs.endpoint.liveness import State
 from nrs.endpoint.machine import Machine
+from nrs.endpoint.names import Names
 from nrs.endpoint.orders import Deliver, Order, SendAgain, SendHello, UseRouter
-from nrs.endpoint.uplink import Uplink, Uplinks
+from nrs.endpoint.uplink import TRY_S, Uplink, Uplinks
 from nrs.endpoint.work import work_of
 from nrs.system.addresses import Addresses
 from nrs.system.link_events import LinkEvents
@@ -61,10 +62,10 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         """Raises OSError, LinkError, CodecError."""
         super().__init__(start)
         tunnel = self.config.tunnel
-        self._tun = self.open_device(tunnel.interface_name, tunnel.tun_ipv4, tunnel.tun_ipv6)
+        self._tun = self.open_device(tunnel.interface_name, *tunnel.addresses)
         self._switches = self._kept_switches()
         self._addresses = self._follow_addresses()
-        self._uplinks = Uplinks(self.store)
+        self._uplinks = Uplinks(self.store, Names(lambda: self.loop.wake(self._look_again)))
         self._slots: dict[int, Slot] = {}
         """Of the sessions of an earlier process, while they are looked at."""
         self._timer: Timer | None = None
@@ -77,7 +78,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         self._connect()
         self._resume()
         self._serve_due()
-        self._network = HostNetwork(self._tun.name, self.config)
+        self._network = HostNetwork(self._tun.name, self.config, self.families)
         self.cleanup.callback(self._network.close)
         self.undo(self._network.withdraw)
         self.end_beside(self._network.stop)
@@ -201,7 +202,10 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         """Open the sockets that are missing, and those that have moved anew."""
         for router_id, uplink in self._uplinks.by_router.items():
             tunnel = self._machine.tunnels[router_id]
-            opened = uplink.connect(self._addresses, settled=tunnel.liveness.state is State.UP)
+            live, now = tunnel.liveness, self.loop.clock()
+            settled = live.state is State.UP
+            failing = not settled and now - live.since >= TRY_S
+            opened = uplink.connect(self._addresses, settled=settled, failing=failing, now=now)
             if opened is None:
                 continue
             before = uplink.socket
@@ -213,6 +217,11 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
                 self.engine.remove_socket(before)
             uplink.replace(opened)
             self._machine.handle_connected(router_id, again=before is not None)
+
+    def _look_again(self) -> None:
+        """A name has other addresses than before."""
+        self._connect()
+        self._serve_due()
 
     def _disconnect(self, uplinks: Iterable[Uplink]) -> None:
         for uplink in uplinks:

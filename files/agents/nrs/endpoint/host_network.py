@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from nrs.config.tun_addresses import Families
+from nrs.config.types import Interface4, Interface6
 from nrs.endpoint import route_plan
 from nrs.endpoint.config import NetworkAccessEndpointConfig
 from nrs.endpoint.service_addresses import ServiceAddresses, Services
@@ -17,15 +19,17 @@ _SETTLE_S = 4.0
 class HostNetwork:
     """The TUN device's addresses, routes through it, and rules; in place when it is made."""
 
-    def __init__(self, device: str, config: NetworkAccessEndpointConfig) -> None:
-        """Raises OSError."""
+    def __init__(
+        self, device: str, config: NetworkAccessEndpointConfig, families: Families
+    ) -> None:
+        """`families` are those that the device can have. Raises OSError."""
         self._config = config
+        self._families = families
         self._services = ServiceAddresses(config)
-        tunnel = config.tunnel
         self._keeper = NetworkKeeper(
             device,
-            [(own.ip, own.network.prefixlen) for own in (tunnel.tun_ipv4, tunnel.tun_ipv6)],
-            _planner(config, self._services.known),
+            [(own.ip, own.network.prefixlen) for own in self._own(config)],
+            self._planner(config, self._services.known),
             table=route_plan.TABLE,
             protocol=route.ENDPOINT,
         )
@@ -69,16 +73,18 @@ class HostNetwork:
 
     def _take_services(self, services: Services) -> None:
         """Called in a thread too."""
-        self._keeper.replan(_planner(self._config, services))
+        self._keeper.replan(self._planner(self._config, services))
 
+    def _own(self, config: NetworkAccessEndpointConfig) -> list[Interface4 | Interface6]:
+        """The tunnel addresses that the device can have."""
+        return [own for own in config.tunnel.addresses if own.version in self._families]
 
-def _planner(config: NetworkAccessEndpointConfig, services: Services) -> Planner:
-    tunnel = config.tunnel
-    wish = route_plan.Wish(
-        tunnel.routes,
-        {own.version: own.ip.packed for own in (tunnel.tun_ipv4, tunnel.tun_ipv6)},
-        {router.address: router.router_id for router in config.routers},
-        services,
-        tunnel.exclude,
-    )
-    return partial(route_plan.plan, wish)
+    def _planner(self, config: NetworkAccessEndpointConfig, services: Services) -> Planner:
+        wish = route_plan.Wish(
+            config.tunnel.routes,
+            {own.version: own.ip.packed for own in self._own(config)},
+            {r.address: r.router_id for r in config.routers if r.address is not None},
+            services,
+            config.tunnel.exclude,
+        )
+        return partial(route_plan.plan, wish)

@@ -28,7 +28,7 @@ from nrs.system.rule import Rule
 TABLE = 51821
 _OUTSIDE, _NOWHERE, _FIRST = 32400, 32401, 32410
 _BITS = {4: 32, 6: 128}
-_FULL = 1
+EVERYTHING_BITS = 1
 """Up to so many bits a prefix means everything, and not some network that was meant."""
 
 
@@ -80,7 +80,7 @@ def plan(wish: Wish, host: Iterable[Found], interface: int, names: Mapping[int, 
     for address, text in wish.services.items():
         prefix = prefix_of_address(address)
         holder = holders.longest(prefix)
-        if holder is None or holder[2] <= _FULL:
+        if holder is None or holder[2] <= EVERYTHING_BITS:
             outside.add(prefix)
         else:
             draft.warnings.append(

@@ -25,10 +25,11 @@ Services = Mapping[IPAddress, str]
 
 
 def hosts_of(config: NetworkAccessEndpointConfig) -> dict[str, str]:
-    """The hosts in the configuration's URLs, and where each stands."""
+    """The hosts in the configuration's URLs, routers given by name, and where each stands."""
     urls = [(url, "load_balancer.url") for url in config.load_balancer.url]
     urls += [(url, "network_controller.url") for url in config.network_controller.url or []]
-    return {urlsplit(url).hostname or "": where for url, where in urls}
+    named = {r.host: f"routers: {r.router_id}" for r in config.routers if r.host is not None}
+    return {**{urlsplit(url).hostname or "": where for url, where in urls}, **named}
 
 
 def literal(hosts: Mapping[str, str]) -> dict[IPAddress, str]:

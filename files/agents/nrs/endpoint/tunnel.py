@@ -66,7 +66,11 @@ class Settings:
         return cls(
             tunnel.port,
             StaticKey(tunnel.key, mode, tunnel.key_epoch),
-            Claim(config.endpoint.endpoint_id, tunnel.tun_ipv4.ip, tunnel.tun_ipv6.ip),
+            Claim(
+                config.endpoint.endpoint_id,
+                tunnel.tun_ipv4 and tunnel.tun_ipv4.ip,
+                tunnel.tun_ipv6 and tunnel.tun_ipv6.ip,
+            ),
             Timing(keepalive=keepalive, dead=3 * keepalive),
         )
 
@@ -118,6 +122,8 @@ class Tunnel:
         self._flags_sequence = 0
         self._well_since: float | None = None
         self._failures = 0
+        self._lacking: list[int] = []
+        """IP versions that the endpoint has and the router does not carry."""
         self._no_session_at = -_NO_SESSION_S
 
     # -- what is known of it
@@ -285,7 +291,7 @@ class Tunnel:
             orders.append(
                 Tell(
                     logging.WARNING,
-                    f"{self.router_id} at {self.router.address} port {self._settings.port}"
+                    f"{self.router_id} at {self.router.place} port {self._settings.port}"
                     f" does not answer{stays if renewing else ''}; still trying",
                 )
             )
@@ -344,7 +350,7 @@ class Tunnel:
             ]
         if ack.router_id != self.router_id:
             impostor = (
-                f"the router at {self.router.address} says that it is {ack.router_id},"
+                f"the router at {self.router.place} says that it is {ack.router_id},"
                 f" not {self.router_id} as configured"
             )
             return [Tell(logging.WARNING, impostor), Refuse(Drop.SOURCE)]
@@ -361,8 +367,9 @@ class Tunnel:
             self._settings.claim,
             now,
             owner=self.router_id,
-            addresses=(ack.tun_ipv4.packed, ack.tun_ipv6.packed),
+            addresses=tuple(a.packed for a in (ack.tun_ipv4, ack.tun_ipv6) if a is not None),
         )
+        orders += self._note_families(record)
         orders += self._take(record, now)
         self.flags = ack.flags
         # The router switches to the new session with the first packet that it opens.
@@ -370,6 +377,18 @@ class Tunnel:
             if action is Action.PROBE:
                 orders += self._probe(now, active)
         return orders
+
+    def _note_families(self, record: Record) -> list[Order]:
+        """Say once what the endpoint has and the router does not carry."""
+        own: dict[int, int] = {
+            len(address.packed): address.version for address in record.claim.addresses
+        }
+        lacking = sorted(own[size] for size in own.keys() - set(map(len, record.addresses)))
+        before, self._lacking = self._lacking, lacking
+        if lacking in ([], before):
+            return []
+        text = f"{self.router_id} carries no IPv{lacking[0]}: what is sent through it is lost"
+        return [Tell(logging.WARNING, text)]
 
     def handle_no_session(self, datagram: bytes, last_sent: int, now: float) -> list[Order]:
         """The router, or who poses as it, knows no session of ours: say HELLO.

@@ -12,6 +12,7 @@ from typing import Any
 from nrs.agent.packet_agent import PacketAgent
 from nrs.agent.run import Start
 from nrs.config import pushed
+from nrs.config.types import IPAddress
 from nrs.router.announcement import BUSY_S
 from nrs.router.claims import Host
 from nrs.router.config import RoutingServerConfig
@@ -28,7 +29,7 @@ from nrs.router.probe import Probes
 from nrs.router.ruleset import Ruleset
 from nrs.router.service import Service
 from nrs.router.work import work_of
-from nrs.system import forwarding
+from nrs.system import forwarding, ipv6
 from nrs.system.control import socket_path
 from nrs.system.host_routes import HostRoutes
 from nrs.system.route_keeper import RouteKeeper
@@ -61,8 +62,8 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             log.warning("egress interface %s is not there yet", server.egress_interface)
         self._restart_told = False
         self._down_since = time.time()
-        self._socket = self._open_socket(str(server.bind_address), server.bind_port)
-        self._tun = self.open_device(tunnel.interface_name, tunnel.tun_ipv4, tunnel.tun_ipv6)
+        self._socket = self._open_socket(ipv6.bindable(str(server.bind_address)), server.bind_port)
+        self._tun = self.open_device(tunnel.interface_name, *tunnel.addresses)
         self._interfaces = (self._tun.name, server.egress_interface)
         self._forward()
         ruleset = Ruleset()
@@ -71,7 +72,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         self.cleanup.callback(self._keeper.close)
         routes = RouteKeeper(HostRoutes(tunnel.interface_name), tunnel.interface_name)
         self.cleanup.callback(routes.close)
-        self._machine = RouterMachine(config, secrets.token_bytes)
+        self._machine = RouterMachine(config, secrets.token_bytes, self.families)
         probes = Probes(secrets.randbits(16))
         self._endpoints = Endpoints(
             self._machine,
@@ -280,8 +281,8 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
                     "rtt_ms": None,
                     "since": device.since,
                     "address": describe(session.path.peer or ()),
-                    "tun_ipv4": str(device.claim.tun_ipv4),
-                    "tun_ipv6": str(device.claim.tun_ipv6),
+                    "tun_ipv4": _text(device.claim.tun_ipv4),
+                    "tun_ipv6": _text(device.claim.tun_ipv6),
                     "contested": self._machine.contested(device),
                     **key_of(session),
                 }
@@ -302,3 +303,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
 
     def _offloads(self) -> list[str]:
         return [*self._tun.offloads, *self._socket.offloads]
+
+
+def _text(address: IPAddress | None) -> str | None:
+    return None if address is None else str(address)

@@ -73,8 +73,8 @@ class Rules:
 
 
 def _wanted(claim: Claim) -> Iterator[IPNetwork]:
-    yield ipaddress.IPv4Network(claim.tun_ipv4)
-    yield ipaddress.IPv6Network(claim.tun_ipv6)
+    for address in claim.addresses:
+        yield ipaddress.ip_network(address)
     yield from claim.prefixes
 
 

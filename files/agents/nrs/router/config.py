@@ -14,13 +14,12 @@ from typing_extensions import Self
 from nrs.api.messages import MaxBandwidth, MaxConnections
 from nrs.config.common import Api, LoadBalancerAccess, NetworkControllerAccess
 from nrs.config.secret import KeyedSection
+from nrs.config.tun_addresses import TunAddresses
 from nrs.config.types import (
     EPOCHS,
     Address,
     Epoch,
     Interface,
-    Interface4,
-    Interface6,
     IPAddress,
     IPNetwork,
     Label,
@@ -29,6 +28,7 @@ from nrs.config.types import (
     Port,
     Seconds,
     Section,
+    UnderlayAddress,
 )
 
 KeyModeName = Literal["shared", "device"]
@@ -47,7 +47,7 @@ class Server(Section):
     server_id: Name
     name: Label
     tunnel_id: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] | Name
-    bind_address: Address = ipaddress.IPv6Address("::")
+    bind_address: UnderlayAddress = ipaddress.IPv6Address("::")
     bind_port: Port = 51820
     internal_ip: Address | None = None
     external_ip: Address | None = None
@@ -55,7 +55,7 @@ class Server(Section):
     log_file: Path | None = None
 
 
-class Tunnel(KeyedSection):
+class Tunnel(KeyedSection, TunAddresses):
     """The TUN device, the keys, and the inner networks that endpoints may claim.
 
     The PSK is the master key of the endpoints' device keys. The one before it, of
@@ -63,8 +63,6 @@ class Tunnel(KeyedSection):
     """
 
     interface_name: Interface = "tun0"
-    tun_ipv4: Interface4
-    tun_ipv6: Interface6
     endpoint_networks: list[Network] | None = Field(default=None, min_length=1)
     key_epoch: Epoch = 0
     previous_psk: SecretStr | None = None
@@ -85,7 +83,7 @@ class Tunnel(KeyedSection):
     @property
     def on_link(self) -> list[IPNetwork]:
         """The networks of the TUN device."""
-        return [interface.network for interface in (self.tun_ipv4, self.tun_ipv6)]
+        return [address.network for address in self.addresses]
 
     @property
     def claimable(self) -> list[IPNetwork]:

@@ -23,6 +23,7 @@ from dataclasses import replace
 from logging import DEBUG, INFO, WARNING
 from typing import Any
 
+from nrs.config.tun_addresses import BOTH, Families
 from nrs.config.types import IPAddress
 from nrs.router.announcement import Announcement
 from nrs.router.claims import Host, Rules
@@ -84,7 +85,11 @@ class RouterMachine:
     `now` is in seconds of the clock of `Sessions`, `wall` in seconds since the Unix epoch.
     """
 
-    def __init__(self, config: RoutingServerConfig, random: Random) -> None:
+    def __init__(
+        self, config: RoutingServerConfig, random: Random, families: Families = BOTH
+    ) -> None:
+        """`families` are those that the TUN device can have."""
+        self._families = families
         self._host = Host()
         self._random = random
         self._table = SessionTable()
@@ -100,11 +105,14 @@ class RouterMachine:
 
     def _configure(self, config: RoutingServerConfig) -> None:
         tunnel = config.tunnel
-        own: list[IPAddress] = [tunnel.tun_ipv4.ip, tunnel.tun_ipv6.ip]
+        own: list[IPAddress] = [address.ip for address in tunnel.addresses]
         own += [a for a in (config.server.internal_ip, config.server.external_ip) if a]
         self._on_link = tunnel.on_link
         self._rules = Rules(tunnel.claimable, own, tunnel.on_link, config.services, self._host)
-        self._identity = Identity(config.server.server_id, tunnel.tun_ipv4.ip, tunnel.tun_ipv6.ip)
+        four = tunnel.tun_ipv4 if 4 in self._families else None
+        six = tunnel.tun_ipv6 if 6 in self._families else None
+        self._identity = Identity(config.server.server_id, four and four.ip, six and six.ip)
+        self._carried = {address.version for address in (four, six) if address is not None}
         self._responder = Responder(
             self._identity,
             tunnel.keys,
@@ -301,7 +309,7 @@ class RouterMachine:
             orders += self._give_way(holder, where)
         if fresh:
             claim = device.claim
-            text = f"tunnel to {claim.endpoint_id} is up ({claim.tun_ipv4}, from {where})"
+            text = f"tunnel to {claim.endpoint_id} is up ({claim.addresses[0]}, from {where})"
             orders.append(Tell(INFO, text))
         return orders
 
@@ -457,12 +465,15 @@ class RouterMachine:
         return [*map(CloseSession, sessions), *([RemoveRoutes(unused)] if unused else [])]
 
     def _beyond(self, device: Device) -> tuple[bytes, ...]:
-        """Its addresses that the networks of the TUN device itself do not lead to."""
-        claim = device.claim
+        """Its addresses that the networks of the TUN device itself do not lead to.
+
+        Those of a family that the router is without lead nowhere.
+        """
         return tuple(
             address.packed
-            for address in (claim.tun_ipv4, claim.tun_ipv6)
-            if not any(address in network for network in self._on_link)
+            for address in device.claim.addresses
+            if address.version in self._carried
+            and not any(address in network for network in self._on_link)
         )
 
 

@@ -175,9 +175,10 @@ class PassageWatch:
             self._echo.send(self._number)
 
     def _source(self, target: IPAddress) -> IPAddress | None:
-        tunnel = self._config.tunnel
-        network = (tunnel.tun_ipv4 if target.version == 4 else tunnel.tun_ipv6).network
-        return free_address(network, self._taken)
+        for address in self._config.tunnel.addresses:
+            if address.version == target.version:
+                return free_address(address.network, self._taken)
+        return None
 
     def _open_echo(self, target: IPAddress) -> bool:
         if self._echo_to == (target, self._egress):

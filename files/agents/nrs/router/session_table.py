@@ -89,9 +89,9 @@ class Device:
     """Of the current session."""
 
     @property
-    def addresses(self) -> tuple[bytes, bytes]:
-        """Its own, IPv4 and IPv6."""
-        return self.claim.tun_ipv4.packed, self.claim.tun_ipv6.packed
+    def addresses(self) -> tuple[bytes, ...]:
+        """Its own, of either family or both."""
+        return tuple(address.packed for address in self.claim.addresses)
 
     def heard(self, sessions: Sessions) -> Heard | None:
         """Of its current session."""
@@ -141,10 +141,7 @@ class SessionTable:
 
     def holders(self, claim: Claim) -> list[Entry]:
         """The sessions in use that one of this claim would take something from."""
-        found = {
-            self._by_address.get(claim.tun_ipv4.packed),
-            self._by_address.get(claim.tun_ipv6.packed),
-        }
+        found = {self._by_address.get(address.packed) for address in claim.addresses}
         found |= {self._by_prefix.get(prefix) for prefix in claim.prefixes}
         devices = [self._by_session[index] for index in found if index is not None]
         if claim in self._devices:

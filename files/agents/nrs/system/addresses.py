@@ -51,10 +51,14 @@ class Addresses:
     def interface_of(self, address: IPAddress) -> str | None:
         """The name of the interface that has `address`, or None; the loopback is not named.
 
-        Of several it is the one with the lowest index, whether or not it is up.
+        Of several it is the one with the lowest index, whether or not it is up; a link-local
+        address may say which, as `fe80::1%eth0` or `fe80::1%2`.
         """
         packed, names = address.packed, self._complete.names
+        scope = getattr(address, "scope_id", None)
         for index, held in sorted(self._complete.addresses.items()):
+            if scope is not None and scope not in {names.get(index), str(index)}:
+                continue
             if index in names and any(packed == own for own, _ in held):
                 return None if names[index] == _LOOPBACK else names[index]
         return None

@@ -134,8 +134,8 @@ class Identity:
     """What a router says of itself in every HELLO_ACK."""
 
     router_id: str
-    tun_ipv4: ipaddress.IPv4Address
-    tun_ipv6: ipaddress.IPv6Address
+    tun_ipv4: ipaddress.IPv4Address | None
+    tun_ipv6: ipaddress.IPv6Address | None
 
 
 @dataclass(frozen=True)
@@ -259,7 +259,7 @@ def _proof(hello: Hello, succession: bytes) -> bytes:
 
 def warm_up() -> None:
     """One handshake with nobody: what the library loads at first use takes some 5 ms."""
-    identity = Identity("nobody", ipaddress.IPv4Address(0), ipaddress.IPv6Address(0))
+    identity = Identity("nobody", ipaddress.IPv4Address("192.0.2.1"), None)
     key = StaticKey(bytes(32))
     claim = Claim(identity.router_id, identity.tun_ipv4, identity.tun_ipv6)
     initiator = Initiator(key, claim, 1, bytes)

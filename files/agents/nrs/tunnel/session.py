@@ -110,7 +110,7 @@ def _session(
     where: tuple[SocketAddress | None, bytes | None],
 ) -> Session:
     s, claim = record.secrets, record.claim
-    owned = Owned([claim.tun_ipv4.packed, claim.tun_ipv6.packed], claim.prefixes)
+    owned = Owned([address.packed for address in claim.addresses], claim.prefixes)
     counter, window, path = (slot.counter, slot.window, slot.path) if slot else (None, None, None)
     return Session(
         local_index=s.local_index,

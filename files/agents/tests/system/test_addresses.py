@@ -77,3 +77,13 @@ def test_the_networks_that_interfaces_are_connected_to() -> None:
     }
     addresses.take([AddressGone(8, OWN4.packed, 32), LinkGone(7)])
     assert [name for name, _, _ in addresses.networks()] == ["up1"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "name"), [("", "up0"), ("%up1", "up1"), ("%8", "up1"), ("%up2", None)]
+)
+def test_a_link_local_address_may_be_at_several_interfaces(scope: str, name: str | None) -> None:
+    packed = ipaddress.ip_address("fe80::1").packed
+    addresses = Addresses()
+    addresses.take([UP0, UP1, *(AddressIs(i, packed, 64, True) for i in (7, 8)), Told()])
+    assert addresses.interface_of(ipaddress.ip_address(f"fe80::1{scope}")) == name

@@ -53,6 +53,7 @@ PLAIN_CLAIM = {
     "tun_ipv6": "fd00:10:100::1",
     "prefixes": [],
 }
+IPV4_CLAIM = {**PLAIN_CLAIM, "tun_ipv6": None}
 SITE_CLAIM = {**PLAIN_CLAIM, "prefixes": ["10.20.0.0/16", "fd00:20::/32"]}
 
 Vector = dict[str, Any]
@@ -62,8 +63,8 @@ def claim_of(fields: Vector) -> Claim:
     """The claim that a vector describes."""
     return Claim(
         fields["endpoint_id"],
-        ipaddress.IPv4Address(fields["tun_ipv4"]),
-        ipaddress.IPv6Address(fields["tun_ipv6"]),
+        fields["tun_ipv4"] and ipaddress.IPv4Address(fields["tun_ipv4"]),
+        fields["tun_ipv6"] and ipaddress.IPv6Address(fields["tun_ipv6"]),
         tuple(ipaddress.ip_network(prefix) for prefix in fields["prefixes"]),
     )
 
@@ -215,7 +216,7 @@ def frame(written: bytes) -> Vector:
 def deliver(key: str, train: list[bytes]) -> list[Vector]:
     """The frames that a router writes for datagrams of one train."""
     claim = claim_of(PLAIN_CLAIM)
-    owned = Owned([claim.tun_ipv4.packed, claim.tun_ipv6.packed])
+    owned = Owned([address.packed for address in claim.addresses])
     opener = CODEC.opener(bytes.fromhex(key), ROUTER_INDEX, owned, Check.SOURCE)
     frames = opening(CODEC)
     each = max(map(len, train))
@@ -470,6 +471,9 @@ def build() -> Vector:
         SITE_CLAIM,
         RouterFlag.DRAINING,
     )
+    alone = handshake(
+        "device key of an endpoint without IPv6", KeyMode.DEVICE, 0, IPV4_CLAIM, RouterFlag(0)
+    )
     up, down = shared["key_to_router"], shared["key_to_endpoint"]
     renewed = handshake(
         "shared key, the session of the first one is renewed",
@@ -483,7 +487,7 @@ def build() -> Vector:
     return {
         "version": wire.VERSION,
         "master": PSK.hex(),
-        "handshakes": [shared, device, renewed],
+        "handshakes": [shared, device, renewed, alone],
         "control": [
             control(
                 "PROBE of an active tunnel",

@@ -79,8 +79,8 @@ def test_handshake_by_the_text(vector: dict[str, Any]) -> None:
     endpoint, router, claim = vector["endpoint"], vector["router"], vector["claim"]
     name = claim["endpoint_id"].encode()
     claim_bytes = bytes((len(name), len(claim["prefixes"])))
-    claim_bytes += ipaddress.ip_address(claim["tun_ipv4"]).packed
-    claim_bytes += ipaddress.ip_address(claim["tun_ipv6"]).packed
+    claim_bytes += ipaddress.ip_address(claim["tun_ipv4"] or "0.0.0.0").packed
+    claim_bytes += ipaddress.ip_address(claim["tun_ipv6"] or "::").packed
     for text in claim["prefixes"]:
         network = ipaddress.ip_network(text)
         claim_bytes += bytes((network.version, network.prefixlen))
@@ -241,7 +241,7 @@ def sealer(codec: Codec, vector: dict[str, Any]) -> Sealer:
 def deliver(codec: Codec, vector: dict[str, Any], train: list[bytes]) -> list[bytes]:
     """The frames that a router writes for one train."""
     claim = make_vectors.claim_of(SHARED["claim"])
-    owned = Owned([claim.tun_ipv4.packed, claim.tun_ipv6.packed])
+    owned = Owned([address.packed for address in claim.addresses])
     opener = codec.opener(raw(vector["key"]), vector["index"], owned, Check.SOURCE)
     frames = opening(codec)
     whole = memoryview(bytearray(b"".join(train)))
@@ -290,7 +290,7 @@ def test_super_packets_by_the_code(codec: Codec, vector: dict[str, Any]) -> None
 @named(SEALED)
 def test_the_opener_takes_each_datagram_once(codec: Codec, vector: dict[str, Any]) -> None:
     claim = make_vectors.claim_of(SHARED["claim"])
-    owned = Owned([claim.tun_ipv4.packed, claim.tun_ipv6.packed])
+    owned = Owned([address.packed for address in claim.addresses])
     opener = codec.opener(raw(vector["key"]), vector["index"], owned, Check.SOURCE)
     datagram = memoryview(bytearray(raw(vector["datagram"])))
     frames = opening(codec)

@@ -41,6 +41,8 @@ OTHER_PORT = "router_2 listens on port 51821, and network_access_endpoint_port i
         ({"router_id": "router_9", "internal_ip": "203.0.113.9"}, []),
         ({"router_id": "router_3"}, [NO_ADDRESS]),
         ({"router_id": "router_3", "external_ip": "203.0.113.9"}, []),
+        ({"router_id": "router_3", "host": "router3.example.net"}, []),
+        ({"router_id": "router_9", "host": "router9.example.net"}, []),
         ({"router_id": "router_2"}, [OTHER_PORT]),
         # Its host is called so, and it is not.
         ({"router_id": "r1.example.org", "external_ip": "192.0.2.21"}, []),
