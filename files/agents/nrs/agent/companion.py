@@ -45,11 +45,20 @@ class Companion:
         self._delay = _FIRST_DELAY_S
         self._next_start = 0.0
         self._restarting = False
+        self._failure: int | None = None
 
     def start(self) -> None:
-        """Start the process."""
+        """Start the process; where the host has no room for one, `tend` tries again."""
         self._started = self._clock()
-        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, bufsize=0)
+        try:
+            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, bufsize=0)
+        except OSError as error:
+            if error.errno != self._failure:
+                log.error("%s cannot be started: %s", self._command[2], error.strerror)
+            self._failure = error.errno
+            self._later()
+            return
+        self._failure = None
         if self._process.stdin is not None:
             os.set_blocking(self._process.stdin.fileno(), False)
         self._say(json.dumps(self._work()).encode() + b"\n")
@@ -69,10 +78,13 @@ class Companion:
                 self.start()
                 return
             log.warning("%s ended with status %d", self._command[2], status)
-            self._next_start = now + self._delay
-            self._delay = min(2 * self._delay, _LONGEST_DELAY_S)
+            self._later()
         elif now >= self._next_start:
             self.start()
+
+    def _later(self) -> None:
+        self._next_start = self._clock() + self._delay
+        self._delay = min(2 * self._delay, _LONGEST_DELAY_S)
 
     def hurry(self) -> None:
         """Have the urgent tasks done at once; never waits."""

@@ -16,21 +16,27 @@ from concurrent.futures import Future
 from typing import Any, ClassVar
 
 from nrs.agent.companion import Companion
-from nrs.agent.in_force import InForce, Refused
+from nrs.agent.in_force import Candidate, InForce, Refused
 from nrs.agent.notes import Notes
-from nrs.agent.run import Agent, Config, Start, open_log
+from nrs.agent.run import CANNOT_START, Agent, Config, Start, open_log
 from nrs.config.loader import ConfigError, Pushed
 from nrs.system import systemd
 from nrs.system.control import ControlThread, socket_path
 from nrs.system.descriptor_store import DescriptorStore
-from nrs.system.links import Interface, LinkError, Links
+from nrs.system.links import Interface, LinkError, Links, LinkState
 from nrs.system.nftables import NftablesError
-from nrs.tunnel import codec
+from nrs.tunnel import codec, handshake
 from nrs.tunnel.engine import Engine
 from nrs.tunnel.loop import PacketLoop
 from nrs.tunnel.memory_file import MemoryFile
 from nrs.tunnel.session_memory import SessionMemory
-from nrs.tunnel.tun_device import GSO_MAX_BYTES, GSO_MAX_SEGMENTS, QUEUE_FRAMES, TunDevice
+from nrs.tunnel.tun_device import (
+    GSO_MAX_BYTES,
+    GSO_MAX_SEGMENTS,
+    QUEUE_FRAMES,
+    DeviceGone,
+    TunDevice,
+)
 from nrs.tunnel.wire import INNER_MTU
 
 log = logging.getLogger(__name__)
@@ -60,6 +66,7 @@ class PacketAgent(Agent[Config]):
     def __init__(self, start: Start[Config]) -> None:
         """Raises OSError, CodecError."""
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        handshake.warm_up()
         self.cleanup = start.cleanup
         self._path = start.path
         self.codec = codec.load()
@@ -72,6 +79,8 @@ class PacketAgent(Agent[Config]):
         self.keep(_SESSIONS, self.memory.file)
         self.notes = Notes(socket_path(self.UNIT).parent)
         self._in_force = InForce(start, self.UNIT, self.restart_keys, self._try_take_over)
+        self._changing = threading.Lock()
+        """Held while another configuration is read and taken over."""
         self._for_good = not self.store.available
         """Whether nobody goes on where this process ends."""
         self._restarting = False
@@ -92,6 +101,9 @@ class PacketAgent(Agent[Config]):
     @abstractmethod
     def take_over(self, config: Config) -> None:
         """Run with `config` from now on; tunnels that it does not change stay up."""
+
+    def settle(self) -> None:
+        """Wait until what `take_over` has begun is done. Called in another thread."""
 
     @abstractmethod
     def tend(self) -> None:
@@ -141,6 +153,9 @@ class PacketAgent(Agent[Config]):
         self.cleanup.callback(tun.close)
         if adopted is None:
             self.store.keep(_DEVICE, tun.fd)
+        if adopted is None and tun.is_persistent:
+            log.warning("the persistent device %s, which somebody else has made, is used", name)
+            self.undo(self._leave_device, name, self.links.state(name))
         self.links.bring_up(
             name,
             mtu=INNER_MTU,
@@ -153,6 +168,12 @@ class PacketAgent(Agent[Config]):
         for address in addresses:
             self.links.add_address(name, address)
         return tun
+
+    def _leave_device(self, name: str, state: LinkState) -> None:
+        try:
+            self.links.restore(name, state)
+        except LinkError as error:
+            log.warning("%s", error)
 
     def open_control(self, **commands: Callable[[dict[str, Any]], Any]) -> None:
         """The control socket and the companion, which talks to it. Raises OSError."""
@@ -178,7 +199,7 @@ class PacketAgent(Agent[Config]):
         self._companion.hurry()
 
     def serve(self) -> int:
-        """Carry packets until SIGTERM or SIGINT."""
+        """Carry packets until SIGTERM or SIGINT; CANNOT_START where the device is gone."""
         for number, action in (
             (signal.SIGTERM, self._stop),
             (signal.SIGINT, self._stop),
@@ -189,7 +210,11 @@ class PacketAgent(Agent[Config]):
         systemd.ready(self.ready)
         self._companion.start()
         self._tend()
-        self.loop.run()
+        try:
+            self.loop.run()
+        except DeviceGone as gone:
+            log.error("the device %s was deleted: this agent ends, to be started again", gone)
+            return CANNOT_START
         systemd.stopping()
         if self._for_good:
             self.notes.clear()
@@ -218,8 +243,9 @@ class PacketAgent(Agent[Config]):
     def _tend(self) -> None:
         # A collection over all objects would hold up the packets for tens of milliseconds:
         # those that have lived for a second are not looked at again.
-        gc.collect()
-        gc.freeze()
+        if not self._changing.locked():
+            gc.collect()
+            gc.freeze()
         self.tend()
         if not self._leaving:
             self._companion.tend()
@@ -227,7 +253,32 @@ class PacketAgent(Agent[Config]):
 
     def _reload(self) -> None:
         systemd.reloading()
-        error = self._in_force.reload()
+        threading.Thread(target=self._read_again, name="reload", daemon=True).start()
+
+    def _read_again(self) -> None:
+        """In a thread: a large file takes a while to read, and what it wants to be in place."""
+        with self._changing:
+            candidate = self._read()
+            error = self._in_loop(lambda: self._in_force.reload(candidate))
+            self.settle()
+        self.loop.wake(lambda: self._reloaded(error))
+
+    def _read(self, version: Pushed | None = None) -> Candidate[Config]:
+        """Thousands of objects come to stay: looking at them would hold up the packets too."""
+        gc.disable()
+        try:
+            return self._in_force.read(version)
+        finally:
+            gc.freeze()
+            gc.enable()
+
+    def _in_loop(self, action: Callable[[], str | None]) -> str | None:
+        """What `action` returns in the packet loop; called in another thread."""
+        done: Future[str | None] = Future()
+        self.loop.wake(lambda: done.set_result(action()))
+        return done.result(_TAKE_OVER_TIMEOUT_S)
+
+    def _reloaded(self, error: str | None) -> None:
         if error is None:
             self._companion.restart()
             log.info("configuration reloaded")
@@ -252,12 +303,14 @@ class PacketAgent(Agent[Config]):
     def _apply_config(self, request: dict[str, Any]) -> dict[str, Any]:
         """Take over a pushed configuration and keep it; one that fails changes nothing."""
         version = Pushed(int(request["version"]), dict(request["config"]))
-        done: Future[str | None] = Future()
-        self.loop.wake(lambda: done.set_result(self._push(version)))
-        return {"error": done.result(_TAKE_OVER_TIMEOUT_S)}
+        with self._changing:
+            candidate = self._read(version)
+            error = self._in_loop(lambda: self._push(candidate))
+            self.settle()
+        return {"error": error}
 
-    def _push(self, version: Pushed) -> str | None:
-        error = self._in_force.push(version)
+    def _push(self, candidate: Candidate[Config]) -> str | None:
+        error = self._in_force.push(candidate)
         if error is None:
             # Not at once: it is the companion that waits for the answer to this push.
             self.loop.call_later(_TEND_INTERVAL_S, self._companion.restart)

@@ -36,6 +36,8 @@ def print_reports(reports: Sequence[Row], *, now: float) -> None:
     console = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE, highlight=False)
     for report in reports:
         console.print(headline(report))
+        for problem in problems(report, now):
+            console.print(problem)
         for line in details(report):
             console.print(line)
         for table in tables(report, now):
@@ -51,13 +53,25 @@ def headline(report: Row) -> Text:
     return line
 
 
-def details(report: Row) -> list[Text]:
-    """A line for every further single value that the agent reports."""
+def problems(report: Row, now: float) -> list[Text]:
+    """A line for everything that is not as it should be."""
     return [
+        Text(f"  problem for {age(now - row['since'])}: {row['what']}", style="red")
+        for row in report.get("problems") or []
+    ]
+
+
+def details(report: Row) -> list[Text]:
+    """A line for every further single value that the agent reports, and for its routes."""
+    lines = [
         Text(f"  {key.replace('_', ' ')}: {_plain(value)}")
         for key, value in report.items()
         if key not in _HEADLINE_KEYS and isinstance(value, (str, int, float))
     ]
+    if isinstance(routes := report.get("routes"), Mapping):
+        text = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in routes.items())
+        lines.append(Text(f"  routes: {text}"))
+    return lines
 
 
 def tables(report: Row, now: float) -> list[Table]:

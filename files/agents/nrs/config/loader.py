@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -85,10 +85,16 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return data
 
 
-def load(path: Path, model: type[Model], pushed: Pushed = Pushed()) -> Model:
+def load(
+    path: Path,
+    model: type[Model],
+    pushed: Pushed = Pushed(),
+    *,
+    read: Callable[[Path], dict[str, Any]] = read_mapping,
+) -> Model:
     """The file at `path` with `pushed` over it. Raises ConfigError, a line for each problem."""
     source = f"{path} with pushed version {pushed.version}" if pushed.version else str(path)
-    return build(merge(read_mapping(path), pushed.config), model, source)
+    return build(merge(read(path), pushed.config), model, source)
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from nrs.endpoint.config import NetworkAccessEndpointConfig
 from nrs.endpoint.events import SwitchLog
 from nrs.endpoint.flow_memory import FlowMemory
 from nrs.endpoint.flows import FlowTable
+from nrs.endpoint.host_network import HostNetwork
 from nrs.endpoint.liveness import State
 from nrs.endpoint.machine import Machine
 from nrs.endpoint.orders import Deliver, Order, SendAgain, SendHello, UseRouter
@@ -23,7 +24,6 @@ from nrs.endpoint.uplink import Uplink, Uplinks
 from nrs.endpoint.work import work_of
 from nrs.system.addresses import Addresses
 from nrs.system.link_events import LinkEvents
-from nrs.system.links import LinkError
 from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
@@ -77,10 +77,11 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         self._connect()
         self._resume()
         self._serve_due()
-        self.undo(self._remove_routes)
-        self._add_routes(self.config)
-        for network in self.links.routes(self._tun.name) - set(tunnel.routes):
-            self.links.remove_route(network, self._tun.name)
+        self._network = HostNetwork(self._tun.name, self.config)
+        self.cleanup.callback(self._network.close)
+        self.undo(self._network.withdraw)
+        self.end_beside(self._network.stop)
+        self._network.start()
         self.open_control(
             advise=self._advise,
             traffic=self._traffic,
@@ -308,13 +309,15 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         }
 
     def take_over(self, config: NetworkAccessEndpointConfig) -> None:
-        self._add_routes(config)
-        for network in set(self.config.tunnel.routes) - set(config.tunnel.routes):
-            self.links.remove_route(network, self._tun.name)
+        self._network.configure(config)
         self._carry_out(self._machine.handle_config(config, self.loop.clock()))
         self._disconnect(self._uplinks.configure(config))
         self._connect()
         self._serve_due()
+
+    def settle(self) -> None:
+        """Wait until routes and rules are in place."""
+        self._network.settle()
 
     def announce_restart(self) -> None:
         """Routers need not know: what they send waits in the sockets."""
@@ -327,19 +330,6 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
     def work(self) -> dict[str, Any]:
         return work_of(self.config)
 
-    def _add_routes(self, config: NetworkAccessEndpointConfig) -> None:
-        tunnel = config.tunnel
-        for network in tunnel.routes:
-            own = tunnel.tun_ipv4.ip if network.version == 4 else tunnel.tun_ipv6.ip
-            self.links.add_route(network, self._tun.name, own)
-
-    def _remove_routes(self) -> None:
-        for network in self.config.tunnel.routes:
-            try:
-                self.links.remove_route(network, self._tun.name)
-            except LinkError as error:
-                log.warning("%s", error)
-
     # -- for the control thread
 
     def status(self) -> dict[str, Any]:
@@ -347,6 +337,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
             "id": self.config.endpoint.endpoint_id,
             "name": self.config.endpoint.name,
             "offloads": self._offloads(),
+            **self._network.status(),
             "tunnels": [
                 {
                     "router_id": tunnel.router_id,

@@ -49,6 +49,7 @@ class Tunnel(KeyedSection):
         10.0
     )
     routes: list[Network] = Field(default_factory=list)
+    exclude: list[Network] = Field(default_factory=list)
     device_key: SecretStr | None = None
     device_key_file: Path | None = None
     key_epoch: Epoch = 0
@@ -110,10 +111,4 @@ class NetworkAccessEndpointConfig(Section):
             if router.router_id in seen:
                 raise ValueError(f"routers: router_id {router.router_id!r} is given twice")
             seen.add(router.router_id)
-            for route in self.tunnel.routes:
-                if router.address in route:
-                    raise ValueError(
-                        f"tunnel.routes: {route} holds {router.address}, the address of"
-                        f" {router.router_id}: the tunnel would run through itself"
-                    )
         return self

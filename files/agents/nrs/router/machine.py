@@ -115,6 +115,7 @@ class RouterMachine:
     # -- asked by packets
 
     def select(self, flow: bytes, tcp_flags: int, now: float) -> int:
+        """The session of the endpoint that the flow leads to, 0: none."""
         return self._table.select(flow_destination(flow))
 
     def delivered(self, index: int, now: float) -> None:
@@ -131,6 +132,10 @@ class RouterMachine:
     def service(self) -> Service:
         """As stated last."""
         return self._service
+
+    def is_taken(self, address: IPAddress) -> bool:
+        """Whether an inner address is this router's own or an endpoint's."""
+        return address in self._rules.own or self._table.select(address.packed) != 0
 
     def count_up(self, now: float, sessions: Sessions) -> int:
         """Devices with a live tunnel."""
@@ -151,6 +156,7 @@ class RouterMachine:
     def handle_hello(
         self, datagram: bytes, peer: Peer, now: float, sessions: Sessions
     ) -> list[Order]:
+        """A HELLO from `peer`, not yet verified."""
         if not self._limiter.allow(_source_key(peer), now):
             return [Refuse(Drop.RATE)]
         try:

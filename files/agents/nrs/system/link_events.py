@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nrs.system import netlink
-from nrs.system.link_event import (
+from nrs.system.link_changes import (
     AddressGone,
     AddressIs,
     Anew,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from rich.table import Table
 
-from nrs.cli.tables import age, details, headline, tables
+from nrs.cli.tables import age, details, headline, problems, tables
 
 NOW = 10_000.0
 
@@ -53,6 +53,18 @@ def test_an_agent_of_tunnels_that_has_none_says_so() -> None:
     (table,) = tables({"codec": "python", "tunnels": []}, NOW)
     assert rows(table) == [["no tunnel"]]
     assert tables({"codec": None, "tunnels": []}, NOW) == []
+
+
+def test_problems_and_routes_are_said() -> None:
+    report = {
+        "problems": [{"what": "route 198.51.100.0/24 of tun0 cannot be kept", "since": NOW - 61}],
+        "routes": {"wanted": 4, "in_place": 3, "put_back": 9},
+    }
+    assert [str(line) for line in problems(report, NOW)] == [
+        "  problem for 1 min 1 s: route 198.51.100.0/24 of tun0 cannot be kept"
+    ]
+    assert [str(line) for line in details(report)] == ["  routes: 4 wanted, 3 in place, 9 put back"]
+    assert problems({}, NOW) == problems({"problems": []}, NOW) == []
 
 
 def test_servers_with_their_scores() -> None:

@@ -126,6 +126,7 @@ def test_what_is_confirmed_waits_for_the_business_server(router: Router) -> None
     assert confirmed(5, Echoes(6, 6)) == 0, "another session's numbers"
     router.control(older, Type.PROBE, body=PROBE, highest=50)
     assert last_ack(router)[1].confirmed == 0
+    assert confirmed(8, Echoes(7, 7)) == 5
 
 
 def test_a_probe_that_makes_no_sense_changes_nothing(router: Router) -> None:

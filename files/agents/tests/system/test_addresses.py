@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 
 from nrs.system.addresses import Addresses
-from nrs.system.link_event import AddressGone, AddressIs, Anew, Event, LinkGone, LinkIs, Told
+from nrs.system.link_changes import AddressGone, AddressIs, Anew, Event, LinkGone, LinkIs, Told
 
 OWN4, OWN6 = ipaddress.ip_address("198.51.100.1"), ipaddress.ip_address("2001:db8::1")
 LO, UP0, UP1 = (LinkIs(i, name, True, True) for i, name in ((1, "lo"), (7, "up0"), (8, "up1")))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nrs.system.link_event import AddressGone, AddressIs, LinkGone, LinkIs, Told
+from nrs.system.link_changes import AddressGone, AddressIs, LinkGone, LinkIs, Told
 from nrs.system.link_events import Answered, LinkEvents, decode
 
 NEW_LINK, DEL_LINK, NEW_ADDRESS, DEL_ADDRESS = 16, 17, 20, 21

@@ -347,7 +347,7 @@ class Router:
             self.socket,
             codec,
             None,
-            NoRoutes(),
+            NoRoutes(),  # type: ignore[arg-type]
             lambda: None,
         )
         self.engine = self.endpoints.engine
