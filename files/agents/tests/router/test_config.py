@@ -9,11 +9,12 @@ import pytest
 from pydantic import ValidationError
 
 from nrs.router.config import RoutingServerConfig
+from tests.router.driven import OLD, text
 
 
 def config(tunnel: dict[str, Any] | None = None, **sections: Any) -> RoutingServerConfig:
     given = {
-        "psk": "A" * 43 + "=",
+        "psk": text(OLD),
         "tun_ipv4": "192.168.7.1/24",
         "tun_ipv6": "fd00:7::1/64",
         **(tunnel or {}),
