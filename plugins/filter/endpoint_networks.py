@@ -15,7 +15,7 @@ from ansible_collections.nrs.network_routing.plugins.plugin_utils._inventory imp
     given,
 )
 
-_DEFAULT = ("10.10.0.0/16", "fd00:100::/32")
+_DEFAULT = ("10.10.0.0/16", "fd00:10::/32", "fd00:100::/32")
 """What a routing server takes beside the networks of its own TUN device."""
 
 

@@ -33,8 +33,8 @@ from nrs.config.types import (
 
 KeyModeName = Literal["shared", "device"]
 
-_ENDPOINTS = ("10.10.0.0/16", "fd00:100::/32")
-"""Where endpoints are by default, beside the networks of the router's own TUN device."""
+_ENDPOINTS = ("10.10.0.0/16", "fd00:10::/32", "fd00:100::/32")
+"""Where endpoints are by default, as in the examples, beside the TUN device's own networks."""
 
 
 def _shared_alone() -> list[KeyModeName]:

@@ -56,7 +56,7 @@ class Entry:
 
     index: int
     key: StaticKey
-    succession: bytes = field(default=b"", repr=False)
+    succession: bytes = field(repr=False)
     """What a HELLO proves with that it comes from the same device."""
 
 

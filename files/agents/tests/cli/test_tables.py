@@ -36,12 +36,16 @@ def test_tunnels_of_either_end_are_shown_by_their_peer() -> None:
         "tunnels": [
             {"router_id": "r1", "up": True, "active": True, "rtt_ms": 1.234, "since": NOW - 61},
             {"endpoint_id": "e1", "up": False, "active": False, "rtt_ms": None, "since": None},
+            {"endpoint_id": "e2", "up": True, "contested": True, "active": True, "rtt_ms": None},
+            {"endpoint_id": "e3", "up": False, "contested": True, "active": False},
         ],
     }
     (table,) = tables(report, NOW)
     assert rows(table) == [
         ["r1", "up", "yes", "1.23 ms", "1 min 1 s"],
         ["e1", "down", "standby", "-", "-"],
+        ["e2", "contested", "yes", "-", "-"],
+        ["e3", "down", "standby", "-", "-"],
     ]
 
 

@@ -14,7 +14,7 @@ from ansible_collections.nrs.network_routing.plugins.filter.endpoint_networks im
 )
 from jinja2 import Undefined
 
-DEFAULT = ["10.10.0.0/16", "fd00:100::/32"]
+DEFAULT = ["10.10.0.0/16", "fd00:10::/32", "fd00:100::/32"]
 
 
 def networks(*tun: Any, **endpoints: tuple[Any, Any]) -> list[str]:
@@ -51,7 +51,7 @@ def test_those_that_are_elsewhere_are_added() -> None:
         endpoint_2=(" 192.0.2.9/24 ", "fd00:77::9"),
         endpoint_3=("192.0.2.9", "fd00:100::3"),
     )
-    assert found == [*DEFAULT, "fd00:10::/32", "192.0.2.9/32", "fd00:77::9/128"]
+    assert found == [*DEFAULT, "192.0.2.9/32", "fd00:77::9/128"]
 
 
 def test_without_endpoints() -> None:
