@@ -222,6 +222,7 @@ class PacketAgent(Agent[Config]):
         # those that have lived for a second are not looked at again.
         gc.collect()
         gc.freeze()
+        self.engine.tend()
         self.tend()
         if not self._leaving:
             self._companion.tend()

@@ -90,8 +90,17 @@ def _tunnel_columns(now: float) -> list[Column]:
         ("state", lambda row: _word("up" if row.get("up") else "down")),
         ("active", lambda row: _word("yes") if row.get("active") else Text("standby")),
         ("rtt", lambda row: _figure(row.get("rtt_ms"), "{:.2f} ms")),
+        ("path MTU", _path),
         ("since", lambda row: _since(row.get("since"), now)),
     ]
+
+
+def _path(row: Row) -> Text:
+    size, state = row.get("path_mtu"), row.get("path_state", "complete")
+    if size is None:
+        return Text("-")
+    text = str(size) if state == "complete" else f"{size} ({state})"
+    return Text(text, style="red" if state == "error" else "")
 
 
 _SERVER_COLUMNS: list[Column] = [

@@ -31,6 +31,7 @@ from nrs.tunnel.engine import Engine
 from nrs.tunnel.loop import Timer
 from nrs.tunnel.orders import (
     CloseSession,
+    LimitDatagrams,
     NoteSession,
     OpenSession,
     Refuse,
@@ -154,10 +155,10 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         for order in orders:
             match order:
                 case SendControl():
-                    session = self.engine.sessions[order.index]
-                    self.engine.send_control(
-                        session, order.kind, order.body, flags=order.flags, specific=order.specific
-                    )
+                    if not self.engine.send_control(order):
+                        self._machine.handle_too_long(order.index, order.specific)
+                case LimitDatagrams(index, longest, settled):
+                    self.engine.sessions[index].limit(longest, settled=settled)
                 case SendHello():
                     socket = self._uplinks.by_router[order.router_id].socket
                     if socket is not None:
@@ -355,6 +356,8 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
                     "rtt_ms": tunnel.rtt_ms,
                     "since": tunnel.state_since,
                     "state": tunnel.liveness.state.value,
+                    "path_mtu": tunnel.path.size if tunnel.index else None,
+                    "path_state": tunnel.path.state.value if tunnel.index else None,
                     **key_of(self.engine.sessions.get(tunnel.index)),
                 }
                 for tunnel in list(self._machine.tunnels.values())

@@ -172,6 +172,12 @@ class Machine:
             orders += self.due(now)
         return orders
 
+    def handle_too_long(self, index: int, number: int) -> None:
+        """The host could not send a PATH_PROBE: it is too long for its own interface."""
+        tunnel = self._by_index.get(index)
+        if tunnel is not None:
+            tunnel.path.refused(number)
+
     def close(self, now: float) -> list[Order]:
         """Say BYE on every tunnel."""
         return [order for tunnel in self.tunnels.values() for order in tunnel.close(now)]
@@ -197,7 +203,7 @@ class Machine:
     def next_due(self, now: float) -> float:
         """When `due` is to be called again, in seconds of the same clock."""
         in_doubt = self._in_doubt()
-        times = [t.liveness.next_due(self._busy(t, now, in_doubt)) for t in self.tunnels.values()]
+        times = [t.next_due(now, busy=self._busy(t, now, in_doubt)) for t in self.tunnels.values()]
         times += [now + _LONGEST_S, self._nudges.next_due()]
         return max(now + _SHORTEST_S, min(times))
 
@@ -291,7 +297,8 @@ class Machine:
         orders, flows, resent = self._leave(views, now, failed)
         if choice is None:
             return orders
-        moved: list[Order] = [UseRouter(choice.router_id), *orders]
+        held = self.tunnels[choice.router_id].hold(now)
+        moved: list[Order] = [UseRouter(choice.router_id), *held, *orders]
         moved.append(self._note_switch(choice, before, views, now, flows, resent))
         self.tunnels[choice.router_id].liveness.probe_now()
         for router_id, tunnel in self.tunnels.items():

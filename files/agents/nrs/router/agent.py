@@ -215,6 +215,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
                     "rtt_ms": None,
                     "since": device.since,
                     "address": describe(session.path.peer or ()),
+                    "path_mtu": session.path_mtu,
                     "tun_ipv4": str(device.claim.tun_ipv4),
                     "tun_ipv6": str(device.claim.tun_ipv6),
                     **key_of(session),

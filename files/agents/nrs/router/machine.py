@@ -40,10 +40,18 @@ from nrs.tunnel.handshake import (
     Responder,
 )
 from nrs.tunnel.inner import flow_destination
-from nrs.tunnel.orders import CloseSession, NoteSession, OpenSession, Refuse, SendControl, Tell
+from nrs.tunnel.orders import (
+    CloseSession,
+    LimitDatagrams,
+    NoteSession,
+    OpenSession,
+    Refuse,
+    SendControl,
+    Tell,
+)
 from nrs.tunnel.ratelimit import SourceLimiter
 from nrs.tunnel.record import Progress, Record, key_print
-from nrs.tunnel.wire import Claim, KeyMode, ProbeAck, RouterFlag, Type
+from nrs.tunnel.wire import Claim, KeyMode, Probe, ProbeAck, RouterFlag, Type
 
 _REFUSAL_INTERVAL_S = 1.0
 _NO_SESSIONS_A_SECOND = 5
@@ -211,15 +219,28 @@ class RouterMachine:
             text = f"tunnel to {device.claim.endpoint_id} was closed by the endpoint"
             return [Tell(INFO, text), *self._forget(device, self._table.remove(device))]
         orders: list[Order] = []
+        newer = current and control.sequence > device.role_sequence
+        if control.kind is Type.PATH_PROBE:
+            device.path_probes += current
+            answer = wire.encode_path_ack(wire.OVERHEAD + len(control.body))
+            orders.append(
+                SendControl(index, Type.PATH_ACK, answer, specific=control.specific, whole=True)
+            )
         if control.kind is Type.PROBE:
+            probe = Probe.decode(control.body)
             answer = ProbeAck(
-                timestamp_us=wire.decode_probe(control.body),
+                timestamp_us=probe.timestamp_us,
                 highest=highest,
                 received=received,
                 confirmed=self._got_through(device, highest, current=current),
+                path_probes=device.path_probes,
             ).encode()
             flags, specific = self._flags, control.specific
             orders.append(SendControl(index, Type.PROBE_ACK, answer, flags, specific))
+            limit = probe.longest, bool(control.flags & wire.SETTLED)
+            if newer and limit != device.limit:
+                device.limit = limit
+                orders.append(LimitDatagrams(index, *limit))
         if control.kind in {Type.PROBE, Type.ROLE} and current:
             active = bool(control.flags & wire.ACTIVE)
             if device.take_role(control.sequence, active):

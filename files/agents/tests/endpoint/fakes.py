@@ -16,7 +16,15 @@ from nrs.endpoint.tunnel import Tunnel
 from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import Identity, Responder
-from nrs.tunnel.orders import CloseSession, NoteSession, OpenSession, Refuse, SendControl, Tell
+from nrs.tunnel.orders import (
+    CloseSession,
+    LimitDatagrams,
+    NoteSession,
+    OpenSession,
+    Refuse,
+    SendControl,
+    Tell,
+)
 from nrs.tunnel.record import Record
 from nrs.tunnel.wire import Claim, KeyMode, ProbeAck, RouterFlag, Type
 
@@ -53,6 +61,7 @@ class Endpoint:
         self.sessions: dict[int, OpenSession] = {}
         self.since: dict[int, float] = {}
         """What was noted last of each."""
+        self.limits: dict[int, LimitDatagrams] = {}
         self.hellos: list[bytes] = []
         self.said: list[tuple[int, Type]] = []
         self.again: list[tuple[int, list[bytes]]] = []
@@ -88,6 +97,9 @@ class Endpoint:
                 case SendControl():
                     assert order.index in self.sessions
                     self.said.append((order.index, order.kind))
+                case LimitDatagrams():
+                    assert order.index in self.sessions
+                    self.limits[order.index] = order
                 case SendHello():
                     self.hellos.append(order.datagram)
                 case OpenSession():
@@ -147,7 +159,7 @@ class Endpoint:
         self._sequence += 1
         body = b""
         if kind is Type.PROBE_ACK:
-            told = {"highest": 0, "received": 0, **ack}
+            told = {"highest": 0, "received": 0, "path_probes": 0, **ack}
             told.setdefault("confirmed", told["highest"])
             body = ProbeAck(int(self.now * 1e6), **told).encode()
         flags = self.flags.get(router_id, RouterFlag(0))

@@ -17,10 +17,10 @@ from nrs.tunnel import wire
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import Initiator
 from nrs.tunnel.orders import NoteSession, SendControl
-from nrs.tunnel.wire import Claim, ProbeAck, RouterFlag, Type
+from nrs.tunnel.wire import Claim, Probe, ProbeAck, RouterFlag, Type
 from tests.router.driven import CLAIM, ELSEWHERE, WALL, Router, config, peer, shared
 
-PROBE = wire.encode_probe(12345)
+PROBE = Probe(12345, 1452).encode()
 OUTSIDE = frozenset((ELSEWHERE.tun_ipv4.packed, ELSEWHERE.tun_ipv6.packed))
 
 
