@@ -11,7 +11,7 @@
 enum { DATA = 0x10, SEGMENT = 0x11, BATCH = 0x12, FRAGMENT = 0x13, FIRST_CONTROL = 0x16, LAST_CONTROL = 0x19 };
 enum { HELLO = 0x14, HELLO_ACK = 0x15, PATH_PROBE = 0x1b, PATH_ACK = 0x1c };
 enum { PARTIAL = 1, LAST = 2 };
-enum { ICMP = 1, TCP = 6, UDP = 17, ICMPV6 = 58 };
+enum { ICMP = 1, TCP = 6, UDP = 17, FRAGMENT_HEADER = 44, ICMPV6 = 58 };
 enum { GSO_TCP4 = 1, GSO_TCP6 = 4, GSO_UDP = 5, GSO_ECN = 0x80, NEEDS_CHECKSUM = 1 };
 enum { MORE_FRAGMENTS = 0x20, DONT_FRAGMENT = 0x40, FIN_PSH = 0x09, SYN = 0x02, CWR = 0x80, CE = 3 };
 enum { LEAST_MTU4 = 576, LEAST_MTU6 = 1280, PLACE = 4 /* of the checksum, before a packet in pieces */ };
@@ -402,12 +402,14 @@ static void append(nrs_sealed *r, uint32_t length, uint32_t ecn) {
 }
 
 /* Whether the sender of a packet that is too long is told so: it is its part to send less at once.
-   No ICMP error is sent about an ICMP error (RFC 1122 section 3.2.2), and nobody cuts an echo. */
+   No ICMP error is sent about an ICMP error (RFC 1122 section 3.2.2), and nobody cuts an echo. Who has cut a packet
+   over IPv6 already hardly ever hears of its fragments, as they say too little of their flow. */
 static int may_refuse(const nrs_sealer *s, const uint8_t *p, uint32_t length) {
-    uint32_t start;
+    uint32_t start, protocol;
     if (!s->settled) return 0;
     if (p[0] >> 4 == 4) return p[6] & DONT_FRAGMENT && p[9] != ICMP && length > LEAST_MTU4;
-    return length > LEAST_MTU6 && transport(p, length, &start) != ICMPV6;
+    protocol = transport(p, length, &start);
+    return length > LEAST_MTU6 && protocol != ICMPV6 && protocol != FRAGMENT_HEADER;
 }
 
 /* Lower the maximum segment size that a SYN asks for to what a body holds. */

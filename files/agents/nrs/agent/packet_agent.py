@@ -33,7 +33,6 @@ from nrs.tunnel.loop import PacketLoop
 from nrs.tunnel.memory_file import MemoryFile
 from nrs.tunnel.session_memory import SessionMemory
 from nrs.tunnel.tun_device import GSO_MAX_BYTES, GSO_MAX_SEGMENTS, QUEUE_FRAMES, TunDevice
-from nrs.tunnel.wire import INNER_MTU
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +134,7 @@ class PacketAgent(Agent[Config]):
         if not memory.is_inherited:
             self.store.keep(name, memory.fd)
 
-    def open_device(self, name: str, *addresses: Interface) -> TunDevice:
+    def open_device(self, name: str, mtu: int, *addresses: Interface) -> TunDevice:
         """The TUN device, up and with its addresses. Raises OSError, LinkError."""
         inherited = self.store.take(_DEVICE)
         adopted = TunDevice.adopt(name, inherited) if inherited is not None else None
@@ -145,7 +144,7 @@ class PacketAgent(Agent[Config]):
             self.store.keep(_DEVICE, tun.fd)
         self.links.bring_up(
             name,
-            mtu=INNER_MTU,
+            mtu=mtu,
             queue=QUEUE_FRAMES,
             gso_bytes=GSO_MAX_BYTES,
             gso_segments=GSO_MAX_SEGMENTS,

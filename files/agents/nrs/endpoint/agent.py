@@ -62,7 +62,9 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         """Raises OSError, LinkError, CodecError."""
         super().__init__(start)
         tunnel = self.config.tunnel
-        self._tun = self.open_device(tunnel.interface_name, tunnel.tun_ipv4, tunnel.tun_ipv6)
+        self._tun = self.open_device(
+            tunnel.interface_name, tunnel.mtu, tunnel.tun_ipv4, tunnel.tun_ipv6
+        )
         self._switches = self._kept_switches()
         self._addresses = self._follow_addresses()
         self._uplinks = Uplinks(self.store)
@@ -304,6 +306,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         return {
             "endpoint.endpoint_id": config.endpoint.endpoint_id,
             "tunnel.interface_name": config.tunnel.interface_name,
+            "tunnel.mtu": config.tunnel.mtu,
             "tunnel.tun_ipv4": config.tunnel.tun_ipv4,
             "tunnel.tun_ipv6": config.tunnel.tun_ipv6,
         }

@@ -18,11 +18,13 @@ from nrs.config.types import (
     Interface6,
     IPAddress,
     Label,
+    Mtu,
     Name,
     Network,
     Port,
     Section,
 )
+from nrs.tunnel.wire import INNER_MTU
 
 
 class Endpoint(Section):
@@ -41,6 +43,7 @@ class Tunnel(KeyedSection):
     """
 
     interface_name: Interface = "tun0"
+    mtu: Mtu = INNER_MTU
     tun_ipv4: Interface4
     tun_ipv6: Interface6
     port: Port = 51820

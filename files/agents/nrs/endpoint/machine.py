@@ -297,7 +297,7 @@ class Machine:
         orders, flows, resent = self._leave(views, now, failed)
         if choice is None:
             return orders
-        held = self.tunnels[choice.router_id].hold(now)
+        held = [] if before is None else self.tunnels[choice.router_id].hold(now)
         moved: list[Order] = [UseRouter(choice.router_id), *held, *orders]
         moved.append(self._note_switch(choice, before, views, now, flows, resent))
         self.tunnels[choice.router_id].liveness.probe_now()

@@ -17,6 +17,7 @@ from nrs.endpoint.failover import View
 from nrs.endpoint.liveness import Action, Liveness, State, Timing
 from nrs.endpoint.orders import Order, SendHello
 from nrs.endpoint.path_mtu import PathMtu
+from nrs.endpoint.path_mtu import State as PathState
 from nrs.endpoint.quality import Counts, Quality
 from nrs.endpoint.resend import ResendRing
 from nrs.tunnel import wire
@@ -118,6 +119,7 @@ class Tunnel:
         self._failures = 0
         self._no_session_at = -_NO_SESSION_S
         self._headers = wire.HEADERS4 if router.address.version == 4 else wire.HEADERS6
+        self._told_path = 0
         self._limited: LimitDatagrams | None = None
         """As ordered last."""
         self._path_probes = self._path_acks = 0
@@ -270,7 +272,18 @@ class Tunnel:
             orders.append(
                 SendControl(self.index, Type.PATH_PROBE, body, specific=number, whole=True)
             )
-        return orders + self._limit(now)
+        return orders + self._limit(now) + self._tell_path()
+
+    def _tell_path(self) -> list[Order]:
+        """Say what the path carries, when it is known and another size than was said."""
+        size, state = self.path.size, self.path.state
+        if size == self._told_path or state not in {PathState.COMPLETE, PathState.ERROR}:
+            return []
+        self._told_path = size
+        text = f"the path to {self.router_id} carries packets of {size} bytes"
+        if state is PathState.COMPLETE:
+            return [Tell(logging.INFO, text)]
+        return [Tell(logging.WARNING, f"{text} at most: less than any path should")]
 
     def _limit(self, now: float) -> list[Order]:
         """Go by what is known of the path, and tell the router at once."""

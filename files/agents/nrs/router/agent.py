@@ -52,7 +52,9 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             log.warning("egress interface %s is not there yet", server.egress_interface)
         self._restart_told = False
         self._socket = self._open_socket(str(server.bind_address), server.bind_port)
-        self._tun = self.open_device(tunnel.interface_name, tunnel.tun_ipv4, tunnel.tun_ipv6)
+        self._tun = self.open_device(
+            tunnel.interface_name, tunnel.mtu, tunnel.tun_ipv4, tunnel.tun_ipv6
+        )
         self._forward()
         ruleset = Ruleset()
         self.undo(ruleset.remove)
@@ -129,6 +131,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             "server.bind_address": config.server.bind_address,
             "server.bind_port": config.server.bind_port,
             "tunnel.interface_name": config.tunnel.interface_name,
+            "tunnel.mtu": config.tunnel.mtu,
             "tunnel.tun_ipv4": config.tunnel.tun_ipv4,
             "tunnel.tun_ipv6": config.tunnel.tun_ipv6,
         }

@@ -21,12 +21,14 @@ from nrs.config.types import (
     Interface6,
     IPNetwork,
     Label,
+    Mtu,
     Name,
     Network,
     Port,
     Seconds,
     Section,
 )
+from nrs.tunnel.wire import INNER_MTU
 
 KeyModeName = Literal["shared", "device"]
 
@@ -63,6 +65,7 @@ class Tunnel(KeyedSection):
     """
 
     interface_name: Interface = "tun0"
+    mtu: Mtu = INNER_MTU
     tun_ipv4: Interface4
     tun_ipv6: Interface6
     endpoint_networks: list[Network] = Field(default_factory=_private, min_length=1)

@@ -39,6 +39,12 @@ def without_df(packet: bytes) -> bytes:
     return packet[:6] + b"\0\0" + packet[8:]
 
 
+def over(protocol: int) -> bytes:
+    """A packet over IPv6 whose header says that this follows."""
+    packet = udp_packet(noise(2000), **V6)
+    return packet[:6] + bytes((protocol,)) + packet[7:]
+
+
 def pieces_of(codec: Codec, packet: bytes = LONG, body: int = 900) -> list[bytes]:
     sent = sealed(codec, [plain(packet)], limited(codec, body))
     assert {datagram[0] for datagram in sent} == {FRAGMENT}
@@ -231,7 +237,9 @@ def test_a_joined_packet_is_looked_at_like_any_other(codec: Codec) -> None:
         (udp_packet(noise(1232), **V6), False),  # 1280 bytes: every link carries it
         (udp_packet(noise(1233), **V6), True),
         (LONG[:9] + b"\x01" + LONG[10:], False),  # ICMP
-        (udp_packet(noise(2000), **V6)[:6] + b"\x3a" + udp_packet(noise(2000), **V6)[7:], False),
+        (over(58), False),  # ICMPv6
+        (over(44), False),  # a fragment
+        (over(17), True),
     ],
 )
 def test_who_may_be_told_is_refused_once_the_size_is_settled(
