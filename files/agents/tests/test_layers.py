@@ -25,12 +25,14 @@ FILES = sorted(ROOT.rglob("*.py"))
 PURE = (
     "balancer/decide/*.py",
     "endpoint/machine.py",
+    "endpoint/path_mtu.py",
     "router/drain.py",
     "router/egress.py",
     "router/machine.py",
     "system/addresses.py",
     "tunnel/handshake.py",
     "tunnel/replay.py",
+    "tunnel/too_big.py",
     "tunnel/wire.py",
 )
 """What decides, and all that it imports: bytes, numbers and a clock in, values and orders out."""

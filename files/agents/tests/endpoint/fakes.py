@@ -13,6 +13,7 @@ from nrs.endpoint.flows import FlowTable
 from nrs.endpoint.machine import Machine
 from nrs.endpoint.orders import Deliver, Order, SendAgain, SendHello, UseRouter
 from nrs.endpoint.tunnel import Tunnel
+from nrs.tunnel import wire
 from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import Identity, Responder
@@ -61,6 +62,7 @@ class Endpoint:
         self.sessions: dict[int, OpenSession] = {}
         self.since: dict[int, float] = {}
         """What was noted last of each."""
+        self._path_probes: list[SendControl] = []
         self.limits: dict[int, LimitDatagrams] = {}
         self.hellos: list[bytes] = []
         self.said: list[tuple[int, Type]] = []
@@ -97,6 +99,8 @@ class Endpoint:
                 case SendControl():
                     assert order.index in self.sessions
                     self.said.append((order.index, order.kind))
+                    if order.kind is Type.PATH_PROBE:
+                        self._path_probes.append(order)
                 case LimitDatagrams():
                     assert order.index in self.sessions
                     self.limits[order.index] = order
@@ -167,6 +171,18 @@ class Endpoint:
         control = Control(kind, flags, 0, self._sequence, number, body)
         self.do(self.machine.handle_control(self.session_of(router_id), control, 0, 0, self.now))
 
+    def _answer_path_probes(self, index: int) -> None:
+        """Every path carries 1500 bytes."""
+        probes, self._path_probes = self._path_probes, []
+        for probe in probes:
+            length = wire.OVERHEAD + len(probe.body)
+            if probe.index == index and length <= 1500 - wire.HEADERS4:
+                body = wire.encode_path_ack(length)
+                control = Control(Type.PATH_ACK, 0, 0, 0, probe.specific, body)
+                self.do(self.machine.handle_control(index, control, 0, 0, self.now))
+            elif probe.index != index:
+                self._path_probes.append(probe)
+
     def advise(self, router_id: str) -> None:
         """The load balancer prefers a router."""
         self.do(self.machine.handle_advice(router_id, self.now))
@@ -187,6 +203,7 @@ class Endpoint:
             for router_id, tunnel in self.machine.tunnels.items():
                 if tunnel.index and router_id not in self.silent:
                     self.hear(router_id)
+                    self._answer_path_probes(tunnel.index)
             self.serve()
 
 
