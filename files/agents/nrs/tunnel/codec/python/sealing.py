@@ -76,8 +76,12 @@ class Cut(NamedTuple):
     pieces: int
 
 
-_WHOLE = Cut(0, 0, 1, 1)
-"""Of a packet that is no super-packet and fits."""
+def _more(pieces: int, head: int = 0) -> int:
+    """The bytes that a slice or packet in so many pieces takes beside its payload."""
+    return pieces * OVERHEAD + PLACE_BYTES + head
+
+
+_ONE = _more(1)
 
 
 def _cut_of(body: int, frame: memoryview, packet: memoryview) -> Cut | None:
@@ -192,29 +196,40 @@ class Datagrams:
         """Append what frames [first, end) make, as far as there is room."""
         result = Sealed()
         batch = _Batch()
+        body, view = sealer.body, frames.view
         index = first
         while index < end:
             offset, length = frames.offsets[index], frames.lengths[index]
-            frame = frames.view[offset : offset + length]
+            frame = view[offset : offset + length]
             packet = frame[_VNET:]
             if length < _VNET or not inner.version(packet):
                 result.malformed += 1
                 index += 1
                 continue
-            cut = _cut_of(sealer.body, frame, packet) if frame[1] else _WHOLE
-            if cut is None or (not frame[1] and len(packet) > wire.LONGEST_PACKET):
-                result.malformed += 1
-                index += 1
-                continue
-            if not frame[1] and len(packet) > sealer.body:
+            cut, total, slices, more = None, length - _VNET, 1, _ONE
+            if frame[1]:
+                cut = _cut_of(body, frame, packet)
+                if cut is None:
+                    result.malformed += 1
+                    index += 1
+                    continue
+                slices, more = cut.slices, cut.slices * _more(cut.pieces, cut.head)
+            elif total > body:
+                if total > wire.LONGEST_PACKET:
+                    result.malformed += 1
+                    index += 1
+                    continue
                 if sealer.settled and inner.may_refuse(packet):
                     result.too_long |= 1 << index
                     index += 1
                     continue
-                cut = Cut(0, 0, 1, -(-(PLACE_BYTES + len(packet)) // sealer.body))
-            if not self._has_room(len(packet), cut, batch, sealer.body):
+                more = _more(-(-(PLACE_BYTES + total) // body))
+            if batch.entries:
+                more += OVERHEAD + batch.length
+            room, sends = OUTBOX_BYTES - self._used, _MOST_SENDS - len(self.sends)
+            if room < more + total + body or sends < slices + 2:
                 break
-            if frame[1]:
+            if cut is not None:
                 self._close(sealer, batch, result)
                 self._super(sealer, packet, cut, result)
             else:
@@ -224,13 +239,6 @@ class Datagrams:
         result.next = index
         result.used = self._used
         return result
-
-    def _has_room(self, total: int, cut: Cut, batch: _Batch, body: int) -> bool:
-        pending = OVERHEAD + batch.length if batch.entries else 0
-        slices = cut.slices * (cut.pieces * OVERHEAD + PLACE_BYTES + cut.head)
-        need = pending + slices + total + body
-        room = _MOST_SENDS - len(self.sends)
-        return OUTBOX_BYTES - self._used >= need and room >= cut.slices + 2
 
     def _append(self, count: int, length: int, ecn: int) -> None:
         """Add `count` datagrams of `length` bytes to the sends: to the last one what fits."""
