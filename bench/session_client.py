@@ -159,7 +159,8 @@ class Client:
 
     @staticmethod
     def _probe(endpoint: Endpoint) -> bytes:
-        body = wire.encode_probe(time.monotonic_ns() // 1000)
+        now_us = time.monotonic_ns() // 1000
+        body = wire.Probe(now_us, wire.OVERHEAD + wire.INNER_MTU).encode()
         return bytes(endpoint.sealer.control(Type.PROBE, body))
 
     def _answers(self, patience: float) -> Iterator[Endpoint]:

@@ -5,7 +5,9 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-enum { INDEX = 0x01020304, ROOM = 512 * 1024 };
+enum { INDEX = 0x01020304, ROOM = 512 * 1024, BODY = 1400 };
+
+static nrs_joiner *joiner;
 
 static void frames_of(nrs_frames *f, uint32_t length, uint32_t count) {
     memset(f, 0, sizeof *f);
@@ -37,7 +39,7 @@ static nrs_opener *open_all(void) {
 static void tags(void) {
     nrs_sealer *s = nrs_sealer_new(KEY, INDEX, 7, 9, NULL);
     CHECK(s);
-    for (uint32_t length = 0; length <= NRS_BODY; length++) {
+    for (uint32_t length = 0; length <= BODY; length++) {
         uint8_t *body = exactly(length), *out = exactly(length + OVERHEAD), tag[32];
         unsigned size = 0;
         memset(body, (int)length, length);
@@ -96,7 +98,7 @@ static void prefixes(void) {
                 uint32_t size = nrs_seal_control(s, WIRE_DATA, 0, 0, frame + NRS_VNET, total, datagram);
                 nrs_opened r;
                 memset(&r, 0, sizeof r);
-                nrs_open(o, datagram, size, size, 0, 0, 1, out, sizeof out, &r);
+                nrs_open(o, joiner, datagram, size, size, 0, 0, 1, out, sizeof out, &r);
                 CHECK(r.packets == (flipped >= prefix) && r.drops[NRS_DROP_SOURCE] == (flipped < prefix));
                 nrs_sealer_free(s), nrs_opener_free(o);
             }
@@ -149,8 +151,9 @@ static uint32_t seal(nrs_sealer *s, const uint8_t *arena, uint32_t length, uint3
 }
 
 /* From no room to enough: nothing is sealed, then everything; never a byte beyond. */
-static void every_capacity(nrs_sealer *s, const uint8_t *frame, uint32_t length, uint32_t most) {
+static void every_capacity(nrs_sealer *s, uint8_t *frame, uint32_t length, uint32_t most) {
     static nrs_sealed r;
+    frame[NRS_VNET + 6] &= (uint8_t)~0x40; /* without DF, as what may be refused takes no room */
     uint32_t low = 0, high = most;
     CHECK(seal(s, frame, length, 1, 0, &r, NULL) == 0 && !r.used);
     CHECK(seal(s, frame, length, 1, most, &r, NULL) == 1 && r.used);
@@ -171,6 +174,7 @@ static void sealing(void) {
     static uint8_t arena[NRS_MOST_FRAMES * 2048 + LARGEST_FRAME];
     nrs_sealer *s = nrs_sealer_new(KEY, INDEX, 0, 0, NULL);
     memset(arena, 0x45, sizeof arena);
+    nrs_sealer_limit(s, BODY, 0);
     for (uint32_t length = 0; length < 64; length++) { /* too short to be anything */
         CHECK(seal(s, arena, length, 2, ROOM, &r, NULL) == 2);
         CHECK(length >= NRS_VNET + 20 || r.malformed == 2);
@@ -179,12 +183,24 @@ static void sealing(void) {
         for (uint32_t payload = 0; payload <= 1400; payload += 7)
             for (int partial = 0; partial < 2; partial++) {
                 uint32_t length = small(arena, version, payload, 0, partial);
-                CHECK(seal(s, arena, length, 1, ROOM, &r, NULL) == 1 && r.packets == 1 && r.datagrams == 1);
+                uint32_t whole = length - NRS_VNET <= BODY;
+                CHECK(seal(s, arena, length, 1, ROOM, &r, NULL) == 1 && r.packets == 1 && r.datagrams == (whole ? 1 : 2));
             }
     every_capacity(s, arena, small(arena, 4, 100, 0, 1), 4000);
     every_capacity(s, arena, small(arena, 6, 1392, 0, 0), 5000);
     every_capacity(s, arena, super(arena, TCP, 20000, 1000), 100000);
     every_capacity(s, arena, super(arena, UDP, 640, 10), 100000);
+    for (uint32_t body = 0; body <= NRS_MOST_BODY + 40; body += 40) { /* slices and pieces of every size */
+        nrs_sealer_limit(s, body, 1);
+        every_capacity(s, arena, super(arena, UDP, 20000, 1300), 200000);
+        every_capacity(s, arena, super(arena, TCP, 20000, 8800), 200000);
+        every_capacity(s, arena, small(arena, 4, NRS_MOST_PACKET - 28, 0, 1), 100000);
+        small(arena, 4, NRS_MOST_PACKET - 28, 0, 1);
+        arena[NRS_VNET + 6] = 0; /* without DF */
+        CHECK(seal(s, arena, NRS_VNET + NRS_MOST_PACKET, 1, ROOM, &r, NULL) == 1 && r.packets == 1 && !r.too_long);
+        CHECK(seal(s, arena, NRS_VNET + NRS_MOST_PACKET + 1, 1, ROOM, &r, NULL) == 1 && r.malformed == 1);
+    }
+    nrs_sealer_limit(s, BODY, 0);
 
     /* As many frames as there may be, in every out buffer that holds a part of them. */
     uint32_t length = small(arena, 4, 500, 0, 0);
@@ -201,10 +217,12 @@ static void sealing(void) {
     length = super(arena, TCP, 256 * 100 + 1, 100);
     CHECK(seal(s, arena, length, 1, ROOM, &r, NULL) == 1 && r.malformed == 1 && !r.used);
     length = super(arena, TCP, LARGEST_FRAME - NRS_VNET - 40, 1);
-    CHECK(length == LARGEST_FRAME && seal(s, arena, length, 1, ROOM, &r, NULL) == 0); /* no room for 65,496 slices */
+    CHECK(length == LARGEST_FRAME && seal(s, arena, length, 1, ROOM, &r, NULL) == 1 && r.malformed == 1); /* 65,496 slices */
     length = super(arena, TCP, LARGEST_FRAME - NRS_VNET - 40, 1360);
     CHECK(seal(s, arena, length, 1, ROOM, &r, NULL) == 1 && r.packets == 49 && r.count == 2);
-    length = super(arena, TCP, 3000, 1361); /* a body beyond 1400 */
+    length = super(arena, TCP, 3000, 1361); /* cut to the body */
+    CHECK(seal(s, arena, length, 1, ROOM, &r, NULL) == 1 && r.datagrams == 3 && r.sends[0].each == BODY + OVERHEAD);
+    length = super(arena, UDP, 3000, NRS_MOST_PACKET - 27); /* no slice is as long as that */
     CHECK(seal(s, arena, length, 1, ROOM, &r, NULL) == 1 && r.malformed == 1);
     for (uint32_t start = 0; start < 65536; start += 5) /* wherever a broken header points to */
         for (uint32_t offset = 0; offset < 20; offset += 2) {
@@ -233,13 +251,15 @@ static void sealing(void) {
 static void opening(void) {
     static nrs_sealed r;
     static uint8_t frame[LARGEST_FRAME];
-    for (uint32_t what = 0; what < 6; what++) {
+    for (uint32_t what = 0; what < 8; what++) {
         nrs_sealer *s = nrs_sealer_new(KEY, INDEX, 0, 0, NULL);
         uint32_t count = 1, length, udp_offload = what & 1;
         if (what < 2) {
             length = super(frame, UDP, 6000, 100);
         } else if (what < 4) {
             length = super(frame, TCP, 60000, 1200);
+        } else if (what < 6) {
+            length = super(frame, UDP, 1500, 1500); /* in two pieces */
         } else {
             length = small(frame, 4, 0, 0, 1);
             for (count = 1; count < 40; count++) memcpy(frame + count * length, frame, length);
@@ -254,7 +274,7 @@ static void opening(void) {
             uint8_t *room = exactly(capacity);
             nrs_opened opened;
             memset(&opened, 0, sizeof opened);
-            nrs_open(o, train, r.used, r.sends[0].each, 0, 0, (int)udp_offload, room, capacity, &opened);
+            nrs_open(o, joiner, train, r.used, r.sends[0].each, 0, 0, (int)udp_offload, room, capacity, &opened);
             CHECK(opened.used <= capacity && opened.authentic == r.datagrams && opened.at >= r.used);
             CHECK(opened.drops[NRS_DROP_MALFORMED] <= r.datagrams);
             if (!opened.drops[NRS_DROP_MALFORMED]) {
@@ -273,7 +293,7 @@ static void opening(void) {
             for (uint32_t each = 1; each < 500; each += 31)
                 for (uint32_t start = 0; start <= cut; start += 53) {
                     memset(&opened, 0, sizeof opened);
-                    nrs_open(o, exact, cut, each, start, 3, 0, room, 65536, &opened);
+                    nrs_open(o, joiner, exact, cut, each, start, 3, 0, room, 65536, &opened);
                     CHECK(opened.used <= 65536);
                 }
             free(exact), free(room), nrs_opener_free(o);
@@ -309,7 +329,40 @@ static void flows(void) {
             }
 }
 
+/* A packet in pieces: joined once, into as much room as it takes, and forgotten in time. */
+static void pieces(void) {
+    static nrs_sealed r;
+    static uint8_t frame[LARGEST_FRAME];
+    nrs_sealer *s = nrs_sealer_new(KEY, INDEX, 0, 0, NULL);
+    for (uint32_t capacity = 8900; capacity < 8930; capacity++)
+        for (uint32_t ages = 0; ages < 3; ages++) {
+            uint32_t length = small(frame, 6, NRS_MOST_PACKET - 48, 0, 1);
+            uint8_t *out = NULL, *room = exactly(capacity);
+            nrs_opener *o = open_all();
+            nrs_opened opened;
+            CHECK(seal(s, frame, length, 1, ROOM, &r, &out) == 1 && r.datagrams == 8);
+            memset(&opened, 0, sizeof opened);
+            for (uint32_t at = 0; at < r.used; at += NRS_SAFE_BODY + OVERHEAD) {
+                uint32_t size = r.used - at < NRS_SAFE_BODY + OVERHEAD ? r.used - at : NRS_SAFE_BODY + OVERHEAD;
+                uint8_t *datagram = exactly(size);
+                memcpy(datagram, out + at, size);
+                nrs_open(o, joiner, datagram, size, size, 0, 0, 1, room, capacity, &opened);
+                if (!at)
+                    for (uint32_t age = 0; age < ages; age++) nrs_joiner_age(joiner);
+                free(datagram);
+            }
+            CHECK(opened.data == 8 && opened.used <= capacity);
+            CHECK(opened.packets == (ages < 2 && capacity >= 4 + length + 4));
+            nrs_joiner_age(joiner), nrs_joiner_age(joiner);
+            free(out), free(room), nrs_opener_free(o);
+        }
+    nrs_sealer_free(s);
+}
+
 int main(void) {
+    joiner = nrs_joiner_new();
+    CHECK(joiner);
+    pieces();
     flows();
     tags();
     lanes_and_addresses();
@@ -317,6 +370,7 @@ int main(void) {
     replay();
     sealing();
     opening();
+    nrs_joiner_free(joiner);
     puts("every limit held");
     return 0;
 }

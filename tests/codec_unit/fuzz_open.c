@@ -11,6 +11,7 @@ enum { INDEX = 0x01020304, MOST_TRAIN = 65535, LANES = 3 };
 struct peer {
     nrs_sealer *lanes[LANES + 2]; /* one lane more than the opener has, and a foreign index */
     nrs_opener *opener;
+    nrs_joiner *joiner;
     uint32_t check, udp_offload, ecn, capacity;
     uint8_t *train;
     uint32_t length, each;
@@ -54,7 +55,7 @@ static void open_train(struct peer *peer) {
     while (start < peer->length) {
         nrs_opened r;
         memset(&r, 0, sizeof r);
-        nrs_open(peer->opener, train, peer->length, peer->each, start, peer->ecn, (int)peer->udp_offload, out,
+        nrs_open(peer->opener, peer->joiner, train, peer->length, peer->each, start, peer->ecn, (int)peer->udp_offload, out,
                  peer->capacity, &r);
         CHECK(r.used <= peer->capacity);
         uint32_t at = 0, frames = 0, length;
@@ -149,6 +150,24 @@ static void take_segments(struct peer *peer, struct input *in) {
     }
 }
 
+/* A packet in pieces, in order or not, some of them wrong. */
+static void take_pieces(struct peer *peer, struct input *in) {
+    uint8_t content[4 + 2048];
+    struct layout l;
+    uint32_t total = 4 + take_packet(in, content + 4, &l), count = 2 + take8(in) % 6, flags = take8(in);
+    uint32_t each = (total + count - 1) / count;
+    store16(content, flags & 2 ? l.start : take8(in) & 63);
+    store16(content + 2, checksum_at(l.protocol));
+    for (uint32_t i = 0; i < count && i * each < total; i++) {
+        uint32_t odd = in->left ? take8(in) : 0, index = odd >= 0xf0 ? take8(in) : i, said = total;
+        uint32_t length = total - i * each < each ? total - i * each : each;
+        if (odd >= 0xe0 && odd < 0xf0) said = take16(in);
+        if (odd >= 0xd0 && odd < 0xe0) length = odd & 15 ? length / (odd & 15) : 0;
+        if (odd >= 0xc0 && odd < 0xd0) nrs_joiner_age(peer->joiner);
+        seal_one(peer, in, WIRE_FRAGMENT, flags & 1, (index & 255) << 24 | count << 16 | said, content + i * each, length);
+    }
+}
+
 static void take_batch(struct peer *peer, struct input *in) {
     uint8_t body[3000], packet[2048];
     uint32_t length = 0, entries = 1 + take8(in) % 40;
@@ -177,7 +196,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     peer.capacity = capacities[room & 7] + (room >> 3);
     peer.train = malloc(MOST_TRAIN + 4096);
     peer.opener = nrs_opener_new(KEY, INDEX, LANES, peer.check, NULL);
-    CHECK(peer.train && peer.opener);
+    peer.joiner = nrs_joiner_new();
+    CHECK(peer.train && peer.opener && peer.joiner);
     CHECK(nrs_opener_own(peer.opener, 4, peer.check ? FAR4 : OWN4, 32));
     CHECK(nrs_opener_own(peer.opener, 6, peer.check ? FAR6 : OWN6, 128));
     for (uint32_t i = 0; i < LANES + 2; i++) {
@@ -189,7 +209,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         uint8_t body[4096];
         struct layout l;
         uint32_t kind = take8(&in);
-        if (kind < 0x40) {
+        if (kind < 0x10) {
+            take_pieces(&peer, &in);
+        } else if (kind < 0x40) {
             take_segments(&peer, &in);
         } else if (kind < 0x70) {
             take_batch(&peer, &in);
@@ -216,6 +238,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     open_train(&peer);
     for (uint32_t i = 0; i < LANES + 2; i++) nrs_sealer_free(peer.lanes[i]);
     nrs_opener_free(peer.opener);
+    nrs_joiner_free(peer.joiner);
     free(peer.train);
     return 0;
 }

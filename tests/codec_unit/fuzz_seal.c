@@ -11,6 +11,7 @@ struct expected {
     uint32_t offset, length; /* in the arena: the packet */
     uint32_t head;           /* of a super-packet; 0 for a small one */
     uint32_t gso;
+    int tcp;
 };
 
 struct box {
@@ -19,8 +20,11 @@ struct box {
     uint32_t used;
     struct expected expected[NRS_MOST_FRAMES];
     uint32_t sealed_frames;
+    uint64_t too_long;   /* refused: not to be opened */
+    uint32_t body;       /* the longest of a datagram */
     uint32_t at, inside; /* how far opening has come: frame, byte of its payload */
     nrs_opener *opener;
+    nrs_joiner *joiner;
     uint8_t *opened; /* of OPENED bytes */
     int udp_offload;
 };
@@ -49,6 +53,7 @@ static void take_frame(struct box *box, struct input *in, int wild) {
             if (l.payload > 256 * gso) l.payload = 256 * gso;
         }
         e->length = make_packet(frame + NRS_VNET, &l, (uint8_t)what);
+        e->tcp = l.protocol == TCP;
         make_vnet(frame, &l, l.protocol != ICMP && what & 2, gso);
         e->head = super ? l.head : 0;
         e->gso = gso;
@@ -67,12 +72,17 @@ static void take_frame(struct box *box, struct input *in, int wild) {
     box->used += length;
 }
 
+static void skip_refused(struct box *box) {
+    while (box->at < box->frames.count && box->too_long >> box->at & 1) box->at++;
+}
+
 /* Small UDP packets that came out as one super-packet: their payloads, and no others. */
 static void check_joined(struct box *box, const uint8_t *packet, uint32_t total) {
     uint32_t head = native16(packet - 8), gso = native16(packet - 6), count = 0;
     CHECK(packet[-10] == 1 && (head == 28 || head == 48) && gso && total > head);
     for (uint32_t at = head; at < total; at += gso, count++) {
         uint32_t payload = total - at < gso ? total - at : gso;
+        skip_refused(box);
         CHECK(box->at < box->sealed_frames);
         const struct expected *e = &box->expected[box->at++];
         CHECK(!e->head && e->length == head + payload);
@@ -90,6 +100,7 @@ static void check_opened(struct box *box, const uint8_t *out, uint32_t used, int
         if (wild) continue;
         const uint8_t *packet = out + at + 4 + NRS_VNET;
         uint32_t total = length - NRS_VNET;
+        skip_refused(box);
         CHECK(box->at < box->sealed_frames);
         const struct expected *e = &box->expected[box->at];
         const uint8_t *original = box->arena + e->offset;
@@ -104,12 +115,14 @@ static void check_opened(struct box *box, const uint8_t *out, uint32_t used, int
             box->at++;
             continue;
         }
-        uint32_t payload = total - e->head, slices = (payload + e->gso - 1) / e->gso;
+        uint32_t gso = e->gso, payload = total - e->head;
+        if (e->tcp && gso + e->head > box->body) gso = box->body - e->head;
+        uint32_t slices = (payload + gso - 1) / gso;
         CHECK(total > e->head && payload <= e->length - e->head - box->inside);
         CHECK(!memcmp(packet + e->head, original + e->head + box->inside, payload));
         CHECK(packet[-10] == 1);
         if (slices > 1) {
-            CHECK(packet[-9] & 7 && native16(packet - 8) == e->head && native16(packet - 6) == e->gso);
+            CHECK(packet[-9] & 7 && native16(packet - 8) == e->head && native16(packet - 6) == gso);
         } else {
             CHECK(!packet[-9]);
         }
@@ -125,7 +138,7 @@ static void open_sends(struct box *box, const uint8_t *out, const nrs_sealed *se
         memcpy(train, out + send->offset, send->length);
         nrs_opened r;
         memset(&r, 0, sizeof r);
-        nrs_open(box->opener, train, send->length, send->each, 0, send->ecn, box->udp_offload, box->opened, OPENED,
+        nrs_open(box->opener, box->joiner, train, send->length, send->each, 0, send->ecn, box->udp_offload, box->opened, OPENED,
                  &r);
         uint32_t count = (send->length + send->each - 1) / send->each;
         CHECK(r.stop == NRS_TRAIN_DONE && r.datagrams == count && r.authentic == count && r.data == count);
@@ -136,7 +149,7 @@ static void open_sends(struct box *box, const uint8_t *out, const nrs_sealed *se
     }
 }
 
-static void check_sends(const nrs_sealed *r, uint32_t capacity, uint32_t asked, int wild) {
+static void check_sends(const nrs_sealed *r, uint32_t capacity, uint32_t asked, uint32_t body) {
     uint32_t datagrams = 0, end = 0;
     CHECK(r->used <= capacity && r->count <= NRS_MOST_SENDS);
     for (uint32_t i = 0; i < r->count; i++) {
@@ -144,7 +157,7 @@ static void check_sends(const nrs_sealed *r, uint32_t capacity, uint32_t asked, 
         uint32_t count = (send->length + send->each - 1) / send->each;
         CHECK(send->offset == end && send->length && send->each >= OVERHEAD && send->each <= send->length);
         CHECK(count == 1 || (count <= 64 && send->length <= 65507));
-        CHECK(send->ecn <= 3 && (wild || send->each <= OVERHEAD + NRS_BODY));
+        CHECK(send->ecn <= 3 && send->each <= OVERHEAD + body);
         end += send->length;
         datagrams += count;
     }
@@ -166,6 +179,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint32_t capacity = room & 1 ? ROOM : take16(&in) * (room >> 1 & 15);
     box.udp_offload = options >> 1 & 1;
     box.arena = scratch;
+    box.body = options & 8 ? 400 + take16(&in) % 9000 : 1400;
+    int settled = (int)(options >> 4 & 1);
     while (box.frames.count < most && in.left) take_frame(&box, &in, wild);
     if (!box.frames.count) return 0;
     uint8_t *arena = exactly(box.used), *out = exactly(capacity);
@@ -174,8 +189,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     nrs_sealer *sealer = nrs_sealer_new(KEY, INDEX, 0, 0, NULL);
     nrs_sealed *r = calloc(1, sizeof *r);
     box.opener = nrs_opener_new(KEY, INDEX, 1, NRS_CHECK_SOURCE, NULL);
+    box.joiner = nrs_joiner_new();
     box.opened = exactly(OPENED);
-    CHECK(sealer && r && box.opener);
+    CHECK(sealer && r && box.opener && box.joiner);
+    nrs_sealer_limit(sealer, box.body, settled);
+    if (box.body < NRS_LEAST_BODY) box.body = NRS_LEAST_BODY;
+    if (box.body > NRS_MOST_BODY) box.body = NRS_MOST_BODY;
     CHECK(nrs_opener_own(box.opener, 4, any, 0) && nrs_opener_own(box.opener, 6, any, 0));
 
     uint64_t datagrams = 0;
@@ -186,12 +205,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             memset(r, 0, sizeof *r);
             nrs_seal(sealer, arena, &box.frames, first, end, out, capacity, r);
             CHECK(r->next >= first && r->next <= end);
-            check_sends(r, capacity, r->next - first, wild);
+            check_sends(r, capacity, r->next - first, box.body);
             datagrams += r->datagrams;
             CHECK(nrs_sealer_sequence(sealer) == datagrams);
             box.sealed_frames = r->next;
+            box.too_long |= r->too_long;
+            CHECK(settled || !r->too_long);
             CHECK(wild || !r->malformed);
             open_sends(&box, out, r, wild);
+            skip_refused(&box);
             CHECK(wild || (box.at == r->next && !box.inside));
             /* What does not fit into an empty buffer is given up, as the engine does. */
             first = r->next == first ? first + 1 : r->next;
@@ -201,6 +223,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     CHECK(nrs_opener_received(box.opener, 0) == datagrams && nrs_opener_highest(box.opener, 0) == datagrams);
     nrs_sealer_free(sealer);
     nrs_opener_free(box.opener);
+    nrs_joiner_free(box.joiner);
     free(box.opened);
     free(r);
     free(arena);

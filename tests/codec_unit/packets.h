@@ -19,7 +19,7 @@
     } while (0)
 
 enum { TCP = 6, UDP = 17, ICMP = 1 };
-enum { WIRE_DATA = 0, WIRE_SEGMENT = 1, WIRE_BATCH = 2, WIRE_PROBE = 6 };
+enum { WIRE_DATA = 0, WIRE_SEGMENT = 1, WIRE_BATCH = 2, WIRE_FRAGMENT = 3, WIRE_PROBE = 6 };
 enum { OVERHEAD = NRS_HEADER + NRS_TAG, LARGEST_FRAME = 65546 };
 
 static const uint8_t KEY[32] = "0123456789abcdefghijklmnopqrstuv";

@@ -123,9 +123,11 @@ static void send_train(nrs_path *path, const uint8_t *out, const nrs_send *send,
     }
 }
 
-void nrs_carry_out(nrs_sealer *sealer, nrs_path *path, const uint8_t *arena, const nrs_frames *frames,
-                   uint32_t first, uint32_t end, uint8_t *out, uint32_t capacity, nrs_sealed *s,
-                   nrs_totals *t) {
+int nrs_carry_out(nrs_sealer *sealer, nrs_path *path, const uint8_t *arena, const nrs_frames *frames,
+                  uint32_t first, uint32_t end, uint8_t *out, uint32_t capacity, nrs_sealed *s,
+                  nrs_totals *t) {
+    int segmented = path->segmentation;
+    uint64_t too_long = 0;
     while (first < end) {
         memset(s, 0, offsetof(nrs_sealed, sends));
         nrs_seal(sealer, arena, frames, first, end, out, capacity, s);
@@ -144,7 +146,10 @@ void nrs_carry_out(nrs_sealer *sealer, nrs_path *path, const uint8_t *arena, con
         } else {
             first = s->next;
         }
+        too_long |= s->too_long;
     }
+    s->too_long = too_long;
+    return (too_long ? 1 : 0) | (segmented && !path->segmentation ? 2 : 0);
 }
 
 /* -- receiving */
@@ -209,12 +214,12 @@ static void follow(nrs_path *path, const nrs_train *t) {
     path->ipv4 = six.sin6_family == AF_INET || !memcmp(&six.sin6_addr, mapped, sizeof mapped);
 }
 
-static uint32_t carry_train(nrs_opener *opener, nrs_path *path, const uint8_t *buffer, const nrs_train *train,
+static uint32_t carry_train(nrs_opener *opener, nrs_joiner *joiner, nrs_path *path, const uint8_t *buffer, const nrs_train *train,
                             uint32_t start, int udp_offload, uint8_t *out, uint32_t capacity, int tun,
                             nrs_opened *o, nrs_totals *t) {
     uint32_t full, refused;
     memset(o, 0, sizeof *o);
-    nrs_open(opener, buffer, train->length, train->each, start, train->ecn, udp_offload, out, capacity, o);
+    nrs_open(opener, joiner, buffer, train->length, train->each, start, train->ecn, udp_offload, out, capacity, o);
     nrs_write_frames(tun, out, o->used, &full, &refused);
     if (o->newest && path->address_length) follow(path, train);
     t->datagrams += o->datagrams;
@@ -227,12 +232,12 @@ static uint32_t carry_train(nrs_opener *opener, nrs_path *path, const uint8_t *b
            (o->drops[NRS_DROP_TAG] ? NRS_BAD_TAG : 0u);
 }
 
-int nrs_carry_in(nrs_opener *opener, nrs_path *path, int fd, uint8_t *buffer, uint32_t size, nrs_train *train,
-                 uint32_t start, int udp_offload, uint8_t *out, uint32_t capacity, int tun, nrs_opened *o,
+int nrs_carry_in(nrs_opener *opener, nrs_joiner *joiner, nrs_path *path, int fd, uint8_t *buffer, uint32_t size,
+                 nrs_train *train, uint32_t start, int udp_offload, uint8_t *out, uint32_t capacity, int tun, nrs_opened *o,
                  nrs_totals *t) {
     uint32_t bits = 0;
     for (int trains = 1;; trains++, start = 0) {
-        bits |= carry_train(opener, path, buffer, train, start, udp_offload, out, capacity, tun, o, t);
+        bits |= carry_train(opener, joiner, path, buffer, train, start, udp_offload, out, capacity, tun, o, t);
         if (o->stop != NRS_TRAIN_DONE || fd < 0 || trains == MOST_TRAINS) break;
         int received = nrs_receive(fd, buffer, size, train);
         if (received < 0) break;

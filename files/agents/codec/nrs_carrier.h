@@ -51,8 +51,9 @@ uint32_t nrs_flow(const uint8_t *arena, const nrs_frames *frames, uint32_t first
    and how many it refused. */
 void nrs_write_frames(int fd, const uint8_t *out, uint32_t used, uint32_t *full, uint32_t *refused);
 
-/* Seal frames [first, end) and send what they make. */
-void nrs_carry_out(nrs_sealer *sealer, nrs_path *path, const uint8_t *arena, const nrs_frames *frames,
+/* Seal frames [first, end) and send what they make; 1 where `sealed->too_long` names frames that were
+   refused, and 2 where the kernel takes no UDP_SEGMENT any more. */
+int nrs_carry_out(nrs_sealer *sealer, nrs_path *path, const uint8_t *arena, const nrs_frames *frames,
                    uint32_t first, uint32_t end, uint8_t *out, uint32_t capacity, nrs_sealed *sealed,
                    nrs_totals *totals);
 
@@ -62,7 +63,7 @@ int nrs_receive(int fd, uint8_t *buffer, uint32_t capacity, nrs_train *train);
    path follow the newest authentic datagram; then the next trains of socket `fd`, where
    that is not negative, as long as they are the session's, a few at most. Bits of nrs_carried; `opened` says where
    the last train stopped. */
-int nrs_carry_in(nrs_opener *opener, nrs_path *path, int fd, uint8_t *buffer, uint32_t size,
+int nrs_carry_in(nrs_opener *opener, nrs_joiner *joiner, nrs_path *path, int fd, uint8_t *buffer, uint32_t size,
                  nrs_train *train, uint32_t start, int udp_offload, uint8_t *out, uint32_t capacity,
                  int tun, nrs_opened *opened, nrs_totals *totals);
 

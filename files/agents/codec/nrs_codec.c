@@ -8,12 +8,13 @@
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 
-enum { DATA = 0x10, SEGMENT = 0x11, BATCH = 0x12, FIRST_CONTROL = 0x16, LAST_CONTROL = 0x19 };
-enum { HELLO = 0x14, HELLO_ACK = 0x15 };
+enum { DATA = 0x10, SEGMENT = 0x11, BATCH = 0x12, FRAGMENT = 0x13, FIRST_CONTROL = 0x16, LAST_CONTROL = 0x19 };
+enum { HELLO = 0x14, HELLO_ACK = 0x15, PATH_PROBE = 0x1b, PATH_ACK = 0x1c };
 enum { PARTIAL = 1, LAST = 2 };
-enum { ICMP = 1, TCP = 6, UDP = 17, ICMPV6 = 58 };
+enum { ICMP = 1, TCP = 6, UDP = 17, FRAGMENT_HEADER = 44, ICMPV6 = 58 };
 enum { GSO_TCP4 = 1, GSO_TCP6 = 4, GSO_UDP = 5, GSO_ECN = 0x80, NEEDS_CHECKSUM = 1 };
-enum { MORE_FRAGMENTS = 0x20, FIN_PSH = 0x09, CWR = 0x80, CE = 3 };
+enum { MORE_FRAGMENTS = 0x20, DONT_FRAGMENT = 0x40, FIN_PSH = 0x09, SYN = 0x02, CWR = 0x80, CE = 3 };
+enum { LEAST_MTU4 = 576, LEAST_MTU6 = 1280, PLACE = 4 /* of the checksum, before a packet in pieces */ };
 enum { WINDOW = 8192, RING_BYTES = WINDOW / 8 + 8, MOST_SEGMENTS = 64, MOST_SEND = 65507, MOST_SLICES = 256 };
 
 struct key {
@@ -24,7 +25,8 @@ struct nrs_sealer {
     struct key key;
     uint64_t *sequence; /* `own`, or memory that outlives the process */
     uint64_t own;
-    uint32_t peer_index;
+    uint32_t peer_index, body;
+    int settled;
     uint8_t key_id, lane;
 };
 
@@ -43,6 +45,18 @@ struct nrs_opener {
     struct owned owned[NRS_MOST_OWNED];
     struct window *windows; /* `own`, or memory that outlives the process */
     struct window own[];
+};
+
+/* A packet of which pieces have arrived; `got` has a bit for each, and is 0 where there is none. */
+struct join {
+    uint64_t first, born, got;
+    uint32_t session, lane, count, each, total, partial, ecn, age;
+    uint8_t content[PLACE + NRS_MOST_PACKET];
+};
+
+struct nrs_joiner {
+    uint64_t born;
+    struct join joins[NRS_MOST_JOINS];
 };
 
 _Static_assert(sizeof(struct window) == NRS_WINDOW, "what NRS_WINDOW says");
@@ -177,6 +191,17 @@ static int allowed(const nrs_opener *o, const uint8_t *p, uint32_t version) {
 
 static uint32_t ecn_of(const uint8_t *p) { return p[0] >> 4 == 4 ? p[1] & 3u : (p[1] >> 4) & 3u; }
 
+/* Whether these are the headers of a TCP or UDP packet and nothing else. */
+static int is_head(const uint8_t *p, uint32_t head) {
+    uint32_t start, protocol;
+    if (!ip_version(p, head)) return 0;
+    if (p[0] >> 4 == 4 && p[6] & MORE_FRAGMENTS) return 0;
+    protocol = transport(p, head, &start);
+    if (start < 20) return 0;
+    if (protocol == TCP) return head >= start + 20 && head == start + (p[start + 12] >> 4) * 4u;
+    return protocol == UDP && head == start + 8;
+}
+
 /* Combine the outer ECN into a packet (RFC 6040 figure 4); 0 when it has to be dropped. */
 static int combine_ecn(uint8_t *p, uint32_t outer) {
     uint32_t own = ecn_of(p);
@@ -199,6 +224,53 @@ static int combine_ecn(uint8_t *p, uint32_t outer) {
     return 1;
 }
 
+static void vnet(uint8_t *p, uint32_t flags, uint32_t type, uint32_t head, uint32_t gso, uint32_t start, uint32_t offset) {
+    p[0] = (uint8_t)flags;
+    p[1] = (uint8_t)type;
+    put_host16(p + 2, head);
+    put_host16(p + 4, gso);
+    put_host16(p + 6, start);
+    put_host16(p + 8, offset);
+}
+
+/* Headers of slices `first`... in front of `payload` bytes; returns the frame's length. */
+static uint32_t rebuild(uint8_t *frame, uint32_t head, uint32_t payload, uint32_t first, uint32_t gso,
+                        uint32_t count, int whole_end) {
+    uint8_t *p = frame + NRS_VNET, *t;
+    uint32_t start, protocol = transport(p, head, &start), total = head + payload, pseudo, type;
+    t = p + start;
+    if (p[0] >> 4 == 4) {
+        put16(p + 2, total);
+        put16(p + 4, get16(p + 4) + first);
+        put16(p + 10, 0);
+        put16(p + 10, ~fold(sum16(p, start)) & 0xffff);
+        pseudo = sum16(p + 12, 8);
+        type = GSO_TCP4;
+    } else {
+        put16(p + 4, total - 40);
+        pseudo = sum16(p + 8, 32);
+        type = GSO_TCP6;
+    }
+    if (protocol == TCP) {
+        if (first) {
+            put32(t + 4, get32(t + 4) + first * gso);
+            t[13] &= (uint8_t)~CWR;
+        }
+        if (!whole_end) t[13] &= (uint8_t)~FIN_PSH;
+        if (t[13] & CWR) type |= GSO_ECN;
+    } else {
+        put16(t + 4, total - start);
+        type = GSO_UDP;
+    }
+    uint32_t offset = checksum_offset(protocol);
+    put16(t + offset, fold(pseudo + protocol + total - start));
+    if (count == 1)
+        vnet(frame, NEEDS_CHECKSUM, 0, 0, 0, start, offset);
+    else
+        vnet(frame, NEEDS_CHECKSUM, type, head, gso, start, offset);
+    return NRS_VNET + total;
+}
+
 /* -- sealing */
 
 nrs_sealer *nrs_sealer_new(const uint8_t secret[32], uint32_t peer_index, uint8_t key_id, uint8_t lane,
@@ -208,6 +280,7 @@ nrs_sealer *nrs_sealer_new(const uint8_t secret[32], uint32_t peer_index, uint8_
     s->sequence = memory ? memory : &s->own;
     key_init(&s->key, secret);
     s->peer_index = peer_index;
+    s->body = NRS_SAFE_BODY;
     s->key_id = key_id;
     s->lane = lane;
     return s;
@@ -220,6 +293,11 @@ void nrs_sealer_free(nrs_sealer *s) {
 
 uint64_t nrs_sealer_sequence(const nrs_sealer *s) { return *s->sequence; }
 void nrs_sealer_set_sequence(nrs_sealer *s, uint64_t sequence) { *s->sequence = sequence; }
+
+void nrs_sealer_limit(nrs_sealer *s, uint32_t body, int settled) {
+    s->body = body < NRS_LEAST_BODY ? NRS_LEAST_BODY : body > NRS_MOST_BODY ? NRS_MOST_BODY : body;
+    s->settled = settled;
+}
 
 static void header(nrs_sealer *s, uint8_t *out, uint32_t kind, uint32_t flags, uint32_t specific) {
     out[0] = (uint8_t)kind;
@@ -323,24 +401,115 @@ static void append(nrs_sealed *r, uint32_t length, uint32_t ecn) {
     r->datagrams++;
 }
 
-static void seal_super(nrs_sealer *s, const uint8_t *frame, uint32_t length, uint8_t *out, nrs_sealed *r) {
+/* Whether the sender of a packet that is too long is told so: it is its part to send less at once.
+   No ICMP error is sent about an ICMP error (RFC 1122 section 3.2.2), and nobody cuts an echo. Who has cut a packet
+   over IPv6 already hardly ever hears of its fragments, as they say too little of their flow. */
+static int may_refuse(const nrs_sealer *s, const uint8_t *p, uint32_t length) {
+    uint32_t start, protocol;
+    if (!s->settled) return 0;
+    if (p[0] >> 4 == 4) return p[6] & DONT_FRAGMENT && p[9] != ICMP && length > LEAST_MTU4;
+    protocol = transport(p, length, &start);
+    return length > LEAST_MTU6 && protocol != ICMPV6 && protocol != FRAGMENT_HEADER;
+}
+
+/* Lower the maximum segment size that a SYN asks for to what a body holds. */
+static void clamp_mss(uint8_t *p, uint32_t length, uint32_t body, uint32_t partial) {
+    uint32_t start;
+    if (transport(p, length, &start) != TCP || start + 20 > length || !(p[start + 13] & SYN)) return;
+    uint32_t head = start + (p[start + 12] >> 4) * 4u, headers = start + 20, size;
+    if (head > length || headers >= body) return;
+    for (uint32_t at = headers; at + 1 < head && p[at]; at += size) {
+        size = p[at] == 1 ? 1 : p[at + 1];
+        if (!size || at + size > head) return;
+        if (p[at] != 2 || size != 4) continue;
+        uint32_t before = get16(p + at + 2), after = body - headers;
+        if (before <= after) return;
+        put16(p + at + 2, after);
+        if (partial) return;
+        if ((at - start) & 1) { /* it lies across two words of the sum */
+            before = (before >> 8 | before << 8) & 0xffff;
+            after = (after >> 8 | after << 8) & 0xffff;
+        }
+        /* RFC 1624 equation 3 */
+        put16(p + start + 16, ~fold((~get16(p + start + 16) & 0xffff) + (~before & 0xffff) + after) & 0xffff);
+        return;
+    }
+}
+
+/* One packet as DATA, or in pieces where it is too long for that. */
+static void seal_packet(nrs_sealer *s, const uint8_t *packet, uint32_t total, uint32_t partial, uint32_t start,
+                        uint32_t offset, uint32_t ecn, uint8_t *out, nrs_sealed *r) {
+    uint32_t flags = partial ? PARTIAL : 0, place = partial ? start << 16 | offset : 0;
+    uint8_t *d = out + r->used;
+    if (total <= s->body) {
+        header(s, d, DATA, flags, place);
+        memcpy(d + NRS_HEADER, packet, total);
+        clamp_mss(d + NRS_HEADER, total, s->body, partial);
+        tag(&s->key, d, NRS_HEADER + total, d + NRS_HEADER + total);
+        append(r, NRS_HEADER + total + NRS_TAG, ecn);
+        return;
+    }
+    uint32_t content = PLACE + total, count = (content + s->body - 1) / s->body;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = i * s->body, length = content - at < s->body ? content - at : s->body;
+        d = out + r->used;
+        header(s, d, FRAGMENT, flags, i << 24 | count << 16 | content);
+        if (i) {
+            memcpy(d + NRS_HEADER, packet + at - PLACE, length);
+        } else {
+            put32(d + NRS_HEADER, place);
+            memcpy(d + NRS_HEADER + PLACE, packet, length - PLACE);
+        }
+        tag(&s->key, d, NRS_HEADER + length, d + NRS_HEADER + length);
+        append(r, NRS_HEADER + length + NRS_TAG, ecn);
+    }
+}
+
+/* How a super-packet is cut: slices of `gso` bytes, each in so many pieces. */
+struct cut {
+    uint32_t head, gso, slices, pieces;
+};
+
+/* TCP may be cut anywhere, so no slice is longer than a body. Where UDP is cut means something: a slice that
+   is too long is split as any packet. 0 for what is no super-packet. */
+static int cut_of(const nrs_sealer *s, const uint8_t *frame, uint32_t length, struct cut *c) {
     const uint8_t *packet = frame + NRS_VNET;
-    uint32_t total = length - NRS_VNET;
-    uint32_t gso = host16(frame + 4), start = host16(frame + 6), offset = host16(frame + 8), head;
+    uint32_t total = length - NRS_VNET, gso = host16(frame + 4), start = host16(frame + 6), offset = host16(frame + 8);
+    uint32_t head = total;
     if (offset == 16 && start + 20 <= total)
         head = start + (packet[start + 12] >> 4) * 4u;
     else if (offset == 6)
         head = start + 8;
-    else
-        head = total;
-    if (!ip_version(packet, total) || head > 255 || !gso || head >= total || head + gso > NRS_BODY ||
-        total - head > MOST_SLICES * gso) {
-        r->malformed++;
-        return;
+    if (head > 255 || !gso || head >= total) return 0;
+    c->pieces = 1;
+    if (head + gso > s->body) {
+        if (offset == 16) {
+            gso = s->body - head;
+        } else {
+            if (head + gso > NRS_MOST_PACKET || !is_head(packet, head)) return 0;
+            c->pieces = (PLACE + head + gso + s->body - 1) / s->body;
+        }
     }
-    uint32_t ecn = ecn_of(packet), slices = 0;
+    c->head = head;
+    c->gso = gso;
+    c->slices = (total - head + gso - 1) / gso;
+    return c->slices <= MOST_SLICES;
+}
+
+static void seal_super(nrs_sealer *s, const uint8_t *frame, uint32_t length, const struct cut *c, uint8_t *out,
+                       nrs_sealed *r) {
+    const uint8_t *packet = frame + NRS_VNET;
+    uint32_t total = length - NRS_VNET, head = c->head, gso = c->gso, ecn = ecn_of(packet), slices = 0;
     for (uint32_t at = head; at < total; at += gso, slices++) {
         uint32_t payload = total - at < gso ? total - at : gso;
+        if (c->pieces > 1) {
+            uint8_t slice[NRS_VNET + NRS_MOST_PACKET];
+            memcpy(slice + NRS_VNET, packet, head);
+            memcpy(slice + NRS_VNET + head, packet + at, payload);
+            rebuild(slice, head, payload, slices, gso, 1, 0);
+            seal_packet(s, slice + NRS_VNET, head + payload, 1, host16(slice + 6), host16(slice + 8), ecn, out, r);
+            continue;
+        }
         uint8_t *d = out + r->used;
         header(s, d, SEGMENT, PARTIAL | (at + payload == total ? LAST : 0), slices << 24 | head << 16 | gso);
         memcpy(d + NRS_HEADER, packet, head);
@@ -391,15 +560,24 @@ void nrs_seal(nrs_sealer *s, const uint8_t *arena, const nrs_frames *f, uint32_t
             continue;
         }
         uint32_t total = length - NRS_VNET, pending = b.count ? NRS_HEADER + b.length + NRS_TAG : 0;
-        uint32_t slices = 1, gso = frame[1] ? host16(frame + 4) : 0;
-        if (gso) slices = total / gso + 1;
-        uint32_t heads = gso ? slices * 255 : 0;
-        if (capacity - r->used < pending + slices * (NRS_HEADER + NRS_TAG) + heads + total + NRS_BODY ||
-            NRS_MOST_SENDS - r->count < slices + 2)
+        struct cut c = {.slices = 1, .pieces = 1};
+        if (frame[1] ? !cut_of(s, frame, length, &c) : total > NRS_MOST_PACKET) {
+            r->malformed++;
+            continue;
+        }
+        if (!frame[1] && total > s->body) {
+            if (may_refuse(s, frame + NRS_VNET, total)) {
+                r->too_long |= (uint64_t)1 << i;
+                continue;
+            }
+            c.pieces = (PLACE + total + s->body - 1) / s->body;
+        }
+        if (capacity - r->used < pending + c.slices * (c.pieces * (NRS_HEADER + NRS_TAG) + PLACE + c.head) + total + s->body ||
+            NRS_MOST_SENDS - r->count < c.slices + 2)
             break;
         if (frame[1]) {
             batch_close(s, &b, r);
-            seal_super(s, frame, length, out, r);
+            seal_super(s, frame, length, &c, out, r);
             continue;
         }
         const uint8_t *packet = frame + NRS_VNET;
@@ -409,20 +587,17 @@ void nrs_seal(nrs_sealer *s, const uint8_t *arena, const nrs_frames *f, uint32_t
                                      offset && derived == start);
         r->packets++;
         r->bytes += total;
-        if (total + 2 > NRS_BODY || !derivable) {
+        if (total + 2 > s->body || !derivable) {
             batch_close(s, &b, r);
-            uint8_t *d = out + r->used;
-            header(s, d, DATA, partial ? PARTIAL : 0, partial ? start << 16 | offset : 0);
-            memcpy(d + NRS_HEADER, packet, total);
-            tag(&s->key, d, NRS_HEADER + total, d + NRS_HEADER + total);
-            append(r, NRS_HEADER + total + NRS_TAG, ecn);
+            seal_packet(s, packet, total, partial, start, offset, ecn, out, r);
             continue;
         }
-        if (b.count && (b.ecn != ecn || b.length + 2 + total > NRS_BODY)) batch_close(s, &b, r);
+        if (b.count && (b.ecn != ecn || b.length + 2 + total > s->body)) batch_close(s, &b, r);
         if (!b.count) b.datagram = out + r->used, b.ecn = ecn;
         uint8_t *entry = b.datagram + NRS_HEADER + b.length;
         put16(entry, total | (partial ? 0x8000 : 0));
         memcpy(entry + 2, packet, total);
+        clamp_mss(entry + 2, total, s->body, partial);
         b.length += 2 + total;
         b.count++;
     }
@@ -486,53 +661,6 @@ static void frame_end(uint8_t *out, nrs_opened *r, uint32_t length) {
     r->used += 4 + length;
 }
 
-static void vnet(uint8_t *p, uint32_t flags, uint32_t type, uint32_t head, uint32_t gso, uint32_t start, uint32_t offset) {
-    p[0] = (uint8_t)flags;
-    p[1] = (uint8_t)type;
-    put_host16(p + 2, head);
-    put_host16(p + 4, gso);
-    put_host16(p + 6, start);
-    put_host16(p + 8, offset);
-}
-
-/* Headers of slices `first`... in front of `payload` bytes; returns the frame's length. */
-static uint32_t rebuild(uint8_t *frame, uint32_t head, uint32_t payload, uint32_t first, uint32_t gso,
-                        uint32_t count, int whole_end) {
-    uint8_t *p = frame + NRS_VNET, *t;
-    uint32_t start, protocol = transport(p, head, &start), total = head + payload, pseudo, type;
-    t = p + start;
-    if (p[0] >> 4 == 4) {
-        put16(p + 2, total);
-        put16(p + 4, get16(p + 4) + first);
-        put16(p + 10, 0);
-        put16(p + 10, ~fold(sum16(p, start)) & 0xffff);
-        pseudo = sum16(p + 12, 8);
-        type = GSO_TCP4;
-    } else {
-        put16(p + 4, total - 40);
-        pseudo = sum16(p + 8, 32);
-        type = GSO_TCP6;
-    }
-    if (protocol == TCP) {
-        if (first) {
-            put32(t + 4, get32(t + 4) + first * gso);
-            t[13] &= (uint8_t)~CWR;
-        }
-        if (!whole_end) t[13] &= (uint8_t)~FIN_PSH;
-        if (t[13] & CWR) type |= GSO_ECN;
-    } else {
-        put16(t + 4, total - start);
-        type = GSO_UDP;
-    }
-    uint32_t offset = checksum_offset(protocol);
-    put16(t + offset, fold(pseudo + protocol + total - start));
-    if (count == 1)
-        vnet(frame, NEEDS_CHECKSUM, 0, 0, 0, start, offset);
-    else
-        vnet(frame, NEEDS_CHECKSUM, type, head, gso, start, offset);
-    return NRS_VNET + total;
-}
-
 static void run_flush(struct run *run, int udp_offload, uint8_t *out, nrs_opened *r) {
     if (!run->count) return;
     uint32_t start, count = run->count;
@@ -556,16 +684,6 @@ static void run_flush(struct run *run, int udp_offload, uint8_t *out, nrs_opened
         return;
     }
     frame_end(out, r, rebuild(run->frame, run->head, run->payload, run->first, run->gso, count, (int)run->ended));
-}
-
-static int is_head(const uint8_t *p, uint32_t head) {
-    uint32_t start, protocol;
-    if (!ip_version(p, head)) return 0;
-    if (p[0] >> 4 == 4 && p[6] & MORE_FRAGMENTS) return 0;
-    protocol = transport(p, head, &start);
-    if (start < 20) return 0;
-    if (protocol == TCP) return head >= start + 20 && head == start + (p[start + 12] >> 4) * 4u;
-    return protocol == UDP && head == start + 8;
 }
 
 static int open_segment(nrs_opener *o, struct run *run, const uint8_t *body, uint32_t length, const uint8_t *d,
@@ -708,7 +826,77 @@ static int open_batch(nrs_opener *o, const uint8_t *body, uint32_t length, uint3
     return first;
 }
 
-void nrs_open(nrs_opener *o, const uint8_t *train, uint32_t length, uint32_t each, uint32_t start, uint32_t ecn,
+/* -- packets in pieces */
+
+nrs_joiner *nrs_joiner_new(void) { return calloc(1, sizeof(nrs_joiner)); }
+void nrs_joiner_free(nrs_joiner *joiner) { free(joiner); }
+
+void nrs_joiner_age(nrs_joiner *joiner) {
+    for (struct join *j = joiner->joins; j < joiner->joins + NRS_MOST_JOINS; j++)
+        if (j->got && ++j->age > 1) j->got = 0;
+}
+
+/* A place for one more: of a session that has its share the oldest one's, else a free one, else the oldest of all. */
+static struct join *join_place(nrs_joiner *joiner, uint32_t session) {
+    struct join *first = joiner->joins, *empty = NULL, *oldest = first, *own = NULL;
+    uint32_t share = 0;
+    for (struct join *j = first; j < first + NRS_MOST_JOINS; j++) {
+        if (!j->got) {
+            empty = j;
+            continue;
+        }
+        if (j->born < oldest->born) oldest = j;
+        if (j->session != session) continue;
+        share++;
+        if (!own || j->born < own->born) own = j;
+    }
+    if (own && share >= NRS_JOINS_OF_A_SESSION) return own;
+    return empty ? empty : oldest;
+}
+
+/* Pieces have consecutive numbers: that of the first one tells their packet. */
+static int open_piece(nrs_opener *o, nrs_joiner *joiner, const uint8_t *d, uint32_t length, uint32_t ecn, uint8_t *out,
+                      uint32_t capacity, nrs_opened *r) {
+    uint32_t index = d[16], count = d[17], total = get16(d + 18), partial = d[1] & PARTIAL, each = length;
+    uint64_t sequence = get64(d + 8);
+    if (count < 2 || count > NRS_MOST_PIECES || index >= count || sequence <= index || !length || length > total ||
+        total < PLACE + 20 || total > PLACE + NRS_MOST_PACKET)
+        return NRS_DROP_MALFORMED;
+    if (index == count - 1) {
+        if ((total - length) % (count - 1)) return NRS_DROP_MALFORMED;
+        each = (total - length) / (count - 1);
+    }
+    if (each * (count - 1) >= total || total > each * count) return NRS_DROP_MALFORMED;
+    struct join *j = joiner->joins, *end = j + NRS_MOST_JOINS;
+    while (j < end && !(j->got && j->session == o->index && j->lane == d[3] && j->first == sequence - index)) j++;
+    if (j == end) {
+        j = join_place(joiner, o->index);
+        j->first = sequence - index;
+        j->session = o->index;
+        j->lane = d[3];
+        j->count = count, j->each = each, j->total = total, j->partial = partial;
+        j->born = joiner->born++;
+        j->got = j->age = 0;
+        j->ecn = ecn;
+    } else if (j->count != count || j->each != each || j->total != total || j->partial != partial) {
+        return NRS_DROP_MALFORMED;
+    }
+    memcpy(j->content + index * each, d + NRS_HEADER, length);
+    j->got |= (uint64_t)1 << index;
+    if (j->ecn != CE) j->ecn = ecn;
+    if (j->got != ((uint64_t)1 << count) - 1) return NRS_OK;
+    j->got = 0;
+    if (capacity - r->used < 4 + NRS_VNET + total) return NRS_DROP_MALFORMED;
+    return open_packet(o, j->content + PLACE, total - PLACE, partial, get16(j->content), get16(j->content + 2), j->ecn,
+                       out, r);
+}
+
+static int is_known(uint32_t kind) {
+    return (kind >= DATA && kind <= FRAGMENT) || (kind >= FIRST_CONTROL && kind <= LAST_CONTROL) || kind == PATH_PROBE ||
+           kind == PATH_ACK;
+}
+
+void nrs_open(nrs_opener *o, nrs_joiner *joiner, const uint8_t *train, uint32_t length, uint32_t each, uint32_t start, uint32_t ecn,
               int udp_offload, uint8_t *out, uint32_t capacity, nrs_opened *r) {
     struct run run = {0};
     uint32_t at = start;
@@ -721,7 +909,7 @@ void nrs_open(nrs_opener *o, const uint8_t *train, uint32_t length, uint32_t eac
             break;
         }
         r->datagrams++;
-        if (size < NRS_HEADER + NRS_TAG || (d[0] > BATCH && d[0] < FIRST_CONTROL) || d[0] < DATA || d[0] > LAST_CONTROL) {
+        if (size < NRS_HEADER + NRS_TAG || !is_known(d[0])) {
             r->drops[NRS_DROP_MALFORMED]++;
             continue;
         }
@@ -741,7 +929,7 @@ void nrs_open(nrs_opener *o, const uint8_t *train, uint32_t length, uint32_t eac
             return;
         }
         r->data++;
-        if (capacity - r->used < run.payload + run.head + run.count * (4 + NRS_VNET + run.head) + 2 * size + NRS_BODY) {
+        if (capacity - r->used < run.payload + run.head + run.count * (4 + NRS_VNET + run.head) + 2 * size) {
             r->drops[NRS_DROP_MALFORMED]++;
             continue;
         }
@@ -752,6 +940,8 @@ void nrs_open(nrs_opener *o, const uint8_t *train, uint32_t length, uint32_t eac
             run_flush(&run, udp_offload, out, r);
             if (d[0] == BATCH)
                 drop = open_batch(o, p, body, ecn, udp_offload, out, r);
+            else if (d[0] == FRAGMENT)
+                drop = open_piece(o, joiner, d, body, ecn, out, capacity, r);
             else
                 drop = open_packet(o, p, body, d[1] & PARTIAL, get16(d + 16), get16(d + 18), ecn, out, r);
         }

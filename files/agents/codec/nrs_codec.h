@@ -11,7 +11,13 @@ enum {
     NRS_HEADER = 20,
     NRS_TAG = 32,
     NRS_VNET = 10,
-    NRS_BODY = 1400,       /* longest body of packets */
+    NRS_SAFE_BODY = 1180,  /* longest body of packets until a path is known: 1280 bytes over IPv6 */
+    NRS_LEAST_BODY = 476,  /* 576 bytes over IPv6 */
+    NRS_MOST_BODY = 8920,  /* 9000 bytes over IPv4 */
+    NRS_MOST_PACKET = 8900, /* longest inner packet: the largest MTU of a TUN device */
+    NRS_MOST_PIECES = 32,  /* of one packet */
+    NRS_MOST_JOINS = 64,   /* packets of which pieces are kept, and of one session: */
+    NRS_JOINS_OF_A_SESSION = 8,
     NRS_MOST_FRAMES = 64,  /* frames read in one call */
     NRS_MOST_SENDS = 512,
     NRS_MOST_OWNED = 18,
@@ -34,6 +40,8 @@ enum nrs_check { NRS_CHECK_SOURCE, NRS_CHECK_DESTINATION };
 
 typedef struct nrs_sealer nrs_sealer;
 typedef struct nrs_opener nrs_opener;
+/* The packets that have arrived in part, of all sessions. */
+typedef struct nrs_joiner nrs_joiner;
 
 /* Datagrams to be sent with one call: `each` bytes long, the last may be shorter. */
 typedef struct {
@@ -46,6 +54,7 @@ typedef struct {
     uint32_t datagrams, packets, batches, batched, malformed;
     uint32_t next;      /* the first frame that was not sealed */
     uint64_t bytes;     /* of inner packets */
+    uint64_t too_long;  /* bit n: frame n is to be answered with "packet too big" */
     nrs_send sends[512];
 } nrs_sealed;
 
@@ -69,6 +78,9 @@ nrs_sealer *nrs_sealer_new(const uint8_t key[32], uint32_t peer_index, uint8_t k
 void nrs_sealer_free(nrs_sealer *sealer);
 uint64_t nrs_sealer_sequence(const nrs_sealer *sealer);
 void nrs_sealer_set_sequence(nrs_sealer *sealer, uint64_t sequence);
+/* No body of packets is longer than `body` from now on. Where that is settled, packets whose sender
+   can be told that they are too long are refused; else they are split, like all that may not be. */
+void nrs_sealer_limit(nrs_sealer *sealer, uint32_t body, int settled);
 
 /* The replay windows are kept in `memory`, NRS_WINDOW bytes a lane, aligned to 8, where it is not NULL. */
 nrs_opener *nrs_opener_new(const uint8_t key[32], uint32_t index, uint32_t lanes, uint32_t check,
@@ -99,9 +111,14 @@ void nrs_seal(nrs_sealer *sealer, const uint8_t *arena, const nrs_frames *frames
 uint32_t nrs_seal_control(nrs_sealer *sealer, uint32_t kind, uint32_t flags, uint32_t specific,
                           const uint8_t *body, uint32_t length, uint8_t *out);
 
+nrs_joiner *nrs_joiner_new(void);
+void nrs_joiner_free(nrs_joiner *joiner);
+/* Forget what had arrived in part before the last call: call it once a second. */
+void nrs_joiner_age(nrs_joiner *joiner);
+
 /* Open the datagrams of a train from byte `start` on into frames, each after its
    length (u32, host order). `ecn` is what the outer headers carried. */
-void nrs_open(nrs_opener *opener, const uint8_t *train, uint32_t length, uint32_t each,
+void nrs_open(nrs_opener *opener, nrs_joiner *joiner, const uint8_t *train, uint32_t length, uint32_t each,
               uint32_t start, uint32_t ecn, int udp_offload, uint8_t *out, uint32_t capacity,
               nrs_opened *opened);
 

@@ -25,6 +25,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 PURE = (
     "balancer/decide/*.py",
     "endpoint/machine.py",
+    "endpoint/path_mtu.py",
     "endpoint/route_plan.py",
     "router/drain.py",
     "router/egress.py",
@@ -36,6 +37,7 @@ PURE = (
     "system/upkeep.py",
     "tunnel/handshake.py",
     "tunnel/replay.py",
+    "tunnel/too_big.py",
     "tunnel/wire.py",
 )
 """What decides, and all that it imports: bytes, numbers and a clock in, values and orders out."""

@@ -38,7 +38,6 @@ from nrs.tunnel.tun_device import (
     DeviceGone,
     TunDevice,
 )
-from nrs.tunnel.wire import INNER_MTU
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +147,7 @@ class PacketAgent(Agent[Config]):
         if not memory.is_inherited:
             self.store.keep(name, memory.fd)
 
-    def open_device(self, name: str, *addresses: Interface) -> TunDevice:
+    def open_device(self, name: str, mtu: int, *addresses: Interface) -> TunDevice:
         """The TUN device, up and with its addresses. Raises OSError, LinkError."""
         inherited = self.store.take(_DEVICE)
         adopted = TunDevice.adopt(name, inherited) if inherited is not None else None
@@ -161,7 +160,7 @@ class PacketAgent(Agent[Config]):
             self.undo(self._leave_device, name, self.links.state(name))
         self.links.bring_up(
             name,
-            mtu=INNER_MTU,
+            mtu=mtu,
             queue=QUEUE_FRAMES,
             gso_bytes=GSO_MAX_BYTES,
             gso_segments=GSO_MAX_SEGMENTS,
@@ -262,6 +261,7 @@ class PacketAgent(Agent[Config]):
         if not self._changing.locked():
             gc.collect()
             gc.freeze()
+        self.engine.tend()
         self.tend()
         if not self._leaving:
             self._companion.tend()

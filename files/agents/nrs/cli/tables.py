@@ -114,6 +114,7 @@ def _tunnel_columns(now: float) -> list[Column]:
         ("state", lambda row: _word(_tunnel_state(row))),
         ("active", lambda row: _word("yes") if row.get("active") else Text("standby")),
         ("rtt", lambda row: _figure(row.get("rtt_ms"), "{:.2f} ms")),
+        ("path MTU", _path),
         ("since", lambda row: _since(row.get("since"), now)),
     ]
 
@@ -122,6 +123,14 @@ def _tunnel_state(row: Row) -> str:
     if not row.get("up"):
         return "down"
     return "contested" if row.get("contested") else "up"
+
+
+def _path(row: Row) -> Text:
+    size, state = row.get("path_mtu"), row.get("path_state", "complete")
+    if size is None:
+        return Text("-")
+    text = str(size) if state == "complete" else f"{size} ({state})"
+    return Text(text, style="red" if state == "error" else "")
 
 
 _SERVER_COLUMNS: list[Column] = [

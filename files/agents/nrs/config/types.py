@@ -141,6 +141,8 @@ Urls = Annotated[list[Url], BeforeValidator(_one_or_more), Field(min_length=1)]
 
 HostName = Annotated[str, BeforeValidator(_host)]
 """A name for DNS or /etc/hosts; one that ends in a digit is an address, or a mistyped one."""
+Mtu = Annotated[int, Field(strict=True, ge=1280, le=8900)]
+"""Of a TUN device: what IPv6 needs, and what a path of 9000 bytes carries in one datagram."""
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
 EPOCHS = 256
 Epoch = Annotated[int, Field(strict=True, ge=0, lt=EPOCHS)]

@@ -32,6 +32,7 @@ from nrs.tunnel.engine import Engine
 from nrs.tunnel.loop import Timer
 from nrs.tunnel.orders import (
     CloseSession,
+    LimitDatagrams,
     NoteSession,
     OpenSession,
     Refuse,
@@ -62,7 +63,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         """Raises OSError, LinkError, CodecError."""
         super().__init__(start)
         tunnel = self.config.tunnel
-        self._tun = self.open_device(tunnel.interface_name, *tunnel.addresses)
+        self._tun = self.open_device(tunnel.interface_name, tunnel.mtu, *tunnel.addresses)
         self._switches = self._kept_switches()
         self._addresses = self._follow_addresses()
         self._uplinks = Uplinks(self.store, Names(lambda: self.loop.wake(self._look_again)))
@@ -156,10 +157,10 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         for order in orders:
             match order:
                 case SendControl():
-                    session = self.engine.sessions[order.index]
-                    self.engine.send_control(
-                        session, order.kind, order.body, flags=order.flags, specific=order.specific
-                    )
+                    if not self.engine.send_control(order):
+                        self._machine.handle_too_long(order.index, order.specific)
+                case LimitDatagrams(index, longest, settled):
+                    self.engine.sessions[index].limit(longest, settled=settled)
                 case SendHello():
                     socket = self._uplinks.by_router[order.router_id].socket
                     if socket is not None:
@@ -216,7 +217,8 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
                         self.engine.sessions[index].move(self.codec, opened)
                 self.engine.remove_socket(before)
             uplink.replace(opened)
-            self._machine.handle_connected(router_id, again=before is not None)
+            version = 4 if opened.sends_ipv4(None) else 6
+            self._machine.handle_connected(router_id, version, again=before is not None)
 
     def _look_again(self) -> None:
         """A name has other addresses than before."""
@@ -313,6 +315,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         return {
             "endpoint.endpoint_id": config.endpoint.endpoint_id,
             "tunnel.interface_name": config.tunnel.interface_name,
+            "tunnel.mtu": config.tunnel.mtu,
             "tunnel.tun_ipv4": config.tunnel.tun_ipv4,
             "tunnel.tun_ipv6": config.tunnel.tun_ipv6,
         }
@@ -355,6 +358,8 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
                     "rtt_ms": tunnel.rtt_ms,
                     "since": tunnel.state_since,
                     "state": tunnel.liveness.state.value,
+                    "path_mtu": tunnel.path.size if tunnel.index else None,
+                    "path_state": tunnel.path.state.value if tunnel.index else None,
                     **key_of(self.engine.sessions.get(tunnel.index)),
                 }
                 for tunnel in list(self._machine.tunnels.values())

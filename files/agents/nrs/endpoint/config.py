@@ -17,12 +17,14 @@ from nrs.config.types import (
     Interface,
     IPAddress,
     Label,
+    Mtu,
     Name,
     Network,
     Port,
     Section,
     UnderlayAddress,
 )
+from nrs.tunnel.wire import INNER_MTU
 
 
 class Endpoint(Section):
@@ -41,6 +43,7 @@ class Tunnel(KeyedSection, TunAddresses):
     """
 
     interface_name: Interface = "tun0"
+    mtu: Mtu = INNER_MTU
     port: Port = 51820
     # A router takes a tunnel for down that has been silent for 30 s.
     keepalive_interval: Annotated[float, Field(strict=True, ge=0.1, le=25, allow_inf_nan=False)] = (

@@ -109,9 +109,9 @@ class Machine:
 
     # -- what has happened
 
-    def handle_connected(self, router_id: str, *, again: bool) -> None:
-        """There is a socket for this tunnel; `again`: in place of another one."""
-        self.tunnels[router_id].handle_connected(again=again)
+    def handle_connected(self, router_id: str, version: int, *, again: bool) -> None:
+        """There is a socket for this tunnel, over this IP version; `again`: in place of another."""
+        self.tunnels[router_id].handle_connected(version, again=again)
 
     def handle_kept(self, record: Record, since: float, now: float) -> list[Order]:
         """A session of an earlier process, the older ones first; no orders where it is over.
@@ -173,6 +173,12 @@ class Machine:
             orders += self.due(now)
         return orders
 
+    def handle_too_long(self, index: int, number: int) -> None:
+        """The host could not send a PATH_PROBE: it is too long for its own interface."""
+        tunnel = self._by_index.get(index)
+        if tunnel is not None:
+            tunnel.path.refused(number)
+
     def close(self, now: float) -> list[Order]:
         """Say BYE on every tunnel."""
         return [order for tunnel in self.tunnels.values() for order in tunnel.close(now)]
@@ -198,7 +204,7 @@ class Machine:
     def next_due(self, now: float) -> float:
         """When `due` is to be called again, in seconds of the same clock."""
         in_doubt = self._in_doubt()
-        times = [t.liveness.next_due(self._busy(t, now, in_doubt)) for t in self.tunnels.values()]
+        times = [t.next_due(now, busy=self._busy(t, now, in_doubt)) for t in self.tunnels.values()]
         times += [now + _LONGEST_S, self._nudges.next_due()]
         return max(now + _SHORTEST_S, min(times))
 
@@ -314,7 +320,8 @@ class Machine:
         orders, flows, resent = self._leave(views, now, failed)
         if choice is None:
             return orders
-        moved: list[Order] = [UseRouter(choice.router_id), *orders]
+        held = [] if before is None else self.tunnels[choice.router_id].hold(now)
+        moved: list[Order] = [UseRouter(choice.router_id), *held, *orders]
         moved.append(self._note_switch(choice, before, views, now, flows, resent))
         self.tunnels[choice.router_id].liveness.probe_now()
         for router_id, tunnel in self.tunnels.items():

@@ -43,6 +43,7 @@ Order = (
     | orders.CloseSession
     | orders.NoteSession
     | orders.SendControl
+    | orders.LimitDatagrams
     | orders.Refuse
     | orders.Tell
     | SendHello

@@ -6,6 +6,7 @@ How the tunnel fares is judged by `Liveness`, `Quality` and `Damping`; here they
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from nrs.endpoint.events import Evidence
 from nrs.endpoint.failover import View
 from nrs.endpoint.liveness import Action, Liveness, State, Timing
 from nrs.endpoint.orders import Order, SendHello
+from nrs.endpoint.path_mtu import PathMtu
+from nrs.endpoint.path_mtu import State as PathState
 from nrs.endpoint.quality import THRESHOLDS, Counts, Measure, Quality
 from nrs.endpoint.resend import ResendRing
 from nrs.tunnel import wire
@@ -23,6 +26,7 @@ from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import BadTag, HandshakeError, Initiator, StaticKey
 from nrs.tunnel.orders import (
     CloseSession,
+    LimitDatagrams,
     NoteSession,
     OpenSession,
     Refuse,
@@ -30,7 +34,7 @@ from nrs.tunnel.orders import (
     Tell,
 )
 from nrs.tunnel.record import Record, key_print
-from nrs.tunnel.wire import Claim, KeyMode, ProbeAck, RouterFlag, Type
+from nrs.tunnel.wire import Claim, KeyMode, Probe, ProbeAck, RouterFlag, Type
 
 REKEY_S = 3600.0
 """A session older than this is replaced by a new one, for forward secrecy."""
@@ -45,6 +49,7 @@ _NO_SESSION_S = 1.0
 _RECENT = 100_000
 """How far back a NO_SESSION may look: what was sent within a round trip."""
 _KNOWN_FLAGS = int(RouterFlag.DRAINING | RouterFlag.EGRESS_DOWN | RouterFlag.RESTARTING)
+_MOST_MARKS = 1024
 _LONG_AGO = -1e9
 
 
@@ -95,6 +100,7 @@ class Tunnel:
         self.router = router
         self.router_id = router.router_id
         self.liveness = Liveness(settings.timing, now)
+        self.path = PathMtu()
         self.index = 0
         """The local index of its session; 0: there is none."""
         self.previous = 0
@@ -125,6 +131,15 @@ class Tunnel:
         self._lacking: list[int] = []
         """IP versions that the endpoint has and the router does not carry."""
         self._no_session_at = -_NO_SESSION_S
+        self._headers = wire.HEADERS6
+        self._told_path = 0
+        self._limited: LimitDatagrams | None = None
+        """As ordered last."""
+        self._path_probes = self._path_acks = 0
+        """Of the session, sent and received: what was lost of them says nothing of loss."""
+        self._mark = 0
+        self._marks: dict[int, int] = {}
+        """How many PATH_PROBEs went before the PROBE answered last, and before unanswered ones."""
 
     # -- what is known of it
 
@@ -246,34 +261,84 @@ class Tunnel:
         self.index, self.session = record.secrets.local_index, record
         self.ring.clear()
         self._quality.begin()
+        self._path_probes = self._path_acks = self._mark = 0
+        self._marks.clear()
         self.flags, self._flags_sequence = RouterFlag(0), 0
         self.liveness.session_opened(now)
         opened = OpenSession(record, self._settings.key, self.ring)
-        return [*orders, opened, NoteSession(self.index, since=self.state_since)]
+        noted = NoteSession(self.index, since=self.state_since)
+        return [*orders, opened, noted, *self._limit(now)]
 
     # -- what is due
 
     def due(self, now: float, *, busy: bool, active: bool) -> list[Order]:
         """What to send at `now`; `busy` as in `Liveness.due`, `active` where traffic takes it."""
-        orders: list[Order] = []
+        orders = self._measure(now, busy=busy)
         for action in self.liveness.due(now, busy):
             orders += self._probe(now, active) if action is Action.PROBE else self._hello(now)
         orders += self._renew(now)
         self._judge(now)
         return orders
 
+    def next_due(self, now: float, *, busy: bool) -> float:
+        """When `due` has to be called next, in seconds of the same clock."""
+        live = self.liveness
+        measures = self.index and live.state is State.UP
+        path = self.path.next_due(now, live.round_trip, busy=busy) if measures else math.inf
+        return min(live.next_due(busy), path)
+
+    def _measure(self, now: float, *, busy: bool) -> list[Order]:
+        """Find out what the path carries, as long as it answers."""
+        if not self.index or self.liveness.state is not State.UP:
+            self.path.interrupt()
+            return []
+        orders: list[Order] = []
+        for number, size in self.path.due(now, self.liveness.round_trip, busy=busy):
+            self._path_probes += 1
+            body = wire.encode_path_probe(size - self._headers)
+            orders.append(
+                SendControl(self.index, Type.PATH_PROBE, body, specific=number, whole=True)
+            )
+        return orders + self._limit(now) + self._tell_path()
+
+    def _tell_path(self) -> list[Order]:
+        """Say what the path carries, when it is known and another size than was said."""
+        size, state = self.path.size, self.path.state
+        if size == self._told_path or state not in {PathState.COMPLETE, PathState.ERROR}:
+            return []
+        self._told_path = size
+        text = f"the path to {self.router_id} carries packets of {size} bytes"
+        if state is PathState.COMPLETE:
+            return [Tell(logging.INFO, text)]
+        return [Tell(logging.WARNING, f"{text} at most: less than any path should")]
+
+    def _limit(self, now: float) -> list[Order]:
+        """Go by what is known of the path, and tell the router at once."""
+        settled = self.path.settled(now)
+        limit = LimitDatagrams(self.index, self.path.size - self._headers, settled)
+        if limit == self._limited or not self.index:
+            return []
+        self._limited = limit
+        self.liveness.probe_now()
+        return [limit]
+
+    def hold(self, now: float) -> list[Order]:
+        """Packets come along that were on their way to another path: refuse none for a moment."""
+        self.path.unsettle(now)
+        return self._limit(now)
+
     def _probe(self, now: float, active: bool) -> list[Order]:
         if not self.index:
             return []
-        return [
-            SendControl(
-                self.index,
-                Type.PROBE,
-                wire.encode_probe(int(now * 1e6)),
-                flags=wire.ACTIVE if active else 0,
-                specific=self.liveness.probe_number & 0xFFFFFFFF,
-            )
-        ]
+        number = self.liveness.probe_number
+        self._marks[number] = self._path_probes
+        if len(self._marks) > _MOST_MARKS:
+            del self._marks[next(iter(self._marks))]
+        flags = wire.ACTIVE if active else 0
+        if self.path.settled(now):
+            flags |= wire.SETTLED
+        probe = Probe(int(now * 1e6), self.path.size - self._headers)
+        return [SendControl(self.index, Type.PROBE, probe.encode(), flags=flags, specific=number)]
 
     def _hello(self, now: float) -> list[Order]:
         if not self.connected:
@@ -327,11 +392,13 @@ class Tunnel:
 
     # -- what arrives
 
-    def handle_connected(self, *, again: bool) -> None:
-        """There is a socket to send from; `again`: in place of another one."""
+    def handle_connected(self, version: int, *, again: bool) -> None:
+        """There is a socket to send from, over this IP version; `again`: in place of another."""
         self.connected = True
+        self._headers = wire.HEADERS4 if version == 4 else wire.HEADERS6
         if again:
             self.liveness.probe_now()
+            self.path.restart()
 
     def handle_hello_ack(self, datagram: bytes, now: float, *, active: bool) -> list[Order]:
         """A HELLO_ACK, not yet verified; opens the session that it offers."""
@@ -419,13 +486,18 @@ class Tunnel:
             self.liveness.probe_answered(control.specific, rtt, now)
             self._take_flags(index, control, now)
             if index == self.index:
-                self._acknowledged(ack, highest, received, now)
+                self._acknowledged(control.specific, ack, highest, received, now)
+        elif control.kind is Type.PATH_ACK:
+            length = wire.decode_path_ack(control.body)
+            self.path.answered(control.specific, length + self._headers, now)
+            self._path_acks += index == self.index
+            return self._limit(now)
         elif control.kind is Type.ROLE:
             self._take_flags(index, control, now)
         elif control.kind is Type.PROBE and index == self.index:
             # Another device wants to be this one, and the router asks who is there.
-            stamp = wire.decode_probe(control.body)
-            answer = ProbeAck(stamp, highest, received, highest).encode()
+            stamp = Probe.decode(control.body).timestamp_us
+            answer = ProbeAck(stamp, highest, received, highest, 0).encode()
             return [SendControl(index, Type.PROBE_ACK, answer, specific=control.specific)]
         elif control.kind is Type.BYE and index == self.index:
             closed = Tell(logging.INFO, f"{self.router_id} has closed its tunnel")
@@ -441,11 +513,20 @@ class Tunnel:
         if self.flags & ~before & RouterFlag.RESTARTING:
             self.liveness.pauses(now)
 
-    def _acknowledged(self, ack: ProbeAck, highest: int, received: int, now: float) -> None:
+    def _acknowledged(
+        self, number: int, ack: ProbeAck, highest: int, received: int, now: float
+    ) -> None:
         if RouterFlag.EGRESS_DOWN not in self.flags:
             # What a router without a way on has received is as good as lost.
             self.ring.acknowledged(ack.highest, ack.confirmed, now)
-        counts = Counts(ack.highest, ack.received, highest, received)
+        self._mark = self._marks.pop(number, self._mark)
+        # Path probes aside: each answer is one that the router has sent.
+        counts = Counts(
+            ack.highest - self._mark,
+            ack.received - ack.path_probes,
+            highest - ack.path_probes,
+            received - self._path_acks,
+        )
         srtt = self.liveness.srtt or 0.0
         self._quality.observe(counts, srtt, now, self._others(self.router_id, now))
 

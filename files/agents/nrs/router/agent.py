@@ -63,7 +63,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         self._restart_told = False
         self._down_since = time.time()
         self._socket = self._open_socket(ipv6.bindable(str(server.bind_address)), server.bind_port)
-        self._tun = self.open_device(tunnel.interface_name, *tunnel.addresses)
+        self._tun = self.open_device(tunnel.interface_name, tunnel.mtu, *tunnel.addresses)
         self._interfaces = (self._tun.name, server.egress_interface)
         self._forward()
         ruleset = Ruleset()
@@ -160,6 +160,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             "server.bind_address": config.server.bind_address,
             "server.bind_port": config.server.bind_port,
             "tunnel.interface_name": config.tunnel.interface_name,
+            "tunnel.mtu": config.tunnel.mtu,
             "tunnel.tun_ipv4": config.tunnel.tun_ipv4,
             "tunnel.tun_ipv6": config.tunnel.tun_ipv6,
         }
@@ -281,6 +282,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
                     "rtt_ms": None,
                     "since": device.since,
                     "address": describe(session.path.peer or ()),
+                    "path_mtu": session.path_mtu,
                     "tun_ipv4": _text(device.claim.tun_ipv4),
                     "tun_ipv6": _text(device.claim.tun_ipv6),
                     "contested": self._machine.contested(device),

@@ -23,6 +23,7 @@ from nrs.config.types import (
     IPAddress,
     IPNetwork,
     Label,
+    Mtu,
     Name,
     Network,
     Port,
@@ -30,6 +31,7 @@ from nrs.config.types import (
     Section,
     UnderlayAddress,
 )
+from nrs.tunnel.wire import INNER_MTU
 
 KeyModeName = Literal["shared", "device"]
 
@@ -63,6 +65,7 @@ class Tunnel(KeyedSection, TunAddresses):
     """
 
     interface_name: Interface = "tun0"
+    mtu: Mtu = INNER_MTU
     endpoint_networks: list[Network] | None = Field(default=None, min_length=1)
     key_epoch: Epoch = 0
     previous_psk: SecretStr | None = None

@@ -27,7 +27,15 @@ from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.engine import Engine
 from nrs.tunnel.loop import PacketLoop
-from nrs.tunnel.orders import CloseSession, NoteSession, OpenSession, Refuse, SendControl, Tell
+from nrs.tunnel.orders import (
+    CloseSession,
+    LimitDatagrams,
+    NoteSession,
+    OpenSession,
+    Refuse,
+    SendControl,
+    Tell,
+)
 from nrs.tunnel.session import Session, open_session, resume_session
 from nrs.tunnel.session_memory import SessionMemory, Slot
 from nrs.tunnel.tun_device import TunDevice
@@ -135,10 +143,10 @@ class Endpoints:
         engine = self.engine
         for order in orders:
             match order:
-                case SendControl(index, kind, body, flags, specific):
-                    engine.send_control(
-                        engine.sessions[index], kind, body, flags=flags, specific=specific
-                    )
+                case SendControl():
+                    engine.send_control(order)
+                case LimitDatagrams(index, longest, settled):
+                    engine.sessions[index].limit(longest, settled=settled)
                 case NoteSession(index, active, since):
                     engine.sessions[index].note(active=active, since=since)
                 case Answer(datagram) if isinstance(source, _Came):

@@ -56,10 +56,18 @@ from nrs.tunnel.handshake import (
     succession_key,
 )
 from nrs.tunnel.inner import flow_destination
-from nrs.tunnel.orders import CloseSession, NoteSession, OpenSession, Refuse, SendControl, Tell
+from nrs.tunnel.orders import (
+    CloseSession,
+    LimitDatagrams,
+    NoteSession,
+    OpenSession,
+    Refuse,
+    SendControl,
+    Tell,
+)
 from nrs.tunnel.ratelimit import SourceLimiter
 from nrs.tunnel.record import Progress, Record, key_print
-from nrs.tunnel.wire import Claim, KeyMode, ProbeAck, RouterFlag, Type
+from nrs.tunnel.wire import Claim, KeyMode, Probe, ProbeAck, RouterFlag, Type
 
 _REFUSAL_INTERVAL_S = 1.0
 _NO_SESSIONS_A_SECOND = 5
@@ -222,7 +230,7 @@ class RouterMachine:
 
     def _ask_holders(self, now: float) -> list[Order]:
         ask, silent = self._contests.due(now)
-        probe = wire.encode_probe(int(now * 1e6))
+        probe = Probe(int(now * 1e6), 0).encode()
         orders: list[Order] = [
             SendControl(contest.holder, Type.PROBE, probe, specific=contest.number)
             for contest in ask
@@ -350,15 +358,28 @@ class RouterMachine:
             contest = self._contests.answered(index, control.specific, now)
             if contest is not None and contest.rival:
                 return self._refuse(contest, contest.rival, contest.rival_where, now)
+        newer = current and control.sequence > device.role_sequence
+        if control.kind is Type.PATH_PROBE:
+            device.path_probes += current
+            answer = wire.encode_path_ack(wire.OVERHEAD + len(control.body))
+            orders.append(
+                SendControl(index, Type.PATH_ACK, answer, specific=control.specific, whole=True)
+            )
         if control.kind is Type.PROBE:
+            probe = Probe.decode(control.body)
             answer = ProbeAck(
-                timestamp_us=wire.decode_probe(control.body),
+                timestamp_us=probe.timestamp_us,
                 highest=highest,
                 received=received,
                 confirmed=self._got_through(device, highest, current=current),
+                path_probes=device.path_probes,
             ).encode()
             flags, specific = self._flags, control.specific
             orders.append(SendControl(index, Type.PROBE_ACK, answer, flags, specific))
+            limit = probe.longest, bool(control.flags & wire.SETTLED)
+            if newer and limit != device.limit:
+                device.limit = limit
+                orders.append(LimitDatagrams(index, *limit))
         if control.kind in {Type.PROBE, Type.ROLE} and current:
             active = bool(control.flags & wire.ACTIVE)
             if device.take_role(control.sequence, active):

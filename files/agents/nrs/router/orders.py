@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nrs.tunnel.orders import CloseSession, NoteSession, OpenSession, Refuse, SendControl, Tell
+from nrs.tunnel.orders import (
+    CloseSession,
+    LimitDatagrams,
+    NoteSession,
+    OpenSession,
+    Refuse,
+    SendControl,
+    Tell,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,7 @@ class Report:
 
 Order = (
     SendControl
+    | LimitDatagrams
     | OpenSession
     | CloseSession
     | NoteSession

@@ -85,6 +85,10 @@ class Device:
     """When the present state began, in seconds since the Unix epoch."""
     active: bool = False
     role_sequence: int = 0
+    path_probes: int = 0
+    """Answered in the current session."""
+    limit: tuple[int, bool] | None = None
+    """What its current session may send, as its endpoint has said: see `LimitDatagrams`."""
     delivery: Delivery = field(default_factory=Delivery)
     """Of the current session."""
 
@@ -184,7 +188,8 @@ class SessionTable:
         else:
             device.since = wall
         device.current = confirmed
-        device.role_sequence = 0
+        device.role_sequence = device.path_probes = 0
+        device.limit = None
         device.delivery = Delivery()
         self._lead(device, index)
         for old in forget:

@@ -15,3 +15,4 @@ class Drop(Enum):
     NO_SESSION = "no_session"
     RATE = "rate"
     FULL = "full"
+    TOO_LONG = "too_long"

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from typing import Protocol
 
-from nrs.tunnel import wire
+from nrs.tunnel import inner, wire
 from nrs.tunnel.address_text import describe
 from nrs.tunnel.codec.carrier import (
     AUTHENTIC,
@@ -19,6 +19,7 @@ from nrs.tunnel.codec.carrier import (
     MOST_FRAMES,
     STOP_MASK,
     WAITING,
+    Frames,
     Intake,
     Stop,
 )
@@ -27,8 +28,11 @@ from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.figures import Figures
 from nrs.tunnel.loop import PacketLoop
+from nrs.tunnel.orders import SendControl
+from nrs.tunnel.ratelimit import SourceLimiter
 from nrs.tunnel.session import Session
 from nrs.tunnel.session_memory import SessionMemory
+from nrs.tunnel.too_big import too_big
 from nrs.tunnel.tun_device import DeviceGone, TunDevice
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
 from nrs.tunnel.wire import Type
@@ -38,6 +42,8 @@ log = logging.getLogger(__name__)
 _TURN_S = 0.003
 """How long one device or socket may keep the others and the timers waiting."""
 _COMPLAINT_INTERVAL_S = 1.0
+_ERRORS_A_SECOND, _ERRORS_AT_ONCE = 20, 20
+"""ICMP errors to one sender inside (RFC 4443 section 2.4(f))."""
 _HANDSHAKE_TYPES = frozenset({Type.HELLO, Type.HELLO_ACK, Type.NO_SESSION})
 _TYPES = {int(kind): kind for kind in Type}
 
@@ -108,6 +114,7 @@ class Engine:
         self._outbox = codec.outbox()
         self._intake = codec.intake()
         self._inbox = codec.inbox(udp_offload=tun.udp_offload)
+        self._told = SourceLimiter(rate=_ERRORS_A_SECOND, burst=_ERRORS_AT_ONCE)
         self._complained = -_COMPLAINT_INTERVAL_S
         loop.add_reader(tun.fd, self._read_tun)
 
@@ -133,13 +140,17 @@ class Engine:
         self.sessions.pop(session.local_index, None)
         session.forget()
 
-    def send_control(
-        self, session: Session, kind: Type, body: bytes = b"", *, flags: int = 0, specific: int = 0
-    ) -> None:
-        """Send a control datagram through `session` at once."""
-        datagram = session.sealer.control(kind, body, flags=flags, specific=specific)
+    def send_control(self, order: SendControl) -> bool:
+        """Send a control datagram at once; False where it may not be cut and is too long here."""
+        session = self.sessions[order.index]
         path = session.path
+        datagram = session.sealer.control(
+            order.kind, order.body, flags=order.flags, specific=order.specific
+        )
+        if order.whole:
+            return session.socket.send_whole(datagram, path.peer, path.local)
         self.send_raw(session.socket, datagram, path.peer, path.local)
+        return True
 
     def send_raw(
         self,
@@ -193,7 +204,9 @@ class Engine:
 
     def _send(self, session: Session, first: int, end: int) -> None:
         now = session.last_data_sent = self._loop.now
-        self._outbox.carry(session.sealer, session.path, self._frames, first, end)
+        too_long = self._outbox.carry(session.sealer, session.path, self._frames, first, end)
+        if too_long:
+            self._refuse(session, self._frames, too_long)
         if session.sent is not None:
             frames = self._frames.copied_but_tcp(first, end)
             if frames:
@@ -209,11 +222,29 @@ class Engine:
             count += 1
         self._again.load(frames[:count])
         now = session.last_data_sent = self._loop.now
-        self._outbox.carry(session.sealer, session.path, self._again, 0, count)
+        too_long = self._outbox.carry(session.sealer, session.path, self._again, 0, count)
+        if too_long:
+            self._refuse(session, self._again, too_long)
         if session.sent is not None:
             session.sent.keep(session.sealer.sequence, frames[:count], now)
         if count < len(frames):
             self._loop.call_later(0.0, lambda: self.send_again(session, frames[count:]))
+
+    def _refuse(self, session: Session, frames: Frames, too_long: int) -> None:
+        """Tell the senders of frames that their packets are too long for the path of a session."""
+        for index in range(too_long.bit_length()):
+            if not too_long >> index & 1:
+                continue
+            self._counted.dropped(Drop.TOO_LONG)
+            packet = frames.packet(index)
+            if self._told.allow(inner.source(packet), self._loop.now):
+                error = too_big(packet, session.longest - wire.OVERHEAD)
+                if error is not None:
+                    self.tun.deliver(error)
+
+    def tend(self) -> None:
+        """Call it once a second."""
+        self._inbox.age()
 
     # -- from UDP sockets to the TUN device
 

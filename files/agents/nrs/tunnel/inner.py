@@ -11,8 +11,15 @@ UDP = 17
 CHECKSUM_OFFSET = {TCP: 16, UDP: 6}
 """Where in a transport header the checksum stands."""
 
-_EXTENSIONS = frozenset({0, 43, 60})
+EXTENSIONS = frozenset({0, 43, 60})
+"""IPv6 extension headers that may stand before a transport header."""
+LEAST_MTU = {4: 576, 6: 1280}
+"""By IP version: what every host takes (RFC 791) and every link carries (RFC 8200 section 5)."""
 _LEAST = {4: 20, 6: 40}
+_ICMP = 1
+_NEVER_REFUSED6 = frozenset({44, 58})
+"""Fragments and ICMPv6."""
+_DONT_FRAGMENT = 0x40
 _ECHO = frozenset({(4, 1, 8), (4, 1, 0), (6, 58, 128), (6, 58, 129)})
 """IP version, protocol and type of ICMP echo requests and replies."""
 
@@ -64,7 +71,7 @@ def transport(packet: Packet) -> tuple[int, int]:
             return 0, 0
         return packet[9], (packet[0] & 0x0F) * 4
     protocol, offset = packet[6], 40
-    while protocol in _EXTENSIONS:
+    while protocol in EXTENSIONS:
         if offset + 2 > len(packet):
             return 0, 0
         protocol, offset = packet[offset], offset + 8 + packet[offset + 1] * 8
@@ -74,6 +81,20 @@ def transport(packet: Packet) -> tuple[int, int]:
 def is_tcp(packet: Packet, start: int) -> bool:
     """Whether the packet at `start` is TCP right behind its IP header."""
     return packet[start + (9 if packet[start] >> 4 == 4 else 6)] == TCP
+
+
+def may_refuse(packet: Packet) -> bool:
+    """Whether the sender of an IP packet that is too long is told so instead.
+
+    It is its part to send less at once, but for what is never too long. No ICMP error is sent
+    about an ICMP error (RFC 1122 section 3.2.2), and nobody cuts an echo. Who has cut a packet
+    over IPv6 already hardly ever hears of its fragments, as they say too little of their flow.
+    """
+    if packet[0] >> 4 == 4:
+        return (
+            bool(packet[6] & _DONT_FRAGMENT) and packet[9] != _ICMP and len(packet) > LEAST_MTU[4]
+        )
+    return len(packet) > LEAST_MTU[6] and transport(packet)[0] not in _NEVER_REFUSED6
 
 
 def flow_key(packet: Packet) -> bytes:

@@ -56,6 +56,20 @@ class SendControl:
     body: bytes = b""
     flags: int = 0
     specific: int = 0
+    whole: bool = False
+    """Nobody may cut the datagram on the way; one that this host cannot send whole is not sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitDatagrams:
+    """Send datagrams of at most `longest` bytes through a session from now on.
+
+    `settled`: packets that are too long may be refused, where their sender can be told.
+    """
+
+    index: int
+    longest: int
+    settled: bool
 
 
 @dataclass(frozen=True, slots=True)

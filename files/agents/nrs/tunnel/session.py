@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nrs.tunnel import wire
 from nrs.tunnel.codec.carrier import Path
 from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.codec.sealing import Check, Opener, Sealer
@@ -35,6 +36,8 @@ class Session:
     last_data_received: float = -1e9
     last_data_sent: float = -1e9
     sent: SentFrames | None = None
+    longest: int = wire.SAFE_BODY + wire.OVERHEAD
+    """Bytes of the longest datagram that it sends."""
     slot: Slot | None = None
     """Where it outlives the process."""
 
@@ -47,6 +50,18 @@ class Session:
         """Go on through `socket`, which is connected to the peer."""
         self.socket = socket
         self.path = codec.path(socket, None, None, self.slot.path if self.slot else None)
+
+    def limit(self, longest: int, *, settled: bool) -> None:
+        """Send datagrams of at most `longest` bytes from now on; see `Sealer.limit`."""
+        body = min(max(longest - wire.OVERHEAD, wire.LEAST_BODY), wire.LONGEST_BODY)
+        self.longest = body + wire.OVERHEAD
+        self.sealer.limit(body, settled=settled)
+
+    @property
+    def path_mtu(self) -> int:
+        """The longest datagram as an IP packet on the way, in bytes."""
+        headers = wire.HEADERS4 if self.socket.sends_ipv4(self.path.peer) else wire.HEADERS6
+        return self.longest + headers
 
     def note(self, *, active: bool = False, since: float = 0.0) -> None:
         """Take down for a later process how far it has come."""

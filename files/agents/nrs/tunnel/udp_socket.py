@@ -17,7 +17,11 @@ _IP_PKTINFO = 8
 _IP_MTU_DISCOVER = 10
 _IP_RECVTOS = 13
 _IPV6_MTU_DISCOVER = 23
-_PMTUDISC_DONT = 0
+_PMTUDISC_PROBE = 3
+_PMTUDISC_INTERFACE = 4
+"""Nothing is longer than the interface's own MTU, so this host cuts nothing, and ICMP errors, which
+anybody can send, change nothing. Over IPv4 DF is clear, as what has grown too long since the path
+was measured is better cut on the way than lost; with PROBE it is set."""
 _RECEIVE_BYTES = 26_214_400
 _SEND_BYTES = 4 << 20
 """Enough for a burst; what waits in it waits before the probes too."""
@@ -114,11 +118,11 @@ class UdpSocket:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
-            sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_DONT)
+            sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_INTERFACE)
         else:
             sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
         with suppress(OSError):
-            sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_DONT)
+            sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_INTERFACE)
             sock.setsockopt(socket.IPPROTO_IP, _IP_RECVTOS, 1)
         if device is not None or self.is_adopted:
             name = (device or "").encode() + b"\0"
@@ -254,6 +258,25 @@ class UdpSocket:
     ) -> bool:
         """Send one datagram; as `send`."""
         return self._send(datagram, peer, local, 0, 0)
+
+    def send_whole(
+        self, datagram: bytes, peer: SocketAddress | None = None, local: bytes | None = None
+    ) -> bool:
+        """Send one datagram that nobody may cut; False where this host cannot, as it is too long.
+
+        IPv6 has no routers that cut; over IPv4 DF is set for this one: no control message does it.
+        """
+        ipv4 = self.sends_ipv4(peer)
+        if ipv4:
+            self._socket.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_PROBE)
+        try:
+            self._send(datagram, peer, local, 0, 0)
+        except OSError as error:
+            return error.errno != errno.EMSGSIZE
+        finally:
+            if ipv4:
+                self._socket.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_INTERFACE)
+        return True
 
     def _send(
         self,

@@ -35,8 +35,14 @@ HEADER_BYTES = HEADER.size
 TAG_BYTES = 32
 OVERHEAD = HEADER_BYTES + TAG_BYTES
 INNER_MTU = 1400
-LARGEST_BODY = INNER_MTU
-"""No body of packets is longer than one full inner packet, so that all datagrams fit one path."""
+"""Of a TUN device that is not configured otherwise: over IPv6 it fills 1500 bytes."""
+LONGEST_PACKET = 8900
+"""The largest MTU that a TUN device may have."""
+HEADERS4, HEADERS6 = 20 + 8, 40 + 8
+"""IP and UDP, in front of a datagram."""
+LEAST_BODY, SAFE_BODY = 576 - HEADERS6 - OVERHEAD, 1280 - HEADERS6 - OVERHEAD
+"""Of packets, on a path that carries hardly anything, and on one that nothing is known of."""
+LONGEST_BODY = 9000 - HEADERS4 - OVERHEAD
 
 NONCE_BYTES = 32
 LONGEST_ID = 64
@@ -51,6 +57,7 @@ class Type(IntEnum):
     DATA = 0
     SEGMENT = 1
     BATCH = 2
+    FRAGMENT = 3
     HELLO = 4
     HELLO_ACK = 5
     PROBE = 6
@@ -58,6 +65,8 @@ class Type(IntEnum):
     ROLE = 8
     BYE = 9
     NO_SESSION = 10
+    PATH_PROBE = 11
+    PATH_ACK = 12
 
 
 class DataFlag(IntFlag):
@@ -80,6 +89,8 @@ class RouterFlag(IntFlag):
 
 ACTIVE = 0x01
 """Flag of PROBE and an endpoint's ROLE: this tunnel carries the endpoint's new traffic."""
+SETTLED = 0x02
+"""Flag of PROBE: the size that it states is not being searched any more."""
 
 
 class Cipher(IntEnum):
@@ -315,12 +326,16 @@ class ProbeAck:
     """Datagrams received on the PROBE's lane."""
     confirmed: int
     """Sequence number up to which datagrams are known to have got through beyond the router."""
+    path_probes: int
+    """PATH_PROBEs received and answered in this session."""
 
-    _BODY = struct.Struct("!QQQQ")
+    _BODY = struct.Struct("!QQQQQ")
 
     def encode(self) -> bytes:
         """The body."""
-        return self._BODY.pack(self.timestamp_us, self.highest, self.received, self.confirmed)
+        return self._BODY.pack(
+            self.timestamp_us, self.highest, self.received, self.confirmed, self.path_probes
+        )
 
     @classmethod
     def decode(cls, body: bytes) -> ProbeAck:
@@ -341,17 +356,54 @@ def no_session(datagram: bytes | memoryview) -> bytes:
     return header + bytes(TAG_BYTES)
 
 
-_TIMESTAMP = struct.Struct("!Q24x")
+@dataclass(frozen=True)
+class Probe:
+    """The question whether a tunnel is alive; its number stands in the header."""
+
+    timestamp_us: int
+    """The sender's monotonic time."""
+    longest: int
+    """Bytes of the longest datagram that the path carries, as far as the endpoint knows."""
+
+    _BODY = struct.Struct("!QH30x")
+
+    def encode(self) -> bytes:
+        """The body, as long as its answer's."""
+        return self._BODY.pack(self.timestamp_us, self.longest)
+
+    @classmethod
+    def decode(cls, body: bytes) -> Probe:
+        """Raises Malformed."""
+        try:
+            return cls(*cls._BODY.unpack(body))
+        except struct.error:
+            raise Malformed("PROBE") from None
 
 
-def encode_probe(timestamp_us: int) -> bytes:
-    """The body of a PROBE: the sender's monotonic time in µs, as long as its answer's."""
-    return _TIMESTAMP.pack(timestamp_us)
+_LENGTH = struct.Struct("!H")
 
 
-def decode_probe(body: bytes) -> int:
-    """The time stamp of a PROBE in µs. Raises Malformed."""
+def encode_path_probe(length: int) -> bytes:
+    """The body of a PATH_PROBE that makes a datagram of `length` bytes."""
+    return bytes(length - OVERHEAD)
+
+
+def encode_path_ack(length: int) -> bytes:
+    """The body of a PATH_ACK: the length of the datagram that it answers, and as long as that.
+
+    Raises Malformed where that is too short to be said.
+    """
+    if length < OVERHEAD + _LENGTH.size:
+        raise Malformed("PATH_PROBE")
+    return _LENGTH.pack(length).ljust(length - OVERHEAD, b"\0")
+
+
+def decode_path_ack(body: bytes) -> int:
+    """The length of the datagram that it answers. Raises Malformed."""
     try:
-        return int(_TIMESTAMP.unpack(body)[0])
+        length = int(_LENGTH.unpack_from(body)[0])
     except struct.error:
-        raise Malformed("PROBE") from None
+        raise Malformed("PATH_ACK") from None
+    if len(body) != length - OVERHEAD:
+        raise Malformed("PATH_ACK")
+    return length

@@ -13,10 +13,19 @@ from nrs.endpoint.flows import FlowTable
 from nrs.endpoint.machine import Machine
 from nrs.endpoint.orders import Deliver, Order, SendAgain, SendHello, UseRouter
 from nrs.endpoint.tunnel import Tunnel
+from nrs.tunnel import wire
 from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import Identity, Responder
-from nrs.tunnel.orders import CloseSession, NoteSession, OpenSession, Refuse, SendControl, Tell
+from nrs.tunnel.orders import (
+    CloseSession,
+    LimitDatagrams,
+    NoteSession,
+    OpenSession,
+    Refuse,
+    SendControl,
+    Tell,
+)
 from nrs.tunnel.record import Record
 from nrs.tunnel.wire import Claim, KeyMode, ProbeAck, RouterFlag, Type
 
@@ -58,6 +67,8 @@ class Endpoint:
         self.sessions: dict[int, OpenSession] = {}
         self.since: dict[int, float] = {}
         """What was noted last of each."""
+        self._path_probes: list[SendControl] = []
+        self.limits: dict[int, LimitDatagrams] = {}
         self.hellos: list[bytes] = []
         self.said: list[tuple[int, Type]] = []
         self.again: list[tuple[int, list[bytes]]] = []
@@ -77,7 +88,7 @@ class Endpoint:
             quickened=self._quicken,
         )
         for router_id in routers:
-            self.machine.handle_connected(router_id, again=False)
+            self.machine.handle_connected(router_id, 4, again=False)
         for record, since in kept:
             self.do(self.machine.handle_kept(record, since, now))
         self.serve()
@@ -93,6 +104,11 @@ class Endpoint:
                 case SendControl():
                     assert order.index in self.sessions
                     self.said.append((order.index, order.kind))
+                    if order.kind is Type.PATH_PROBE:
+                        self._path_probes.append(order)
+                case LimitDatagrams():
+                    assert order.index in self.sessions
+                    self.limits[order.index] = order
                 case SendHello():
                     self.hellos.append(order.datagram)
                 case OpenSession():
@@ -160,7 +176,7 @@ class Endpoint:
             ack = {"highest": int(carried[0]), "received": int(carried[1]), **ack}
             highest, received = int(carried[2]), int(carried[3])
         if kind is Type.PROBE_ACK:
-            told = {"highest": 0, "received": 0, **ack}
+            told = {"highest": 0, "received": 0, "path_probes": 0, **ack}
             told.setdefault("confirmed", told["highest"])
             sent = self.now - self.delays.get(router_id, 0.0)
             body = ProbeAck(int(sent * 1e6), **told).encode()
@@ -169,6 +185,18 @@ class Endpoint:
         control = Control(kind, flags, 0, self._sequence, number, body)
         index = self.session_of(router_id)
         self.do(self.machine.handle_control(index, control, highest, received, self.now))
+
+    def _answer_path_probes(self, index: int) -> None:
+        """Every path carries 1500 bytes."""
+        probes, self._path_probes = self._path_probes, []
+        for probe in probes:
+            length = wire.OVERHEAD + len(probe.body)
+            if probe.index == index and length <= 1500 - wire.HEADERS4:
+                body = wire.encode_path_ack(length)
+                control = Control(Type.PATH_ACK, 0, 0, 0, probe.specific, body)
+                self.do(self.machine.handle_control(index, control, 0, 0, self.now))
+            elif probe.index != index:
+                self._path_probes.append(probe)
 
     def advise(self, router_id: str) -> None:
         """The load balancer prefers a router."""
@@ -179,7 +207,7 @@ class Endpoint:
         self.do(self.machine.handle_config(to, self.now))
         for router_id, tunnel in self.machine.tunnels.items():
             if not tunnel.connected:
-                self.machine.handle_connected(router_id, again=False)
+                self.machine.handle_connected(router_id, 4, again=False)
         self.serve()
 
     def wait(self, seconds: float, step: float = 0.5) -> None:
@@ -190,6 +218,7 @@ class Endpoint:
             for router_id, tunnel in self.machine.tunnels.items():
                 if tunnel.index and router_id not in self.silent:
                     self.hear(router_id)
+                    self._answer_path_probes(tunnel.index)
             self.serve()
 
 

@@ -12,7 +12,7 @@ from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import proves
 from nrs.tunnel.inner import flow_key
 from nrs.tunnel.orders import SendControl
-from nrs.tunnel.wire import Hello, ProbeAck, RouterFlag, Type
+from nrs.tunnel.wire import Hello, Probe, ProbeAck, RouterFlag, Type
 from tests.endpoint.fakes import OLD, Endpoint
 
 PSK = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -318,7 +318,7 @@ def test_a_planned_move_has_no_gap(endpoint: Endpoint) -> None:
 
 def ask(endpoint: Endpoint, index: int) -> list[SendControl]:
     """What the endpoint says to a router's PROBE in this session."""
-    control = Control(Type.PROBE, 0, 0, 100, 4711, wire.encode_probe(5))
+    control = Control(Type.PROBE, 0, 0, 100, 4711, Probe(5, 0).encode())
     orders = endpoint.machine.handle_control(index, control, 100, 99, endpoint.now)
     return [order for order in orders if isinstance(order, SendControl)]
 

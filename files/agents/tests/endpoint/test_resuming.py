@@ -61,7 +61,7 @@ def test_tunnels_are_up_at_once(before: Endpoint) -> None:
         assert tunnel.liveness.state is State.UP
         assert tunnel.state_since == known.state_since
         assert tunnel.router_addresses == known.router_addresses != ()
-    assert {kind for _, kind in now.said} == {Type.PROBE}, "it asks whether they answer"
+    assert {kind for _, kind in now.said} == {Type.PROBE, Type.PATH_PROBE}, "it asks both"
 
 
 @pytest.mark.parametrize("active", TWO)

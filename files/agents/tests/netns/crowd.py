@@ -14,7 +14,7 @@ from nrs.tunnel import wire
 from nrs.tunnel.codec.python import CODEC
 from nrs.tunnel.codec.sealing import Sealer
 from nrs.tunnel.handshake import Initiator, StaticKey
-from nrs.tunnel.wire import Claim, Type
+from nrs.tunnel.wire import Claim, Probe, Type
 from tests.netns.world import UNDERLAY6, World
 
 FIRST4, FIRST6 = IPv4Address("10.77.0.1"), IPv6Address("fd00:77::1")
@@ -53,7 +53,7 @@ class Member:
         if self._sealer is None:
             self.socket.send(self._initiator.hello())
         else:
-            self.socket.send(self._sealer.control(Type.PROBE, wire.encode_probe(0)))
+            self.socket.send(self._sealer.control(Type.PROBE, Probe(0, wire.SAFE_BODY).encode()))
 
     def take(self) -> None:
         """One datagram of the router's."""

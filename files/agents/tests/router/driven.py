@@ -16,7 +16,15 @@ from nrs.tunnel import keys
 from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import Initiator, Random, SessionSecrets, StaticKey
-from nrs.tunnel.orders import CloseSession, NoteSession, OpenSession, Refuse, SendControl, Tell
+from nrs.tunnel.orders import (
+    CloseSession,
+    LimitDatagrams,
+    NoteSession,
+    OpenSession,
+    Refuse,
+    SendControl,
+    Tell,
+)
 from nrs.tunnel.wire import Claim, KeyMode, Type
 
 OLD, NEW, OTHER = bytes(range(32)), bytes(range(50, 82)), bytes(range(100, 132))
@@ -91,6 +99,7 @@ class Router:
         self.opened: list[OpenSession] = []
         self.answers: list[bytes] = []
         self.said: list[SendControl] = []
+        self.limits: dict[int, LimitDatagrams] = {}
         self.noted: list[NoteSession] = []
         self.routes: set[bytes] = set()
         self.told: list[Tell] = []
@@ -115,6 +124,9 @@ class Router:
                 case SendControl(index):
                     assert index in self.sessions, "said after the session was forgotten"
                     self.said.append(order)
+                case LimitDatagrams(index):
+                    assert index in self.sessions
+                    self.limits[index] = order
                 case NoteSession(index):
                     assert index in self.sessions
                     self.noted.append(order)

@@ -17,11 +17,11 @@ from nrs.router.session_table import DEAD_S, FORGOTTEN_S, PENDING_S
 from nrs.tunnel import wire
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import Initiator
-from nrs.tunnel.orders import NoteSession, SendControl
-from nrs.tunnel.wire import Claim, ProbeAck, RouterFlag, Type
+from nrs.tunnel.orders import LimitDatagrams, NoteSession, SendControl
+from nrs.tunnel.wire import Claim, Probe, ProbeAck, RouterFlag, Type
 from tests.router.driven import CLAIM, ELSEWHERE, WALL, Router, config, peer, shared
 
-PROBE = wire.encode_probe(12345)
+PROBE = Probe(12345, 1452).encode()
 OUTSIDE = frozenset((ELSEWHERE.tun_ipv4.packed, ELSEWHERE.tun_ipv6.packed))
 
 
@@ -109,6 +109,45 @@ def test_a_probe_is_answered_with_what_has_come(router: Router) -> None:
     index, ack, flags = last_ack(router)
     assert (index, flags) == (session, 0)
     assert (ack.timestamp_us, ack.highest, ack.received, ack.confirmed) == (12345, 17, 17, 17)
+
+
+def test_a_path_probe_is_answered_with_as_many_bytes(router: Router) -> None:
+    session = router.open(shared())
+    for count, length in enumerate((54, 1232, 8972), 1):
+        router.control(session, Type.PATH_PROBE, count, body=wire.encode_path_probe(length))
+        answer = router.said[-1]
+        assert (answer.index, answer.kind, answer.whole) == (session, Type.PATH_ACK, True)
+        assert wire.decode_path_ack(answer.body) == length
+        router.control(session, Type.PROBE, count, body=PROBE)
+        assert last_ack(router)[1].path_probes == count
+    with pytest.raises(wire.Malformed):
+        router.control(session, Type.PATH_PROBE, body=b"")
+    older, session = session, router.open(shared())
+    router.control(older, Type.PATH_PROBE, body=bytes(100))
+    assert router.said[-1].kind is Type.PATH_ACK
+    router.control(session, Type.PROBE, body=PROBE)
+    assert last_ack(router)[1].path_probes == 0, "another session's"
+
+
+def test_a_router_sends_what_the_newest_probe_says_that_the_path_takes(router: Router) -> None:
+    session = router.open(shared())
+
+    def said(longest: int, sequence: int, flags: int = 0) -> LimitDatagrams | None:
+        router.limits.clear()
+        body = Probe(1, longest).encode()
+        router.control(session, Type.PROBE, sequence, body=body, flags=flags)
+        return router.limits.get(session)
+
+    assert said(1232, 1) == LimitDatagrams(session, 1232, settled=False)
+    assert said(1232, 2) is None, "nothing new"
+    assert said(1352, 5, wire.SETTLED) == LimitDatagrams(session, 1352, settled=True)
+    assert said(1232, 4) is None, "it was overtaken"
+    assert said(1352, 6) == LimitDatagrams(session, 1352, settled=False)
+    older, session = session, router.open(shared())
+    assert said(1352, 1) == LimitDatagrams(session, 1352, settled=False)
+    router.limits.clear()
+    router.control(older, Type.PROBE, 9, body=Probe(1, 2000).encode())
+    assert router.limits == {}, "what went before the current session says nothing"
 
 
 def test_what_is_confirmed_waits_for_the_business_server(router: Router) -> None:

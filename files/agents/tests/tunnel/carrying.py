@@ -61,9 +61,16 @@ def sends(codec: Codec, frames: list[bytes], sealer: Sealer) -> list[tuple[Send,
     return made
 
 
+def limited(codec: Codec, body: int = wire.INNER_MTU, *, settled: bool = False) -> Sealer:
+    """A new sealer for a path whose datagrams hold so much."""
+    sealer = codec.sealer(KEY, INDEX)
+    sealer.limit(body, settled=settled)
+    return sealer
+
+
 def sealed(codec: Codec, frames: list[bytes], sealer: Sealer | None = None) -> list[bytes]:
     """The datagrams of frames that go together."""
-    made = sends(codec, frames, sealer or codec.sealer(KEY, INDEX))
+    made = sends(codec, frames, sealer or limited(codec))
     return [datagram for _, datagrams in made for datagram in datagrams]
 
 
@@ -91,7 +98,7 @@ def refused(codec: Codec, frame: bytes) -> bool:
     """Whether a frame is counted as malformed and nothing is made of it."""
     room, datagrams = codec.frames(), sealing(codec)
     room.load([frame])
-    result = datagrams.seal(codec.sealer(KEY, INDEX), room, 0, 1)
+    result = datagrams.seal(limited(codec), room, 0, 1)
     assert (result.malformed == 1) == (datagrams.sends == [])
     return result.malformed == 1
 
@@ -124,6 +131,10 @@ class Receiver:
         reasons = self.train([datagram])
         assert len(reasons) <= 1
         return reasons[0] if reasons else None
+
+    def wait(self) -> None:
+        """A second passes."""
+        self._opening.age()
 
     def _open(self, train: bytes, each: int) -> list[Drop]:
         view = memoryview(bytearray(train))

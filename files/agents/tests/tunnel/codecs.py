@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from _nrs_codec import ffi, lib
 
 from nrs.tunnel.codec import load
+from nrs.tunnel.codec.c.carrier import joiner
 from nrs.tunnel.codec.carrier import OUTBOX_BYTES, Stop
 from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.codec.python.opening import Assembly, Opened
@@ -42,6 +43,9 @@ class Opening(Protocol):
     def take(self) -> list[bytes]:
         """The frames since the last call."""
 
+    def age(self) -> None:
+        """A second has passed."""
+
 
 def sealing(codec: Codec) -> Sealing:
     """Room for datagrams that the codec seals."""
@@ -63,6 +67,9 @@ def count_from(sealer: Any, sequence: int) -> None:
 
 
 class _OpeningInPython(Assembly):
+    def age(self) -> None:
+        self.joiner.age()
+
     def take(self) -> list[bytes]:
         frames, self.frames = self.frames, []
         return [b"".join(frame) for frame in frames]
@@ -80,7 +87,7 @@ class _SealingInC:
 
     def seal(self, sealer: Any, frames: Any, first: int, end: int) -> Sealed:
         r = self._sealed
-        r.datagrams = r.packets = r.batches = r.batched = r.malformed = r.bytes = 0
+        r.datagrams = r.packets = r.batches = r.batched = r.malformed = r.bytes = r.too_long = 0
         lib.nrs_seal(
             sealer.handle, frames.arena, frames.handle, first, end, self._out, OUTBOX_BYTES, r
         )
@@ -93,6 +100,7 @@ class _SealingInC:
             batches=r.batches,
             batched=r.batched,
             malformed=r.malformed,
+            too_long=r.too_long,
         )
 
     @property
@@ -110,6 +118,10 @@ class _OpeningInC:
         self._buffer = bytearray(_INBOX_BYTES)
         self._out: Any = ffi.from_buffer(self._buffer)
         self._opened: Any = ffi.new("nrs_opened *")
+        self._joiner: Any = joiner()
+
+    def age(self) -> None:
+        lib.nrs_joiner_age(self._joiner)
 
     def open(self, opener: Any, train: memoryview, each: int, start: int, ecn: int) -> Opened:
         r = self._opened
@@ -118,6 +130,7 @@ class _OpeningInC:
         drops[1] = drops[2] = drops[3] = drops[4] = 0
         lib.nrs_open(
             opener.handle,
+            self._joiner,
             ffi.from_buffer(train),
             len(train),
             each,

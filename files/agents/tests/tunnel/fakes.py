@@ -61,6 +61,9 @@ class FakeTun:
             except BlockingIOError:
                 return frames
 
+    def deliver(self, packet: bytes) -> None:
+        self._device.send(bytes(10) + packet)
+
     def close(self) -> None:
         self._device.close()
         self._kernel.close()

@@ -30,7 +30,7 @@ from nrs.tunnel.handshake import (
     proves,
 )
 from nrs.tunnel.inner import Owned
-from nrs.tunnel.wire import ACTIVE, Claim, KeyMode, ProbeAck, RouterFlag, Type
+from nrs.tunnel.wire import ACTIVE, Claim, KeyMode, Probe, ProbeAck, RouterFlag, Type
 from tests.tunnel.carrying import batch_entry, partial, plain, sealed
 from tests.tunnel.codecs import opening
 from tests.tunnel.packets import ACK, CWR, FIN, PSH, TCP, UDP, SuperPacket, udp_packet
@@ -266,6 +266,26 @@ def batch(key: str) -> Vector:
     }
 
 
+def pieces(key: str) -> Vector:
+    """A packet that is too long for the shortest path."""
+    packet = udp_packet(bytes(range(256)) * 2, partial=True)
+    sealer = sealer_of(key, ROUTER_INDEX, 251)
+    sealer.limit(wire.LEAST_BODY, settled=False)
+    datagrams = sealed(CODEC, [partial(packet, 20, 6)], sealer)
+    return {
+        "name": "UDP/IPv4, partial checksum, bodies of 476 bytes at most",
+        "key": key,
+        "index": ROUTER_INDEX,
+        "first_sequence": 251,
+        "longest_body": wire.LEAST_BODY,
+        "checksum_start": 20,
+        "checksum_offset": 6,
+        "packet": packet.hex(),
+        "datagrams": [datagram.hex() for datagram in datagrams],
+        "frames": deliver(key, datagrams),
+    }
+
+
 def super_packet(name: str, key: str, whole: SuperPacket, orders: list[list[int]]) -> Vector:
     """A super-packet, its slices, and what becomes of some of them in one train."""
     slices = sealed(CODEC, [whole.frame()], sealer_of(key, ROUTER_INDEX, 301))
@@ -380,7 +400,7 @@ def dropped_headers(key: bytes) -> list[Vector]:
     ex.add("one byte more", whole + b"\0", Drop.TAG)
     ex.add("51 bytes", whole[:51], Drop.MALFORMED)
     ex.add("version 2", ex.sealed(Type.DATA, GOOD, version=2), Drop.MALFORMED)
-    ex.add("type 3", ex.sealed(3, GOOD), Drop.MALFORMED)
+    ex.add("type 13", ex.sealed(13, GOOD), Drop.MALFORMED)
     ex.add("type 15", ex.sealed(15, GOOD), Drop.MALFORMED)
     nobody = _changed(ex.sealed(Type.DATA, GOOD), 4, bytes((1, 2, 3, 4)))
     ex.add("session index of nobody", nobody, Drop.NO_SESSION)
@@ -413,7 +433,10 @@ def dropped_bodies(key: bytes) -> list[Vector]:
         ),
         ("BATCH whose entry is cut off", Type.BATCH, batch_entry(GOOD)[:-1], 0, 1),
         ("BATCH with an entry of no length", Type.BATCH, bytes(2), 0, 1),
+        ("FRAGMENT that is the only piece", Type.FRAGMENT, bytes(4) + GOOD, 0, 1 << 16 | 36),
+        ("FRAGMENT that leaves nothing for the last", Type.FRAGMENT, GOOD, 0, 2 << 16 | 32),
         ("PROBE with a body of 8 bytes", Type.PROBE, bytes(8), 0, 1),
+        ("PATH_PROBE without a body", Type.PATH_PROBE, b"", 0, 1),
     ]
     for name, kind, body, flags, specific in malformed:
         datagram = ex.sealed(kind, body, flags=flags, specific=specific)
@@ -497,7 +520,7 @@ def build() -> Vector:
                 Type.PROBE,
                 flags=ACTIVE,
                 specific=1,
-                body=wire.encode_probe(stamp),
+                body=Probe(stamp, 1452).encode(),
             ),
             control(
                 "PROBE_ACK",
@@ -506,7 +529,25 @@ def build() -> Vector:
                 1,
                 Type.PROBE_ACK,
                 specific=1,
-                body=ProbeAck(stamp, 1, 1, 1).encode(),
+                body=ProbeAck(stamp, 1, 1, 1, 0).encode(),
+            ),
+            control(
+                "PATH_PROBE of 100 bytes",
+                up,
+                ROUTER_INDEX,
+                4,
+                Type.PATH_PROBE,
+                specific=7,
+                body=wire.encode_path_probe(100),
+            ),
+            control(
+                "PATH_ACK",
+                down,
+                ENDPOINT_INDEX,
+                3,
+                Type.PATH_ACK,
+                specific=7,
+                body=wire.encode_path_ack(100),
             ),
             control(
                 "PROBE of the router: is this session in use?",
@@ -515,7 +556,7 @@ def build() -> Vector:
                 3,
                 Type.PROBE,
                 specific=0x0A0B0C0D,
-                body=wire.encode_probe(stamp),
+                body=Probe(stamp, 0).encode(),
             ),
             control(
                 "PROBE_ACK of the endpoint",
@@ -524,7 +565,7 @@ def build() -> Vector:
                 4,
                 Type.PROBE_ACK,
                 specific=0x0A0B0C0D,
-                body=ProbeAck(stamp, 3, 3, 3).encode(),
+                body=ProbeAck(stamp, 3, 3, 3, 0).encode(),
             ),
             control("ROLE: active", up, ROUTER_INDEX, 2, Type.ROLE, flags=ACTIVE),
             control("ROLE: standby", up, ROUTER_INDEX, 2**40, Type.ROLE),
@@ -553,6 +594,7 @@ def build() -> Vector:
             ),
         ],
         "batch": batch(up),
+        "pieces": pieces(up),
         "super_packets": super_packets(up),
         "dropped_by_a_router": [
             *dropped_headers(bytes.fromhex(up)),

@@ -57,6 +57,23 @@ def test_both_ends_count_the_same(codec: Codec, sockets: tuple[UdpSocket, UdpSoc
         tun.close()
 
 
+def test_what_is_refused_is_told_and_counts_for_nothing(
+    codec: Codec, sockets: tuple[UdpSocket, UdpSocket]
+) -> None:
+    here, _ = sockets
+    frames, outbox = codec.frames(), codec.outbox()
+    long = plain(udp_packet(noise(1400)))
+    frames.load([*FRAMES, long, FRAMES[1], long])
+    sealer = codec.sealer(KEY, INDEX)
+    path = codec.path(here, None, None)
+    assert outbox.carry(sealer, path, frames, 0, 6) == 0
+    before = outbox.totals.packets
+    sealer.limit(1300, settled=True)
+    assert outbox.carry(sealer, path, frames, 0, 6) == 0b101000
+    assert outbox.totals.packets == before + before - 2
+    assert outbox.carry(sealer, path, frames, 4, 5) == 0
+
+
 def test_what_could_not_be_sent_is_counted_as_full_and_as_nothing_else(codec: Codec) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
         nobody.bind(("127.0.0.1", 0))

@@ -86,7 +86,7 @@ def small_frames(draw: st.DrawFn) -> bytes:
 @st.composite
 def super_frames(draw: st.DrawFn) -> bytes:
     version, protocol = draw(versions), draw(st.sampled_from([6, 17]))
-    gso = draw(st.integers(1, 1360))
+    gso = draw(st.one_of(st.integers(1, 1360), st.integers(1360, 9000)))
     payload = bytes(draw(st.integers(0, min(60_000, 70 * gso))))
     inner = packet(
         version,
@@ -142,11 +142,20 @@ def within_arena(frames: list[bytes]) -> list[bytes]:
     return kept
 
 
+Limit = tuple[int, bool]
+"""Longest body, and whether packets that are too long for it may be refused."""
+FULL: Limit = (1400, True)
+limits = st.tuples(
+    st.one_of(st.sampled_from([476, 1180, 1392, 1400, 8920]), st.integers(400, 1500)), st.booleans()
+)
+
+
 def sealed(
-    codec: Codec, frames_in: list[bytes], *, by_flow: bool = True
+    codec: Codec, frames_in: list[bytes], *, by_flow: bool = True, limit: Limit = FULL
 ) -> tuple[list[Any], list[bytes], Sealer]:
     """What sealing reports and makes, one entry a call, and the datagrams."""
     frames, made, sealer = codec.frames(), sealing(codec), codec.sealer(KEY, INDEX, 1, 0)
+    sealer.limit(limit[0], settled=limit[1])
     frames.load(frames_in)
     report: list[Any] = []
     datagrams: list[bytes] = []
@@ -188,15 +197,17 @@ def openers(check: Check = Check.SOURCE) -> list[Opener]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(frame_lists, st.booleans())
-def test_sealing(frames: list[bytes], by_flow: bool) -> None:
-    agree_on(within_arena(frames), by_flow)
+@given(frame_lists, st.booleans(), limits)
+def test_sealing(frames: list[bytes], by_flow: bool, limit: Limit) -> None:
+    agree_on(within_arena(frames), by_flow, limit)
 
 
-def agree_on(frames: list[bytes], by_flow: bool) -> None:
+def agree_on(frames: list[bytes], by_flow: bool, limit: Limit = FULL) -> None:
     (c_report, c_datagrams, c_sealer), (p_report, p_datagrams, p_sealer) = (
-        sealed(codec, frames, by_flow=by_flow) for codec in CODECS
+        sealed(codec, frames, by_flow=by_flow, limit=limit) for codec in CODECS
     )
+    room = min(max(limit[0], 476), 8920) + OVERHEAD
+    assert max(map(len, c_datagrams), default=0) <= room
     assert c_report == p_report
     assert c_datagrams == p_datagrams
     assert c_sealer.sequence == p_sealer.sequence == len(c_datagrams)
@@ -237,12 +248,17 @@ def test_where_a_send_is_full(gso: int, version: int, by_flow: bool) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(
-    frame_lists, st.randoms(use_true_random=False), tos, st.booleans(), st.sampled_from(list(Check))
+    frame_lists,
+    st.randoms(use_true_random=False),
+    tos,
+    st.booleans(),
+    st.sampled_from(list(Check)),
+    limits,
 )
 def test_opening_any_subset_in_any_order_with_any_damage(
-    frames: list[bytes], random: Any, ecn: int, udp_offload: bool, check: Check
+    frames: list[bytes], random: Any, ecn: int, udp_offload: bool, check: Check, limit: Limit
 ) -> None:
-    _, datagrams, _ = sealed(CODECS[1], within_arena(frames))
+    _, datagrams, _ = sealed(CODECS[1], within_arena(frames), limit=limit)
     if not datagrams:
         return
     rooms = [opening(codec, udp_offload=udp_offload) for codec in CODECS]
@@ -256,6 +272,9 @@ def test_opening_any_subset_in_any_order_with_any_damage(
             damaged[random.randrange(len(damaged))] ^= 1 << random.randrange(8)
             sample[at] = bytes(damaged)
     while sample:
+        if random.random() < 0.05:
+            for room in rooms:
+                room.age()
         each = len(sample[0])
         train = sample.pop(0)
         while (
@@ -276,7 +295,7 @@ def test_opening_any_subset_in_any_order_with_any_damage(
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.sampled_from([Type.DATA, Type.SEGMENT, Type.BATCH]),
+    st.sampled_from([Type.DATA, Type.SEGMENT, Type.BATCH, Type.FRAGMENT]),
     st.integers(0, 255),
     st.integers(0, 2**32 - 1),
     st.one_of(

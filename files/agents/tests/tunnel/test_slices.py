@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -12,11 +14,10 @@ from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.wire import Type
 from tests.tunnel.carrying import (
-    INDEX,
-    KEY,
     Receiver,
     authentic,
     batch_entry,
+    limited,
     refused,
     sealed,
     sealer_after,
@@ -108,7 +109,7 @@ def test_all_slices_in_order_are_one_frame_again(codec: Codec, whole: SuperPacke
 def test_flows_that_mix_in_one_train_stay_apart(
     codec: Codec, one: SuperPacket, two: SuperPacket, data: st.DataObject
 ) -> None:
-    sealer = codec.sealer(KEY, INDEX)
+    sealer = limited(codec)
     pairs = [
         list(zip(sealed(codec, [whole.frame()], sealer), whole.expected(), strict=True))
         for whole in (one, two)
@@ -181,7 +182,7 @@ def test_sends_fit_what_the_kernel_takes(
 ) -> None:
     length = min(length, 256 * gso_size)
     whole = SuperPacket(TCP, bytes(length), gso_size, tcp_options=options)
-    made = sends(codec, [whole.frame()], codec.sealer(KEY, INDEX))
+    made = sends(codec, [whole.frame()], limited(codec))
     lengths = []
     for number, (send, datagrams) in enumerate(made):
         each = [len(datagram) for datagram in datagrams]
@@ -230,7 +231,7 @@ def test_256_slices_and_no_more(codec: Codec) -> None:
 def test_an_index_does_not_wrap_into_the_next_super_packet(codec: Codec) -> None:
     """Slice 255 of one super-packet and slice 0 of another with the same headers."""
     whole = SuperPacket(UDP, noise(255) + b"z", 1, **V6)
-    sealer = codec.sealer(KEY, INDEX)
+    sealer = limited(codec)
     sent = [*sealed(codec, [whole.frame()], sealer)[254:], *sealed(codec, [whole.frame()], sealer)]
     receiver = Receiver(codec)
     receiver.train(sent[:4])
@@ -256,9 +257,20 @@ def test_headers_that_one_byte_cannot_measure(codec: Codec) -> None:
     assert refused(codec, whole.frame())
 
 
-def test_a_datagram_is_never_longer_than_a_full_packet_makes_it(codec: Codec) -> None:
-    assert not refused(codec, SuperPacket(TCP, noise(2000), 1360).frame())
-    assert refused(codec, SuperPacket(TCP, noise(2000), 1361).frame())
+@pytest.mark.parametrize("body", [wire.LEAST_BODY, wire.SAFE_BODY, 1360, 8900])
+@pytest.mark.parametrize("gso_size", [400, 1360, 8840])
+def test_tcp_is_cut_to_the_path_whatever_the_kernel_has_said(
+    codec: Codec, gso_size: int, body: int
+) -> None:
+    """And comes out as segments of that size."""
+    whole = SuperPacket(TCP, noise(30_000), gso_size, tcp_options=bytes(12))
+    sent = sealed(codec, [whole.frame()], limited(codec, body, settled=True))
+    cut = min(gso_size, body - whole.head_bytes)
+    assert len(sent) == -(-30_000 // cut)
+    assert max(map(len, sent)) <= body + wire.OVERHEAD
+    receiver = Receiver(codec)
+    assert receiver.train(sent) == []
+    assert receiver.packets() == replace(whole, gso_size=cut).expected()
 
 
 def slice_of(
@@ -358,7 +370,7 @@ def test_no_body_upsets_a_receiver(codec: Codec, body: bytes, flags: int, specif
 def test_packets_between_slices_keep_the_order(codec: Codec, batched: bool) -> None:
     """All in one train, as the kernel coalesces whatever has the same length."""
     whole = SuperPacket(TCP, noise(40), 10)
-    sealer = codec.sealer(KEY, INDEX)
+    sealer = limited(codec)
     slices = sealed(codec, [whole.frame()], sealer)
     single = udp_packet(noise(len(slices[0]) - wire.OVERHEAD - 28 - 2 * batched))
     body = batch_entry(single) if batched else single

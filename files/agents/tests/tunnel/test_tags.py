@@ -7,7 +7,7 @@ import pytest
 from nrs.tunnel import wire
 from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.drop import Drop
-from nrs.tunnel.wire import Type
+from nrs.tunnel.wire import Probe, Type
 from tests.tunnel.carrying import (
     INDEX,
     KEY,
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.na
 
 def control(codec: Codec, **options: int) -> bytes:
     return codec.sealer(KEY, INDEX, **options).control(
-        Type.PROBE, wire.encode_probe(5), flags=1, specific=9
+        Type.PROBE, Probe(5, 1452).encode(), flags=1, specific=9
     )
 
 

@@ -67,6 +67,41 @@ def test_a_connected_socket_is_of_one_peer(
             now.close()
 
 
+def is_cut(bound: UdpSocket, *, whole: bool) -> bool:
+    """Whether DF is clear on what it sends over IPv4."""
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)) as wire:
+        wire.settimeout(5)
+        (bound.send_whole if whole else bound.send_one)(b"df?", *_there(bound))
+        while not (packet := wire.recv(200)).endswith(b"df?"):
+            continue
+        return not packet[6] & 0x40
+
+
+def _there(bound: UdpSocket) -> tuple[tuple[object, ...]]:
+    if bound.local_address[0] == "::":
+        return (("::ffff:127.0.0.1", 9, 0, 0),)
+    return (("127.0.0.1", 9),)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "::"])
+def test_only_what_has_to_stay_whole_may_not_be_cut_on_the_way(address: str) -> None:
+    with closing(UdpSocket(address, 0)) as bound:
+        assert [is_cut(bound, whole=whole) for whole in (False, True, False)] == [True, False, True]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_what_is_too_long_for_the_interface_is_neither_cut_nor_sent(address: str) -> None:
+    """The loopback carries 65,536 bytes."""
+    with closing(UdpSocket(address, 0)) as there:
+        peer = there.local_address
+        with closing(UdpSocket(address, 0, peer=peer[:2])) as here:
+            assert here.send_whole(bytes(60_000))
+            assert not here.send_whole(bytes(65_536 + 1))
+            assert there.receive_into(bytearray(70_000))[0] == 60_000
+            with pytest.raises(BlockingIOError):
+                there.receive_into(bytearray(70_000))
+
+
 def test_something_else_is_no_socket_to_go_on_with() -> None:
     stream = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     assert UdpSocket.adopt(stream.detach(), "127.0.0.1", 0) is None

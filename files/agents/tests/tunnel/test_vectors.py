@@ -44,6 +44,10 @@ SEALED = [
     *VECTORS["data"],
     VECTORS["batch"],
     *(
+        {**VECTORS["pieces"], "name": f"piece {n}", "datagram": d, "sequence": 251 + n}
+        for n, d in enumerate(VECTORS["pieces"]["datagrams"])
+    ),
+    *(
         {**v, "name": f"{v['name']}, slice {n}", "datagram": d, "sequence": v["first_sequence"] + n}
         for v in VECTORS["super_packets"]
         for n, d in enumerate(v["datagrams"])
@@ -140,6 +144,18 @@ def test_header_and_tag_by_the_text(vector: dict[str, Any]) -> None:
     assert len(datagram) <= 1452
 
 
+def test_pieces_by_the_text() -> None:
+    vector = VECTORS["pieces"]
+    pieces = [raw(datagram) for datagram in vector["datagrams"]]
+    content = b"".join(piece[20:-32] for piece in pieces)
+    place = struct.pack("!HH", vector["checksum_start"], vector["checksum_offset"])
+    assert content == place + raw(vector["packet"])
+    assert {len(piece) for piece in pieces[:-1]} == {vector["longest_body"] + 52}
+    for number, piece in enumerate(pieces):
+        assert (piece[0], piece[1]) == (0x13, 1)
+        assert piece[16:20] == struct.pack("!BBH", number, len(pieces), len(content))
+
+
 @named(VECTORS["super_packets"])
 def test_slices_by_the_text(vector: dict[str, Any]) -> None:
     packet, size = raw(vector["frame"]["packet"]), vector["frame"]["gso_size"]
@@ -196,7 +212,7 @@ def test_every_type_has_a_vector() -> None:
 
 def test_every_reason_that_a_datagram_can_show_has_an_example() -> None:
     reasons = {vector["reason"] for vector in DROPPED} - {None}
-    assert reasons == {drop.value for drop in Drop} - {"rate", "full"}
+    assert reasons == {drop.value for drop in Drop} - {"rate", "full", "too_long"}
 
 
 # -- by the code
@@ -274,6 +290,17 @@ def test_packets_by_the_code(codec: Codec, vector: dict[str, Any]) -> None:
     assert made == [raw(vector["datagram"])]
     assert deliver(codec, vector, made) == [kernel_frame(frame) for frame in vector["frames"]]
     assert deliver(codec, vector, made) == frames
+
+
+@each_codec
+def test_pieces_by_the_code(codec: Codec) -> None:
+    vector = VECTORS["pieces"]
+    made = sealer(codec, vector)
+    made.limit(vector["longest_body"], settled=False)
+    frame = partial(raw(vector["packet"]), 20, 6)
+    pieces = sealed(codec, [frame], made)
+    assert pieces == [raw(datagram) for datagram in vector["datagrams"]]
+    assert deliver(codec, vector, pieces) == [frame]
 
 
 @each_codec
@@ -418,6 +445,11 @@ def test_a_router_acts_on_control(router: Router, vector: dict[str, Any]) -> Non
         assert devices == []
     elif vector["type"] == Type.PROBE_ACK:
         assert devices[0].active, "it says nothing of that"
+    elif vector["type"] == Type.PATH_PROBE:
+        (answer,) = router.peers.sent[-1:]
+        assert len(answer) == len(raw(vector["datagram"]))
+        assert answer[0] == 0x1C
+        assert answer[16:22] == struct.pack("!IH", vector["specific"], len(answer))
     else:
         assert devices[0].active == bool(vector["flags"])
 

@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nrs.tunnel import wire
-from nrs.tunnel.wire import Claim, Hello, HelloAck, KeyMode, Malformed, ProbeAck, RouterFlag, Type
+from nrs.tunnel.wire import (
+    Claim,
+    Hello,
+    HelloAck,
+    KeyMode,
+    Malformed,
+    Probe,
+    ProbeAck,
+    RouterFlag,
+    Type,
+)
 
 IDS = st.builds(
     str.__add__,
@@ -84,6 +94,7 @@ def test_first_bytes() -> None:
         "DATA": 0x10,
         "SEGMENT": 0x11,
         "BATCH": 0x12,
+        "FRAGMENT": 0x13,
         "HELLO": 0x14,
         "HELLO_ACK": 0x15,
         "PROBE": 0x16,
@@ -91,6 +102,8 @@ def test_first_bytes() -> None:
         "ROLE": 0x18,
         "BYE": 0x19,
         "NO_SESSION": 0x1A,
+        "PATH_PROBE": 0x1B,
+        "PATH_ACK": 0x1C,
     }
 
 
@@ -253,25 +266,43 @@ def test_a_hello_ack_of_an_unknown_cipher() -> None:
 
 @given(body=st.binary(max_size=500) | st.binary(min_size=192, max_size=600))
 def test_random_bodies_are_decoded_or_malformed(body: bytes) -> None:
-    for decode in (Hello.decode, HelloAck.decode, ProbeAck.decode, wire.decode_probe, Claim.decode):
+    for decode in (Hello.decode, HelloAck.decode, ProbeAck.decode, Probe.decode, Claim.decode):
         with contextlib.suppress(Malformed):
             decode(body)
 
 
 @given(stamp=st.integers(0, 2**64 - 1), highest=st.integers(0, 2**64 - 1))
 def test_probe_and_answer(stamp: int, highest: int) -> None:
-    probe = wire.encode_probe(stamp)
-    answer = ProbeAck(stamp, highest, 3, 2)
-    assert wire.decode_probe(probe) == stamp
+    probe = Probe(stamp, 1452)
+    answer = ProbeAck(stamp, highest, 3, 2, 1)
+    assert Probe.decode(probe.encode()) == probe
+    assert probe.encode() == struct.pack("!QH", stamp, 1452) + bytes(30)
     assert ProbeAck.decode(answer.encode()) == answer
-    assert len(answer.encode()) == len(probe) == 32
-    assert answer.encode() == struct.pack("!QQQQ", stamp, highest, 3, 2)
+    assert len(answer.encode()) == len(probe.encode()) == 40
+    assert answer.encode() == struct.pack("!QQQQQ", stamp, highest, 3, 2, 1)
 
 
-@pytest.mark.parametrize("length", [0, 8, 31, 33])
+@given(length=st.integers(54, 8972))
+def test_a_path_probe_and_its_answer_are_as_long_as_they_say(length: int) -> None:
+    assert len(wire.encode_path_probe(length)) == length - 52
+    answer = wire.encode_path_ack(length)
+    assert answer == length.to_bytes(2, "big") + bytes(length - 54)
+    assert wire.decode_path_ack(answer) == length
+    for wrong in (answer + b"\0", answer[:-1], bytes(length - 52)):
+        with pytest.raises(Malformed):
+            wire.decode_path_ack(wrong)
+
+
+def test_a_path_probe_that_is_too_short_to_be_answered() -> None:
+    for length in (52, 53):
+        with pytest.raises(Malformed):
+            wire.encode_path_ack(length)
+
+
+@pytest.mark.parametrize("length", [0, 8, 32, 39, 41])
 def test_probes_of_another_length(length: int) -> None:
     with pytest.raises(Malformed):
-        wire.decode_probe(bytes(length))
+        Probe.decode(bytes(length))
     with pytest.raises(Malformed):
         ProbeAck.decode(bytes(length))
 

@@ -97,6 +97,9 @@ class Frames(Protocol):
     def copied_but_tcp(self, first: int, end: int) -> list[bytes]:
         """Frames [first, end) as they were read, those with TCP left out."""
 
+    def packet(self, index: int) -> bytes:
+        """The packet of frame `index`, copied."""
+
     def flow(self, first: int) -> tuple[int, bytes, int]:
         """The end of the frames from `first` on that belong to one flow, its key and TCP flags.
 
@@ -149,8 +152,11 @@ class Outbox(Protocol[Sealer_contra, Path_contra, Frames_contra]):
 
     def carry(
         self, sealer: Sealer_contra, path: Path_contra, frames: Frames_contra, first: int, end: int
-    ) -> None:
-        """Seal frames [first, end) and send what they make."""
+    ) -> int:
+        """Seal frames [first, end) and send what they make.
+
+        Bit n of the result: frame n is too long for the path, and its sender is to be told.
+        """
 
     @property
     def totals(self) -> Totals:
@@ -183,6 +189,9 @@ class Inbox(Protocol[Opener_contra, Path_contra, Intake_contra]):
         is given, may be carried too, as long as they are the session's. The result is the
         last train's `Stop` and the bits AUTHENTIC, DATA, BAD_TAG, WAITING and DRAINED.
         """
+
+    def age(self) -> None:
+        """Forget packets that had arrived in part before the last call: call it once a second."""
 
     @property
     def totals(self) -> Totals:

@@ -33,6 +33,13 @@ class Sealer(Protocol):
     def sequence(self) -> int:
         """The number of the last datagram sealed."""
 
+    def limit(self, body: int, *, settled: bool) -> None:
+        """No body of packets is longer than `body` bytes from now on; at first it is SAFE_BODY.
+
+        Where that is `settled`, packets whose sender can be told that they are too long are
+        refused; else they are split, like all that may not be.
+        """
+
     def control(self, kind: Type, body: bytes = b"", *, flags: int = 0, specific: int = 0) -> bytes:
         """One control datagram."""
 

@@ -15,6 +15,7 @@ from nrs.tunnel.udp_socket import SocketAddress, UdpSocket, unpacked
 
 _INBOX_BYTES = 256 * 1024
 _VNET = virtio.HEADER_BYTES
+_TOO_LONG, _NO_SEGMENTATION = 1, 2
 
 
 class CFrames:
@@ -57,6 +58,10 @@ class CFrames:
             for offset, length in zip(places[1 + first : 1 + end], lengths[first:end], strict=True)
             if not is_tcp(view, offset + _VNET)
         ]
+
+    def packet(self, index: int) -> bytes:
+        start = self.handle.offset[index]
+        return bytes(self._view[start + _VNET : start + self.handle.length[index]])
 
     def flow(self, first: int) -> tuple[int, bytes, int]:
         found = lib.nrs_flow(self.arena, self.handle, first, self._key)
@@ -160,8 +165,8 @@ class COutbox:
     def totals(self) -> Totals:
         return _totals(self._totals)
 
-    def carry(self, sealer: CSealer, path: CPath, frames: CFrames, first: int, end: int) -> None:
-        lib.nrs_carry_out(
+    def carry(self, sealer: CSealer, path: CPath, frames: CFrames, first: int, end: int) -> int:
+        result = lib.nrs_carry_out(
             sealer.handle,
             path.handle,
             frames.arena,
@@ -173,8 +178,17 @@ class COutbox:
             self._sealed,
             self._totals,
         )
-        if not path.handle.segmentation:
+        if result & _NO_SEGMENTATION:
             path.socket.segmentation = False
+        return int(self._sealed.too_long) if result & _TOO_LONG else 0
+
+
+def joiner() -> Any:
+    """Room for packets that have arrived in part."""
+    made = lib.nrs_joiner_new()
+    if made == ffi.NULL:
+        raise MemoryError("the codec has no memory for packets in pieces")
+    return ffi.gc(made, lib.nrs_joiner_free)
 
 
 class CInbox:
@@ -184,11 +198,15 @@ class CInbox:
         self._udp_offload = udp_offload
         self._out: Any = ffi.from_buffer(bytearray(_INBOX_BYTES))
         self._opened: Any = ffi.new("nrs_opened *")
+        self._joiner: Any = joiner()
         self._totals: Any = ffi.new("nrs_totals *")
 
     @property
     def totals(self) -> Totals:
         return _totals(self._totals)
+
+    def age(self) -> None:
+        lib.nrs_joiner_age(self._joiner)
 
     @property
     def at(self) -> int:
@@ -210,6 +228,7 @@ class CInbox:
         return int(
             lib.nrs_carry_in(
                 opener.handle,
+                self._joiner,
                 path.handle,
                 -1 if socket is None else socket.fd,
                 intake.buffer,

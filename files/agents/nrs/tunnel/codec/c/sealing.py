@@ -33,6 +33,9 @@ class CSealer:
     def sequence(self) -> int:
         return int(lib.nrs_sealer_sequence(self.handle))
 
+    def limit(self, body: int, *, settled: bool) -> None:
+        lib.nrs_sealer_limit(self.handle, body, settled)
+
     def control(self, kind: Type, body: bytes = b"", *, flags: int = 0, specific: int = 0) -> bytes:
         out = bytearray(wire.OVERHEAD + len(body))
         lib.nrs_seal_control(

@@ -60,6 +60,9 @@ class PythonFrames:
             if not inner.is_tcp(view, offset + _VNET)
         ]
 
+    def packet(self, index: int) -> bytes:
+        return bytes(self._packet(index))
+
     def flow(self, first: int) -> tuple[int, bytes, int]:
         key, end, flags = inner.flow_key(self._packet(first)), self._group(first), 0
         if key and key[0] == TCP:

@@ -9,11 +9,14 @@ from nrs.tunnel.inner import TCP, UDP
 
 _U16 = struct.Struct("!H")
 _U32 = struct.Struct("!I")
-_TCP_FLAGS = 13
+TCP_FLAGS = 13
+SYN = 0x02
 _MORE_FRAGMENTS = 0x20
 _FIN_PSH = 0x09
 _CWR = 0x80
 _CE = 3
+_END, _NOTHING, _MSS = 0, 1, 2
+"""Kinds of TCP options (RFC 9293 section 3.2)."""
 
 
 def partial_fields(packet: memoryview) -> tuple[int, int] | None:
@@ -44,7 +47,7 @@ def is_head(head: bytes) -> bool:
     return protocol == UDP and len(head) == start + 8
 
 
-def ecn_of(packet: memoryview | bytes) -> int:
+def ecn_of(packet: inner.Packet) -> int:
     """The ECN field of an inner packet."""
     return packet[1] & 3 if packet[0] >> 4 == 4 else packet[1] >> 4 & 3
 
@@ -71,6 +74,43 @@ def combine_ecn(packet: memoryview | bytes, outer: int) -> memoryview | bytes | 
     else:
         changed[1] = changed[1] & 0xCF | combined << 4
     return changed
+
+
+def clamp_mss(packet: inner.Packet, body: int, *, partial: bool) -> inner.Packet:
+    """The packet, or a SYN whose maximum segment size is lowered to what a body holds."""
+    protocol, start = inner.transport(packet)
+    if protocol != TCP or start + 20 > len(packet) or not packet[start + TCP_FLAGS] & SYN:
+        return packet
+    headers, head = start + 20, start + (packet[start + 12] >> 4) * 4
+    if head > len(packet) or headers >= body:
+        return packet
+    at = headers
+    while at + 1 < head and packet[at] != _END:
+        size = 1 if packet[at] == _NOTHING else packet[at + 1]
+        if not size or at + size > head:
+            return packet
+        if packet[at] == _MSS and size == 4:
+            break
+        at += size
+    else:
+        return packet
+    before, after = _U16.unpack_from(packet, at + 2)[0], body - headers
+    if before <= after:
+        return packet
+    changed = bytearray(packet)
+    _U16.pack_into(changed, at + 2, after)
+    if not partial:
+        if (at - start) & 1:  # it lies across two words of the sum
+            before, after = _swapped(before), _swapped(after)
+        # RFC 1624 equation 3
+        checksum = _U16.unpack_from(changed, start + 16)[0]
+        total = (~checksum & 0xFFFF) + (~before & 0xFFFF) + after
+        _U16.pack_into(changed, start + 16, ~_fold(total) & 0xFFFF)
+    return changed
+
+
+def _swapped(word: int) -> int:
+    return (word >> 8 | word << 8) & 0xFFFF
 
 
 def _sum16(data: bytes | bytearray) -> int:
@@ -112,10 +152,10 @@ def rebuild(
         if first:
             sequence = _U32.unpack_from(head, start + 4)[0] + first * gso
             _U32.pack_into(head, start + 4, sequence & 0xFFFFFFFF)
-            head[start + _TCP_FLAGS] &= ~_CWR
+            head[start + TCP_FLAGS] &= ~_CWR
         if not whole_end:
-            head[start + _TCP_FLAGS] &= ~_FIN_PSH
-        if head[start + _TCP_FLAGS] & _CWR:
+            head[start + TCP_FLAGS] &= ~_FIN_PSH
+        if head[start + TCP_FLAGS] & _CWR:
             gso_type |= virtio.GSO_ECN
     else:
         _U16.pack_into(head, start + 4, total - start)

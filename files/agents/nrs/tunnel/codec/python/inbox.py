@@ -21,6 +21,9 @@ class PythonInbox:
         self.at = self.size = 0
         self._assembly = Assembly(udp_offload=udp_offload)
 
+    def age(self) -> None:
+        self._assembly.joiner.age()
+
     def carry(
         self,
         opener: PythonOpener,

@@ -16,7 +16,15 @@ from nrs.tunnel.codec.python.headers import (
     rebuild,
 )
 from nrs.tunnel.codec.python.joining import Joined, plain_udp
-from nrs.tunnel.codec.python.layout import BATCH, BATCH_PARTIAL, DATA, LAST, PARTIAL, SEGMENT
+from nrs.tunnel.codec.python.layout import (
+    BATCH,
+    BATCH_PARTIAL,
+    FRAGMENT,
+    LAST,
+    PARTIAL,
+    SEGMENT,
+)
+from nrs.tunnel.codec.python.pieces import BadPiece, Joiner
 from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.inner import UDP, Owned
 from nrs.tunnel.keys import TagKey
@@ -26,7 +34,11 @@ from nrs.tunnel.wire import HEADER_BYTES, OVERHEAD, TAG_BYTES, Type
 _HELLO = wire.first_byte(Type.HELLO)
 _HELLO_ACK = wire.first_byte(Type.HELLO_ACK)
 _FIRST_CONTROL = wire.first_byte(Type.PROBE)
-_LAST_CONTROL = wire.first_byte(Type.BYE)
+_KNOWN = frozenset(
+    wire.first_byte(kind)
+    for kind in Type
+    if kind not in {Type.HELLO, Type.HELLO_ACK, Type.NO_SESSION}
+)
 _NEXT_SLICE = 1 << 24
 """Between the four bytes of one SEGMENT's header and the next one's."""
 
@@ -122,6 +134,7 @@ class Assembly:
 
     def __init__(self, *, udp_offload: bool) -> None:
         self._udp_offload = udp_offload
+        self.joiner = Joiner()
         self.frames: list[list[bytes | bytearray | memoryview]] = []
         self._run: list[memoryview] = []
         self._original = b""
@@ -156,7 +169,7 @@ class Assembly:
                 stop = Stop.FOREIGN
                 break
             datagrams += 1
-            if not DATA <= first <= _LAST_CONTROL or BATCH < first < _FIRST_CONTROL:
+            if first not in _KNOWN:
                 drops[Reason.MALFORMED] += 1
                 at += each
                 continue
@@ -188,9 +201,13 @@ class Assembly:
                 self._flush()
                 if first == BATCH:
                     reason = self._batch(opener, body)
+                elif first == FRAGMENT:
+                    reason = self._piece(
+                        opener, body, (lane, sequence, specific), partial=bool(flags & PARTIAL)
+                    )
                 else:
                     fields = (specific >> 16, specific & 0xFFFF) if flags & PARTIAL else None
-                    reason = self._packet(opener, body, fields)
+                    reason = self._packet(opener, body, fields, ecn)
             if reason is not None:
                 drops[reason] += 1
             at += each
@@ -281,15 +298,37 @@ class Assembly:
                 self._bytes += size
                 continue
             joined.end(self.frames)
-            reason = self._packet(opener, packet, partial_fields(packet) if partial else None)
+            place = partial_fields(packet) if partial else None
+            reason = self._packet(opener, packet, place, self._ecn)
             first = first or reason
             if head and reason is None:
                 joined.begin(packet, head)
         joined.end(self.frames)
         return first
 
+    def _piece(
+        self,
+        opener: PythonOpener,
+        body: memoryview,
+        header: tuple[int, int, int],
+        *,
+        partial: bool,
+    ) -> Reason | None:
+        try:
+            joined = self.joiner.add(opener.index, *header, body, partial=partial, ecn=self._ecn)
+        except BadPiece:
+            return Reason.MALFORMED
+        if joined is None:
+            return None
+        place = joined.place if partial else None
+        return self._packet(opener, memoryview(joined.packet), place, joined.ecn)
+
     def _packet(
-        self, opener: PythonOpener, packet: memoryview, partial: tuple[int, int] | None
+        self,
+        opener: PythonOpener,
+        packet: memoryview,
+        partial: tuple[int, int] | None,
+        ecn: int,
     ) -> Reason | None:
         if not inner.version(packet):
             return Reason.MALFORMED
@@ -301,7 +340,7 @@ class Assembly:
             header = virtio.HEADER.pack(virtio.NEEDS_CHECKSUM, 0, 0, 0, start, offset)
         if not opener.allowed(packet):
             return Reason.SOURCE
-        delivered = combine_ecn(packet, self._ecn)
+        delivered = combine_ecn(packet, ecn)
         if delivered is None:
             return Reason.MALFORMED
         self.frames.append([header, delivered])

@@ -17,14 +17,15 @@ class PythonOutbox:
 
     def carry(
         self, sealer: PythonSealer, path: PythonPath, frames: PythonFrames, first: int, end: int
-    ) -> None:
-        totals, datagrams = self.totals, self._datagrams
+    ) -> int:
+        totals, datagrams, too_long = self.totals, self._datagrams, 0
         while first < end:
             datagrams.clear()
             sealed = datagrams.seal(sealer, frames, first, end)
             totals.batches += sealed.batches
             totals.batched += sealed.batched
             totals.malformed += sealed.malformed
+            too_long |= sealed.too_long
             before = totals.full
             self._send_all(path)
             # Of what the socket had no room for, packets and bytes are left out by their share.
@@ -36,6 +37,7 @@ class PythonOutbox:
                 first += 1
             else:
                 first = sealed.next
+        return too_long
 
     def _send_all(self, path: PythonPath) -> None:
         send, totals, view = path.socket.send, self.totals, self._datagrams.view

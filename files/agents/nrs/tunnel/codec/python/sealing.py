@@ -9,16 +9,34 @@ from typing import NamedTuple
 from nrs.tunnel import inner, virtio, wire
 from nrs.tunnel.codec.carrier import MOST_SEGMENTS, MOST_SEND_BYTES, OUTBOX_BYTES
 from nrs.tunnel.codec.python.frames import PythonFrames
-from nrs.tunnel.codec.python.headers import ecn_of
-from nrs.tunnel.codec.python.layout import BATCH, BATCH_PARTIAL, DATA, LAST, PARTIAL, SEGMENT
+from nrs.tunnel.codec.python.headers import (
+    SYN,
+    TCP_FLAGS,
+    clamp_mss,
+    ecn_of,
+    is_head,
+    rebuild,
+)
+from nrs.tunnel.codec.python.layout import (
+    BATCH,
+    BATCH_PARTIAL,
+    DATA,
+    FRAGMENT,
+    LAST,
+    PARTIAL,
+    PLACE_BYTES,
+    SEGMENT,
+)
 from nrs.tunnel.codec.sealing import COUNTER_BYTES
-from nrs.tunnel.inner import TCP, UDP
+from nrs.tunnel.inner import TCP, UDP, Packet
 from nrs.tunnel.keys import TagKey
 from nrs.tunnel.wire import HEADER_BYTES, OVERHEAD, TAG_BYTES, Type
 
 _MOST_SENDS = 512
 _MOST_SLICES = 256
 """What a slice's one-byte index can number."""
+_MAY_BE_TCP = frozenset({TCP, *inner.EXTENSIONS})
+"""What an IP header says of its next one."""
 _U16 = struct.Struct("!H")
 _VNET = virtio.HEADER_BYTES
 
@@ -45,12 +63,67 @@ class Sealed:
     batches: int = 0
     batched: int = 0
     malformed: int = 0
+    too_long: int = 0
+    """Bit n: frame n is to be answered with "packet too big"."""
+
+
+class Cut(NamedTuple):
+    """How a super-packet is cut: slices of `gso` bytes, each in so many pieces."""
+
+    head: int
+    gso: int
+    slices: int
+    pieces: int
+
+
+def _more(pieces: int, head: int = 0) -> int:
+    """The bytes that a slice or packet in so many pieces takes beside its payload."""
+    return pieces * OVERHEAD + PLACE_BYTES + head
+
+
+_ONE = _more(1)
+
+
+def _cut_of(body: int, frame: memoryview, packet: memoryview) -> Cut | None:
+    """TCP may be cut anywhere, so no slice is longer than a body.
+
+    Where UDP is cut means something: a slice that is too long is split as any packet. None for
+    what is no super-packet.
+    """
+    _, _, _, gso, start, offset = virtio.HEADER.unpack_from(frame)
+    total, pieces = len(packet), 1
+    head = total
+    if offset == inner.CHECKSUM_OFFSET[TCP] and start + 20 <= total:
+        head = start + (packet[start + 12] >> 4) * 4
+    elif offset == inner.CHECKSUM_OFFSET[UDP]:
+        head = start + 8
+    if head > 255 or not gso or head >= total:
+        return None
+    if head + gso > body:
+        if offset == inner.CHECKSUM_OFFSET[TCP]:
+            gso = body - head
+        elif head + gso > wire.LONGEST_PACKET or not is_head(bytes(packet[:head])):
+            return None
+        else:
+            pieces = -(-(PLACE_BYTES + head + gso) // body)
+    slices = -(-(total - head) // gso)
+    return Cut(head, gso, slices, pieces) if slices <= _MOST_SLICES else None
 
 
 class PythonSealer:
     """See `codec.sealing.Sealer`."""
 
-    __slots__ = ("_counter", "inner", "key_id", "lane", "outer", "peer_index", "tag_key")
+    __slots__ = (
+        "_counter",
+        "body",
+        "inner",
+        "key_id",
+        "lane",
+        "outer",
+        "peer_index",
+        "settled",
+        "tag_key",
+    )
 
     def __init__(
         self,
@@ -66,6 +139,8 @@ class PythonSealer:
         self.peer_index = peer_index
         self.key_id = key_id
         self.lane = lane
+        self.body = wire.SAFE_BODY
+        self.settled = False
         self._counter = (memory or memoryview(bytearray(COUNTER_BYTES))).cast("Q")
 
     @property
@@ -75,6 +150,10 @@ class PythonSealer:
     @sequence.setter
     def sequence(self, value: int) -> None:
         self._counter[0] = value
+
+    def limit(self, body: int, *, settled: bool) -> None:
+        self.body = min(max(body, wire.LEAST_BODY), wire.LONGEST_BODY)
+        self.settled = settled
 
     def control(self, kind: Type, body: bytes = b"", *, flags: int = 0, specific: int = 0) -> bytes:
         signed = self.header(wire.first_byte(kind), flags, specific) + body
@@ -94,7 +173,7 @@ class _Batch:
     __slots__ = ("ecn", "entries", "length")
 
     def __init__(self) -> None:
-        self.entries: list[tuple[memoryview, bool]] = []
+        self.entries: list[tuple[Packet, bool]] = []
         self.length = 0
         self.ecn = 0
 
@@ -117,20 +196,42 @@ class Datagrams:
         """Append what frames [first, end) make, as far as there is room."""
         result = Sealed()
         batch = _Batch()
+        body, view = sealer.body, frames.view
         index = first
         while index < end:
             offset, length = frames.offsets[index], frames.lengths[index]
-            frame = frames.view[offset : offset + length]
+            frame = view[offset : offset + length]
             packet = frame[_VNET:]
             if length < _VNET or not inner.version(packet):
                 result.malformed += 1
                 index += 1
                 continue
-            if not self._has_room(frame, batch):
-                break
+            cut, total, slices, more = None, length - _VNET, 1, _ONE
             if frame[1]:
+                cut = _cut_of(body, frame, packet)
+                if cut is None:
+                    result.malformed += 1
+                    index += 1
+                    continue
+                slices, more = cut.slices, cut.slices * _more(cut.pieces, cut.head)
+            elif total > body:
+                if total > wire.LONGEST_PACKET:
+                    result.malformed += 1
+                    index += 1
+                    continue
+                if sealer.settled and inner.may_refuse(packet):
+                    result.too_long |= 1 << index
+                    index += 1
+                    continue
+                more = _more(-(-(PLACE_BYTES + total) // body))
+            if batch.entries:
+                more += OVERHEAD + batch.length
+            room, sends = OUTBOX_BYTES - self._used, _MOST_SENDS - len(self.sends)
+            if room < more + total + body or sends < slices + 2:
+                break
+            if cut is not None:
                 self._close(sealer, batch, result)
-                self._super(sealer, frame, result)
+                self._super(sealer, packet, cut, result)
             else:
                 self._small(sealer, frame, packet, batch, result)
             index += 1
@@ -138,15 +239,6 @@ class Datagrams:
         result.next = index
         result.used = self._used
         return result
-
-    def _has_room(self, frame: memoryview, batch: _Batch) -> bool:
-        total = len(frame) - _VNET
-        pending = OVERHEAD + batch.length if batch.entries else 0
-        gso = virtio.HEADER.unpack_from(frame)[3] if frame[1] else 0
-        slices = total // gso + 1 if gso else 1
-        heads = slices * 255 if gso else 0
-        need = pending + slices * OVERHEAD + heads + total + wire.LARGEST_BODY
-        return OUTBOX_BYTES - self._used >= need and _MOST_SENDS - len(self.sends) >= slices + 2
 
     def _append(self, count: int, length: int, ecn: int) -> None:
         """Add `count` datagrams of `length` bytes to the sends: to the last one what fits."""
@@ -171,24 +263,12 @@ class Datagrams:
             self._used += taken * length
             count -= taken
 
-    def _super(self, sealer: PythonSealer, frame: memoryview, result: Sealed) -> None:
-        _, _, _, gso, start, offset = virtio.HEADER.unpack_from(frame)
-        packet = frame[_VNET:]
-        total = len(packet)
-        if offset == inner.CHECKSUM_OFFSET[TCP] and start + 20 <= total:
-            head_bytes = start + (packet[start + 12] >> 4) * 4
-        elif offset == inner.CHECKSUM_OFFSET[UDP]:
-            head_bytes = start + 8
-        else:
-            head_bytes = total
-        if (
-            head_bytes > 255
-            or not gso
-            or head_bytes >= total
-            or head_bytes + gso > wire.LARGEST_BODY
-            or total - head_bytes > _MOST_SLICES * gso
-        ):
-            result.malformed += 1
+    def _super(self, sealer: PythonSealer, packet: memoryview, cut: Cut, result: Sealed) -> None:
+        head_bytes, gso, total = cut.head, cut.gso, len(packet)
+        result.packets += cut.slices
+        result.bytes += total
+        if cut.pieces > 1:
+            self._split_slices(sealer, packet, cut, result)
             return
         head = bytes(packet[:head_bytes])
         ecn = ecn_of(head)
@@ -202,40 +282,69 @@ class Datagrams:
             sealer.sequence,
         )
         began, before = at, HEADER_BYTES + head_bytes
-        slices = 0
-        for slices, position in enumerate(range(head_bytes, total, gso)):
+        for index, position in enumerate(range(head_bytes, total, gso)):
             after = position + gso
             flags = PARTIAL
             if after >= total:
                 flags, after = PARTIAL | LAST, total
             sequence += 1
             body = at + before
-            cut = body + after - position
+            close = body + after - position
             buffer[at:body] = (
-                pack(SEGMENT, flags, key_id, lane, peer, sequence, slices, head_bytes, gso) + head
+                pack(SEGMENT, flags, key_id, lane, peer, sequence, index, head_bytes, gso) + head
             )
-            buffer[body:cut] = packet[position:after]
+            buffer[body:close] = packet[position:after]
             digest = make_inner()
-            digest.update(view[at:cut])
+            digest.update(view[at:close])
             outer = make_outer()
             outer.update(digest.digest())
-            at = cut + TAG_BYTES
-            buffer[cut:at] = outer.digest()
-        slices += 1
+            at = close + TAG_BYTES
+            buffer[close:at] = outer.digest()
         sealer.sequence = sequence
         whole, rest = divmod(at - began, each)
         self._append(whole, each, ecn)
         if rest:
             self._append(1, rest, ecn)
-        result.datagrams += slices
-        result.packets += slices
-        result.bytes += total
+        result.datagrams += cut.slices
+
+    def _split_slices(
+        self, sealer: PythonSealer, packet: memoryview, cut: Cut, result: Sealed
+    ) -> None:
+        """Slices of UDP that are too long: where they are cut means something."""
+        head = bytes(packet[: cut.head])
+        ecn = ecn_of(head)
+        for index, at in enumerate(range(cut.head, len(packet), cut.gso)):
+            header, *parts = rebuild(head, [packet[at : at + cut.gso]], index, cut.gso, False)
+            _, _, _, _, start, offset = virtio.HEADER.unpack(header)
+            whole = memoryview(b"".join(parts))
+            self._packet(sealer, whole, PARTIAL, start << 16 | offset, ecn, result)
+
+    def _packet(
+        self,
+        sealer: PythonSealer,
+        packet: Packet,
+        flags: int,
+        place: int,
+        ecn: int,
+        result: Sealed,
+    ) -> None:
+        """One packet as DATA, or in pieces where it is too long for that."""
+        limit = sealer.body
+        if len(packet) <= limit:
+            self._datagram(sealer, DATA, flags, place, packet, ecn, result)
+            return
+        content = place.to_bytes(PLACE_BYTES, "big") + packet
+        count = -(-len(content) // limit)
+        for index in range(count):
+            piece = content[index * limit : (index + 1) * limit]
+            specific = index << 24 | count << 16 | len(content)
+            self._datagram(sealer, FRAGMENT, flags, specific, piece, ecn, result)
 
     def _small(
         self,
         sealer: PythonSealer,
         frame: memoryview,
-        packet: memoryview,
+        packet: Packet,
         batch: _Batch,
         result: Sealed,
     ) -> None:
@@ -247,14 +356,20 @@ class Datagrams:
         if partial:
             protocol, at = inner.transport(packet)
             derivable = inner.CHECKSUM_OFFSET.get(protocol) == offset and at == start
+            syn = protocol == TCP and at + 20 <= total and packet[at + TCP_FLAGS] & SYN
+        else:
+            syn = packet[9 if packet[0] >> 4 == 4 else 6] in _MAY_BE_TCP
         result.packets += 1
         result.bytes += total
-        if total + 2 > wire.LARGEST_BODY or not derivable:
+        limit = sealer.body
+        if syn and total <= limit:
+            packet = clamp_mss(packet, limit, partial=partial)
+        if total + 2 > limit or not derivable:
             self._close(sealer, batch, result)
             specific = start << 16 | offset if partial else 0
-            self._datagram(sealer, DATA, int(partial), specific, packet, ecn, result)
+            self._packet(sealer, packet, int(partial), specific, ecn, result)
             return
-        if batch.entries and (batch.ecn != ecn or batch.length + 2 + total > wire.LARGEST_BODY):
+        if batch.entries and (batch.ecn != ecn or batch.length + 2 + total > limit):
             self._close(sealer, batch, result)
         batch.ecn = ecn
         batch.entries.append((packet, partial))
@@ -272,7 +387,7 @@ class Datagrams:
                 specific = start << 16 | inner.CHECKSUM_OFFSET[protocol]
             self._datagram(sealer, DATA, int(partial), specific, packet, batch.ecn, result)
         else:
-            parts: list[bytes | memoryview] = []
+            parts: list[Packet] = []
             for packet, partial in entries:
                 parts.append(_U16.pack(len(packet) | (BATCH_PARTIAL if partial else 0)))
                 parts.append(packet)
@@ -289,7 +404,7 @@ class Datagrams:
         first: int,
         flags: int,
         specific: int,
-        body: bytes | memoryview,
+        body: Packet,
         ecn: int,
         result: Sealed,
     ) -> None:
