@@ -223,7 +223,7 @@ class Client:
         payload = bytes(self._train * PAYLOAD)
         head = _HEAD.pack(
             *(0x45, 0, 28 + len(payload), 0, 0x4000, 64, socket.IPPROTO_UDP, 0),
-            *(endpoint.claim.tun_ipv4.packed, _BEYOND.packed),
+            *(endpoint.claim.addresses[0].packed, _BEYOND.packed),
             *(4000, 9, 8 + len(payload), 0),
         )
         return _VNET.pack(_NEEDS_CHECKSUM, _GSO_UDP, 28, PAYLOAD, 20, 6) + head + payload

@@ -27,6 +27,8 @@ _PLACEHOLDER = re.compile(
     r"(change|replace|your|example|placeholder|insert|secret|<)", re.IGNORECASE
 )
 _LEAST_DISTINCT_BYTES = 8
+_NONE4, _NONE6 = ipaddress.IPv4Address(0), ipaddress.IPv6Address(0)
+"""What stands in a claim for an address that is absent."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -34,20 +36,25 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 def device_key(
     psk: str,
     endpoint_id: str,
-    tun_ipv4: str,
-    tun_ipv6: str,
+    tun_ipv4: str | None,
+    tun_ipv6: str | None,
     prefixes: Sequence[str] = (),
     epoch: int = 0,
 ) -> str:
-    """The device key as 64 hexadecimal digits. Raises AnsibleFilterError without the PSK in it."""
+    """The device key as 64 hexadecimal digits; one of the two addresses may be empty.
+
+    Raises AnsibleFilterError without the PSK in it.
+    """
     if not isinstance(prefixes, (list, tuple)) or len(prefixes) > _MOST_PREFIXES:
         raise AnsibleFilterError("device_key: prefixes must be a list of at most 16 networks")
     if not isinstance(epoch, int) or isinstance(epoch, bool) or not 0 <= epoch < _EPOCHS:
         raise AnsibleFilterError("device_key: epoch must be a number from 0 to 255: %r" % (epoch,))
+    if not tun_ipv4 and not tun_ipv6:
+        raise AnsibleFilterError("device_key: neither tun_ipv4 nor tun_ipv6 is given")
     claim = _claim(
         _identifier(endpoint_id),
-        _parsed("tun_ipv4", tun_ipv4, ipaddress.IPv4Interface).ip,
-        _parsed("tun_ipv6", tun_ipv6, ipaddress.IPv6Interface).ip,
+        _parsed("tun_ipv4", tun_ipv4 or _NONE4, ipaddress.IPv4Interface).ip,
+        _parsed("tun_ipv6", tun_ipv6 or _NONE6, ipaddress.IPv6Interface).ip,
         [_parsed("prefixes", prefix, ipaddress.ip_network) for prefix in prefixes],
     )
     return _hkdf(_master(psk), b"nrs v1 device" + claim + bytes((epoch,))).hex()
@@ -88,7 +95,7 @@ def _identifier(endpoint_id: str) -> bytes:
     return endpoint_id.encode("ascii")
 
 
-def _parsed(argument: str, text: str, parse: Callable[[str], Any]) -> Any:
+def _parsed(argument: str, text: object, parse: Callable[[str], Any]) -> Any:
     try:
         return parse(str(text))  # a number would be an address too
     except ValueError as error:

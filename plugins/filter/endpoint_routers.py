@@ -23,30 +23,55 @@ _DEFAULT_PORT = 51820
 def endpoint_routers(
     entries: Sequence[Entry], hostvars: HostVars, servers: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Each entry's `router_id`, `internal_ip`, `external_ip` and, where it has one, `bind_address`.
+    """Each entry's `router_id`, `internal_ip`, `external_ip` and, if given, `host`, `bind_address`.
 
     An address that the entry does not give is the one that the inventory gives to that router;
-    empty where it gives none. `servers` are the inventory's routing servers.
+    empty where it gives none, and where the entry gives a `host`. `servers` are the inventory's
+    routing servers.
     """
     hosts = _hosts_by_id(hostvars, servers)
     return [_complete(entry, hostvars, hosts.get(str(entry["router_id"]))) for entry in entries]
 
 
 def router_faults(
-    entries: Sequence[Entry], hostvars: HostVars, servers: Sequence[str], port: int | str
+    entries: Sequence[Entry],
+    hostvars: HostVars,
+    servers: Sequence[str],
+    port: int | str,
+    interfaces: Sequence[str],
 ) -> list[str]:
-    """What is wrong with the entries of an endpoint that sends to `port`, a line for each fault."""
+    """What is wrong with the entries of an endpoint that sends to `port`, a line for each fault.
+
+    `interfaces` are those that the endpoint has.
+    """
     hosts = _hosts_by_id(hostvars, servers)
-    return [fault for entry in entries for fault in _faults(entry, hostvars, hosts, port)]
+    return [
+        fault
+        for entry in entries
+        for fault in (*_zone_faults(entry, interfaces), *_faults(entry, hostvars, hosts, port))
+    ]
 
 
 def _complete(entry: Entry, hostvars: HostVars, host: str | None) -> dict[str, Any]:
     router = {"router_id": entry["router_id"]}
+    known = None if "host" in entry else host
     for key in _ADDRESSES:
-        router[key] = entry[key] if key in entry else _address(hostvars, host, key)
-    if "bind_address" in entry:
-        router["bind_address"] = entry["bind_address"]
+        router[key] = entry[key] if key in entry else _address(hostvars, known, key)
+    for key in ("host", "bind_address"):
+        if key in entry:
+            router[key] = entry[key]
     return router
+
+
+def _zone_faults(entry: Entry, interfaces: Sequence[str]) -> Iterator[str]:
+    """Of link-local addresses, whose zone is an interface of this host (RFC 4007, section 11)."""
+    for key in (*_ADDRESSES, "bind_address"):
+        zone = str(entry.get(key, "")).partition("%")[2]
+        if zone and zone not in interfaces:
+            yield (
+                f"router_id {entry['router_id']} has {key} {entry[key]}, and this host has no"
+                f" interface {zone} ({', '.join(interfaces)})"
+            )
 
 
 def _faults(
@@ -54,7 +79,7 @@ def _faults(
 ) -> Iterator[str]:
     identity = entry["router_id"]
     host = hosts.get(str(identity))
-    addressed = any(key in entry for key in _ADDRESSES)
+    addressed = any(key in entry for key in (*_ADDRESSES, "host"))
     if host is None:
         if not addressed:
             yield (

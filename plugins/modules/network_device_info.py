@@ -65,10 +65,10 @@ devices:
       description: Its display name.
       type: str
     tun_ipv4:
-      description: Its IPv4 address inside the tunnel.
+      description: Its IPv4 address inside the tunnel, null for none.
       type: str
     tun_ipv6:
-      description: Its IPv6 address inside the tunnel.
+      description: Its IPv6 address inside the tunnel, null for none.
       type: str
     internal_ip:
       description: A routing server's address towards endpoints of the same site.

@@ -15,6 +15,6 @@ def canonical(text: str) -> str:
     What is no address comes back as it is, but for its case.
     """
     try:
-        return str(ipaddress.ip_interface(str(text)).ip)
+        return str(ipaddress.ip_interface(str(text).strip()).ip)
     except ValueError:
         return str(text).lower()

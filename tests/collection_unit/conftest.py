@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -12,6 +14,7 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SECRET = "not for anybody else"  # noqa: S105
+_FAILURE = re.compile(r"^fatal: \[([^]]+)\]: FAILED! => (.+)$", re.MULTILINE)
 # In a directory that is packed and in one that is not, at the top and deep inside.
 SECRETS = (
     ".secrets/psk",
@@ -42,7 +45,15 @@ class Tools:
 
     def run(self, *words: str | Path, env: Mapping[str, str] | None = None) -> str:
         """What a program printed; a status other than 0 fails the test."""
-        ended = subprocess.run(
+        ended = self.end(*words, env=env)
+        assert ended.returncode == 0, f"{words}: {ended.stdout}"
+        return ended.stdout
+
+    def end(
+        self, *words: str | Path, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """A program that has ended, whatever its status, and what it printed."""
+        return subprocess.run(
             [str(word) for word in words],
             cwd=self.elsewhere,
             env={**self._env, **(env or {})},
@@ -53,8 +64,6 @@ class Tools:
             timeout=60,
             check=False,
         )
-        assert ended.returncode == 0, f"{words}: {ended.stdout}"
-        return ended.stdout
 
     def install(self, collection: Path, into: Path) -> Path:
         """Install an archive or a checkout; returns where the collection then is."""
@@ -64,9 +73,18 @@ class Tools:
 
     def playbook(self, collections: Path, *words: str | Path) -> str:
         """Run ansible-playbook with one collections directory."""
-        return self.run(
-            "ansible-playbook", *words, env={"ANSIBLE_COLLECTIONS_PATH": str(collections)}
-        )
+        return self.run("ansible-playbook", *words, env=_reaching(collections))
+
+    def refusals(self, collections: Path, *words: str | Path) -> dict[str, str]:
+        """What ansible-playbook fails with on each host; empty where it does not fail."""
+        ended = self.end("ansible-playbook", *words, env=_reaching(collections))
+        failures = dict(_FAILURE.findall(ended.stdout))
+        assert bool(failures) == bool(ended.returncode), ended.stdout
+        return {host: json.loads(result)["msg"] for host, result in failures.items()}
+
+
+def _reaching(collections: Path) -> dict[str, str]:
+    return {"ANSIBLE_COLLECTIONS_PATH": str(collections), "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
 
 
 @pytest.fixture(scope="session")

@@ -79,7 +79,10 @@ static int send_once(const nrs_path *path, const uint8_t *data, uint32_t length,
         uint16_t size = (uint16_t)each;
         add_control(&m, LEVEL_UDP, UDP_SEGMENT, &size, sizeof size);
     }
-    if (path->local_length) add_control(&m, IPPROTO_IPV6, IPV6_PKTINFO, path->local, path->local_length);
+    if (path->local_length == sizeof(struct in_pktinfo))
+        add_control(&m, IPPROTO_IP, IP_PKTINFO, path->local, path->local_length);
+    else if (path->local_length)
+        add_control(&m, IPPROTO_IPV6, IPV6_PKTINFO, path->local, path->local_length);
     if (ecn) {
         int class = (int)ecn;
         if (path->ipv4)
@@ -173,9 +176,17 @@ int nrs_receive(int fd, uint8_t *buffer, uint32_t capacity, nrs_train *t) {
             memcpy(&each, CMSG_DATA(c), sizeof each);
             if (each > 0) t->each = (uint32_t)each;
         } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
-            memcpy(t->local, CMSG_DATA(c), 16);
-            memset(t->local + 16, 0, 4); /* any interface: routes may change */
+            memcpy(t->local, CMSG_DATA(c), 20);
+            int link_local = t->local[0] == 0xfe && (t->local[1] & 0xc0) == 0x80;
+            if (!link_local) memset(t->local + 16, 0, 4); /* any interface: routes may change */
             t->local_length = 20;
+        } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo info, own = {0};
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            own.ipi_spec_dst = info.ipi_spec_dst;
+            memset(t->local, 0, sizeof t->local);
+            memcpy(t->local, &own, sizeof own);
+            t->local_length = sizeof own;
         } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS) {
             int class;
             memcpy(&class, CMSG_DATA(c), sizeof class);

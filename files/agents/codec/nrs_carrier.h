@@ -14,7 +14,7 @@ typedef struct {
     int ipv4;           /* whether datagrams leave over IPv4 */
     uint32_t address_length, local_length;
     uint8_t address[28]; /* struct sockaddr_in or sockaddr_in6 */
-    uint8_t local[20];   /* struct in6_pktinfo */
+    uint8_t local[20];   /* struct in6_pktinfo, or struct in_pktinfo of an IPv4 socket */
 } nrs_path;
 
 /* A received train: `length` bytes, `each` in every datagram but the last. */

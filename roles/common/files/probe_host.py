@@ -14,6 +14,7 @@ import importlib.util
 import json
 import os
 import platform
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,7 @@ def main() -> None:
         "has_nft": bool(said("nft", "--version")),
         "release": release(Path(sys.argv[1])),
         "firewall": firewall(),
+        "interfaces": [name for _index, name in socket.if_nameindex()],
         "accept_ra": accepted_advertisements(),
     }
     print(json.dumps(found))

@@ -56,6 +56,16 @@ def test_the_installed_archive_deploys_the_same_from_elsewhere(lab: Any, tmp_pat
     play("verify")
 
 
+def test_a_check_run_names_an_interface_that_a_router_lacks(lab: Any) -> None:
+    site = str(lab.checkout / "playbooks" / "site.yml")
+    words = ("ansible-playbook", site, "--check", "-e", "routing_server_egress_interface=eth7")
+    ended = lab.ansible(*words)
+    assert ended.returncode != 0
+    for router in lab.ROUTERS:
+        assert f"{router} has no interface eth7 that leads on, but " in ended.stdout
+        assert re.search(rf"{router} has no interface .* but .*\begress0\b", ended.stdout)
+
+
 def test_verify_names_what_is_not_as_the_inventory_says(
     lab: Any, wait: Callable[..., float]
 ) -> None:

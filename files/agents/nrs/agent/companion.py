@@ -7,6 +7,7 @@ however it comes. What it does is in `tasks.py`.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
@@ -15,8 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-
-from pydantic import BaseModel
+from typing import Any
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Companion:
         self,
         module: str,
         control: Path,
-        work: Callable[[], BaseModel],
+        work: Callable[[], dict[str, Any]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`work` tells at each start what the agent now runs with, at most 60 KB of JSON."""
@@ -45,14 +45,23 @@ class Companion:
         self._delay = _FIRST_DELAY_S
         self._next_start = 0.0
         self._restarting = False
+        self._failure: int | None = None
 
     def start(self) -> None:
-        """Start the process."""
+        """Start the process; where the host has no room for one, `tend` tries again."""
         self._started = self._clock()
-        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, bufsize=0)
+        try:
+            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, bufsize=0)
+        except OSError as error:
+            if error.errno != self._failure:
+                log.error("%s cannot be started: %s", self._command[2], error.strerror)
+            self._failure = error.errno
+            self._later()
+            return
+        self._failure = None
         if self._process.stdin is not None:
             os.set_blocking(self._process.stdin.fileno(), False)
-        self._say(self._work().model_dump_json().encode() + b"\n")
+        self._say(json.dumps(self._work()).encode() + b"\n")
 
     def tend(self) -> None:
         """Start the process again if it has ended, later each time."""
@@ -69,10 +78,13 @@ class Companion:
                 self.start()
                 return
             log.warning("%s ended with status %d", self._command[2], status)
-            self._next_start = now + self._delay
-            self._delay = min(2 * self._delay, _LONGEST_DELAY_S)
+            self._later()
         elif now >= self._next_start:
             self.start()
+
+    def _later(self) -> None:
+        self._next_start = self._clock() + self._delay
+        self._delay = min(2 * self._delay, _LONGEST_DELAY_S)
 
     def hurry(self) -> None:
         """Have the urgent tasks done at once; never waits."""

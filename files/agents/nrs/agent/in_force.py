@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic
 
 from nrs.agent.run import Config, Start
 from nrs.config import pushed
+from nrs.config.apart import read_apart
 from nrs.config.loader import ConfigError, Pushed, load
 
 log = logging.getLogger(__name__)
@@ -16,6 +18,15 @@ log = logging.getLogger(__name__)
 
 class Refused(Exception):
     """What stands against a configuration; the one in force stays."""
+
+
+@dataclass(frozen=True)
+class Candidate(Generic[Config]):
+    """A configuration that was read, or what is wrong with it."""
+
+    version: Pushed
+    config: Config | None
+    error: str | None
 
 
 class InForce(Generic[Config]):
@@ -41,15 +52,32 @@ class InForce(Generic[Config]):
         self._fixed = fixed
         self._take_over = take_over
 
-    def reload(self) -> str | None:
-        """Run with the file as it is now; what stands against it, else None."""
-        return self._try(self.pushed)
+    def read(self, version: Pushed | None = None) -> Candidate[Config]:
+        """The file as it is now, with `version` over it or what is in force. In any thread."""
+        version = self.pushed if version is None else version
+        try:
+            config = load(self._path, type(self.config), version, read=read_apart)
+        except ConfigError as error:
+            return Candidate(version, None, str(error))
+        return Candidate(version, config, None)
 
-    def push(self, version: Pushed) -> str | None:
-        """Run with `version` over the file, and keep it; what stands against it, else None."""
-        self.error = self._try(version)
+    def reload(self, candidate: Candidate[Config]) -> str | None:
+        """Run with it; what stands against it, else None."""
+        return self._try(candidate)
+
+    def push(self, candidate: Candidate[Config]) -> str | None:
+        """Run with it, and keep its version; what stands against it, else None."""
+        version = candidate.version
+        self.error = self._try(candidate)
         if self.error is None:
-            pushed.write(self._directory, version)
+            try:
+                pushed.write(self._directory, version)
+            except OSError as error:
+                log.error(
+                    "pushed configuration %d is in force, but a restart will not know it: %s",
+                    version.version,
+                    error.strerror,
+                )
             self.pushed = version
             log.info("pushed configuration %d is in force", version.version)
         else:
@@ -61,15 +89,17 @@ class InForce(Generic[Config]):
             )
         return self.error
 
-    def _try(self, version: Pushed) -> str | None:
+    def _try(self, candidate: Candidate[Config]) -> str | None:
+        config = candidate.config
+        if config is None:
+            return candidate.error
+        before, after = self._fixed(self.config), self._fixed(config)
+        changed = [key for key, value in after.items() if before[key] != value]
+        if changed:
+            return f"{', '.join(changed)} changed, which takes a restart"
         try:
-            config = load(self._path, type(self.config), version)
-            before, after = self._fixed(self.config), self._fixed(config)
-            changed = [key for key, value in after.items() if before[key] != value]
-            if changed:
-                return f"{', '.join(changed)} changed, which takes a restart"
             self._take_over(config)
-        except (ConfigError, Refused) as refusal:
+        except Refused as refusal:
             return str(refusal)
         self.config = config
         return None

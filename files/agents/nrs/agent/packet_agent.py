@@ -11,28 +11,33 @@ import signal
 import sys
 import threading
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, ClassVar
 
-from pydantic import BaseModel
-
 from nrs.agent.companion import Companion
-from nrs.agent.in_force import InForce, Refused
+from nrs.agent.in_force import Candidate, InForce, Refused
 from nrs.agent.notes import Notes
-from nrs.agent.run import Agent, Config, Start, open_log
+from nrs.agent.run import CANNOT_START, Agent, Config, Start, open_log
 from nrs.config.loader import ConfigError, Pushed
-from nrs.system import systemd
+from nrs.config.tun_addresses import BOTH, Families
+from nrs.system import ipv6, systemd
 from nrs.system.control import ControlThread, socket_path
 from nrs.system.descriptor_store import DescriptorStore
-from nrs.system.links import Interface, LinkError, Links
+from nrs.system.links import Interface, LinkError, Links, LinkState
 from nrs.system.nftables import NftablesError
-from nrs.tunnel import codec
+from nrs.tunnel import codec, handshake
 from nrs.tunnel.engine import Engine
 from nrs.tunnel.loop import PacketLoop
 from nrs.tunnel.memory_file import MemoryFile
 from nrs.tunnel.session_memory import SessionMemory
-from nrs.tunnel.tun_device import GSO_MAX_BYTES, GSO_MAX_SEGMENTS, QUEUE_FRAMES, TunDevice
+from nrs.tunnel.tun_device import (
+    GSO_MAX_BYTES,
+    GSO_MAX_SEGMENTS,
+    QUEUE_FRAMES,
+    DeviceGone,
+    TunDevice,
+)
 
 log = logging.getLogger(__name__)
 
@@ -57,10 +62,13 @@ class PacketAgent(Agent[Config]):
     TAKES_PUSHED = True
     REFUSALS = (OSError, LinkError, NftablesError, codec.CodecError)
     engine: Engine
+    families: Families = BOTH
+    """What the TUN device can carry."""
 
     def __init__(self, start: Start[Config]) -> None:
         """Raises OSError, CodecError."""
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        handshake.warm_up()
         self.cleanup = start.cleanup
         self._path = start.path
         self.codec = codec.load()
@@ -73,6 +81,8 @@ class PacketAgent(Agent[Config]):
         self.keep(_SESSIONS, self.memory.file)
         self.notes = Notes(socket_path(self.UNIT).parent)
         self._in_force = InForce(start, self.UNIT, self.restart_keys, self._try_take_over)
+        self._changing = threading.Lock()
+        """Held while another configuration is read and taken over."""
         self._for_good = not self.store.available
         """Whether nobody goes on where this process ends."""
         self._restarting = False
@@ -94,6 +104,9 @@ class PacketAgent(Agent[Config]):
     def take_over(self, config: Config) -> None:
         """Run with `config` from now on; tunnels that it does not change stay up."""
 
+    def settle(self) -> None:
+        """Wait until what `take_over` has begun is done. Called in another thread."""
+
     @abstractmethod
     def tend(self) -> None:
         """Called once a second."""
@@ -107,8 +120,8 @@ class PacketAgent(Agent[Config]):
         """The agent's own part of `nrs status --json`. Called in another thread."""
 
     @abstractmethod
-    def work(self) -> BaseModel:
-        """What the companion is to do, as the agent now runs."""
+    def work(self) -> dict[str, Any]:
+        """What the companion is to do, as the agent now runs: `Work` of `tasks.py`, for JSON."""
 
     @property
     @abstractmethod
@@ -142,6 +155,9 @@ class PacketAgent(Agent[Config]):
         self.cleanup.callback(tun.close)
         if adopted is None:
             self.store.keep(_DEVICE, tun.fd)
+        if adopted is None and tun.is_persistent:
+            log.warning("the persistent device %s, which somebody else has made, is used", name)
+            self.undo(self._leave_device, name, self.links.state(name))
         self.links.bring_up(
             name,
             mtu=mtu,
@@ -151,9 +167,28 @@ class PacketAgent(Agent[Config]):
         )
         if adopted is not None:
             self.links.keep_addresses(name, addresses)
-        for address in addresses:
+        for address in self._possible(name, addresses):
             self.links.add_address(name, address)
         return tun
+
+    def _leave_device(self, name: str, state: LinkState) -> None:
+        try:
+            self.links.restore(name, state)
+        except LinkError as error:
+            log.warning("%s", error)
+
+    def _possible(self, name: str, addresses: Sequence[Interface]) -> list[Interface]:
+        """Those of the families that the device can have. Raises LinkError where there is none."""
+        if ipv6.is_on(name):
+            return list(addresses)
+        self.families = frozenset({4})
+        possible: list[Interface] = [address for address in addresses if address.version == 4]
+        why = f"IPv6 is switched off (sysctl net.ipv6.conf.{name}.disable_ipv6, or at boot)"
+        if not possible:
+            raise LinkError(f"{why}, and tunnel.tun_ipv4 is not given")
+        if len(possible) < len(addresses):
+            log.warning("%s: %s carries IPv4 alone", why, name)
+        return possible
 
     def open_control(self, **commands: Callable[[dict[str, Any]], Any]) -> None:
         """The control socket and the companion, which talks to it. Raises OSError."""
@@ -179,7 +214,7 @@ class PacketAgent(Agent[Config]):
         self._companion.hurry()
 
     def serve(self) -> int:
-        """Carry packets until SIGTERM or SIGINT."""
+        """Carry packets until SIGTERM or SIGINT; CANNOT_START where the device is gone."""
         for number, action in (
             (signal.SIGTERM, self._stop),
             (signal.SIGINT, self._stop),
@@ -190,7 +225,11 @@ class PacketAgent(Agent[Config]):
         systemd.ready(self.ready)
         self._companion.start()
         self._tend()
-        self.loop.run()
+        try:
+            self.loop.run()
+        except DeviceGone as gone:
+            log.error("the device %s was deleted: this agent ends, to be started again", gone)
+            return CANNOT_START
         systemd.stopping()
         if self._for_good:
             self.notes.clear()
@@ -219,8 +258,9 @@ class PacketAgent(Agent[Config]):
     def _tend(self) -> None:
         # A collection over all objects would hold up the packets for tens of milliseconds:
         # those that have lived for a second are not looked at again.
-        gc.collect()
-        gc.freeze()
+        if not self._changing.locked():
+            gc.collect()
+            gc.freeze()
         self.engine.tend()
         self.tend()
         if not self._leaving:
@@ -229,7 +269,32 @@ class PacketAgent(Agent[Config]):
 
     def _reload(self) -> None:
         systemd.reloading()
-        error = self._in_force.reload()
+        threading.Thread(target=self._read_again, name="reload", daemon=True).start()
+
+    def _read_again(self) -> None:
+        """In a thread: a large file takes a while to read, and what it wants to be in place."""
+        with self._changing:
+            candidate = self._read()
+            error = self._in_loop(lambda: self._in_force.reload(candidate))
+            self.settle()
+        self.loop.wake(lambda: self._reloaded(error))
+
+    def _read(self, version: Pushed | None = None) -> Candidate[Config]:
+        """Thousands of objects come to stay: looking at them would hold up the packets too."""
+        gc.disable()
+        try:
+            return self._in_force.read(version)
+        finally:
+            gc.freeze()
+            gc.enable()
+
+    def _in_loop(self, action: Callable[[], str | None]) -> str | None:
+        """What `action` returns in the packet loop; called in another thread."""
+        done: Future[str | None] = Future()
+        self.loop.wake(lambda: done.set_result(action()))
+        return done.result(_TAKE_OVER_TIMEOUT_S)
+
+    def _reloaded(self, error: str | None) -> None:
         if error is None:
             self._companion.restart()
             log.info("configuration reloaded")
@@ -254,12 +319,14 @@ class PacketAgent(Agent[Config]):
     def _apply_config(self, request: dict[str, Any]) -> dict[str, Any]:
         """Take over a pushed configuration and keep it; one that fails changes nothing."""
         version = Pushed(int(request["version"]), dict(request["config"]))
-        done: Future[str | None] = Future()
-        self.loop.wake(lambda: done.set_result(self._push(version)))
-        return {"error": done.result(_TAKE_OVER_TIMEOUT_S)}
+        with self._changing:
+            candidate = self._read(version)
+            error = self._in_loop(lambda: self._push(candidate))
+            self.settle()
+        return {"error": error}
 
-    def _push(self, version: Pushed) -> str | None:
-        error = self._in_force.push(version)
+    def _push(self, candidate: Candidate[Config]) -> str | None:
+        error = self._in_force.push(candidate)
         if error is None:
             # Not at once: it is the companion that waits for the answer to this push.
             self.loop.call_later(_TEND_INTERVAL_S, self._companion.restart)

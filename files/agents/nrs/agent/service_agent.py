@@ -15,7 +15,7 @@ from nrs.agent.run import Agent, Config, Start, open_log
 from nrs.api.server import HttpService, listen
 from nrs.config.loader import ConfigError, load
 from nrs.config.types import IPAddress
-from nrs.system import systemd
+from nrs.system import ipv6, systemd
 from nrs.system.control import ControlThread, socket_path
 
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
@@ -64,7 +64,7 @@ class ServiceAgent(Agent[Config]):
     def listen(self, address: IPAddress, port: int) -> None:
         """Have the port. Raises OSError that names the file."""
         try:
-            self._listener = listen(str(address), port)
+            self._listener = listen(ipv6.bindable(str(address)), port)
         except OSError as error:
             raise OSError(
                 f"{self.path}: {self.SECTION}: cannot listen on {address} port {port}:"

@@ -75,7 +75,8 @@ class Registration(Message):
     """`POST /register` of the controller. Repeating it changes nothing.
 
     A device that states tunnel addresses keeps them; one that states none is
-    given the next free ones of the pools.
+    given the next free ones of the pools. The unspecified address states that
+    the device is to have none of that family.
     """
 
     device_id: Name

@@ -10,7 +10,7 @@ import click
 
 import nrs
 from nrs.cli.simulate_command import simulate
-from nrs.cli.units import UNITS, Unit
+from nrs.cli.units import TUNNEL_UNITS, UNITS, Unit
 
 _FILE = click.Path(path_type=Path)
 _UNIT = click.Choice(list(UNITS))
@@ -127,6 +127,18 @@ def undrain() -> None:
     from nrs.cli import drain as command  # noqa: PLC0415 - only this command needs it
 
     sys.exit(command.undrain())
+
+
+@main.command("cleanup")
+@click.option("--unit", type=click.Choice(TUNNEL_UNITS), help="Only what this agent has left.")
+def cleanup(unit: str | None) -> None:
+    """Remove what an agent that was killed has left on this host: routes, rules, NAT.
+
+    Nothing of anybody else is touched. Exit status 1 where an agent runs, or something stays.
+    """
+    from nrs.cli import cleanup as command  # noqa: PLC0415 - only this command needs it
+
+    sys.exit(command.clean([unit] if unit else TUNNEL_UNITS))
 
 
 @main.command("stopping", hidden=True)

@@ -16,7 +16,7 @@ def tell(unit: str, config: Path | None) -> int:
 
     What is started again and cannot run goes on with nothing: that is a stop.
     """
-    restarting = systemd.is_restarting(unit) and _is_usable(UNITS[unit], config)
+    restarting = systemd.job_of(unit) == "restart" and _is_usable(UNITS[unit], config)
     try:
         control.request(control.socket_path(unit), "stopping", restarting=restarting)
     except (control.ControlError, OSError) as error:

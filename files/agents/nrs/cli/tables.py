@@ -18,7 +18,17 @@ Column = tuple[str, Callable[[Row], Text]]
 _WIDTH_OF_A_PIPE = 200
 _HEADLINE_KEYS = ("role", "id", "codec", "offloads")
 _GOOD = {"online", "active", "up", "yes"}
-_BAD = {"offline", "down", "no", "stale", "inactive", "disabled", "egress_down", "ejected"}
+_BAD = {
+    "offline",
+    "down",
+    "no",
+    "stale",
+    "inactive",
+    "disabled",
+    "egress_down",
+    "ejected",
+    "contested",
+}
 
 
 def print_reports(reports: Sequence[Row], *, now: float) -> None:
@@ -26,6 +36,8 @@ def print_reports(reports: Sequence[Row], *, now: float) -> None:
     console = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE, highlight=False)
     for report in reports:
         console.print(headline(report))
+        for problem in problems(report, now):
+            console.print(problem)
         for line in details(report):
             console.print(line)
         for table in tables(report, now):
@@ -41,13 +53,25 @@ def headline(report: Row) -> Text:
     return line
 
 
-def details(report: Row) -> list[Text]:
-    """A line for every further single value that the agent reports."""
+def problems(report: Row, now: float) -> list[Text]:
+    """A line for everything that is not as it should be."""
     return [
+        Text(f"  problem for {age(now - row['since'])}: {row['what']}", style="red")
+        for row in report.get("problems") or []
+    ]
+
+
+def details(report: Row) -> list[Text]:
+    """A line for every further single value that the agent reports, and for its routes."""
+    lines = [
         Text(f"  {key.replace('_', ' ')}: {_plain(value)}")
         for key, value in report.items()
         if key not in _HEADLINE_KEYS and isinstance(value, (str, int, float))
     ]
+    if isinstance(routes := report.get("routes"), Mapping):
+        text = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in routes.items())
+        lines.append(Text(f"  routes: {text}"))
+    return lines
 
 
 def tables(report: Row, now: float) -> list[Table]:
@@ -87,7 +111,7 @@ def _table(columns: Sequence[Column], rows: Iterable[Row]) -> Table:
 def _tunnel_columns(now: float) -> list[Column]:
     return [
         ("peer", lambda row: Text(str(row.get("router_id") or row.get("endpoint_id") or "?"))),
-        ("state", lambda row: _word("up" if row.get("up") else "down")),
+        ("state", lambda row: _word(_tunnel_state(row))),
         ("active", lambda row: _word("yes") if row.get("active") else Text("standby")),
         ("rtt", lambda row: _figure(row.get("rtt_ms"), "{:.2f} ms")),
         ("path MTU", _path),
@@ -101,6 +125,12 @@ def _path(row: Row) -> Text:
         return Text("-")
     text = str(size) if state == "complete" else f"{size} ({state})"
     return Text(text, style="red" if state == "error" else "")
+
+
+def _tunnel_state(row: Row) -> str:
+    if not row.get("up"):
+        return "down"
+    return "contested" if row.get("contested") else "up"
 
 
 _SERVER_COLUMNS: list[Column] = [

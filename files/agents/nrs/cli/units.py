@@ -78,3 +78,5 @@ UNITS = {
         ),
     )
 }
+TUNNEL_UNITS = ["routing_server", "network_access_endpoint"]
+"""Those that change the network of their host."""

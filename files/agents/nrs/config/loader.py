@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,9 +11,14 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from nrs.config.scalars import Misread, PlainLoader
+
 Model = TypeVar("Model", bound=BaseModel)
 
 _SECRET_KEYS = {"psk", "previous_psk", "device_key", "default_psk", "token"}
+_NUMBERS = {"int_type": "a whole number", "float_type": "a number"}
+_LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+_TEXTS = {"string_type", "path_type", "value_error"}
 
 
 class ConfigError(Exception):
@@ -28,8 +33,8 @@ class Pushed:
     config: dict[str, Any] = field(default_factory=dict)
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice, which YAML would silently merge."""
+class _Loader(PlainLoader):
+    """Plain YAML that refuses a key given twice, which YAML would silently merge."""
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
@@ -40,7 +45,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str):
-            raise _at(key_node, f"the key {key!r} must be text")
+            raise _at(key_node, f"the key {_as_written(key)} must be text")
         if key in given:
             raise _at(key_node, f"key {key!r} is given twice")
         if id(key_node) in own:
@@ -80,10 +85,16 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return data
 
 
-def load(path: Path, model: type[Model], pushed: Pushed = Pushed()) -> Model:
+def load(
+    path: Path,
+    model: type[Model],
+    pushed: Pushed = Pushed(),
+    *,
+    read: Callable[[Path], dict[str, Any]] = read_mapping,
+) -> Model:
     """The file at `path` with `pushed` over it. Raises ConfigError, a line for each problem."""
     source = f"{path} with pushed version {pushed.version}" if pushed.version else str(path)
-    return build(merge(read_mapping(path), pushed.config), model, source)
+    return build(merge(read(path), pushed.config), model, source)
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,44 +114,77 @@ def build(data: dict[str, Any], model: type[Model], source: str) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        problems = (_problem(item, model) for item in error.errors(include_url=False))
+        problems = (_problem(item, model, data) for item in error.errors(include_url=False))
         raise ConfigError("\n".join(f"{source}: {p}" for p in problems)) from None
 
 
-def _problem(item: Any, model: type[BaseModel]) -> str:
-    kind = item["type"]
-    loc, section = _keys(item["loc"], model)
-    if kind == "extra_forbidden":
-        loc = [*loc, item["loc"][-1]]
+def _problem(item: Any, model: type[BaseModel], data: Any) -> str:
+    kind, found = item["type"], item["input"]
+    loc, section = _keys(item["loc"], model, data)
     key = ".".join(f"[{p}]" if isinstance(p, int) else str(p) for p in loc).replace(".[", "[")
-    message = str(item["msg"]).removeprefix("Value error, ")
     if kind == "missing":
         return f"{key}: is required"
     if kind == "extra_forbidden":
         return f"{key}: unknown key; allowed here: {', '.join(sorted(section.model_fields))}"
     if kind == "model_type":
         return f"{key}: must be a mapping of keys to values"
-    if isinstance(item["input"], (dict, list)) or _SECRET_KEYS & {str(p) for p in loc}:
+    message = _allowed(kind, item, section, loc)
+    if isinstance(found, (dict, list)) or _SECRET_KEYS & {str(p) for p in loc}:
         return f"{key}: {message}" if key else message
-    return f"{key}: found {item['input']!r}: {message}"
+    meaning = f", which YAML reads as {found.meaning}" if isinstance(found, Misread) else ""
+    return f"{key}: found {_as_written(found)}{meaning}: {message}"
+
+
+def _allowed(kind: str, item: Any, section: type[BaseModel], loc: list[int | str]) -> str:
+    """What is allowed where `item` was found."""
+    if kind in _NUMBERS:
+        field = next(section.model_fields[p] for p in reversed(loc) if p in section.model_fields)
+        limits = dict.fromkeys(_limits((field.annotation, *field.metadata)))
+        return ", ".join((f"must be {_NUMBERS[kind]}", *limits, "in decimal digits without quotes"))
+    message = str(item["msg"]).removeprefix("Value error, ")
+    is_text = isinstance(item["input"], (str, dict, list, type(None)))
+    return message if is_text or kind not in _TEXTS else f"{message}; text goes in quotes"
+
+
+def _limits(parts: tuple[Any, ...]) -> Iterator[str]:
+    """The limits of a number in the parts of its annotation, such as `at least 1`."""
+    for part in parts:
+        for name, word in _LIMITS.items():
+            if hasattr(part, name):
+                yield f"{word} {getattr(part, name)}"
+        yield from _limits((*typing.get_args(part), *getattr(part, "metadata", ())))
+
+
+def _as_written(value: Any) -> str:
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _keys(
-    loc: tuple[int | str, ...], model: type[BaseModel]
+    loc: tuple[int | str, ...], model: type[BaseModel], data: Any
 ) -> tuple[list[int | str], type[BaseModel]]:
-    """The parts of `loc` that stand in the file, and the innermost section they lead to.
+    """The parts of `loc` that stand in the file, or should, and the section they lead to.
 
     pydantic names the members of a union in `loc` too.
     """
     section: type[BaseModel] = model
     keys: list[int | str] = []
     for part in loc:
-        if isinstance(part, int):
+        field = section.model_fields.get(str(part))
+        if isinstance(part, int) or field or (isinstance(data, Mapping) and part in data):
             keys.append(part)
-        elif part in section.model_fields:
-            keys.append(part)
-            section = _section(section.model_fields[part].annotation) or section
+            data = _inside(data, part)
+        if field:
+            section = _section(field.annotation) or section
     return keys, section
+
+
+def _inside(data: Any, part: int | str) -> Any:
+    try:
+        return data[part]
+    except (KeyError, IndexError, TypeError):
+        return None
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:

@@ -30,6 +30,8 @@ _PRINTABLE: dict[str, Any] = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f\u2028\u
 _URL = re.compile(
     r"https?://(\[(?P<v6>[0-9A-Fa-f:.]+)\]|[A-Za-z0-9._-]+)(:(?P<port>\d{1,5}))?(/[^\s?#]*)?"
 )
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")
 _SCOPED = re.compile(r"[^%]*(%[A-Za-z0-9_.-]{1,15})?")
 
 
@@ -53,10 +55,34 @@ def _parsed_by(parse: Callable[[str], Any], kind: str) -> BeforeValidator:
         try:
             return parse(text)
         except ValueError as error:
-            detail = ": it has host bits set" if "host bits" in str(error) else ""
-            raise ValueError(f"must be {kind}{detail}") from None
+            raise ValueError(f"must be {kind}{_host_bits(text, error)}") from None
 
     return BeforeValidator(validate)
+
+
+def _scoped_where_link_local(value: Any) -> Any:
+    if getattr(value, "scope_id", None) and not value.is_link_local:
+        raise ValueError(f"names an interface, which only a link-local address has: {value}")
+    return value
+
+
+def _with_interface(address: IPAddress) -> IPAddress:
+    if address.version == 6 and address.is_link_local and not address.scope_id:
+        raise ValueError(f"{address} is link-local and needs its interface, as in {address}%eth0")
+    return address
+
+
+def _host_bits(text: str, error: ValueError) -> str:
+    if "host bits" not in str(error):
+        return ""
+    meant = ipaddress.ip_network(text, strict=False)
+    return f": it has host bits set; {meant} was probably meant"
+
+
+def _host(value: Any) -> Any:
+    if not isinstance(value, str) or not _HOST.fullmatch(value) or value[-1].isdecimal():
+        raise ValueError("must be a host name such as router1.example.net")
+    return value
 
 
 def as_name(value: Any) -> str:
@@ -113,6 +139,8 @@ Url = Annotated[str, BeforeValidator(_url)]
 Urls = Annotated[list[Url], BeforeValidator(_one_or_more), Field(min_length=1)]
 """One URL or a list of URLs, always held as a list."""
 
+HostName = Annotated[str, BeforeValidator(_host)]
+"""A name for DNS or /etc/hosts; one that ends in a digit is an address, or a mistyped one."""
 Mtu = Annotated[int, Field(strict=True, ge=1280, le=8900)]
 """Of a TUN device: what IPv6 needs, and what a path of 9000 bytes carries in one datagram."""
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
@@ -121,7 +149,13 @@ Epoch = Annotated[int, Field(strict=True, ge=0, lt=EPOCHS)]
 """Which key of a row of keys this is: what a HELLO names as its key id."""
 Seconds = Annotated[float, Field(strict=True, gt=0, le=86400, allow_inf_nan=False)]
 Interface = Annotated[str, StringConstraints(pattern=r"^[^\s/:]{1,15}$", strict=True)]
-Address = Annotated[IPAddress, _parsed_by(ipaddress.ip_address, "an IPv4 or IPv6 address")]
+Address = Annotated[
+    IPAddress,
+    _parsed_by(ipaddress.ip_address, "an IPv4 or IPv6 address"),
+    AfterValidator(_scoped_where_link_local),
+]
+UnderlayAddress = Annotated[Address, AfterValidator(_with_interface)]
+"""Where tunnel datagrams come from or go to: a link-local one with its interface."""
 Address4 = Annotated[ipaddress.IPv4Address, _parsed_by(ipaddress.IPv4Address, "an IPv4 address")]
 Address6 = Annotated[ipaddress.IPv6Address, _parsed_by(ipaddress.IPv6Address, "an IPv6 address")]
 Interface4 = Annotated[

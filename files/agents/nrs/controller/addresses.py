@@ -18,28 +18,26 @@ FIELDS = tuple(_FAMILY)
 
 
 def usable(address: IPAddress) -> IPAddress:
-    """`address` where a device can have it in the tunnel. Raises ValueError."""
+    """`address` where a device can have it in the tunnel, or states none. Raises ValueError."""
     if getattr(address, "scope_id", None) is not None:
         raise ValueError(f"{address} has a zone, which a tunnel address cannot have")
-    if (
-        address.is_unspecified
-        or address.is_loopback
-        or address.is_multicast
-        or address.is_link_local
-        or address.is_reserved
-    ):
+    if address.is_unspecified:
+        return address
+    if address.is_loopback or address.is_multicast or address.is_link_local or address.is_reserved:
         raise ValueError(f"{address} cannot be the address of a device")
     return address
 
 
 class Addresses:
-    """The pools of `bounds`, less what devices hold: pairs of IPv4 and IPv6 address."""
+    """The pools of `bounds`, less what devices hold: pairs of IPv4 and IPv6 address, or None."""
 
-    def __init__(self, bounds: IpAllocation, held: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, bounds: IpAllocation, held: Iterable[tuple[str | None, str | None]]) -> None:
         pairs = list(held)
+        taken4 = (int(IPv4Address(four)) for four, _ in pairs if four is not None)
+        taken6 = (int(IPv6Address(six)) for _, six in pairs if six is not None)
         self._pools = {
-            "tun_ipv4": _pool(bounds.tun_ipv4_pool, (int(IPv4Address(pair[0])) for pair in pairs)),
-            "tun_ipv6": _pool(bounds.tun_ipv6_pool, (int(IPv6Address(pair[1])) for pair in pairs)),
+            "tun_ipv4": _pool(bounds.tun_ipv4_pool, taken4),
+            "tun_ipv6": _pool(bounds.tun_ipv6_pool, taken6),
         }
 
     def next_free(self, field: str) -> str:
@@ -49,11 +47,12 @@ class Addresses:
             raise PoolExhausted(field)
         return str(_FAMILY[field](free))
 
-    def move(self, field: str, old: str | None, new: str) -> None:
-        """A device that held `old` holds `new` from now on."""
+    def move(self, field: str, old: str | None, new: str | None) -> None:
+        """A device that held `old` holds `new` from now on; None is no address."""
         if old is not None:
             self._pools[field].release(int(_FAMILY[field](old)))
-        self._pools[field].take(int(_FAMILY[field](new)))
+        if new is not None:
+            self._pools[field].take(int(_FAMILY[field](new)))
 
 
 def _pool(bounds: Pool4 | Pool6, taken: Iterable[int]) -> Pool:

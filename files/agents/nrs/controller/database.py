@@ -44,6 +44,8 @@ class Database:
         self._writing = self._engine.execution_options(writes=True)
         try:
             Base.metadata.create_all(self._writing)
+            with self._writing.begin() as connection:
+                _allow_one_family(connection)
         except DatabaseError as error:
             self._engine.dispose()
             raise StorageError(f"cannot use {path}: {error.orig}") from None
@@ -74,6 +76,25 @@ def _prepare(connection: Any, _record: object) -> None:
     # A registration that was answered must not be lost with the power.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.close()
+
+
+def _allow_one_family(connection: Connection) -> None:
+    """Let a device be without an address of one family, in the table of an earlier release.
+
+    SQLite cannot change a column: the table is made anew (its own documentation, "Making Other
+    Kinds Of Table Schema Changes").
+    """
+    table = Base.metadata.tables["devices"]
+    rows = connection.exec_driver_sql("PRAGMA table_info(devices)").all()
+    if not any(row[1] in {"tun_ipv4", "tun_ipv6"} and row[3] for row in rows):
+        return
+    names = ", ".join(column.name for column in table.columns)
+    connection.exec_driver_sql("ALTER TABLE devices RENAME TO devices_before")
+    table.create(connection)
+    connection.exec_driver_sql(
+        f"INSERT INTO devices ({names}) SELECT {names} FROM devices_before"  # noqa: S608 - ours
+    )
+    connection.exec_driver_sql("DROP TABLE devices_before")
 
 
 def _begin(connection: Connection) -> None:

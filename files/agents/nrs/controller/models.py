@@ -13,6 +13,8 @@ class Base(DeclarativeBase):
 class Device(Base):
     """A registered device. Addresses are text in their canonical form, times epoch seconds.
 
+    It has a tunnel address of one family or of both.
+
     That no two devices hold an address is the database's promise, so that it
     holds between several processes too.
     """
@@ -22,8 +24,8 @@ class Device(Base):
     device_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     device_type: Mapped[str] = mapped_column(String(32))
     name: Mapped[str] = mapped_column(String(128))
-    tun_ipv4: Mapped[str] = mapped_column(String(15), unique=True)
-    tun_ipv6: Mapped[str] = mapped_column(String(39), unique=True)
+    tun_ipv4: Mapped[str | None] = mapped_column(String(15), unique=True)
+    tun_ipv6: Mapped[str | None] = mapped_column(String(39), unique=True)
     internal_ip: Mapped[str | None] = mapped_column(String(64))
     external_ip: Mapped[str | None] = mapped_column(String(64))
     port: Mapped[int | None] = mapped_column(Integer)

@@ -47,8 +47,8 @@ class Registered:
     """What a device is told as it registers."""
 
     device_id: str
-    tun_ipv4: str
-    tun_ipv6: str
+    tun_ipv4: str | None
+    tun_ipv6: str | None
     tunnel_port: int
     config_version: int
 
@@ -92,8 +92,8 @@ class Registry:
                 "device %s (%s) registered with %s and %s",
                 device.device_id,
                 device.device_type,
-                device.tun_ipv4,
-                device.tun_ipv6,
+                device.tun_ipv4 or "no IPv4",
+                device.tun_ipv6 or "no IPv6",
             )
         return self._answer(device), new
 
@@ -189,10 +189,15 @@ class Registry:
         field: str,
         stated: IPAddress | None,
         held: Mapping[str, str | None],
-    ) -> str:
-        """The address for `field`: the stated one, else the held one, else the next free one."""
+    ) -> str | None:
+        """The address for `field`: the stated one, else the held one, else the next free one.
+
+        None where the device states that it has none.
+        """
         if stated is None:
             return held[field] or self._addresses.next_free(field)
+        if stated.is_unspecified:
+            return None
         address = str(stated)
         if address != held[field]:
             holder = session.scalar(

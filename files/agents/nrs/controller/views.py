@@ -19,8 +19,8 @@ class Record:
     device_id: str
     device_type: str
     name: str
-    tun_ipv4: str
-    tun_ipv6: str
+    tun_ipv4: str | None
+    tun_ipv6: str | None
     internal_ip: str | None
     external_ip: str | None
     port: int | None

@@ -16,14 +16,15 @@ from nrs.endpoint.config import NetworkAccessEndpointConfig
 from nrs.endpoint.events import SwitchLog
 from nrs.endpoint.flow_memory import FlowMemory
 from nrs.endpoint.flows import FlowTable
+from nrs.endpoint.host_network import HostNetwork
 from nrs.endpoint.liveness import State
 from nrs.endpoint.machine import Machine
+from nrs.endpoint.names import Names
 from nrs.endpoint.orders import Deliver, Order, SendAgain, SendHello, UseRouter
-from nrs.endpoint.uplink import Uplink, Uplinks
-from nrs.endpoint.work import EndpointWork, work_of
+from nrs.endpoint.uplink import TRY_S, Uplink, Uplinks
+from nrs.endpoint.work import work_of
 from nrs.system.addresses import Addresses
 from nrs.system.link_events import LinkEvents
-from nrs.system.links import LinkError
 from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
@@ -62,12 +63,10 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         """Raises OSError, LinkError, CodecError."""
         super().__init__(start)
         tunnel = self.config.tunnel
-        self._tun = self.open_device(
-            tunnel.interface_name, tunnel.mtu, tunnel.tun_ipv4, tunnel.tun_ipv6
-        )
+        self._tun = self.open_device(tunnel.interface_name, tunnel.mtu, *tunnel.addresses)
         self._switches = self._kept_switches()
         self._addresses = self._follow_addresses()
-        self._uplinks = Uplinks(self.store)
+        self._uplinks = Uplinks(self.store, Names(lambda: self.loop.wake(self._look_again)))
         self._slots: dict[int, Slot] = {}
         """Of the sessions of an earlier process, while they are looked at."""
         self._timer: Timer | None = None
@@ -80,10 +79,11 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         self._connect()
         self._resume()
         self._serve_due()
-        self.undo(self._remove_routes)
-        self._add_routes(self.config)
-        for network in self.links.routes(self._tun.name) - set(tunnel.routes):
-            self.links.remove_route(network, self._tun.name)
+        self._network = HostNetwork(self._tun.name, self.config, self.families)
+        self.cleanup.callback(self._network.close)
+        self.undo(self._network.withdraw)
+        self.end_beside(self._network.stop)
+        self._network.start()
         self.open_control(
             advise=self._advise,
             traffic=self._traffic,
@@ -203,7 +203,10 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         """Open the sockets that are missing, and those that have moved anew."""
         for router_id, uplink in self._uplinks.by_router.items():
             tunnel = self._machine.tunnels[router_id]
-            opened = uplink.connect(self._addresses, settled=tunnel.liveness.state is State.UP)
+            live, now = tunnel.liveness, self.loop.clock()
+            settled = live.state is State.UP
+            failing = not settled and now - live.since >= TRY_S
+            opened = uplink.connect(self._addresses, settled=settled, failing=failing, now=now)
             if opened is None:
                 continue
             before = uplink.socket
@@ -214,7 +217,14 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
                         self.engine.sessions[index].move(self.codec, opened)
                 self.engine.remove_socket(before)
             uplink.replace(opened)
-            self._machine.handle_connected(router_id, again=before is not None)
+            self._machine.handle_connected(
+                router_id, again=before is not None, ipv4=opened.sends_ipv4(None)
+            )
+
+    def _look_again(self) -> None:
+        """A name has other addresses than before."""
+        self._connect()
+        self._serve_due()
 
     def _disconnect(self, uplinks: Iterable[Uplink]) -> None:
         for uplink in uplinks:
@@ -312,13 +322,15 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         }
 
     def take_over(self, config: NetworkAccessEndpointConfig) -> None:
-        self._add_routes(config)
-        for network in set(self.config.tunnel.routes) - set(config.tunnel.routes):
-            self.links.remove_route(network, self._tun.name)
+        self._network.configure(config)
         self._carry_out(self._machine.handle_config(config, self.loop.clock()))
         self._disconnect(self._uplinks.configure(config))
         self._connect()
         self._serve_due()
+
+    def settle(self) -> None:
+        """Wait until routes and rules are in place."""
+        self._network.settle()
 
     def announce_restart(self) -> None:
         """Routers need not know: what they send waits in the sockets."""
@@ -328,21 +340,8 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         self._connect()
         self._rearm()
 
-    def work(self) -> EndpointWork:
+    def work(self) -> dict[str, Any]:
         return work_of(self.config)
-
-    def _add_routes(self, config: NetworkAccessEndpointConfig) -> None:
-        tunnel = config.tunnel
-        for network in tunnel.routes:
-            own = tunnel.tun_ipv4.ip if network.version == 4 else tunnel.tun_ipv6.ip
-            self.links.add_route(network, self._tun.name, own)
-
-    def _remove_routes(self) -> None:
-        for network in self.config.tunnel.routes:
-            try:
-                self.links.remove_route(network, self._tun.name)
-            except LinkError as error:
-                log.warning("%s", error)
 
     # -- for the control thread
 
@@ -351,6 +350,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
             "id": self.config.endpoint.endpoint_id,
             "name": self.config.endpoint.name,
             "offloads": self._offloads(),
+            **self._network.status(),
             "tunnels": [
                 {
                     "router_id": tunnel.router_id,

@@ -10,12 +10,11 @@ from typing_extensions import Self
 
 from nrs.config.common import Api, NetworkControllerAccess, PolledLoadBalancer
 from nrs.config.secret import KeyedSection
+from nrs.config.tun_addresses import TunAddresses
 from nrs.config.types import (
-    Address,
     Epoch,
+    HostName,
     Interface,
-    Interface4,
-    Interface6,
     IPAddress,
     Label,
     Mtu,
@@ -23,6 +22,7 @@ from nrs.config.types import (
     Network,
     Port,
     Section,
+    UnderlayAddress,
 )
 from nrs.tunnel.wire import INNER_MTU
 
@@ -35,7 +35,7 @@ class Endpoint(Section):
     log_file: Path | None = None
 
 
-class Tunnel(KeyedSection):
+class Tunnel(KeyedSection, TunAddresses):
     """The TUN device, the key, and what goes through the tunnel.
 
     The key is a PSK that all endpoints share, or the device key that was made for this
@@ -44,12 +44,13 @@ class Tunnel(KeyedSection):
 
     interface_name: Interface = "tun0"
     mtu: Mtu = INNER_MTU
-    tun_ipv4: Interface4
-    tun_ipv6: Interface6
     port: Port = 51820
     # A router takes a tunnel for down that has been silent for 30 s.
-    keepalive_interval: Annotated[float, Field(ge=0.1, le=25, allow_inf_nan=False)] = 10.0
+    keepalive_interval: Annotated[float, Field(strict=True, ge=0.1, le=25, allow_inf_nan=False)] = (
+        10.0
+    )
     routes: list[Network] = Field(default_factory=list)
+    exclude: list[Network] = Field(default_factory=list)
     device_key: SecretStr | None = None
     device_key_file: Path | None = None
     key_epoch: Epoch = 0
@@ -68,30 +69,42 @@ class Tunnel(KeyedSection):
 
 
 class Router(Section):
-    """One routing server and the local address its tunnel leaves from."""
+    """One routing server, by address or by name, and the local address its tunnel leaves from."""
 
     router_id: Name
-    internal_ip: Address | None = None
-    external_ip: Address | None = None
-    bind_address: Address | None = None
+    host: HostName | None = None
+    internal_ip: UnderlayAddress | None = None
+    external_ip: UnderlayAddress | None = None
+    bind_address: UnderlayAddress | None = None
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
-        if self.external_ip is None and self.internal_ip is None:
-            raise ValueError("needs external_ip or internal_ip")
+        if (self.host is None) is (self.address is None):
+            raise ValueError("needs external_ip or internal_ip, or else host")
+        if self.address is None:
+            return self
         if self.bind_address is not None and self.bind_address.version != self.address.version:
             raise ValueError(
                 f"bind_address {self.bind_address} and the router's address {self.address}"
                 " are of different families"
             )
+        scopes = {getattr(a, "scope_id", None) for a in (self.address, self.bind_address)} - {None}
+        if len(scopes) > 1:
+            raise ValueError(
+                f"bind_address {self.bind_address} and the router's address {self.address}"
+                " are of different interfaces"
+            )
         return self
 
     @property
-    def address(self) -> IPAddress:
-        """Where the tunnel goes to: the external address, else the internal one."""
-        address = self.external_ip if self.external_ip is not None else self.internal_ip
-        assert address is not None
-        return address
+    def address(self) -> IPAddress | None:
+        """Where the tunnel goes to: the external address, else the internal one; None: a name."""
+        return self.external_ip if self.external_ip is not None else self.internal_ip
+
+    @property
+    def place(self) -> str:
+        """The address or the name, for people."""
+        return self.host or str(self.address)
 
 
 class NetworkAccessEndpointConfig(Section):
@@ -106,15 +119,13 @@ class NetworkAccessEndpointConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        families = {address.version for address in self.tunnel.addresses}
+        for route in self.tunnel.routes:
+            if route.version not in families:
+                raise ValueError(f"tunnel.routes: {route} needs tunnel.tun_ipv{route.version}")
         seen: set[str] = set()
         for router in self.routers:
             if router.router_id in seen:
                 raise ValueError(f"routers: router_id {router.router_id!r} is given twice")
             seen.add(router.router_id)
-            for route in self.tunnel.routes:
-                if router.address in route:
-                    raise ValueError(
-                        f"tunnel.routes: {route} holds {router.address}, the address of"
-                        f" {router.router_id}: the tunnel would run through itself"
-                    )
         return self

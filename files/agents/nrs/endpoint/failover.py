@@ -6,14 +6,15 @@ no better than FLAPPED and another stands above it:
 
     GOOD      answers, and has been well for its hold-down
     FLAPPED   answers, but has failed lately: used, not returned to by advice
-    DEGRADED  answers, but loses or delays too much
+    DEGRADED  answers, but loses or delays more than another one
     DRAINING  its router is about to leave, or to be silent for a moment
     USELESS   answers, but its router has no way on
     SILENT    does not answer, or has no session
 
-No list of bad tunnels is for ever: where all are bad the least bad one is used. With every
-tunnel silent the present one is kept, and the first to answer wins by coming up; so it does
-while the one that traffic has fled to has not answered either.
+A degraded tunnel is only left for one of which loss and delay are known, and better: what is
+not known of a tunnel is no merit. No list of bad tunnels is for ever: where all are bad the
+least bad one is used. With every tunnel silent the present one is kept, and the first to answer
+wins by coming up; so it does while the one that traffic has fled to has not answered either.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
 from nrs.endpoint.liveness import State
+from nrs.endpoint.quality import Measure
 
 
 class Standing(IntEnum):
@@ -58,7 +60,7 @@ class View:
     answered: float
     """When a probe was last answered."""
     hold_s: float = 0.0
-    srtt: float | None = None
+    measure: Measure = field(default=Measure())
     degraded: bool = False
     draining: bool = False
     egress_up: bool = True
@@ -106,8 +108,8 @@ def choose(
     present = by_id.get(active) if active is not None else None
 
     def rank(view: View) -> tuple[bool | float, ...]:
-        srtt = view.srtt if view.srtt is not None else float("inf")
-        return standings[view.router_id], view.router_id != advised, srtt
+        delay = view.measure.delay if view.measure.delay is not None else float("inf")
+        return standings[view.router_id], view.router_id != advised, delay
 
     if present is not None and fled_at is not None and present.answered <= fled_at:
         quicker = [
@@ -125,7 +127,10 @@ def choose(
             return None
         rejected = _rejected(wanted, present, views, now)
         return Choice(wanted.router_id, "load balancer's advice", Move.PLANNED, rejected)
-    best_of_all = min(views, key=rank, default=None)
+    candidates = views
+    if present is not None and standings[present.router_id] is Standing.DEGRADED:
+        candidates = [view for view in views if view.measure.beats(present.measure)]
+    best_of_all = min(candidates, key=rank, default=None)
     if best_of_all is None or standings[best_of_all.router_id] is Standing.SILENT:
         return None
     rejected = _rejected(best_of_all, present, views, now)
@@ -166,12 +171,16 @@ def _rejected(chosen: View, left: View | None, views: Sequence[View], now: float
         if view is chosen or view is left:
             continue
         standing = view.standing(now)
+        unknown = view.measure.loss is None or view.measure.delay is None
+        degraded = left is not None and left.standing(now) is Standing.DEGRADED
         if standing is Standing.SILENT:
             reasons[view.router_id] = f"it is {view.state.value}"
         elif standing is Standing.DRAINING and not view.draining:
             reasons[view.router_id] = "it is being restarted"
         elif standing is Standing.USELESS and view.draining:
             reasons[view.router_id] = _REASONS[Standing.DRAINING]
+        elif standing <= Standing.FLAPPED and degraded and unknown:
+            reasons[view.router_id] = "what it loses is not known"
         else:
             reasons[view.router_id] = _REASONS.get(standing, "it is no better")
     return reasons

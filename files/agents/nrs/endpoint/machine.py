@@ -11,7 +11,7 @@ one steady clock; `wall` gives Unix time, which is only told.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from nrs.endpoint.config import NetworkAccessEndpointConfig
 from nrs.endpoint.events import Switch, SwitchLog, one_line
@@ -20,6 +20,7 @@ from nrs.endpoint.flows import FlowTable
 from nrs.endpoint.liveness import State
 from nrs.endpoint.nudge import Nudges
 from nrs.endpoint.orders import Deliver, Order, SendAgain, UseRouter
+from nrs.endpoint.quality import THRESHOLDS, Measure
 from nrs.endpoint.tunnel import Settings, Tunnel
 from nrs.tunnel import wire
 from nrs.tunnel.control import Control
@@ -108,9 +109,9 @@ class Machine:
 
     # -- what has happened
 
-    def handle_connected(self, router_id: str, *, again: bool) -> None:
+    def handle_connected(self, router_id: str, *, again: bool, ipv4: bool) -> None:
         """There is a socket for this tunnel; `again`: in place of another one."""
-        self.tunnels[router_id].handle_connected(again=again)
+        self.tunnels[router_id].handle_connected(again=again, ipv4=ipv4)
 
     def handle_kept(self, record: Record, since: float, now: float) -> list[Order]:
         """A session of an earlier process, the older ones first; no orders where it is over.
@@ -217,11 +218,33 @@ class Machine:
         return orders
 
     def _in_doubt(self) -> bool:
-        """Whether the active tunnel is not known to answer: all are probed while traffic flows."""
+        """Whether the active tunnel is not known to answer, or not to be as good as another.
+
+        All are probed then while traffic flows: what is not known of one cannot be chosen by.
+        """
         active = self.tunnels.get(self.active) if self.active is not None else None
         return active is not None and (
-            active.liveness.state is not State.UP or self._fled_at is not None
+            active.liveness.state is not State.UP
+            or self._fled_at is not None
+            or active.lossy
+            or self._slow(active)
         )
+
+    def _slow(self, active: Tunnel) -> bool:
+        """Whether another tunnel is quicker by more than is put up with."""
+        srtt = active.liveness.srtt
+        return srtt is not None and any(
+            tunnel.of_use
+            and tunnel.liveness.srtt is not None
+            and srtt - tunnel.liveness.srtt > THRESHOLDS.leave.delay
+            for tunnel in self.tunnels.values()
+        )
+
+    def _others(self, router_id: str, now: float) -> Iterator[Measure]:
+        """What is known of the tunnels that traffic could move to from this router's."""
+        for tunnel in self.tunnels.values():
+            if tunnel.router_id != router_id and tunnel.of_use:
+                yield tunnel.measure(now)
 
     def _busy(self, tunnel: Tunnel, now: float, in_doubt: bool) -> bool:
         if not tunnel.index or now >= self._fast_until:
@@ -245,7 +268,7 @@ class Machine:
                 self.tunnels[router_id].adjust(settings)
             else:
                 self.tunnels[router_id] = Tunnel(
-                    router, settings, now, self._wall(), self._random, self._new_index
+                    router, settings, now, self._wall(), self._random, self._new_index, self._others
                 )
         if self.active not in self.tunnels:
             self.active = self._fled_at = None

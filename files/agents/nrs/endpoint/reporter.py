@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 from nrs.agent.bandwidth import Bandwidth
 from nrs.agent.controller_link import ControllerLink
-from nrs.agent.tasks import Task, given, repeat
+from nrs.agent.tasks import Task, Work, given, repeat
 from nrs.api.client import ApiClient, ApiRefused, ApiUnavailable
 from nrs.api.messages import Decision
+from nrs.config.common import PolledLoadBalancer
 from nrs.endpoint import event_poster
-from nrs.endpoint.work import EndpointWork
 from nrs.system import control
 
 log = logging.getLogger("nrs.endpoint.reporter")
@@ -23,6 +23,13 @@ log = logging.getLogger("nrs.endpoint.reporter")
 _LATEST = 1.2
 """In poll intervals: the load balancer spreads its endpoints' questions, but where the
 operator wants them sooner, they come sooner: as soon as it can bear."""
+
+
+class EndpointWork(Work):
+    """Ask the load balancer about the candidates."""
+
+    load_balancer: PolledLoadBalancer
+    candidates: list[str]
 
 
 class Adviser:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from nrs.endpoint.config import NetworkAccessEndpointConfig, Router
@@ -18,7 +18,7 @@ from nrs.endpoint.liveness import Action, Liveness, State, Timing
 from nrs.endpoint.orders import Order, SendHello
 from nrs.endpoint.path_mtu import PathMtu
 from nrs.endpoint.path_mtu import State as PathState
-from nrs.endpoint.quality import Counts, Quality
+from nrs.endpoint.quality import THRESHOLDS, Counts, Measure, Quality
 from nrs.endpoint.resend import ResendRing
 from nrs.tunnel import wire
 from nrs.tunnel.control import Control
@@ -71,7 +71,11 @@ class Settings:
         return cls(
             tunnel.port,
             StaticKey(tunnel.key, mode, tunnel.key_epoch),
-            Claim(config.endpoint.endpoint_id, tunnel.tun_ipv4.ip, tunnel.tun_ipv6.ip),
+            Claim(
+                config.endpoint.endpoint_id,
+                tunnel.tun_ipv4 and tunnel.tun_ipv4.ip,
+                tunnel.tun_ipv6 and tunnel.tun_ipv6.ip,
+            ),
             Timing(keepalive=keepalive, dead=3 * keepalive),
         )
 
@@ -87,8 +91,12 @@ class Tunnel:
         since: float,
         random: Callable[[int], bytes],
         new_index: Callable[[], int],
+        others: Callable[[str, float], Iterable[Measure]],
     ) -> None:
-        """`since` is Unix time; `random` gives bytes, `new_index` a session index not in use."""
+        """`since` is Unix time; `random` gives bytes, `new_index` a session index not in use.
+
+        `others` tells what is known of the tunnels that one of this router is held against.
+        """
         self.router = router
         self.router_id = router.router_id
         self.liveness = Liveness(settings.timing, now)
@@ -108,7 +116,10 @@ class Tunnel:
         self._settings = settings
         self._random = random
         self._new_index = new_index
+        self._others = others
         self._attempt: tuple[Initiator, float] | None = None
+        self._answer = b""
+        """The HELLO_ACK that was accepted last."""
         self._next_rekey = 0.0
         self._rekeyed = False
         self._hellos = 0
@@ -117,8 +128,11 @@ class Tunnel:
         self._flags_sequence = 0
         self._well_since: float | None = None
         self._failures = 0
+        self._lacking: list[int] = []
+        """IP versions that the endpoint has and the router does not carry."""
         self._no_session_at = -_NO_SESSION_S
-        self._headers = wire.HEADERS4 if router.address.version == 4 else wire.HEADERS6
+        self._headers = wire.HEADERS6
+        """Of its outer packets, as long as there is a socket."""
         self._told_path = 0
         self._limited: LimitDatagrams | None = None
         """As ordered last."""
@@ -134,6 +148,20 @@ class Tunnel:
     def in_question(self) -> bool:
         """Whether it answers, but is bad enough to be asked often if it still is."""
         return self._quality.degraded or bool(self.flags)
+
+    @property
+    def lossy(self) -> bool:
+        """Whether so much was lost of late that another tunnel may be better."""
+        return self._quality.loss is not None and self._quality.loss > THRESHOLDS.leave.loss
+
+    @property
+    def of_use(self) -> bool:
+        """Whether traffic may well move here."""
+        return self.liveness.state is State.UP and not self.flags
+
+    def measure(self, now: float) -> Measure:
+        """What is known of its path."""
+        return self._quality.measure(self.liveness.srtt, now)
 
     @property
     def rtt_ms(self) -> float | None:
@@ -158,7 +186,7 @@ class Tunnel:
             well_since=now if self._well_since is None else self._well_since,
             answered=self.liveness.last_answer,
             hold_s=self._damping.hold_s(now),
-            srtt=self.liveness.srtt,
+            measure=self.measure(now),
             degraded=self._quality.degraded,
             draining=RouterFlag.DRAINING in self.flags,
             restarting=RouterFlag.RESTARTING in self.flags,
@@ -318,7 +346,9 @@ class Tunnel:
             return []
         key, claim = self._settings.key, self._settings.claim
         if self._attempt is None or now - self._attempt[1] > _ATTEMPT_S:
-            self._attempt = Initiator(key, claim, self._new_index(), self._random), now
+            present = None if self.session is None else self.session.secrets
+            index = self._new_index()
+            self._attempt = Initiator(key, claim, index, self._random, present), now
         orders: list[Order] = [SendHello(self.router_id, self._attempt[0].hello())]
         self._hellos += 1
         if self._hellos == _UNANSWERED_HELLOS:
@@ -327,7 +357,7 @@ class Tunnel:
             orders.append(
                 Tell(
                     logging.WARNING,
-                    f"{self.router_id} at {self.router.address} port {self._settings.port}"
+                    f"{self.router_id} at {self.router.place} port {self._settings.port}"
                     f" does not answer{stays if renewing else ''}; still trying",
                 )
             )
@@ -363,15 +393,18 @@ class Tunnel:
 
     # -- what arrives
 
-    def handle_connected(self, *, again: bool) -> None:
+    def handle_connected(self, *, again: bool, ipv4: bool) -> None:
         """There is a socket to send from; `again`: in place of another one."""
         self.connected = True
+        self._headers = wire.HEADERS4 if ipv4 else wire.HEADERS6
         if again:
             self.liveness.probe_now()
             self.path.restart()
 
     def handle_hello_ack(self, datagram: bytes, now: float, *, active: bool) -> list[Order]:
         """A HELLO_ACK, not yet verified; opens the session that it offers."""
+        if datagram == self._answer:
+            return []  # its HELLO was repeated
         if self._attempt is None:
             return [Refuse(Drop.NO_SESSION)]
         try:
@@ -385,7 +418,7 @@ class Tunnel:
             ]
         if ack.router_id != self.router_id:
             impostor = (
-                f"the router at {self.router.address} says that it is {ack.router_id},"
+                f"the router at {self.router.place} says that it is {ack.router_id},"
                 f" not {self.router_id} as configured"
             )
             return [Tell(logging.WARNING, impostor), Refuse(Drop.SOURCE)]
@@ -395,14 +428,16 @@ class Tunnel:
             text = f"tunnel to {self.router_id}: new session with {_named(key)}"
             orders.append(Tell(logging.INFO, text))
         self._attempt, self._hellos, self._rekeyed = None, 0, False
+        self._answer = datagram
         record = Record.of(
             agreed,
             key,
             self._settings.claim,
             now,
             owner=self.router_id,
-            addresses=(ack.tun_ipv4.packed, ack.tun_ipv6.packed),
+            addresses=tuple(a.packed for a in (ack.tun_ipv4, ack.tun_ipv6) if a is not None),
         )
+        orders += self._note_families(record)
         orders += self._take(record, now)
         self.flags = ack.flags
         # The router switches to the new session with the first packet that it opens.
@@ -410,6 +445,18 @@ class Tunnel:
             if action is Action.PROBE:
                 orders += self._probe(now, active)
         return orders
+
+    def _note_families(self, record: Record) -> list[Order]:
+        """Say once what the endpoint has and the router does not carry."""
+        own: dict[int, int] = {
+            len(address.packed): address.version for address in record.claim.addresses
+        }
+        lacking = sorted(own[size] for size in own.keys() - set(map(len, record.addresses)))
+        before, self._lacking = self._lacking, lacking
+        if lacking in ([], before):
+            return []
+        text = f"{self.router_id} carries no IPv{lacking[0]}: what is sent through it is lost"
+        return [Tell(logging.WARNING, text)]
 
     def handle_no_session(self, datagram: bytes, last_sent: int, now: float) -> list[Order]:
         """The router, or who poses as it, knows no session of ours: say HELLO.
@@ -448,6 +495,11 @@ class Tunnel:
             return self._limit(now)
         elif control.kind is Type.ROLE:
             self._take_flags(index, control, now)
+        elif control.kind is Type.PROBE and index == self.index:
+            # Another device wants to be this one, and the router asks who is there.
+            stamp = Probe.decode(control.body).timestamp_us
+            answer = ProbeAck(stamp, highest, received, highest, path_probes=0).encode()
+            return [SendControl(index, Type.PROBE_ACK, answer, specific=control.specific)]
         elif control.kind is Type.BYE and index == self.index:
             closed = Tell(logging.INFO, f"{self.router_id} has closed its tunnel")
             return [closed, *self.lose_session(now)]
@@ -476,7 +528,8 @@ class Tunnel:
             highest - ack.path_probes,
             received - self._path_acks,
         )
-        self._quality.observe(counts, self.liveness.srtt or 0.0, now)
+        srtt = self.liveness.srtt or 0.0
+        self._quality.observe(counts, srtt, now, self._others(self.router_id, now))
 
     def unconfirmed(self, now: float) -> list[bytes]:
         """Take out what is to be sent again elsewhere, as the router does not answer or is useless.

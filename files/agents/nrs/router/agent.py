@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from nrs.agent.packet_agent import PacketAgent
 from nrs.agent.run import Start
 from nrs.config import pushed
+from nrs.config.types import IPAddress
 from nrs.router.announcement import BUSY_S
+from nrs.router.claims import Host
 from nrs.router.config import RoutingServerConfig
+from nrs.router.drain import Phase
 from nrs.router.drainer import Drainer
 from nrs.router.egress_watch import EgressWatch
 from nrs.router.endpoints import Endpoints
+from nrs.router.host_keeper import HostKeeper
+from nrs.router.host_watch import HostWatch
 from nrs.router.machine import RouterMachine
+from nrs.router.passage import WINDOW_S
+from nrs.router.passage_watch import PassageWatch
+from nrs.router.probe import Probes
 from nrs.router.ruleset import Ruleset
 from nrs.router.service import Service
-from nrs.router.work import RouterWork, work_of
-from nrs.system import forwarding
+from nrs.router.work import work_of
+from nrs.system import forwarding, ipv6
+from nrs.system.control import socket_path
 from nrs.system.host_routes import HostRoutes
 from nrs.system.route_keeper import RouteKeeper
-from nrs.tunnel import handshake
 from nrs.tunnel.address_text import describe
 from nrs.tunnel.session import key_of
 from nrs.tunnel.udp_socket import UdpSocket
@@ -33,7 +43,8 @@ IN_USE_S = 10.0
 """A tunnel counts as in use while packets have passed it this recently."""
 
 _SOCKET = "udp"
-_FORWARDING = "forwarding turned on"
+FORWARDING = "forwarding turned on"
+_ASKED_FILE = "forwarding.wanted"
 
 
 class RoutingServer(PacketAgent[RoutingServerConfig]):
@@ -46,21 +57,23 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
     def __init__(self, start: Start[RoutingServerConfig]) -> None:
         """Raises OSError, LinkError, NftablesError, CodecError."""
         super().__init__(start)
-        handshake.warm_up()
         config, server, tunnel = start.config, start.config.server, start.config.tunnel
         if self.links.index(server.egress_interface) is None:
             log.warning("egress interface %s is not there yet", server.egress_interface)
         self._restart_told = False
-        self._socket = self._open_socket(str(server.bind_address), server.bind_port)
-        self._tun = self.open_device(
-            tunnel.interface_name, tunnel.mtu, tunnel.tun_ipv4, tunnel.tun_ipv6
-        )
+        self._down_since = time.time()
+        self._socket = self._open_socket(ipv6.bindable(str(server.bind_address)), server.bind_port)
+        self._tun = self.open_device(tunnel.interface_name, tunnel.mtu, *tunnel.addresses)
+        self._interfaces = (self._tun.name, server.egress_interface)
         self._forward()
         ruleset = Ruleset()
         self.undo(ruleset.remove)
+        self._keeper = HostKeeper(ruleset, self._interfaces, self._ask_root)
+        self.cleanup.callback(self._keeper.close)
         routes = RouteKeeper(HostRoutes(tunnel.interface_name), tunnel.interface_name)
         self.cleanup.callback(routes.close)
-        self._machine = RouterMachine(config, secrets.token_bytes)
+        self._machine = RouterMachine(config, secrets.token_bytes, self.families)
+        probes = Probes(secrets.randbits(16))
         self._endpoints = Endpoints(
             self._machine,
             self.loop,
@@ -70,8 +83,12 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             self.memory,
             routes,
             self.hurry_companion,
+            probes.take,
         )
         self.engine = self._endpoints.engine
+        watch = HostWatch(self.loop, tunnel.interface_name, self._take_host)
+        self.cleanup.callback(watch.close)
+        self._take_host(watch.host)
         self._endpoints.resume()
         routes.drop_others()
         self.undo(lambda: self._endpoints.carry_out(self._machine.close()))
@@ -82,6 +99,18 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             self.loop, server.egress_interface, config.egress, self._take_state, self._busy
         )
         self.cleanup.callback(self._egress.close)
+        self._passage = PassageWatch(
+            self.loop,
+            self._tun,
+            config,
+            probes,
+            taken=self._machine.is_taken,
+            sending=self._count_sending,
+            changed=self._take_state,
+        )
+        self.cleanup.callback(self._passage.close)
+        self.end_beside(self._keeper.stop)
+        self._keeper.start()
         self.open_control(metrics=self._metrics, drain=self._drain, undrain=self._undrain)
         self._take_state()
         log.info(
@@ -107,9 +136,9 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
 
     def _forward(self) -> None:
         """Turn forwarding on, and off at the end where it was off before this or an earlier run."""
-        changed = [str(path) for path in forwarding.enable()]
-        changed += self.notes.get(_FORWARDING) or []
-        self.notes.put(_FORWARDING, changed)
+        changed = [str(path) for path in forwarding.enable(self._interfaces)]
+        changed += self.notes.get(FORWARDING) or []
+        self.notes.put(FORWARDING, changed)
         self.undo(forwarding.restore, [Path(path) for path in changed])
 
     # -- what every agent says
@@ -122,7 +151,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
     def ready(self) -> str:
         return f"serving on port {self.config.server.bind_port}"
 
-    def work(self) -> RouterWork:
+    def work(self) -> dict[str, Any]:
         return work_of(self.config)
 
     def restart_keys(self, config: RoutingServerConfig) -> dict[str, object]:
@@ -144,6 +173,8 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         except OSError:
             self._drainer.configure(self.config)
             raise
+        self._keeper.configure((self._tun.name, config.server.egress_interface))
+        self._passage.configure(config)
         self._endpoints.carry_out(self._machine.handle_config(config))
 
     def tend(self) -> None:
@@ -157,15 +188,42 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
     # -- its state
 
     def _take_state(self) -> None:
-        health = self._egress.health
+        health, phase = self._egress.health, self._drainer.phase
+        self._passage.pause(phase is Phase.DRAINED)
+        up = health.up and self._passage.open
+        if not up and self._machine.service.egress_up:
+            self._down_since = time.time()
         self._endpoints.carry_out(
-            self._machine.handle_service(
-                Service(health.up, health.echoes, self._drainer.phase, self._restart_told)
-            )
+            self._machine.handle_service(Service(up, health.echoes, phase, self._restart_told))
         )
+
+    def _take_host(self, host: Host) -> None:
+        self._endpoints.carry_out(self._machine.handle_host(host))
 
     def _busy(self) -> bool:
         return self.loop.clock() - self.engine.last_delivered < BUSY_S
+
+    def _count_sending(self, now: float) -> int:
+        """Endpoints that have sent packets lately."""
+        since = now - WINDOW_S
+        sessions = self.engine.sessions.values()
+        return sum(session.last_data_received > since for session in sessions)
+
+    def _ask_root(self) -> None:
+        """By a file that systemd waits for (role routing_server, nrs-forwarding.path)."""
+        with suppress(OSError):
+            (socket_path(self.UNIT).parent / _ASKED_FILE).write_text("forwarding is off\n")
+
+    def _egress_reason(self) -> str | None:
+        return self._egress.health.reason or self._passage.reason
+
+    def _problems(self) -> list[dict[str, Any]]:
+        """What is not as it should be, and since when (seconds since the epoch)."""
+        found = [*self._keeper.problems, *self._passage.problems]
+        reason = self._egress_reason()
+        if reason is not None:
+            found.insert(0, (reason, self._down_since))
+        return [{"what": what, "since": since} for what, since in found]
 
     # -- commands; they run in the control thread
 
@@ -200,7 +258,12 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
 
     def status(self) -> dict[str, Any]:
         now, server = self.loop.clock(), self.config.server
-        told = {**self._told(), "egress_reason": self._egress.health.reason}
+        told = {
+            **self._told(),
+            "egress_reason": self._egress_reason(),
+            "problems": self._problems(),
+            "put_back": self._keeper.put_back,
+        }
         left = self._drainer.left
         if left is not None:
             told |= {"drain_seconds_left": round(left), "tunnels_in_use": self._in_use()}
@@ -210,6 +273,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             "tunnel_id": server.tunnel_id,
             "offloads": self._offloads(),
             **told,
+            "second_devices_refused": self._machine.refused_devices,
             "tunnels": [
                 {
                     "endpoint_id": device.claim.endpoint_id,
@@ -219,8 +283,9 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
                     "since": device.since,
                     "address": describe(session.path.peer or ()),
                     "path_mtu": session.path_mtu,
-                    "tun_ipv4": str(device.claim.tun_ipv4),
-                    "tun_ipv6": str(device.claim.tun_ipv6),
+                    "tun_ipv4": _text(device.claim.tun_ipv4),
+                    "tun_ipv6": _text(device.claim.tun_ipv6),
+                    "contested": self._machine.contested(device),
                     **key_of(session),
                 }
                 for device in self._machine.devices
@@ -240,3 +305,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
 
     def _offloads(self) -> list[str]:
         return [*self._tun.offloads, *self._socket.offloads]
+
+
+def _text(address: IPAddress | None) -> str | None:
+    return None if address is None else str(address)

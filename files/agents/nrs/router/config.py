@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, PrivateAttr, SecretStr, model_validator
 from typing_extensions import Self
@@ -12,13 +14,13 @@ from typing_extensions import Self
 from nrs.api.messages import MaxBandwidth, MaxConnections
 from nrs.config.common import Api, LoadBalancerAccess, NetworkControllerAccess
 from nrs.config.secret import KeyedSection
+from nrs.config.tun_addresses import TunAddresses
 from nrs.config.types import (
     EPOCHS,
     Address,
     Epoch,
     Interface,
-    Interface4,
-    Interface6,
+    IPAddress,
     IPNetwork,
     Label,
     Mtu,
@@ -27,16 +29,14 @@ from nrs.config.types import (
     Port,
     Seconds,
     Section,
+    UnderlayAddress,
 )
 from nrs.tunnel.wire import INNER_MTU
 
 KeyModeName = Literal["shared", "device"]
 
-_PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
-
-
-def _private() -> list[IPNetwork]:
-    return [ipaddress.ip_network(text) for text in _PRIVATE]
+_ENDPOINTS = ("10.10.0.0/16", "fd00:10::/32", "fd00:100::/32")
+"""Where endpoints are by default, as in the examples, beside the TUN device's own networks."""
 
 
 def _shared_alone() -> list[KeyModeName]:
@@ -49,7 +49,7 @@ class Server(Section):
     server_id: Name
     name: Label
     tunnel_id: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] | Name
-    bind_address: Address = ipaddress.IPv6Address("::")
+    bind_address: UnderlayAddress = ipaddress.IPv6Address("::")
     bind_port: Port = 51820
     internal_ip: Address | None = None
     external_ip: Address | None = None
@@ -57,7 +57,7 @@ class Server(Section):
     log_file: Path | None = None
 
 
-class Tunnel(KeyedSection):
+class Tunnel(KeyedSection, TunAddresses):
     """The TUN device, the keys, and the inner networks that endpoints may claim.
 
     The PSK is the master key of the endpoints' device keys. The one before it, of
@@ -66,9 +66,7 @@ class Tunnel(KeyedSection):
 
     interface_name: Interface = "tun0"
     mtu: Mtu = INNER_MTU
-    tun_ipv4: Interface4
-    tun_ipv6: Interface6
-    endpoint_networks: list[Network] = Field(default_factory=_private, min_length=1)
+    endpoint_networks: list[Network] | None = Field(default=None, min_length=1)
     key_epoch: Epoch = 0
     previous_psk: SecretStr | None = None
     previous_psk_file: Path | None = None
@@ -84,6 +82,18 @@ class Tunnel(KeyedSection):
             if self._previous == self.key:
                 raise ValueError("previous_psk is the same key as psk: nothing has been changed")
         return self
+
+    @property
+    def on_link(self) -> list[IPNetwork]:
+        """The networks of the TUN device."""
+        return [address.network for address in self.addresses]
+
+    @property
+    def claimable(self) -> list[IPNetwork]:
+        """The networks that endpoints may claim addresses of."""
+        if self.endpoint_networks is not None:
+            return self.endpoint_networks
+        return [*map(ipaddress.ip_network, _ENDPOINTS), *self.on_link]
 
     @property
     def keys(self) -> dict[int, bytes]:
@@ -128,6 +138,19 @@ class RoutingServerConfig(Section):
     egress: Egress = Egress()
     network_controller: NetworkControllerAccess = NetworkControllerAccess()
     api: Api = Field(default_factory=Api)
+
+    @property
+    def services(self) -> dict[IPAddress, str]:
+        """Addresses that the router has to reach, those that are no names, and by which key."""
+        found: dict[IPAddress, str] = {}
+        if self.egress.check_ip is not None:
+            found[self.egress.check_ip] = "egress.check_ip"
+        urls = [(url, "load_balancer.url") for url in self.load_balancer.url]
+        urls += [(url, "network_controller.url") for url in self.network_controller.url or ()]
+        for url, key in urls:
+            with suppress(ValueError):
+                found[ipaddress.ip_address(urlsplit(url).hostname or "")] = key
+        return found
 
     @model_validator(mode="after")
     def _distinct_interfaces(self) -> Self:

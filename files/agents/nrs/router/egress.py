@@ -24,7 +24,7 @@ from enum import Enum
 from nrs.router.config import Egress
 from nrs.router.delivery import Echoes
 from nrs.router.egress_link import EgressLink, Link
-from nrs.system.link_event import Event
+from nrs.system.link_changes import Event
 
 ANSWERS = 2
 """Ticks in a row with an answer until an unreachable server counts as reachable."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from nrs.system.link_event import AddressGone, AddressIs, Anew, Event, LinkGone, LinkIs, Told
+from nrs.system.link_changes import AddressGone, AddressIs, Anew, Event, LinkGone, LinkIs, Told
 
 
 class Link(Enum):

@@ -10,7 +10,7 @@ from nrs.router.config import Egress
 from nrs.router.egress import EgressHealth
 from nrs.system.carrier import has_carrier
 from nrs.system.echo import EchoSocket
-from nrs.system.link_event import Event
+from nrs.system.link_changes import Event
 from nrs.system.link_events import LinkEvents
 from nrs.tunnel.loop import PacketLoop, Timer
 

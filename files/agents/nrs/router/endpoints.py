@@ -6,12 +6,21 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from nrs.router.announcer import Announcer
 from nrs.router.machine import RouterMachine
-from nrs.router.orders import AddRoutes, Announce, Answer, Order, RemoveRoutes, Report
+from nrs.router.orders import (
+    AddRoutes,
+    Announce,
+    Answer,
+    AskHolders,
+    Order,
+    RemoveRoutes,
+    Report,
+)
+from nrs.system.route_keeper import RouteKeeper
 from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.control import Control
@@ -36,14 +45,6 @@ from nrs.tunnel.wire import Type
 log = logging.getLogger(__name__)
 
 
-class Routes(Protocol):
-    """See `RouteKeeper`."""
-
-    def add(self, addresses: Collection[bytes]) -> None: ...
-
-    def remove(self, addresses: Collection[bytes]) -> None: ...
-
-
 class _Came(NamedTuple):
     """How the datagram that is being handled has come."""
 
@@ -63,11 +64,12 @@ class Endpoints:
         socket: UdpSocket,
         codec: Codec,
         memory: SessionMemory | None,
-        routes: Routes,
+        routes: RouteKeeper,
         report: Callable[[], None],
+        own: Callable[[bytes], bool] | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """`report` has the load balancers told at once."""
+        """`report` has the load balancers told at once; `own` is the engine's."""
         self._machine = machine
         self._loop = loop
         self._socket = socket
@@ -75,7 +77,7 @@ class Endpoints:
         self._report = report
         self._wall = wall
         self._announcer = Announcer(loop, self._announce_next)
-        self.engine = Engine(tun, loop, machine, self, codec, memory)
+        self.engine = Engine(tun, loop, machine, self, codec, memory, own)
         self.engine.add_socket(socket)
 
     def resume(self) -> None:
@@ -107,29 +109,31 @@ class Endpoints:
         peer: SocketAddress,
         local: bytes | None,
     ) -> Drop | None:
+        """A HELLO; a router gets no other kind."""
         if kind is not Type.HELLO:
             return Drop.MALFORMED
-        orders = self._machine.handle_hello(datagram, peer, self._loop.now)
+        orders = self._machine.handle_hello(datagram, peer, self._loop.now, self.engine.sessions)
         return self.carry_out(orders, _Came(socket, peer, local))
 
     def unknown(
         self, datagram: bytes, socket: UdpSocket, peer: SocketAddress, local: bytes | None
     ) -> None:
+        """A datagram of a session that is not known."""
         orders = self._machine.handle_unknown(datagram, peer, self._loop.now)
         self.carry_out(orders, _Came(socket, peer, local))
 
     def confirmed(self, session: Session) -> None:
+        """The first authentic datagram of `session` has arrived."""
         index, peer = session.local_index, session.path.peer or ()
         now = self._loop.now
         self.carry_out(self._machine.handle_confirmed(index, peer, now, self._wall()))
 
     def control(self, session: Session, control: Control) -> None:
-        """Raises wire.Malformed."""
+        """A verified control datagram. Raises wire.Malformed."""
         highest = session.opener.highest(control.lane)
         received = session.opener.received(control.lane)
-        self.carry_out(
-            self._machine.handle_control(session.local_index, control, highest, received)
-        )
+        index, now = session.local_index, self._loop.now
+        self.carry_out(self._machine.handle_control(index, control, highest, received, now))
 
     # -- what is ordered
 
@@ -157,6 +161,8 @@ class Endpoints:
                     self._routes.remove(addresses)
                 case Announce():
                     self._announcer.begin()
+                case AskHolders(when):
+                    self._loop.call_at(when, self._ask_holders)
                 case Report():
                     self._report()
                 case Refuse(reason):
@@ -164,6 +170,9 @@ class Endpoints:
                 case Tell(level, text):
                     log.log(level, "%s", text)
         return refused
+
+    def _ask_holders(self) -> None:
+        self.carry_out(self._machine.ask_holders(self._loop.now))
 
     def _opened(self, order: OpenSession, source: _Came | Slot) -> Session:
         codec, record, key = self.engine.codec, order.record, order.key

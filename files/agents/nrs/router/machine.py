@@ -1,10 +1,13 @@
 """What a routing server does with handshakes, control datagrams, addresses and its own state.
 
-    handle_hello      HELLO        ->  a pending session and its HELLO_ACK, or a refusal
+    handle_hello      HELLO        ->  a pending session and its HELLO_ACK, or a refusal;
+                                       whoever has what it claims is asked whether it is there
     handle_confirmed  first packet ->  that session is current, its addresses are routed to it
-    handle_control    PROBE, ROLE, BYE
+    handle_control    PROBE, PROBE_ACK, ROLE, BYE
+    ask_holders       who is asked is asked again, or does not answer
     handle_unknown    a datagram of no session  ->  NO_SESSION
     handle_config     keys, networks            ->  sessions of keys that are gone end
+    handle_host       addresses, networks       ->  so do those that have another's address
     handle_service    egress, drain, restart    ->  endpoints and load balancers are told
     due               what has been silent for too long is forgotten
 
@@ -16,14 +19,25 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from dataclasses import replace
 from logging import DEBUG, INFO, WARNING
 from typing import Any
 
+from nrs.config.tun_addresses import BOTH, Families
 from nrs.config.types import IPAddress
-from nrs.router import claims
 from nrs.router.announcement import Announcement
+from nrs.router.claims import Host, Rules
 from nrs.router.config import RoutingServerConfig
-from nrs.router.orders import AddRoutes, Announce, Answer, Order, RemoveRoutes, Report
+from nrs.router.contest import Contest, Contests
+from nrs.router.orders import (
+    AddRoutes,
+    Announce,
+    Answer,
+    AskHolders,
+    Order,
+    RemoveRoutes,
+    Report,
+)
 from nrs.router.service import Service
 from nrs.router.session_table import Device, Entry, Pending, Sessions, SessionTable
 from nrs.tunnel import wire
@@ -38,6 +52,8 @@ from nrs.tunnel.handshake import (
     Offer,
     Random,
     Responder,
+    proves,
+    succession_key,
 )
 from nrs.tunnel.inner import flow_destination
 from nrs.tunnel.orders import (
@@ -77,12 +93,19 @@ class RouterMachine:
     `now` is in seconds of the clock of `Sessions`, `wall` in seconds since the Unix epoch.
     """
 
-    def __init__(self, config: RoutingServerConfig, random: Random) -> None:
+    def __init__(
+        self, config: RoutingServerConfig, random: Random, families: Families = BOTH
+    ) -> None:
+        """`families` are those that the TUN device can have."""
+        self._families = families
+        self._host = Host()
         self._random = random
         self._table = SessionTable()
         self._service = Service()
         self._flags = RouterFlag(0)
         self._announcement = Announcement()
+        self._contests = Contests(random)
+        self._asking = False
         self._limiter = SourceLimiter()
         self._strangers = SourceLimiter(rate=_NO_SESSIONS_A_SECOND, burst=_NO_SESSIONS_A_SECOND)
         self._refused_at = -_REFUSAL_INTERVAL_S
@@ -90,12 +113,14 @@ class RouterMachine:
 
     def _configure(self, config: RoutingServerConfig) -> None:
         tunnel = config.tunnel
-        self._networks = tunnel.endpoint_networks
-        self._on_link = (tunnel.tun_ipv4.network, tunnel.tun_ipv6.network)
-        own: list[IPAddress] = [tunnel.tun_ipv4.ip, tunnel.tun_ipv6.ip]
+        own: list[IPAddress] = [address.ip for address in tunnel.addresses]
         own += [a for a in (config.server.internal_ip, config.server.external_ip) if a]
-        self._own = own
-        self._identity = Identity(config.server.server_id, tunnel.tun_ipv4.ip, tunnel.tun_ipv6.ip)
+        self._on_link = tunnel.on_link
+        self._rules = Rules(tunnel.claimable, own, tunnel.on_link, config.services, self._host)
+        four = tunnel.tun_ipv4 if 4 in self._families else None
+        six = tunnel.tun_ipv6 if 6 in self._families else None
+        self._identity = Identity(config.server.server_id, four and four.ip, six and six.ip)
+        self._carried = {address.version for address in (four, six) if address is not None}
         self._responder = Responder(
             self._identity,
             tunnel.keys,
@@ -106,6 +131,7 @@ class RouterMachine:
     # -- asked by packets
 
     def select(self, flow: bytes, tcp_flags: int, now: float) -> int:
+        """The session of the endpoint that the flow leads to, 0: none."""
         return self._table.select(flow_destination(flow))
 
     def delivered(self, index: int, now: float) -> None:
@@ -123,23 +149,42 @@ class RouterMachine:
         """As stated last."""
         return self._service
 
+    def is_taken(self, address: IPAddress) -> bool:
+        """Whether an inner address is this router's own or an endpoint's."""
+        return address in self._rules.own or self._table.select(address.packed) != 0
+
     def count_up(self, now: float, sessions: Sessions) -> int:
         """Devices with a live tunnel."""
         return self._table.count_up(now, sessions)
 
+    @property
+    def refused_devices(self) -> int:
+        """How often a second device of one identity or tunnel address was refused."""
+        return self._contests.refused
+
+    def contested(self, device: Device) -> bool:
+        """Whether another device wants what this one has."""
+        contest = None if device.current is None else self._contests.get(device.current.index)
+        return contest is not None and contest.contested is not None
+
     # -- sessions
 
-    def handle_hello(self, datagram: bytes, peer: Peer, now: float) -> list[Order]:
+    def handle_hello(
+        self, datagram: bytes, peer: Peer, now: float, sessions: Sessions
+    ) -> list[Order]:
+        """A HELLO from `peer`, not yet verified."""
         if not self._limiter.allow(_source_key(peer), now):
             return [Refuse(Drop.RATE)]
         try:
             offer = self._responder.check(datagram)
             claim = offer.hello.claim
-            why = claims.refusal(claim, networks=self._networks, own=self._own)
+            why = self._rules.refusal(claim, _address(peer))
             if why is not None:
                 return [Refuse(Drop.SOURCE), *self._tell_refusal(now, claim, peer, why)]
             repeated = self._table.repeated(claim, offer.hello.nonce)
-            return self._offer(offer, now) if repeated is None else [Answer(repeated.answer)]
+            if repeated is not None:
+                return [Answer(repeated.answer)]
+            return self._answer(offer, peer, now, sessions)
         except BadTag:
             return [Refuse(Drop.TAG)]
         except ModeRefused as refused:
@@ -150,17 +195,76 @@ class RouterMachine:
             text = f"HELLO from {describe(peer)}: {error}"
             return [Refuse(Drop.MALFORMED), Tell(DEBUG, text)]
 
-    def _offer(self, offer: Offer, now: float) -> list[Order]:
+    def _answer(self, offer: Offer, peer: Peer, now: float, sessions: Sessions) -> list[Order]:
         """Raises HandshakeError."""
-        index, claim = self._free_index(), offer.hello.claim
+        contests = []
+        for entry in self._table.holders(offer.hello.claim):
+            device = self._table.device(entry.index)
+            live = device is not None and device.up(now, sessions)
+            if live and not proves(offer.hello, entry.succession):
+                where = describe(sessions[entry.index].peer or ())
+                contests.append(self._contests.ask(entry.index, where, now))
+        asked = self._ask_holders(now) if contests else []
+        contested = [contest for contest in contests if contest.contested is not None]
+        if contested:
+            told = self._meets(contested[0], offer.hello.claim, describe(peer), now)
+            return [Refuse(Drop.SOURCE), *told, *asked]
+        return [*self._offer(offer, now, tuple(c.holder for c in contests)), *asked]
+
+    def _offer(self, offer: Offer, now: float, holders: tuple[int, ...]) -> list[Order]:
+        index, claim, nonce = self._free_index(), offer.hello.claim, offer.hello.nonce
         answer, agreed = self._responder.accept(offer, index, self._flags, self._random)
         record = Record.of(agreed, offer.held, claim, now, identity=self._identity)
-        pending = Pending(Entry(index, offer.held), offer.hello.nonce, answer, now)
+        entry = Entry(index, offer.held, succession_key(agreed))
+        pending = Pending(entry, nonce, answer, now, holders)
         return [
             *map(CloseSession, self._table.offer(claim, pending)),
             OpenSession(record, offer.held),
             Answer(answer),
         ]
+
+    def ask_holders(self, now: float) -> list[Order]:
+        """As `AskHolders` has it: ask again, and go by who is silent."""
+        self._asking = False
+        return self._ask_holders(now)
+
+    def _ask_holders(self, now: float) -> list[Order]:
+        ask, silent = self._contests.due(now)
+        probe = Probe(int(now * 1e6), longest=0).encode()
+        orders: list[Order] = [
+            SendControl(contest.holder, Type.PROBE, probe, specific=contest.number)
+            for contest in ask
+            if contest.holder in self._table
+        ]
+        for contest in silent:
+            orders += self._give_way(contest.holder, contest.rival_where)
+        when = self._contests.next_due(now)
+        if when is None or self._asking:
+            return orders
+        self._asking = True
+        return [*orders, AskHolders(when)]
+
+    def _give_way(self, holder: int, where: str) -> list[Order]:
+        """Close a session that does not answer, if another device has an address of its own."""
+        device = self._table.robbed(holder)
+        if device is None:
+            return []
+        name = device.claim.endpoint_id
+        text = f"tunnel to {name} is closed: nobody answers, and the one at {where} has its address"
+        closed = self._forget(device, self._table.remove(device))
+        return [SendControl(holder, Type.BYE), Tell(WARNING, text), *closed]
+
+    def _meets(self, contest: Contest, claim: Claim, where: str, now: float) -> list[Order]:
+        """A second device wants what a session in use has."""
+        device = self._table.device(contest.holder)
+        if device is None or not self._contests.meets(contest, where, now):
+            return []
+        kept = device.claim.endpoint_id
+        what = f"are {kept}" if claim == device.claim else f"have {_shared(device.claim, claim)}"
+        other = "" if claim.endpoint_id == kept else f" ({claim.endpoint_id})"
+        one = "" if claim.endpoint_id == kept else f" ({kept})"
+        text = f"two devices say that they {what}: the one at {contest.where}{one} is kept,"
+        return [Tell(WARNING, f"{text} the one at {where}{other} is refused")]
 
     def _free_index(self) -> int:
         while True:
@@ -181,31 +285,62 @@ class RouterMachine:
         """
         claim, index = record.claim, record.secrets.local_index
         key = self._held.get(record.key_print)
-        why = claims.refusal(claim, networks=self._networks, own=self._own)
+        why = self._rules.refusal(claim)
         if key is None or why is not None:
             return []
-        device, gone = self._table.resume(claim, Entry(index, key), progress, now)
+        entry = Entry(index, key, succession_key(record.secrets))
+        device, gone = self._table.resume(claim, entry, progress, now)
         routes = self._routes(device) if progress.confirmed else []
         return [OpenSession(record, key), *map(CloseSession, gone), *routes]
 
     def handle_confirmed(self, index: int, peer: Peer, now: float, wall: float) -> list[Order]:
         """A session's first authentic datagram has arrived, from `peer`."""
+        pending, where = self._table.pending(index), describe(peer)
+        holders = pending.holders if pending is not None else ()
+        contests = [c for c in map(self._contests.get, holders) if c is not None]
+        for contest in contests:
+            if contest.alive is not None:
+                return self._refuse(contest, index, where, now)
+        for contest in contests:
+            contest.rival, contest.rival_where = index, where
         known = self._table.device(index)
         fresh = known is not None and known.current is None
         device, forget = self._table.confirm(index, now, wall)
+        if device.previous is not None and not holders:
+            self._contests.inherit(device.previous[0].index, index)
         orders: list[Order] = [
             *map(CloseSession, forget),
             NoteSession(index, device.active, device.since),
             *self._routes(device),
         ]
+        for holder in set(holders) - {contest.holder for contest in contests}:
+            orders += self._give_way(holder, where)
         if fresh:
             claim = device.claim
-            where = f"{claim.tun_ipv4}, from {describe(peer)}"
-            orders.append(Tell(INFO, f"tunnel to {claim.endpoint_id} is up ({where})"))
+            text = f"tunnel to {claim.endpoint_id} is up ({claim.addresses[0]}, from {where})"
+            orders.append(Tell(INFO, text))
         return orders
 
+    def _refuse(self, contest: Contest, rival: int, where: str, now: float) -> list[Order]:
+        """The holder is there: a session of a second device is closed, whatever it has become."""
+        device, holder = self._table.device(rival), self._table.device(contest.holder)
+        if device is None or holder is None:
+            return []
+        told = self._meets(contest, device.claim, where, now)
+        used = self._table.pending(rival) is None
+        others = self._contests.against(rival)
+        gone = self._table.restore(contest.holder, rival) if used else self._table.withdraw(rival)
+        if not gone:
+            return told
+        for other in others:
+            self._table.lead(other.holder)
+            other.rival = 0
+        routes = self._routes(holder) if used else []
+        note = NoteSession(contest.holder, holder.active, holder.since)
+        return [SendControl(rival, Type.BYE), *self._forget(device, gone), *routes, note, *told]
+
     def handle_control(
-        self, index: int, control: Control, highest: int, received: int
+        self, index: int, control: Control, highest: int, received: int, now: float
     ) -> list[Order]:
         """`highest`, `received`: what the session has received in the datagram's lane.
 
@@ -219,6 +354,10 @@ class RouterMachine:
             text = f"tunnel to {device.claim.endpoint_id} was closed by the endpoint"
             return [Tell(INFO, text), *self._forget(device, self._table.remove(device))]
         orders: list[Order] = []
+        if control.kind is Type.PROBE_ACK:
+            contest = self._contests.answered(index, control.specific, now)
+            if contest is not None and contest.rival:
+                return self._refuse(contest, contest.rival, contest.rival_where, now)
         newer = current and control.sequence > device.role_sequence
         if control.kind is Type.PATH_PROBE:
             device.path_probes += current
@@ -262,7 +401,7 @@ class RouterMachine:
                 text = f"tunnel to {device.claim.endpoint_id} is gone: nothing heard"
                 orders.append(Tell(INFO, text))
             orders += self._forget(device, lost)
-        return orders
+        return orders + self._ask_holders(now)
 
     # -- the router itself
 
@@ -282,6 +421,18 @@ class RouterMachine:
                     Tell(WARNING, f"tunnel to {name} is closed: {why}"),
                 ]
             orders += self._forget(device, lost)
+        return orders
+
+    def handle_host(self, host: Host) -> list[Order]:
+        """Go by what the host has now; tunnels whose addresses are somebody else's are closed."""
+        self._host, self._rules = host, replace(self._rules, host=host)
+        orders: list[Order] = []
+        for device in self._table:
+            why = self._rules.conflict(device.claim)
+            if why is not None:
+                text = f"tunnel to {device.claim.endpoint_id} is closed: {why}"
+                orders += [*self._bye(device), Tell(WARNING, text)]
+                orders += self._forget(device, self._table.remove(device))
         return orders
 
     def handle_service(self, service: Service) -> list[Order]:
@@ -305,16 +456,15 @@ class RouterMachine:
 
     def close(self) -> list[Order]:
         """Say BYE to every endpoint, and forget them."""
-        orders: list[Order] = [
-            SendControl(device.current.index, Type.BYE)
-            for device in self._table
-            if device.current is not None
-        ]
+        orders = [order for device in self._table for order in self._bye(device)]
         for device in self._table:
             orders += self._forget(device, self._table.remove(device))
         return orders
 
     # -- its parts
+
+    def _bye(self, device: Device) -> list[Order]:
+        return [] if device.current is None else [SendControl(device.current.index, Type.BYE)]
 
     def _got_through(self, device: Device, highest: int, *, current: bool) -> int:
         """Up to which number what a session has brought is known to be past the egress."""
@@ -331,23 +481,39 @@ class RouterMachine:
         if not sessions:
             return []
         unused = tuple(a for a in self._beyond(device) if not self._table.select(a))
+        for index in sessions:
+            self._contests.forget(index)
         return [*map(CloseSession, sessions), *([RemoveRoutes(unused)] if unused else [])]
 
     def _beyond(self, device: Device) -> tuple[bytes, ...]:
-        """Its addresses that the networks of the TUN device itself do not lead to."""
-        claim = device.claim
+        """Its addresses that the networks of the TUN device itself do not lead to.
+
+        Those of a family that the router is without lead nowhere.
+        """
         return tuple(
             address.packed
-            for address in (claim.tun_ipv4, claim.tun_ipv6)
-            if not any(address in network for network in self._on_link)
+            for address in device.claim.addresses
+            if address.version in self._carried
+            and not any(address in network for network in self._on_link)
         )
+
+
+def _shared(one: Claim, other: Claim) -> str:
+    """What both claim, for people."""
+    mine = {one.tun_ipv4, one.tun_ipv6, *one.prefixes}
+    return " and ".join(
+        str(what) for what in (other.tun_ipv4, other.tun_ipv6, *other.prefixes) if what in mine
+    )
+
+
+def _address(peer: Peer) -> IPAddress:
+    """Where a datagram has come from; an IPv4 address as such, also at an IPv6 socket."""
+    address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
 
 
 def _source_key(peer: Peer) -> bytes:
     """What HELLOs are limited by: the IPv4 address, or the /64 of an IPv6 one."""
-    address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return address.ipv4_mapped.packed
-        return address.packed[:8]
-    return address.packed
+    address = _address(peer)
+    return address.packed if address.version == 4 else address.packed[:8]

@@ -42,6 +42,13 @@ class Announce:
 
 
 @dataclass(frozen=True, slots=True)
+class AskHolders:
+    """Call `RouterMachine.ask_holders` at this time of the loop's clock."""
+
+    when: float
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Have the load balancers told at once."""
 
@@ -56,6 +63,7 @@ Order = (
     | AddRoutes
     | RemoveRoutes
     | Announce
+    | AskHolders
     | Report
     | Refuse
     | Tell

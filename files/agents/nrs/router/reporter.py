@@ -12,13 +12,21 @@ import psutil
 
 from nrs.agent.bandwidth import Bandwidth
 from nrs.agent.controller_link import ControllerLink
-from nrs.agent.tasks import Task, given, repeat
+from nrs.agent.tasks import Task, Work, given, repeat
 from nrs.api.client import ApiClient
 from nrs.api.messages import MetricsReport
-from nrs.router.work import RouterWork
+from nrs.config.common import LoadBalancerAccess
+from nrs.router.config import Metrics
 from nrs.system import control
 
 log = logging.getLogger("nrs.router.reporter")
+
+
+class RouterWork(Work):
+    """Metrics to the load balancers, status to the controller."""
+
+    load_balancer: LoadBalancerAccess
+    metrics: Metrics
 
 
 class MetricsReporter:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 from nrs.system import nftables
 from nrs.system.nftables import NftablesError
@@ -44,15 +45,25 @@ class Ruleset:
         with self._lock:
             # What is wanted now, not when the call was made: the last to come here is right.
             wanted = self._wanted
-            if wanted is None or wanted == self._applied:
-                return
-            self._applied = None
-            nftables.install(
-                nftables.nat_ruleset(
-                    wanted.tunnel_interface, wanted.egress_interface, rejecting=wanted.rejecting
-                )
-            )
-            self._applied = wanted
+            if wanted is not None and wanted != self._applied:
+                self._install(wanted)
+
+    def is_in_place(self) -> bool:
+        """Whether the table is as it was applied last. Raises NftablesError."""
+        with self._lock:
+            applied = self._applied
+            return applied is None or nftables.is_installed(_commands(applied))
+
+    def apply_again(self) -> None:
+        """Make the table anew, as somebody has changed it. Raises NftablesError."""
+        with self._lock:
+            if self._wanted is not None:
+                self._install(self._wanted)
+
+    def _install(self, wanted: Wanted) -> None:
+        self._applied = None
+        nftables.install(_commands(wanted))
+        self._applied = wanted
 
     def apply_beside(self) -> None:
         """Make the table as wanted, soon; a failure is logged. Call again to try again."""
@@ -79,3 +90,9 @@ class Ruleset:
                 nftables.remove()
             except NftablesError as error:
                 log.warning("%s", error)
+
+
+def _commands(wanted: Wanted) -> list[dict[str, Any]]:
+    return nftables.nat_ruleset(
+        wanted.tunnel_interface, wanted.egress_interface, rejecting=wanted.rejecting
+    )

@@ -14,6 +14,7 @@ class Service:
     """What speaks for and against it."""
 
     egress_up: bool = True
+    """Whether packets from tunnels get to the egress and beyond, as far as is known."""
     echoes: Echoes | None = None
     """Those that prove the way on; None where nothing is known but its interface."""
     phase: Phase = Phase.SERVING

@@ -11,7 +11,7 @@ import ipaddress
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from nrs.config.types import IPNetwork
 from nrs.router.delivery import Delivery
@@ -28,6 +28,10 @@ FORGOTTEN_S = 90.0
 
 class Heard(Protocol):
     """What the packet path notes of a session, in seconds of its clock."""
+
+    @property
+    def peer(self) -> tuple[Any, ...] | None:
+        """The socket address of the other end."""
 
     @property
     def last_received(self) -> float:
@@ -52,6 +56,8 @@ class Entry:
 
     index: int
     key: StaticKey
+    succession: bytes = field(repr=False)
+    """What a HELLO proves with that it comes from the same device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,8 @@ class Pending:
     nonce: bytes
     answer: bytes
     offered: float
+    holders: tuple[int, ...] = ()
+    """Sessions that it would take something from, and of which its HELLO has proved nothing."""
 
 
 @dataclass(slots=True)
@@ -85,9 +93,9 @@ class Device:
     """Of the current session."""
 
     @property
-    def addresses(self) -> tuple[bytes, bytes]:
-        """Its own, IPv4 and IPv6."""
-        return self.claim.tun_ipv4.packed, self.claim.tun_ipv6.packed
+    def addresses(self) -> tuple[bytes, ...]:
+        """Its own, of either family or both."""
+        return tuple(address.packed for address in self.claim.addresses)
 
     def heard(self, sessions: Sessions) -> Heard | None:
         """Of its current session."""
@@ -135,6 +143,22 @@ class SessionTable:
             return None
         return next((p for p in device.pending if p.nonce == nonce), None)
 
+    def holders(self, claim: Claim) -> list[Entry]:
+        """The sessions in use that one of this claim would take something from."""
+        found = {self._by_address.get(address.packed) for address in claim.addresses}
+        found |= {self._by_prefix.get(prefix) for prefix in claim.prefixes}
+        devices = [self._by_session[index] for index in found if index is not None]
+        if claim in self._devices:
+            devices.append(self._devices[claim])
+        entries = {d.current.index: d.current for d in devices if d.current is not None}
+        return list(entries.values())
+
+    def pending(self, index: int) -> Pending | None:
+        """A session that is offered and not used yet."""
+        device = self._by_session.get(index)
+        offers = device.pending if device is not None else []
+        return next((p for p in offers if p.entry.index == index), None)
+
     def offer(self, claim: Claim, pending: Pending) -> list[int]:
         """Add a pending session; the one that it pushes out, if any."""
         device = self._devices.setdefault(claim, Device(claim))
@@ -167,13 +191,56 @@ class SessionTable:
         device.role_sequence = device.path_probes = 0
         device.limit = None
         device.delivery = Delivery()
+        self._lead(device, index)
+        for old in forget:
+            del self._by_session[old]
+        return device, forget
+
+    def _lead(self, device: Device, index: int) -> None:
+        """Packets to a device go through this session."""
         for address in device.addresses:
             self._by_address[address] = index
         for prefix in device.claim.prefixes:
             self._by_prefix[prefix] = index
-        for old in forget:
-            del self._by_session[old]
-        return device, forget
+
+    def withdraw(self, index: int) -> list[int]:
+        """Forget one session that was offered; this session."""
+        self._drop(self._by_session[index], [index])
+        return [index]
+
+    def restore(self, holder: int, rival: int) -> list[int]:
+        """Undo that one session has taken over from another; the sessions to forget.
+
+        Of another device all go. Nothing happens where either is not there any more.
+        """
+        device, other = self._by_session.get(holder), self._by_session.get(rival)
+        if device is None or other is None or other.current is None or other.current.index != rival:
+            return []
+        if device is not other:
+            gone = self.remove(other)
+        elif device.previous is not None and device.previous[0].index == holder:
+            device.current, device.previous = device.previous[0], None
+            device.role_sequence, device.delivery = 0, Delivery()
+            del self._by_session[rival]
+            gone = [rival]
+        else:
+            return []
+        self.lead(holder)
+        return gone
+
+    def lead(self, index: int) -> None:
+        """Packets to a device go through this session, if it is the device's current one."""
+        device = self._by_session.get(index)
+        if device is not None and device.current is not None and device.current.index == index:
+            self._lead(device, index)
+
+    def robbed(self, index: int) -> Device | None:
+        """The device whose current session this is, if another one has an address of it."""
+        device = self._by_session.get(index)
+        if device is None or device.current is None or device.current.index != index:
+            return None
+        whole = all(self._by_address.get(address) == index for address in device.addresses)
+        return None if whole else device
 
     def resume(
         self, claim: Claim, entry: Entry, progress: Progress, now: float

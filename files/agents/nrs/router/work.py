@@ -1,39 +1,36 @@
-"""What the routing server's companion is given to do."""
+"""What the routing server's companion is given to do.
+
+Apart from the model that it is checked with (`reporter.py`): that takes the agent's start longer to
+import than all else here.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import nrs
-from nrs.agent.tasks import Work
-from nrs.api.messages import Registration
-from nrs.config.common import LoadBalancerAccess
-from nrs.router.config import Metrics, RoutingServerConfig
+from nrs.router.config import RoutingServerConfig
 
 
-class RouterWork(Work):
-    """Metrics to the load balancers, status to the controller."""
-
-    load_balancer: LoadBalancerAccess
-    metrics: Metrics
-
-
-def work_of(config: RoutingServerConfig) -> RouterWork:
-    """As `config` says."""
+def work_of(config: RoutingServerConfig) -> dict[str, Any]:
+    """`reporter.RouterWork` as JSON has it; `registration` is what the controller is told."""
     server, tunnel = config.server, config.tunnel
-    return RouterWork(
-        log_file=server.log_file,
-        token=config.api.bearer_token,
-        controller=config.network_controller,
-        registration=Registration(
-            device_id=server.server_id,
-            device_type="routing_server",
-            name=server.name,
-            tun_ipv4=tunnel.tun_ipv4.ip,
-            tun_ipv6=tunnel.tun_ipv6.ip,
-            internal_ip=server.internal_ip,
-            external_ip=server.external_ip,
-            port=server.bind_port,
-            version=nrs.__version__,
-        ),
-        load_balancer=config.load_balancer,
-        metrics=config.metrics,
-    )
+    internal, external = server.internal_ip, server.external_ip
+    return {
+        "log_file": None if server.log_file is None else str(server.log_file),
+        "token": config.api.bearer_token,
+        "controller": config.network_controller.model_dump(mode="json"),
+        "registration": {
+            "device_id": server.server_id,
+            "device_type": "routing_server",
+            "name": server.name,
+            "tun_ipv4": "0.0.0.0" if tunnel.tun_ipv4 is None else str(tunnel.tun_ipv4.ip),
+            "tun_ipv6": "::" if tunnel.tun_ipv6 is None else str(tunnel.tun_ipv6.ip),
+            "internal_ip": None if internal is None else str(internal),
+            "external_ip": None if external is None else str(external),
+            "port": server.bind_port,
+            "version": nrs.__version__,
+        },
+        "load_balancer": config.load_balancer.model_dump(mode="json"),
+        "metrics": config.metrics.model_dump(mode="json"),
+    }

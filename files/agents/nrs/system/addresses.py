@@ -1,12 +1,13 @@
-"""Which interface has an address, as link events tell it. Pure: nothing here asks the kernel."""
+"""Which interface has an address or network, as link events tell. Pure: asks no kernel."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import ipaddress
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from nrs.config.types import IPAddress
-from nrs.system.link_event import AddressGone, AddressIs, Anew, Event, LinkGone, LinkIs, Told
+from nrs.config.types import IPAddress, IPNetwork
+from nrs.system.link_changes import AddressGone, AddressIs, Anew, Event, LinkGone, LinkIs, Told
 
 _LOOPBACK = "lo"
 
@@ -14,7 +15,8 @@ _LOOPBACK = "lo"
 @dataclass
 class _Listing:
     names: dict[int, str] = field(default_factory=dict)
-    addresses: dict[int, set[tuple[bytes, int]]] = field(default_factory=dict)
+    addresses: dict[int, dict[tuple[bytes, int], bytes]] = field(default_factory=dict)
+    """Of each interface: address and bits, and the address that the bits are of."""
 
 
 class Addresses:
@@ -35,10 +37,11 @@ class Addresses:
             case LinkGone(index):
                 self._listing.names.pop(index, None)
                 self._listing.addresses.pop(index, None)
-            case AddressIs(index, address, prefix):
-                self._listing.addresses.setdefault(index, set()).add((address, prefix))
+            case AddressIs(index, address, prefix, _, peer):
+                held = self._listing.addresses.setdefault(index, {})
+                held[address, prefix] = peer or address
             case AddressGone(index, address, prefix):
-                self._listing.addresses.get(index, set()).discard((address, prefix))
+                self._listing.addresses.get(index, {}).pop((address, prefix), None)
             case Anew():
                 self._listing = _Listing()
             case Told():
@@ -48,10 +51,22 @@ class Addresses:
     def interface_of(self, address: IPAddress) -> str | None:
         """The name of the interface that has `address`, or None; the loopback is not named.
 
-        Of several it is the one with the lowest index, whether or not it is up.
+        Of several it is the one with the lowest index, whether or not it is up; a link-local
+        address may say which, as `fe80::1%eth0` or `fe80::1%2`.
         """
         packed, names = address.packed, self._complete.names
+        scope = getattr(address, "scope_id", None)
         for index, held in sorted(self._complete.addresses.items()):
+            if scope is not None and scope not in {names.get(index), str(index)}:
+                continue
             if index in names and any(packed == own for own, _ in held):
                 return None if names[index] == _LOOPBACK else names[index]
         return None
+
+    def networks(self) -> Iterator[tuple[str, IPAddress, IPNetwork]]:
+        """Each address with its interface, and the network that it is connected to by it."""
+        for index, held in sorted(self._complete.addresses.items()):
+            if index in self._complete.names:
+                for (address, bits), base in held.items():
+                    network = ipaddress.ip_network((base, bits), strict=False)
+                    yield self._complete.names[index], ipaddress.ip_address(address), network

@@ -10,6 +10,7 @@ import errno
 import json
 import logging
 import os
+import select
 import selectors
 import socket
 import threading
@@ -115,6 +116,9 @@ def _dispatch(request: bytes, handlers: Mapping[str, Handler]) -> dict[str, Any]
         return {"error": str(error)}
 
 
+_TRY_AGAIN_S = 1.0
+
+
 class ControlThread:
     """Serves the control socket from a thread, for agents without a packet loop."""
 
@@ -142,6 +146,7 @@ class ControlThread:
         with selectors.DefaultSelector() as selector:
             selector.register(self._listener, selectors.EVENT_READ)
             selector.register(self._stop_reader, selectors.EVENT_READ)
+            failed: int | None = None
             while True:
                 ready = [key.fileobj for key, _ in selector.select()]
                 if self._stop_reader in ready:
@@ -149,21 +154,26 @@ class ControlThread:
                 try:
                     connection, _ = self._listener.accept()
                 except OSError as error:
-                    log.warning("a control connection was not accepted: %s", error)
+                    if error.errno != failed:
+                        log.warning("control connections are not accepted: %s", error.strerror)
+                    failed = error.errno
+                    # Who waits is there still: without descriptors it would be asked at once again.
+                    select.select([self._stop_reader], [], [], _TRY_AGAIN_S)
                     continue
+                failed = None
                 answer(connection, self._handlers)
 
 
 def request(path: Path, command: str, **arguments: Any) -> Any:
     """Ask the agent behind `path`. Raises ControlError."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.settimeout(_CLIENT_TIMEOUT_S)
-        try:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.settimeout(_CLIENT_TIMEOUT_S)
             sock.connect(str(path))
             sock.sendall(json.dumps({"command": command, **arguments}).encode() + b"\n")
             data = _receive(sock, _LONGEST_REPLY)
-        except OSError as error:
-            raise ControlError(f"no answer from the agent at {path}: {error}") from None
+    except OSError as error:
+        raise ControlError(f"no answer from the agent at {path}: {error}") from None
     if len(data) > _LONGEST_REPLY:
         raise ControlError(
             f"the agent at {path} answers {command} with more than {_LONGEST_REPLY >> 20} MiB"

@@ -1,31 +1,16 @@
-"""Routes to single addresses through one interface (rtnetlink, RFC 3549).
-
-Requests are bytes, which take 1 us to make. Then one system call brings the kernel a batch of them,
-at 4 us each, and one message tells that it is done: who waits for that leaves the interpreter to
-others meanwhile, where pyroute2 computes for 500 us.
-"""
+"""A routing server's routes to single addresses through its TUN device."""
 
 from __future__ import annotations
 
 import errno
-import itertools
 import socket
-import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from nrs.system import netlink
+from nrs.system import netlink, route
+from nrs.system.netlink_socket import NetlinkSocket
 
-_NEW_ROUTE, _DEL_ROUTE, _GET_ROUTE = 24, 25, 26
-_ROUTE = struct.Struct("=BBBBBBBBI")
-_U32 = struct.Struct("=I")
-_ERRNO = struct.Struct("=i")
-_RTA_DST, _RTA_OIF = 1, 4
-_MAIN, _STATIC, _UNICAST = 254, 4, 1
-_FAMILY = {4: socket.AF_INET, 16: socket.AF_INET6}
-_SOL_NETLINK, _STRICT_CHECK = 270, 12
-_RECEIVE_BYTES = 65536
-_TIMEOUT = struct.pack("@ll", 5, 0)
+_VERSION = {4: 4, 16: 6}
 
 
 class Refused(NamedTuple):
@@ -41,19 +26,8 @@ class HostRoutes:
 
     def __init__(self, interface: str) -> None:
         """Raises OSError, also where there is no such interface."""
-        self._out = netlink.attribute(_RTA_OIF, _U32.pack(socket.if_nametoindex(interface)))
-        self._sequence = itertools.count(1)
-        self._socket = socket.socket(
-            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
-        )
-        try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEOUT)
-            # The kernel lists what is asked for only, and not all the routes of a large router.
-            self._socket.setsockopt(_SOL_NETLINK, _STRICT_CHECK, 1)
-            self._socket.bind((0, 0))
-        except OSError:
-            self._socket.close()
-            raise
+        self._interface = socket.if_nametoindex(interface)
+        self._socket = NetlinkSocket()
 
     def close(self) -> None:
         """Close the socket."""
@@ -62,30 +36,20 @@ class HostRoutes:
     def request(self, address: bytes, *, wanted: bool) -> bytes:
         """To add the route to `address`, or to remove it; for `carry_out`."""
         size = len(address)
-        route = _ROUTE.pack(_FAMILY[size], 8 * size, 0, 0, _MAIN, _STATIC, 0, _UNICAST, 0)
-        kind = _NEW_ROUTE if wanted else _DEL_ROUTE
-        flags = netlink.REQUEST | (netlink.CREATE | netlink.REPLACE if wanted else 0)
-        destination = netlink.attribute(_RTA_DST, address)
-        return netlink.message(kind, flags, 0, route + destination + self._out)
+        prefix = _VERSION[size], int.from_bytes(address, "big"), 8 * size
+        body = route.encode(prefix, self._interface, route.ROUTER)
+        return route.add(body) if wanted else route.remove(body)
 
     def carry_out(self, requests: Sequence[bytes]) -> list[Refused]:
-        """In this order; what the kernel refuses.
+        """In this order; what the kernel refuses. Raises OSError.
 
-        A route that is there already, or is not there, is no error. The socket has room for the
-        refusals of some dozens. Raises OSError.
+        A route of ours that is there already, or is not there, is no error.
         """
-        last = next(self._sequence)
-        done = netlink.message(netlink.NOOP, netlink.REQUEST | netlink.ACK, last, b"")
-        self._socket.send(b"".join([*requests, done]))
         refused = []
-        for kind, _, body in self._answers(last):
-            code = -_ERRNO.unpack_from(body)[0] if kind == netlink.ERROR else 0
-            if code:
-                # The request is in it.
-                for asked, _, route in netlink.messages(body[_ERRNO.size :]):
-                    address = netlink.attributes(route, _ROUTE.size)[_RTA_DST]
-                    if asked == _NEW_ROUTE or code != errno.ESRCH:
-                        refused.append(Refused(address, asked == _NEW_ROUTE, code))
+        for kind, body, code in self._socket.carry_out(requests):
+            wanted = kind == route.NEW_ROUTE
+            if code != (errno.EEXIST if wanted else errno.ESRCH):
+                refused.append(Refused(_address(body), wanted, code))
         return refused
 
     def present(self) -> set[bytes]:
@@ -94,23 +58,13 @@ class HostRoutes:
         Raises OSError.
         """
         found = set()
-        for size, family in _FAMILY.items():
-            sequence = next(self._sequence)
-            body = _ROUTE.pack(family, 0, 0, 0, _MAIN, _STATIC, 0, _UNICAST, 0) + self._out
-            flags = netlink.REQUEST | netlink.DUMP
-            self._socket.send(netlink.message(_GET_ROUTE, flags, sequence, body))
-            for kind, _, route in self._answers(sequence):
-                if kind == _NEW_ROUTE and route[1] == 8 * size:
-                    found.add(netlink.attributes(route, _ROUTE.size)[_RTA_DST])
+        for size, version in _VERSION.items():
+            asked = route.question(version, route.MAIN, route.ROUTER, self._interface)
+            for kind, body in self._socket.dump(route.GET_ROUTE, asked):
+                if kind == route.NEW_ROUTE and body[1] == 8 * size:
+                    found.add(_address(body))
         return found
 
-    def _answers(self, last: int) -> Iterator[tuple[int, int, bytes]]:
-        """What the kernel says, up to the end of its answer to message `last`."""
-        while True:
-            data, sender = self._socket.recvfrom(_RECEIVE_BYTES)
-            if sender[0] != 0:  # anybody may send to a netlink socket; the kernel is 0
-                continue
-            for kind, sequence, body in netlink.messages(data):
-                yield kind, sequence, body
-                if sequence == last and kind in {netlink.DONE, netlink.ERROR}:
-                    return
+
+def _address(body: bytes) -> bytes:
+    return netlink.attributes(body, route.HEADER_BYTES)[route.DESTINATION]

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nrs.system import netlink
-from nrs.system.link_event import (
+from nrs.system.link_changes import (
     AddressGone,
     AddressIs,
     Anew,
@@ -87,7 +87,8 @@ def _address(kind: int, body: bytes) -> Event | None:
     _, prefix, flags, scope, index = _ADDRESS.unpack_from(body)
     attributes = netlink.attributes(body, _ADDRESS.size)
     # Of a point-to-point link IFA_ADDRESS is the other end.
-    address = attributes.get(_IFA_LOCAL) or attributes.get(_IFA_ADDRESS)
+    other = attributes.get(_IFA_ADDRESS, b"")
+    address = attributes.get(_IFA_LOCAL) or other or None
     if address is None:
         return None
     if kind == _DEL_ADDRESS:
@@ -95,7 +96,8 @@ def _address(kind: int, body: bytes) -> Event | None:
     if len(wide := attributes.get(_IFA_FLAGS, b"")) == _U32.size:
         flags = _U32.unpack(wide)[0]
     proven = not flags & _DAD_FAILED and (not flags & _TENTATIVE or flags & _OPTIMISTIC)
-    return AddressIs(index, address, prefix, bool(proven) and scope < _SCOPE_LINK)
+    peer = b"" if other == address else other
+    return AddressIs(index, address, prefix, bool(proven) and scope < _SCOPE_LINK, peer)
 
 
 class LinkEvents:

@@ -1,4 +1,4 @@
-"""Interfaces, addresses and routes over netlink (pyroute2)."""
+"""Interfaces and their addresses over netlink (pyroute2)."""
 
 from __future__ import annotations
 
@@ -6,18 +6,26 @@ import errno
 import ipaddress
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from nrs.config.types import IPAddress, IPNetwork
-
 _NODAD = 0x02
-_PROTO_STATIC = 4
-_TABLE_MAIN = 254
+_IFF_UP = 0x1
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+
+
+@dataclass(frozen=True)
+class LinkState:
+    """An interface's settings and addresses."""
+
+    up: bool
+    mtu: int
+    queue: int
+    """Packets."""
+    addresses: tuple[Interface, ...]
 
 
 class LinkError(Exception):
@@ -53,6 +61,33 @@ class Links:
         with _refusals(f"look up the interface {name}"):
             found = self._route.link_lookup(ifname=name)
         return int(found[0]) if found else None
+
+    def state(self, name: str) -> LinkState:
+        """How the interface is now, to be put back by `restore`."""
+        index = self._index(name)
+        with _refusals(f"look at {name}"):
+            (link,) = self._route.get_links(index)
+            found = list(self._route.get_addr(index=index))
+        return LinkState(
+            up=bool(link["flags"] & _IFF_UP),
+            mtu=link.get_attr("IFLA_MTU"),
+            queue=link.get_attr("IFLA_TXQLEN"),
+            addresses=tuple(
+                ipaddress.ip_interface(
+                    f"{one.get_attr('IFA_LOCAL') or one.get_attr('IFA_ADDRESS')}/{one['prefixlen']}"
+                )
+                for one in found
+            ),
+        )
+
+    def restore(self, name: str, state: LinkState) -> None:
+        """Take from the interface what `bring_up` and `add_address` have given it."""
+        self.keep_addresses(name, state.addresses)
+        index = self._index(name)
+        with _refusals(f"leave {name} as it was"):
+            self._route.link("set", index=index, mtu=state.mtu, txqlen=state.queue)
+            if not state.up:
+                self._route.link("set", index=index, state="down")
 
     def bring_up(
         self, name: str, *, mtu: int, queue: int, gso_bytes: int, gso_segments: int
@@ -104,37 +139,6 @@ class Links:
                     prefixlen=message["prefixlen"],
                     family=message["family"],
                 )
-
-    def routes(self, name: str) -> set[IPNetwork]:
-        """The networks that `add_route` has routed to the interface."""
-        index = self._index(name)
-        with _refusals(f"list the routes of {name}"):
-            messages = [
-                (message, anywhere)
-                for family, anywhere in ((2, "0.0.0.0"), (10, "::"))
-                for message in self._route.get_routes(family=family, oif=index)
-            ]
-        return {
-            # A default route is the one that states no destination.
-            ipaddress.ip_network(f"{message.get_attr('RTA_DST') or anywhere}/{message['dst_len']}")
-            for message, anywhere in messages
-            if message["proto"] == _PROTO_STATIC and message.get_attr("RTA_TABLE") == _TABLE_MAIN
-        }
-
-    def add_route(self, network: IPNetwork, name: str, source: IPAddress | None = None) -> None:
-        """Route `network` to the interface, with `source` as the host's own address."""
-        index = self._index(name)
-        extra: dict[str, Any] = {"prefsrc": str(source)} if source is not None else {}
-        with _refusals(f"route {network} to {name}"):
-            self._route.route("replace", dst=str(network), oif=index, proto=_PROTO_STATIC, **extra)
-
-    def remove_route(self, network: IPNetwork, name: str) -> None:
-        """Remove the route; one that is not there is no error."""
-        index = self.index(name)
-        if index is None:
-            return
-        with _refusals(f"remove the route {network}", errno.ESRCH):
-            self._route.route("del", dst=str(network), oif=index)
 
     def _index(self, name: str) -> int:
         index = self.index(name)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+UNSPEC, INET, INET6 = 0, 2, 10
+"""AF_UNSPEC, AF_INET, AF_INET6."""
 NOOP, ERROR, DONE = 1, 2, 3
 REQUEST, ACK, DUMP = 0x1, 0x4, 0x300
-REPLACE, CREATE = 0x100, 0x400
+EXCLUSIVE, CREATE = 0x200, 0x400
 
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
@@ -24,18 +26,24 @@ def message(kind: int, flags: int, sequence: int, body: bytes) -> bytes:
 
 
 def attribute(kind: int, value: bytes) -> bytes:
-    """An attribute; `value` is a multiple of 4 bytes."""
-    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value
+    """An attribute, padded."""
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + bytes(-len(value) % 4)
 
 
 def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Type, sequence and body of the messages of one receive; what is cut off is left."""
+    for kind, sequence, _, body in told(data):
+        yield kind, sequence, body
+
+
+def told(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """As `messages`, with the port of the socket that has caused it (third)."""
     offset = 0
     while offset + _HEADER.size <= len(data):
-        length, kind, _, sequence, _ = _HEADER.unpack_from(data, offset)
+        length, kind, _, sequence, port = _HEADER.unpack_from(data, offset)
         if length < _HEADER.size or offset + length > len(data):
             return
-        yield kind, sequence, data[offset + _HEADER.size : offset + length]
+        yield kind, sequence, port, data[offset + _HEADER.size : offset + length]
         offset += (length + 3) & ~3
 
 

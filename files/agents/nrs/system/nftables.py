@@ -1,4 +1,4 @@
-"""The routing server's own nftables table: NAT towards the egress, MSS clamping.
+"""The routing server's own nftables table: NAT towards the egress, MSS clamping, counters.
 
 Programmed through `nft -j` in one transaction; nothing outside the table is touched.
 """
@@ -13,11 +13,19 @@ from typing import Any
 TABLE = "nrs_routing_server"
 _FAMILY = "inet"
 _TIMEOUT_S = 10
+ENTERED, LEFT, RETURNED = "entered", "left", "returned"
+"""Counters: connections that come out of tunnels to elsewhere, those of them that leave by the
+egress, and packets from there into tunnels; of TCP and UDP."""
 
+_IN_TABLE = {"family": _FAMILY, "table": TABLE}
 _IS_TCP = {"match": {"op": "==", "left": {"meta": {"key": "l4proto"}}, "right": "tcp"}}
+_IS_TCP_OR_UDP = {
+    "match": {"op": "==", "left": {"meta": {"key": "l4proto"}}, "right": {"set": ["tcp", "udp"]}}
+}
+_IS_NEW = {"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": "new"}}
 _RESET = {"reject": {"type": "tcp reset"}}
 _BEGUN_ELSEWHERE: list[dict[str, Any]] = [
-    {"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": "new"}},
+    _IS_NEW,
     {
         "match": {
             "op": "==",
@@ -31,6 +39,10 @@ _BEGUN_ELSEWHERE: list[dict[str, Any]] = [
 
 class NftablesError(Exception):
     """nft is missing or refused; the text says why."""
+
+
+class NotThere(NftablesError):
+    """There is no such table."""
 
 
 def nat_ruleset(
@@ -66,6 +78,12 @@ def nat_ruleset(
             "add": {"rule": {"family": _FAMILY, "table": TABLE, "chain": name, "expr": expression}}
         }
 
+    def count(chain_name: str, counter: str, *matches: dict[str, Any]) -> dict[str, Any]:
+        return rule(chain_name, [*matches, _IS_TCP_OR_UDP, {"counter": counter}])
+
+    from_tunnel, to_tunnel = (_interface(key, tunnel_interface) for key in ("iifname", "oifname"))
+    from_egress, to_egress = (_interface(key, egress_interface) for key in ("iifname", "oifname"))
+    elsewhere = _interface("oifname", tunnel_interface, op="!=")
     clamp: list[dict[str, Any]] = [
         {
             "match": {
@@ -84,31 +102,22 @@ def nat_ruleset(
     return [
         {"add": {"table": table}},
         {"flush": {"table": table}},
+        *({"add": {"counter": {**_IN_TABLE, "name": name}}} for name in (ENTERED, LEFT, RETURNED)),
         chain("postrouting", "nat", "postrouting", 100),
         chain("forward", "filter", "forward", -150),
+        chain("leaving", "filter", "postrouting", 150),
         *(
             rule("forward", answer)
             for answer in (_rejections(tunnel_interface) if rejecting else ())
         ),
-        rule(
-            "forward",
-            [
-                _interface("iifname", tunnel_interface),
-                _interface("oifname", egress_interface),
-                *_BEGUN_ELSEWHERE,
-                _RESET,
-            ],
-        ),
-        rule(
-            "postrouting",
-            [
-                _interface("iifname", tunnel_interface),
-                _interface("oifname", egress_interface),
-                {"masquerade": None},
-            ],
-        ),
-        rule("forward", [_interface("iifname", tunnel_interface), *clamp]),
-        rule("forward", [_interface("oifname", tunnel_interface), *clamp]),
+        rule("forward", [from_tunnel, to_egress, *_BEGUN_ELSEWHERE, _RESET]),
+        count("forward", ENTERED, from_tunnel, elsewhere, _IS_NEW),
+        # A chain of NAT sees the first packet of a connection only.
+        count("postrouting", LEFT, from_tunnel, to_egress),
+        rule("postrouting", [from_tunnel, to_egress, {"masquerade": None}]),
+        rule("forward", [from_tunnel, *clamp]),
+        rule("forward", [to_tunnel, *clamp]),
+        count("leaving", RETURNED, to_tunnel, from_egress),
     ]
 
 
@@ -124,13 +133,52 @@ def _rejections(tunnel_interface: str) -> list[list[dict[str, Any]]]:
     ]
 
 
-def _interface(key: str, name: str) -> dict[str, Any]:
-    return {"match": {"op": "==", "left": {"meta": {"key": key}}, "right": name}}
+def _interface(key: str, name: str, *, op: str = "==") -> dict[str, Any]:
+    return {"match": {"op": op, "left": {"meta": {"key": key}}, "right": name}}
 
 
 def install(commands: list[dict[str, Any]]) -> None:
     """Apply the commands in one transaction. Raises NftablesError."""
     _nft(commands)
+
+
+def is_installed(commands: list[dict[str, Any]]) -> bool:
+    """Whether the table has as many chains and rules as the commands make. Raises NftablesError."""
+    try:
+        listed = _list("table", _FAMILY, TABLE)
+    except NotThere:
+        return False
+    made = [command["add"] for command in commands if "add" in command]
+    return all(
+        sum(kind in one for one in listed) == sum(kind in one for one in made)
+        for kind in ("chain", "rule")
+    )
+
+
+def counters() -> dict[str, int]:
+    """Packets by the name of the counter; nothing without the table. Raises NftablesError."""
+    try:
+        listed = _list("counters", "table", _FAMILY, TABLE)
+    except NotThere:
+        return {}
+    return {
+        one["counter"]["name"]: int(one["counter"]["packets"])
+        for one in listed
+        if one.get("counter", {}).get("table") == TABLE
+    }
+
+
+def chains_that_drop() -> list[str]:
+    """Chains that drop what is forwarded unless a rule of theirs lets it pass.
+
+    Raises NftablesError.
+    """
+    return [
+        f"{chain['family']} {chain['table']} {chain['name']}"
+        for one in _list("chains")
+        if (chain := one.get("chain", {})).get("hook") == "forward"
+        and chain.get("policy") == "drop"
+    ]
 
 
 def remove() -> None:
@@ -139,20 +187,35 @@ def remove() -> None:
     _nft([{"add": table}, {"delete": table}])
 
 
+def _list(*what: str) -> list[dict[str, Any]]:
+    """Raises NotThere, NftablesError."""
+    found: list[dict[str, Any]] = json.loads(_run(["list", *what], ""))["nftables"]
+    return found
+
+
 def _nft(commands: list[dict[str, Any]]) -> None:
+    _run(["-f", "-"], json.dumps({"nftables": commands}))
+
+
+def _run(arguments: list[str], said: str) -> str:
     program = shutil.which("nft", path="/usr/sbin:/usr/bin:/sbin:/bin")
     if program is None:
         raise NftablesError("nft is not installed (package nftables)")
     try:
-        subprocess.run(
-            [program, "-j", "-f", "-"],
-            input=json.dumps({"nftables": commands}),
+        return subprocess.run(
+            [program, "-j", *arguments],
+            input=said,
             text=True,
             capture_output=True,
             check=True,
             timeout=_TIMEOUT_S,
-        )
+        ).stdout
     except subprocess.CalledProcessError as error:
-        raise NftablesError(f"nft refused the rules: {error.stderr.strip()}") from None
+        text = error.stderr.strip()
+        if "No such file or directory" in text and arguments[0] == "list":
+            raise NotThere(text) from None
+        raise NftablesError(f"nft refused the rules: {text}") from None
     except subprocess.TimeoutExpired:
         raise NftablesError(f"nft did not answer within {_TIMEOUT_S} s") from None
+    except OSError as error:
+        raise NftablesError(f"nft cannot be run: {error.strerror}") from None

@@ -8,26 +8,13 @@ import os
 import threading
 from collections.abc import Collection, Sequence
 from queue import SimpleQueue
-from typing import Protocol
 
-from nrs.system.host_routes import Refused
+from nrs.system.host_routes import HostRoutes
 
 log = logging.getLogger(__name__)
 
 _BATCH = 64
 _END_TIMEOUT_S = 4.0
-
-
-class Routes(Protocol):
-    """See `HostRoutes`."""
-
-    def request(self, address: bytes, *, wanted: bool) -> bytes: ...
-
-    def carry_out(self, requests: Sequence[bytes]) -> list[Refused]: ...
-
-    def present(self) -> set[bytes]: ...
-
-    def close(self) -> None: ...
 
 
 class RouteKeeper:
@@ -37,7 +24,7 @@ class RouteKeeper:
     the kernel refuses is logged.
     """
 
-    def __init__(self, routes: Routes, interface: str) -> None:
+    def __init__(self, routes: HostRoutes, interface: str) -> None:
         """`routes` lead to `interface`, and are closed at the end."""
         self._routes = routes
         self._interface = interface
@@ -88,7 +75,7 @@ class RouteKeeper:
 
     def _drop_all_but(self, wanted: frozenset[bytes]) -> None:
         try:
-            others = sorted(self._routes.present() - wanted)
+            others = list(self._routes.present() - wanted)
         except OSError as error:
             log.error("cannot list the routes to %s: %s", self._interface, error)
             return

@@ -69,10 +69,10 @@ def stopping() -> None:
     notify("STOPPING=1")
 
 
-def is_restarting(unit: str) -> bool:
-    """Whether the unit, which is being stopped, is started again at once. Takes a moment.
+def job_of(unit: str) -> str | None:
+    """What systemd is asked to do with the unit, such as `stop` or `restart`. Takes a moment.
 
-    False where systemd does not say.
+    None for nothing, and where systemd does not say.
     """
     try:
         jobs = subprocess.run(
@@ -84,6 +84,10 @@ def is_restarting(unit: str) -> bool:
             check=True,
         ).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        log.warning("systemd does not say whether this is a restart: %s", error)
-        return False
-    return any(job.split()[1:3] == [f"{unit}.service", "restart"] for job in jobs.splitlines())
+        log.warning("systemd does not say what it is asked to do: %s", error)
+        return None
+    for job in jobs.splitlines():
+        name, kind = [*job.split(), "", "", ""][1:3]
+        if name == f"{unit}.service":
+            return kind
+    return None

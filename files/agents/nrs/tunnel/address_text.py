@@ -6,8 +6,10 @@ from typing import Any
 
 
 def describe(peer: tuple[Any, ...]) -> str:
-    """`address:port` of a socket address, IPv4 shown as such."""
+    """`address:port` of a socket address, IPv4 shown as such, a scope by its number."""
     if not peer:
         return "the connected peer"
-    host = str(peer[0]).removeprefix("::ffff:")
+    host, _, _ = str(peer[0]).removeprefix("::ffff:").partition("%")
+    if len(peer) > 3 and peer[3]:
+        host = f"{host}%{peer[3]}"
     return f"[{host}]:{peer[1]}" if ":" in host else f"{host}:{peer[1]}"

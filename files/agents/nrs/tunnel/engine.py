@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
+from collections.abc import Callable
 from typing import Protocol
 
 from nrs.tunnel import inner, wire
@@ -31,7 +33,7 @@ from nrs.tunnel.ratelimit import SourceLimiter
 from nrs.tunnel.session import Session
 from nrs.tunnel.session_memory import SessionMemory
 from nrs.tunnel.too_big import too_big
-from nrs.tunnel.tun_device import TunDevice
+from nrs.tunnel.tun_device import DeviceGone, TunDevice
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
 from nrs.tunnel.wire import Type
 
@@ -92,7 +94,10 @@ class Engine:
         peers: Peers,
         codec: Codec,
         memory: SessionMemory | None = None,
+        own: Callable[[bytes], bool] | None = None,
     ) -> None:
+        """`own`: whether packets of a flow for which there is no session are for the agent."""
+        self._own = own or (lambda _: False)
         self.tun = tun
         self.memory = memory
         """Where sessions are kept for a later process, if at all."""
@@ -166,10 +171,15 @@ class Engine:
     def _read_tun(self) -> None:
         frames, fd = self._frames, self.tun.fd
         until = self._loop.now + _TURN_S
-        while frames.read(fd):
-            self._route()
-            if self._loop.clock() > until:
-                return
+        try:
+            while frames.read(fd):
+                self._route()
+                if self._loop.clock() > until:
+                    return
+        except OSError as error:
+            if error.errno == errno.EBADFD:
+                raise DeviceGone(self.tun.name) from None
+            raise
         if frames.count:
             self._route()
 
@@ -182,7 +192,7 @@ class Engine:
         while first < count:
             end, flow, tcp_flags = frames.flow(first)
             session = sessions.get(select(flow, tcp_flags, now)) if flow else None
-            if session is None and flow:
+            if session is None and flow and not self._own(flow):
                 self._counted.dropped(Drop.NO_SESSION, end - first)
             if session is not run:
                 if run is not None:

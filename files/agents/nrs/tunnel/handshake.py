@@ -11,9 +11,10 @@ Pure: bytes in, bytes and keys out; randomness is passed in.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
@@ -66,7 +67,15 @@ def _datagram(kind: Type, key_id: int, index: int, body: bytes) -> bytes:
 class Initiator:
     """One attempt of an endpoint to open a session. Repeat `hello` as it is until an answer."""
 
-    def __init__(self, static: StaticKey, claim: Claim, index: int, random: Random) -> None:
+    def __init__(
+        self,
+        static: StaticKey,
+        claim: Claim,
+        index: int,
+        random: Random,
+        present: SessionSecrets | None = None,
+    ) -> None:
+        """`present` is the session that the new one is to succeed, where there is one."""
         self._static = static
         self._index = index
         self._private = X25519PrivateKey.from_private_bytes(random(32))
@@ -79,6 +88,9 @@ class Initiator:
             claim=claim,
             key_mode=static.mode,
         )
+        if present is not None:
+            key = keys.succession_key(present.send_key, present.receive_key)
+            hello = replace(hello, proof=_proof(hello, key))
         self._signed = _datagram(Type.HELLO, static.key_id, 0, hello.encode())
 
     @property
@@ -122,8 +134,8 @@ class Identity:
     """What a router says of itself in every HELLO_ACK."""
 
     router_id: str
-    tun_ipv4: ipaddress.IPv4Address
-    tun_ipv6: ipaddress.IPv6Address
+    tun_ipv4: ipaddress.IPv4Address | None
+    tun_ipv6: ipaddress.IPv6Address | None
 
 
 @dataclass(frozen=True)
@@ -231,9 +243,23 @@ class Responder:
         return signed + offer.tag_key.tag(signed), secrets
 
 
+def succession_key(secrets: SessionSecrets) -> bytes:
+    """What a router checks the proof of a HELLO with, of a session of its own."""
+    return keys.succession_key(secrets.receive_key, secrets.send_key)
+
+
+def proves(hello: Hello, succession: bytes) -> bool:
+    """Whether a HELLO comes from who has the session with this `succession_key`."""
+    return hmac.compare_digest(hello.proof, _proof(hello, succession))
+
+
+def _proof(hello: Hello, succession: bytes) -> bytes:
+    return hmac.digest(succession, hello.nonce + hello.public, "sha256")
+
+
 def warm_up() -> None:
     """One handshake with nobody: what the library loads at first use takes some 5 ms."""
-    identity = Identity("nobody", ipaddress.IPv4Address(0), ipaddress.IPv6Address(0))
+    identity = Identity("nobody", ipaddress.IPv4Address("192.0.2.1"), None)
     key = StaticKey(bytes(32))
     claim = Claim(identity.router_id, identity.tun_ipv4, identity.tun_ipv6)
     initiator = Initiator(key, claim, 1, bytes)

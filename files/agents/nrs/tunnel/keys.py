@@ -69,3 +69,8 @@ def session_keys(
     """
     okm = _hkdf(shared + static, salt=nonces, info=b"nrs v1 session" + transcript, length=64)
     return okm[:32], okm[32:]
+
+
+def succession_key(to_router: bytes, to_endpoint: bytes) -> bytes:
+    """The key, 32 bytes, by which a HELLO proves who has the session of these two keys."""
+    return _hkdf(to_router + to_endpoint, salt=None, info=b"nrs v1 succession", length=32)

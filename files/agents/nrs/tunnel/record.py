@@ -22,7 +22,7 @@ class Record:
     claim: Claim
     owner: str = ""
     addresses: tuple[bytes, ...] = ()
-    """Inner addresses of the router, IPv4 and IPv6; empty at the router itself."""
+    """Inner addresses of the router, IPv4, IPv6 or both; empty at the router itself."""
 
     _FIXED = struct.Struct("=dIIBBB32s32s32sB")
 
@@ -41,7 +41,14 @@ class Record:
             self.key_print,
             bool(self.addresses),
         )
-        return fixed + owner + b"".join(self.addresses) + self.claim.encode()
+        return fixed + owner + self._packed_addresses() + self.claim.encode()
+
+    def _packed_addresses(self) -> bytes:
+        """20 bytes, zeros for one that is absent; nothing at the router itself."""
+        if not self.addresses:
+            return b""
+        sized = {len(address): address for address in self.addresses}
+        return sized.get(4, bytes(4)) + sized.get(16, bytes(16))
 
     @classmethod
     def of(
@@ -68,7 +75,7 @@ class Record:
         except struct.error as error:
             raise ValueError(str(error)) from None
         end = cls._FIXED.size + length
-        addresses = (data[end : end + 4], data[end + 4 : end + 20]) if has else ()
+        both = (data[end : end + 4], data[end + 4 : end + 20]) if has else ()
         return cls(
             secrets=SessionSecrets(local, peer, key_id, send, receive),
             mode=KeyMode(mode),
@@ -76,7 +83,7 @@ class Record:
             created=created,
             claim=Claim.decode(data[end + (20 if has else 0) :]),
             owner=data[cls._FIXED.size : end].decode(),
-            addresses=addresses,
+            addresses=tuple(filter(any, both)),
         )
 
 

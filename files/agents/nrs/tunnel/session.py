@@ -41,6 +41,11 @@ class Session:
     slot: Slot | None = None
     """Where it outlives the process."""
 
+    @property
+    def peer(self) -> SocketAddress | None:
+        """Where it sends to, unless its socket is connected."""
+        return self.path.peer
+
     def move(self, codec: Codec, socket: UdpSocket) -> None:
         """Go on through `socket`, which is connected to the peer."""
         self.socket = socket
@@ -120,7 +125,7 @@ def _session(
     where: tuple[SocketAddress | None, bytes | None],
 ) -> Session:
     s, claim = record.secrets, record.claim
-    owned = Owned([claim.tun_ipv4.packed, claim.tun_ipv6.packed], claim.prefixes)
+    owned = Owned([address.packed for address in claim.addresses], claim.prefixes)
     counter, window, path = (slot.counter, slot.window, slot.path) if slot else (None, None, None)
     return Session(
         local_index=s.local_index,

@@ -20,6 +20,14 @@ _IFF_TUN = 0x0001
 _IFF_NO_PI = 0x1000
 _IFF_VNET_HDR = 0x4000
 
+_IFF_PERSIST = 0x0800
+
+_CLONE = "/dev/net/tun"
+_HINTS = {
+    errno.EINVAL: "exists and is of another kind (ip -d link show): remove it, or give"
+    " tunnel.interface_name another one",
+    errno.EBUSY: "is in use by another process (ip -d tuntap show)",
+}
 _FLAGS = _IFF_TUN | _IFF_NO_PI | _IFF_VNET_HDR
 _REQUEST = struct.Struct("16sH22x")
 """struct ifreq: the name and its flags."""
@@ -34,6 +42,10 @@ QUEUE_FRAMES = 2000
 """What the device holds while the agent waits for a processor: 25 ms at 80,000 packets a second."""
 
 
+class DeviceGone(Exception):
+    """Somebody has deleted the device; the text is its name."""
+
+
 class TunDevice:
     """An open TUN device; reads and writes never block."""
 
@@ -45,14 +57,23 @@ class TunDevice:
 
     @classmethod
     def create(cls, name: str) -> TunDevice:
-        """Create or attach to `name`. Raises OSError."""
-        fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        """Create or attach to `name`. Raises OSError with what to do where that is known."""
+        fd = os.open(_CLONE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             fcntl.ioctl(fd, _TUNSETIFF, _REQUEST.pack(name.encode(), _FLAGS))
             return cls(name, fd)
         except OSError as error:
             os.close(fd)
-            raise OSError(error.errno, error.strerror, name) from None
+            hint = _HINTS.get(error.errno or 0)
+            if hint is None:
+                raise OSError(error.errno, error.strerror, name) from None
+            raise OSError(error.errno, f"the device {name} {hint}") from None
+
+    @property
+    def is_persistent(self) -> bool:
+        """Whether it was there before and stays when it is closed."""
+        flags = _REQUEST.unpack(fcntl.ioctl(self.fd, _TUNGETIFF, bytes(_REQUEST.size)))[1]
+        return bool(flags & _IFF_PERSIST)
 
     @classmethod
     def adopt(cls, name: str, fd: int) -> TunDevice | None:

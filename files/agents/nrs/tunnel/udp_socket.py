@@ -13,6 +13,7 @@ _UDP_SEGMENT = 103
 _UDP_GRO = 104
 _SO_RCVBUFFORCE = 33
 _SO_SNDBUFFORCE = 32
+_IP_PKTINFO = 8
 _IP_MTU_DISCOVER = 10
 _IP_RECVTOS = 13
 _IPV6_MTU_DISCOVER = 23
@@ -26,6 +27,9 @@ _SEND_BYTES = 4 << 20
 """Enough for a burst; what waits in it waits before the probes too."""
 _ANCILLARY_BYTES = 128
 _NAME_BYTES = 16
+_PKTINFO4 = struct.Struct("=i4s4s")
+"""struct in_pktinfo: interface, our address, the packet's destination."""
+PKTINFO4_BYTES = _PKTINFO4.size
 _U16 = struct.Struct("=H")
 _I32 = struct.Struct("=i")
 _ANY_INTERFACE = bytes(4)
@@ -55,7 +59,10 @@ class UdpSocket:
         device: str | None = None,
         adopted: socket.socket | None = None,
     ) -> None:
-        """`::` receives IPv4 too; `device` is the interface to send from. Raises OSError."""
+        """`::` receives IPv4 too; `device` is the interface to send from. Raises OSError.
+
+        A link-local address names its interface: `fe80::1%eth0`.
+        """
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._socket = adopted or socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self.is_adopted = adopted is not None
@@ -64,9 +71,9 @@ class UdpSocket:
                 self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             self._configure(family, device)
             if adopted is None:
-                self._socket.bind((address, port))
+                self._socket.bind(_sockaddr(address, port))
                 if peer is not None:
-                    self._socket.connect(peer)
+                    self._socket.connect(_sockaddr(*peer))
         except OSError as error:
             self._socket.close()
             raise OSError(error.errno, error.strerror, f"UDP {address} port {port}") from None
@@ -112,6 +119,8 @@ class UdpSocket:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
             sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_INTERFACE)
+        else:
+            sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
         with suppress(OSError):
             sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_INTERFACE)
             sock.setsockopt(socket.IPPROTO_IP, _IP_RECVTOS, 1)
@@ -146,10 +155,10 @@ class UdpSocket:
             return device is not None and self._device != device
         with socket.socket(self._family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as fresh:
             try:
-                fresh.connect(self._roams_to)
+                fresh.connect(_sockaddr(*self._roams_to))
             except OSError:
                 return False
-            return bool(fresh.getsockname()[0] != self.local_address[0])
+            return _place(fresh.getsockname()) != _place(self.local_address)
 
     @property
     def _device(self) -> str | None:
@@ -184,11 +193,15 @@ class UdpSocket:
                     each = _I32.unpack_from(data)[0]
             elif level == socket.IPPROTO_IPV6:
                 if kind == socket.IPV6_PKTINFO:
-                    local = data[:16] + _ANY_INTERFACE
+                    local = data if _is_link_local(data) else data[:16] + _ANY_INTERFACE
                 elif kind == socket.IPV6_TCLASS:
                     ecn = _I32.unpack_from(data)[0] & 3
-            elif level == socket.IPPROTO_IP and kind == socket.IP_TOS:
-                ecn = data[0] & 3
+            elif level == socket.IPPROTO_IP:
+                if kind == socket.IP_TOS:
+                    ecn = data[0] & 3
+                elif kind == _IP_PKTINFO:
+                    _, own, _ = _PKTINFO4.unpack(data)
+                    local = _PKTINFO4.pack(0, own, bytes(4))
         return length, each, ecn, peer, local
 
     def sends_ipv4(self, peer: SocketAddress | None) -> bool:
@@ -276,7 +289,9 @@ class UdpSocket:
         ancillary: list[tuple[int, int, bytes]] = []
         if each:
             ancillary.append((socket.IPPROTO_UDP, _UDP_SEGMENT, _U16.pack(each)))
-        if local is not None:
+        if local is not None and len(local) == PKTINFO4_BYTES:
+            ancillary.append((socket.IPPROTO_IP, _IP_PKTINFO, local))
+        elif local is not None:
             ancillary.append((socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, local))
         if ecn:
             ancillary.append(self._traffic_class(peer, ecn))
@@ -305,6 +320,15 @@ class UdpSocket:
         self._socket.close()
 
 
+def peer_of(fd: int) -> str | None:
+    """The address that a socket is connected to, without its scope; None for any other one."""
+    with socket.socket(fileno=socket.dup(fd)) as sock:
+        try:
+            return str(sock.getpeername()[0]).partition("%")[0]
+        except OSError:
+            return None
+
+
 def _is_bound(sock: socket.socket, address: str, port: int, peer: tuple[str, int] | None) -> bool:
     """Whether it is a UDP socket at that address and port, connected to `peer` if there is one."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -313,20 +337,45 @@ def _is_bound(sock: socket.socket, address: str, port: int, peer: tuple[str, int
     local = sock.getsockname()
     if port not in {0, local[1]}:
         return False
-    if peer is None:
-        return _same(local[0], address)
     try:
-        remote = sock.getpeername()
-    except OSError:  # not connected
+        wanted = _place(_sockaddr(address, port))
+        if peer is None:
+            return _place(local) == wanted
+        remote, far = sock.getpeername(), _sockaddr(*peer)
+    except OSError:  # not connected, or an interface is gone
         return False
     chosen = address in _WILDCARDS  # by the kernel, as it connected
-    return (
-        (chosen or _same(local[0], address)) and _same(remote[0], peer[0]) and remote[1] == peer[1]
-    )
+    same_peer = _place(remote) == _place(far) and remote[1] == far[1]
+    return same_peer and (chosen or _place(local) == wanted)
 
 
-def _same(one: str, other: str) -> bool:
-    return ipaddress.ip_address(one) == ipaddress.ip_address(other)
+def _sockaddr(address: str, port: int) -> SocketAddress:
+    """For bind and connect. Raises OSError where the interface that it names is not there."""
+    host, _, scope = address.partition("%")
+    if ":" not in host:
+        return host, port
+    return host, port, 0, interface_index(scope) if scope else 0
+
+
+def interface_index(scope: str) -> int:
+    """The index of the interface in `fe80::1%eth0` or `fe80::1%2`. Raises OSError."""
+    try:
+        return socket.if_nametoindex(scope)
+    except OSError:
+        if scope.isdecimal():
+            return int(scope)
+        raise OSError(errno.ENODEV, f"there is no interface {scope}") from None
+
+
+def _place(address: SocketAddress) -> tuple[object, int]:
+    """Address and scope, however they are written."""
+    host, _, _ = str(address[0]).partition("%")
+    return ipaddress.ip_address(host), address[3] if len(address) > 3 else 0
+
+
+def _is_link_local(address: bytes) -> bool:
+    """Of IPv6 (RFC 4291 section 2.5.6): it says nothing without its interface."""
+    return address[0] == 0xFE and address[1] & 0xC0 == 0x80
 
 
 def unpacked(data: bytes) -> SocketAddress:

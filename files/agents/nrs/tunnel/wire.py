@@ -121,9 +121,15 @@ class Claim:
     """What an endpoint says it is; a device key is made for exactly one claim."""
 
     endpoint_id: str
-    tun_ipv4: ipaddress.IPv4Address
-    tun_ipv6: ipaddress.IPv6Address
+    tun_ipv4: ipaddress.IPv4Address | None
+    tun_ipv6: ipaddress.IPv6Address | None
+    """Where an endpoint has no address of a family, the unspecified one says so in its place."""
     prefixes: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+
+    @property
+    def addresses(self) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, ...]:
+        """Those that it has, one or two."""
+        return tuple(a for a in (self.tun_ipv4, self.tun_ipv6) if a is not None)
 
     def encode(self) -> bytes:
         """`id length (1) | prefix count (1) | IPv4 (4) | IPv6 (16) | prefixes (18 each) | id`."""
@@ -136,8 +142,7 @@ class Claim:
         )
         return (
             bytes((len(name), len(self.prefixes)))
-            + self.tun_ipv4.packed
-            + self.tun_ipv6.packed
+            + _packed(self.tun_ipv4, self.tun_ipv6)
             + prefixes
             + name
         )
@@ -153,12 +158,8 @@ class Claim:
             prefixes = tuple(
                 _prefix(data[offset : offset + 18]) for offset in range(22, 22 + 18 * count, 18)
             )
-            return cls(
-                endpoint_id=_id(data[end - id_length : end]),
-                tun_ipv4=ipaddress.IPv4Address(data[2:6]),
-                tun_ipv6=ipaddress.IPv6Address(data[6:22]),
-                prefixes=prefixes,
-            )
+            tun_ipv4, tun_ipv6 = _stated(data[2:22])
+            return cls(_id(data[end - id_length : end]), tun_ipv4, tun_ipv6, prefixes)
         except (IndexError, ValueError) as error:
             raise Malformed(f"claim: {error}") from None
 
@@ -169,6 +170,29 @@ def _id(data: bytes) -> str:
     if len(text) > LONGEST_ID or not _ID.fullmatch(text):
         raise Malformed("identifier")
     return text
+
+
+def _packed(
+    tun_ipv4: ipaddress.IPv4Address | None, tun_ipv6: ipaddress.IPv6Address | None
+) -> bytes:
+    """20 bytes: IPv4, IPv6, zeros for one that is absent. Raises ValueError where both are."""
+    packed = (bytes(4) if tun_ipv4 is None else tun_ipv4.packed) + (
+        bytes(16) if tun_ipv6 is None else tun_ipv6.packed
+    )
+    if not any(packed):
+        raise ValueError("neither an IPv4 nor an IPv6 address")
+    return packed
+
+
+def _stated(data: bytes) -> tuple[ipaddress.IPv4Address | None, ipaddress.IPv6Address | None]:
+    """What `_packed` made. Raises ValueError."""
+    if not any(data):
+        raise ValueError("neither an IPv4 nor an IPv6 address")
+    four, six = data[:4], data[4:]
+    return (
+        ipaddress.IPv4Address(four) if any(four) else None,
+        ipaddress.IPv6Address(six) if any(six) else None,
+    )
 
 
 def _prefix(data: bytes) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
@@ -191,13 +215,21 @@ class Hello:
     cipher: Cipher = Cipher.NONE
     key_mode: KeyMode = KeyMode.SHARED
     lanes: int = 1
+    proof: bytes = bytes(TAG_BYTES)
+    """That it comes from who has the session in use; zeros from one that has none."""
 
-    _FIXED = struct.Struct("!IBBBx32s32s")
+    _FIXED = struct.Struct("!IBBBx32s32s32s")
 
     def encode(self) -> bytes:
         """The body, padded so that no HELLO_ACK is longer than its HELLO."""
         fixed = self._FIXED.pack(
-            self.sender_index, self.cipher, self.key_mode, self.lanes, self.nonce, self.public
+            self.sender_index,
+            self.cipher,
+            self.key_mode,
+            self.lanes,
+            self.nonce,
+            self.public,
+            self.proof,
         )
         return (fixed + self.claim.encode()).ljust(HELLO_LEAST_BODY, b"\0")
 
@@ -206,7 +238,7 @@ class Hello:
         """Raises Malformed."""
         if len(body) < HELLO_LEAST_BODY:
             raise Malformed("HELLO is too short")
-        index, cipher, mode, lanes, nonce, public = cls._FIXED.unpack_from(body)
+        index, cipher, mode, lanes, nonce, public, proof = cls._FIXED.unpack_from(body)
         try:
             return cls(
                 sender_index=index,
@@ -216,6 +248,7 @@ class Hello:
                 cipher=Cipher(cipher),
                 key_mode=KeyMode(mode),
                 lanes=lanes,
+                proof=proof,
             )
         except ValueError as error:
             raise Malformed(f"HELLO: {error}") from None
@@ -230,13 +263,13 @@ class HelloAck:
     public: bytes
     echo: bytes
     router_id: str
-    tun_ipv4: ipaddress.IPv4Address
-    tun_ipv6: ipaddress.IPv6Address
+    tun_ipv4: ipaddress.IPv4Address | None
+    tun_ipv6: ipaddress.IPv6Address | None
     cipher: Cipher = Cipher.NONE
     lanes: int = 1
     flags: RouterFlag = field(default=RouterFlag(0))
 
-    _FIXED = struct.Struct("!IBBBB32s32s32s4s16s")
+    _FIXED = struct.Struct("!IBBBB32s32s32s20s")
 
     def encode(self) -> bytes:
         """The body."""
@@ -250,8 +283,7 @@ class HelloAck:
             self.nonce,
             self.public,
             self.echo,
-            self.tun_ipv4.packed,
-            self.tun_ipv6.packed,
+            _packed(self.tun_ipv4, self.tun_ipv6),
         )
         return fixed + name
 
@@ -259,20 +291,21 @@ class HelloAck:
     def decode(cls, body: bytes) -> HelloAck:
         """Raises Malformed."""
         try:
-            index, cipher, lanes, flags, length, nonce, public, echo, tun4, tun6 = (
+            index, cipher, lanes, flags, length, nonce, public, echo, addresses = (
                 cls._FIXED.unpack_from(body)
             )
             name = body[cls._FIXED.size : cls._FIXED.size + length]
             if len(name) != length:
                 raise Malformed("router id is cut off")
+            tun_ipv4, tun_ipv6 = _stated(addresses)
             return cls(
                 sender_index=index,
                 nonce=nonce,
                 public=public,
                 echo=echo,
                 router_id=_id(name),
-                tun_ipv4=ipaddress.IPv4Address(tun4),
-                tun_ipv6=ipaddress.IPv6Address(tun6),
+                tun_ipv4=tun_ipv4,
+                tun_ipv6=tun_ipv6,
                 cipher=Cipher(cipher),
                 lanes=lanes,
                 flags=RouterFlag(flags),

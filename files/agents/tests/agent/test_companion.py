@@ -4,14 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
 from testbed.wait import wait_until
 
 from nrs.agent.companion import Companion
-
-
-class Work(BaseModel):
-    number: int
 
 
 def test_a_companion_is_hurried_and_a_full_pipe_does_not_hold_the_agent_up(
@@ -23,7 +18,7 @@ def test_a_companion_is_hurried_and_a_full_pipe_does_not_hold_the_agent_up(
         encoding="utf-8",
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    one = Companion("reads_little", tmp_path, lambda: Work(number=1))
+    one = Companion("reads_little", tmp_path, lambda: {"number": 1})
     one.hurry()
     one.start()
     try:
@@ -49,7 +44,7 @@ def test_one_that_has_ended_gets_what_the_agent_then_works_with(
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     now, number = [0.0], [1]
-    one = Companion("notes_work", tmp_path, lambda: Work(number=number[0]), clock=lambda: now[0])
+    one = Companion("notes_work", tmp_path, lambda: {"number": number[0]}, clock=lambda: now[0])
 
     def got() -> list[int]:
         texts = [path.read_text(encoding="utf-8") for path in tmp_path.glob("got-*")]

@@ -289,7 +289,7 @@ def failed_start(agent: Agent, status: int = 2) -> list[str]:
             "server: {bind_prot: 8080}\n",
             "server.bind_prot: unknown key; allowed here: bind_address",
         ),
-        ("algorithm: {weights: {cpu: .nan}}\n", "algorithm.weights.cpu: found nan"),
+        ("algorithm: {weights: {cpu: .nan}}\n", "algorithm.weights.cpu: found .nan"),
         ("server: {bind_port: '80'}\n", "server.bind_port: found '80'"),
         ("api: {token: short}\n", "api: token must have at least 32 characters"),
         ("- 1\n", "must be a mapping of sections, found list"),

@@ -20,6 +20,7 @@ Agent = Callable[[str, dict[str, Any]], None]
 
 ROUTER = {
     "role": "routing_server",
+    "problems": [{"what": "nothing leaves", "since": 1.0}],
     "id": "router_1",
     "codec": "python",
     "offloads": ["tso4"],
@@ -57,6 +58,9 @@ def test_people_get_tables_that_are_not_cut_in_a_pipe(nrs: Nrs, agent: Agent) ->
     done = nrs("status")
     assert done.returncode == 0
     lines = [line.split() for line in done.stdout.splitlines() if line.strip()]
+    said = done.stdout.splitlines()
+    headline = next(number for number, line in enumerate(said) if line.startswith("routing_server"))
+    assert said[headline + 1].endswith(": nothing leaves")
     assert ["routing_server", "router_1", "codec", "python,", "offloads", "tso4"] in lines
     assert ["peer", "state", "active", "rtt", "path", "MTU", "since"] in lines
     assert any(line[:5] == ["endpoint_1", "up", "yes", "0.25", "ms"] for line in lines)

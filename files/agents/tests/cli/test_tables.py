@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from rich.table import Table
 
-from nrs.cli.tables import age, details, headline, tables
+from nrs.cli.tables import age, details, headline, problems, tables
 
 NOW = 10_000.0
 
@@ -38,14 +38,16 @@ def test_tunnels_of_either_end_are_shown_by_their_peer() -> None:
             | {"path_mtu": 1400, "path_state": "search"},
             {"endpoint_id": "e1", "up": False, "active": False, "rtt_ms": None, "since": None}
             | {"path_mtu": 1492},
-            {"router_id": "r2", "up": False, "active": False, "rtt_ms": None, "since": None},
+            {"endpoint_id": "e2", "up": True, "contested": True, "active": True, "rtt_ms": None},
+            {"endpoint_id": "e3", "up": False, "contested": True, "active": False},
         ],
     }
     (table,) = tables(report, NOW)
     assert rows(table) == [
         ["r1", "up", "yes", "1.23 ms", "1400 (search)", "1 min 1 s"],
         ["e1", "down", "standby", "-", "1492", "-"],
-        ["r2", "down", "standby", "-", "-", "-"],
+        ["e2", "contested", "yes", "-", "-", "-"],
+        ["e3", "down", "standby", "-", "-", "-"],
     ]
 
 
@@ -53,6 +55,18 @@ def test_an_agent_of_tunnels_that_has_none_says_so() -> None:
     (table,) = tables({"codec": "python", "tunnels": []}, NOW)
     assert rows(table) == [["no tunnel"]]
     assert tables({"codec": None, "tunnels": []}, NOW) == []
+
+
+def test_problems_and_routes_are_said() -> None:
+    report = {
+        "problems": [{"what": "route 198.51.100.0/24 of tun0 cannot be kept", "since": NOW - 61}],
+        "routes": {"wanted": 4, "in_place": 3, "put_back": 9},
+    }
+    assert [str(line) for line in problems(report, NOW)] == [
+        "  problem for 1 min 1 s: route 198.51.100.0/24 of tun0 cannot be kept"
+    ]
+    assert [str(line) for line in details(report)] == ["  routes: 4 wanted, 3 in place, 9 put back"]
+    assert problems({}, NOW) == problems({"problems": []}, NOW) == []
 
 
 def test_servers_with_their_scores() -> None:

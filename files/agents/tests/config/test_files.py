@@ -112,7 +112,7 @@ def test_an_unknown_section_stops_it(text: str, model: type[Section], tmp_path: 
     ("old", "new", "problem"),
     [
         ("cpu: 0.30", "cpu: -0.30", r"algorithm.weights.cpu: found -0.3"),
-        ("cpu: 0.30", "cpu: .inf", r"algorithm.weights.cpu: found inf"),
+        ("cpu: 0.30", "cpu: .inf", r"algorithm.weights.cpu: found .inf, which YAML reads as inf"),
         ("cpu: 0.30", "cpu: '0.30'", r"algorithm.weights.cpu: found '0.30'"),
         (
             "cpu: 0.30, memory: 0.20, bandwidth: 0.30, connections: 0.20",
@@ -122,7 +122,7 @@ def test_an_unknown_section_stops_it(text: str, model: type[Section], tmp_path: 
         ("max_connections: 100", "max_connections: 0", "algorithm.max_connections: found 0"),
         ("max_bandwidth_mbps: 1000", "max_bandwidth_mbps: 0", "max_bandwidth_mbps: found 0"),
         ("threshold: 0.05", "threshold: 1.5", "anti_flap_threshold: found 1.5"),
-        ("hold_time: 30", "hold_time: true", "anti_flap_hold_time: found True"),
+        ("hold_time: 30", "hold_time: true", "anti_flap_hold_time: found true"),
         ("bind_port: 8080", "bind_port: 80800", "server.bind_port: found 80800"),
         ("ip: 198.51.100.10", "ip: business", "business_server.ip: found 'business'"),
     ],

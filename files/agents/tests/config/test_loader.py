@@ -25,6 +25,7 @@ class Example(Section):
     server: Server = Server()
     tunnel: KeyedSection | None = None
     peers: list[Peer] = Field(default_factory=list)
+    ports: dict[Name, Server] = Field(default_factory=dict)
 
 
 @pytest.fixture
@@ -59,13 +60,19 @@ def test_a_good_file(file: Path) -> None:
         ("server: {port: 1}\nserver: {port: 2}", ":2: key 'server' is given twice"),
         ("server:\n  port: 1\n  port: 1", ":3: key 'port' is given twice"),
         ("server: {1: 2}", ":1: the key 1 must be text"),
+        ("server: {0755: 2}", ":1: the key 0755 must be text"),
+        ("server: {no: 2}", ":1: the key no must be text"),
+        ("server: {~: 2}", ":1: the key null must be text"),
         ("? [a]\n: 1", ":1: the key ['a'] must be text"),
         ("server:", ": server: must be a mapping of keys to values"),
         ("server: 5", ": server: must be a mapping of keys to values"),
-        ("sever: {}", ": sever: unknown key; allowed here: peers, server, tunnel"),
+        ("sever: {}", ": sever: unknown key; allowed here: peers, ports, server, tunnel"),
         ("server: {prot: 5}", ": server.prot: unknown key; allowed here: number, port"),
         ("server: {str: 5}", ": server.str: unknown key; allowed here: number, port"),
-        ("server: {port: '5'}", ": server.port: found '5': Input should be a valid integer"),
+        (
+            "server: {port: '5'}",
+            ": server.port: found '5': must be a whole number, at least 1, at most 65535, in",
+        ),
         (
             "server: {port: 70000}",
             ": server.port: found 70000: Input should be less than or equal to 65535",
@@ -79,6 +86,12 @@ def test_a_good_file(file: Path) -> None:
             "peers: [{peer_id: a, address: 10.0.0.256}]",
             ": peers[0].address: found '10.0.0.256': must be an IPv4 or IPv6 address",
         ),
+        ("server: {port: null}", ": server.port: found null: must be a whole number"),
+        (
+            "ports: {web: {port: 70000}}",
+            ": ports.web.port: found 70000: Input should be less than or equal to 65535",
+        ),
+        ("ports: {web: {prot: 5}}", ": ports.web.prot: unknown key; allowed here: number, port"),
         ("[" * 5000, ": nested too deeply"),
         ("a: !!python/object/apply:os.system ['true']", ":1: could not determine a constructor"),
     ],
@@ -102,7 +115,7 @@ def test_a_merged_key_may_be_overridden(file: Path) -> None:
     file.write_text("server: &base {port: 5, number: 6}\npeers: []\n")
     assert load(file, Example).server.number == 6
     found = problems(file, "x: &base {port: 5}\nserver: {<<: *base, port: 7, number: 8}\n")
-    assert found == [": x: unknown key; allowed here: peers, server, tunnel"]
+    assert found == [": x: unknown key; allowed here: peers, ports, server, tunnel"]
     found = problems(file, "x: &base {port: 5}\nserver: {<<: *base, port: 7, port: 8}\n")
     assert found == [":2: key 'port' is given twice"]
 

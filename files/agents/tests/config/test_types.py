@@ -24,6 +24,8 @@ def refuses(kind: Any, value: object) -> None:
         (types.Address, "2001:db8::1"),
         (types.Address, "fe80::1%eth0"),
         (types.Address4, "192.0.2.1"),
+        (types.UnderlayAddress, "fe80::1%eth0"),
+        (types.UnderlayAddress, "169.254.1.1"),
         (types.Address6, "fd00:100::"),
         (types.Interface4, "10.10.1.1/16"),
         (types.Interface6, "fd00::1/64"),
@@ -43,6 +45,9 @@ def test_addresses(kind: Any, text: str) -> None:
     [
         *[(types.Address, value) for value in (5, None, True, b"\0" * 4, "", "a", "10.1", "::/0")],
         *[(types.Address, value) for value in ("fe80::1%", "fe80::1%a b", "fe80::1%\x1b[31m")],
+        (types.Address, "2001:db8::1%eth0"),
+        (types.UnderlayAddress, "fe80::1"),
+        (types.UnderlayAddress, "::1%lo"),
         (types.Address4, "::1"),
         (types.Address6, "192.0.2.1"),
         (types.Interface4, "10.10.1.1/33"),
@@ -52,6 +57,19 @@ def test_addresses(kind: Any, text: str) -> None:
 )
 def test_other_things_are_no_address(kind: Any, value: object) -> None:
     refuses(kind, value)
+
+
+@pytest.mark.parametrize("name", ["r1.example.net", "router-a", "a" * 63 + ".de", "_x.lab"])
+def test_host_names(name: str) -> None:
+    assert accepts(types.HostName, name) == name
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "192.0.2.1", "10.1", "::1", "a..b", "-a", "a b", "a" * 64, "a." * 127 + "a", 5, None],
+)
+def test_other_things_are_no_host_name(value: object) -> None:
+    refuses(types.HostName, value)
 
 
 @pytest.mark.parametrize("value", ["10", True, 0, -1, float("nan"), float("inf"), 86401, None])
@@ -108,3 +126,11 @@ def test_urls(value: str) -> None:
 )
 def test_other_things_are_no_url(value: object) -> None:
     refuses(types.Urls, value)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"), [("10.10.1.1/16", "10.10.0.0/16"), ("fd00:0::1/64", "fd00::/64")]
+)
+def test_a_network_with_host_bits_names_the_one_that_was_meant(text: str, meant: str) -> None:
+    with pytest.raises(ValidationError, match=f"host bits set; {meant} was probably meant"):
+        accepts(types.Network, text)

@@ -208,3 +208,35 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match=r"cannot create .*/file/below"):
         Database(f"sqlite:///{tmp_path}/file/below/registry.sqlite3")
+
+
+def test_an_address_that_is_given_up_is_free_again(open_registry: Open) -> None:
+    registry = open_registry()
+    register(registry, "endpoint_1")
+    assert register(registry, "endpoint_1", tun_ipv6="::") == ("10.10.100.1", "None")
+    assert register(registry, "endpoint_2") == ("10.10.100.2", "fd00:100::1")
+
+
+def test_the_table_of_an_earlier_release_takes_devices_with_one_family(
+    open_registry: Open, database_file: Path
+) -> None:
+    before = open_registry()
+    register(before, "endpoint_1")
+    expected = before.devices()
+    before.close()
+    with sqlite3.connect(database_file) as connection:
+        (made,) = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE name = 'devices'"
+        ).fetchone()
+        for column in ("tun_ipv4 VARCHAR(15)", "tun_ipv6 VARCHAR(39)"):
+            assert column in made
+            made = made.replace(column, f"{column} NOT NULL")
+        connection.execute("ALTER TABLE devices RENAME TO aside")
+        connection.execute(made)
+        connection.execute("INSERT INTO devices SELECT * FROM aside")
+        connection.execute("DROP TABLE aside")
+    after = open_registry()
+    assert after.devices() == expected
+    assert register(after, "endpoint_2", tun_ipv6="::") == ("10.10.100.2", "None")
+    with pytest.raises(AddressTaken):
+        register(after, "endpoint_3", tun_ipv4="10.10.100.1")

@@ -59,6 +59,11 @@ class Endpoint:
         self.silent: set[str] = set()
         """Routers that answer no probe."""
         self.flags: dict[str, RouterFlag] = {}
+        self.losses: dict[str, tuple[float, float]] = {}
+        """Shares lost up and down, of paths that carry ten datagrams a probe each way."""
+        self.delays: dict[str, float] = {}
+        """Round trips in seconds, where they are not 0; what is heard was sent so long ago."""
+        self._carried: dict[str, list[float]] = {}
         self.sessions: dict[int, OpenSession] = {}
         self.since: dict[int, float] = {}
         """What was noted last of each."""
@@ -83,7 +88,7 @@ class Endpoint:
             quickened=self._quicken,
         )
         for router_id in routers:
-            self.machine.handle_connected(router_id, again=False)
+            self.machine.handle_connected(router_id, again=False, ipv4=True)
         for record, since in kept:
             self.do(self.machine.handle_kept(record, since, now))
         self.serve()
@@ -162,14 +167,24 @@ class Endpoint:
         tunnel = self.machine.tunnels[router_id]
         self._sequence += 1
         body = b""
+        highest = received = 0
+        if router_id in self.losses:
+            carried = self._carried.setdefault(router_id, [0.0] * 4)
+            up, down = self.losses[router_id]
+            for at, more in enumerate((10, 10 * (1 - up), 10, 10 * (1 - down))):
+                carried[at] += more
+            ack = {"highest": int(carried[0]), "received": int(carried[1]), **ack}
+            highest, received = int(carried[2]), int(carried[3])
         if kind is Type.PROBE_ACK:
             told = {"highest": 0, "received": 0, "path_probes": 0, **ack}
             told.setdefault("confirmed", told["highest"])
-            body = ProbeAck(int(self.now * 1e6), **told).encode()
+            sent = self.now - self.delays.get(router_id, 0.0)
+            body = ProbeAck(int(sent * 1e6), **told).encode()
         flags = self.flags.get(router_id, RouterFlag(0))
         number = tunnel.liveness.probe_number
         control = Control(kind, flags, 0, self._sequence, number, body)
-        self.do(self.machine.handle_control(self.session_of(router_id), control, 0, 0, self.now))
+        index = self.session_of(router_id)
+        self.do(self.machine.handle_control(index, control, highest, received, self.now))
 
     def _answer_path_probes(self, index: int) -> None:
         """Every path carries 1500 bytes."""
@@ -192,7 +207,7 @@ class Endpoint:
         self.do(self.machine.handle_config(to, self.now))
         for router_id, tunnel in self.machine.tunnels.items():
             if not tunnel.connected:
-                self.machine.handle_connected(router_id, again=False)
+                self.machine.handle_connected(router_id, again=False, ipv4=True)
         self.serve()
 
     def wait(self, seconds: float, step: float = 0.5) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from nrs.endpoint.failover import Move, Standing, View, choose
 from nrs.endpoint.liveness import State
+from nrs.endpoint.quality import Measure
 
 NOW = 1000.0
 HOLD_S = 10.0
@@ -19,13 +20,22 @@ def view(
     hold_s: float = 0.0,
     up_for: float = 500.0,
     srtt: float | None = 0.010,
+    loss: float | None = 0.0,
     answered: float = NOW - 1.0,
     degraded: bool = False,
     draining: bool = False,
     egress_up: bool = True,
 ) -> View:
     return View(
-        router_id, state, NOW - up_for, answered, hold_s, srtt, degraded, draining, egress_up
+        router_id,
+        state,
+        NOW - up_for,
+        answered,
+        hold_s,
+        Measure(loss, srtt),
+        degraded,
+        draining,
+        egress_up,
     )
 
 
@@ -34,7 +44,8 @@ FLAPPED = {"hold_s": HOLD_S, "up_for": HOLD_S - 0.1}
 SETTLED = {"hold_s": HOLD_S, "up_for": HOLD_S}
 USELESS = {"egress_up": False}
 DRAINING = {"draining": True}
-DEGRADED = {"degraded": True}
+DEGRADED = {"degraded": True, "loss": 0.2}
+SATELLITE = {"srtt": 0.6}
 
 CASES = {
     # name: (views, active, advised, chosen)
@@ -139,6 +150,43 @@ CASES = {
         "b",
         "",
     ),
+    "degraded, what the other loses is unknown: stay": (
+        [view("a", **DEGRADED), view("b", loss=None)],
+        *("a", "b", ""),
+    ),
+    "degraded, the other's delay is unknown: stay": (
+        [view("a", **DEGRADED), view("b", srtt=None)],
+        *("a", "b", ""),
+    ),
+    "degraded, the other loses as much by now: stay": (
+        [view("a", **DEGRADED), view("b", loss=0.18)],
+        *("a", None, ""),
+    ),
+    "degraded, the other loses less but is a satellite: stay": (
+        [view("a", **DEGRADED), view("b", **SATELLITE)],
+        *("a", None, ""),
+    ),
+    "degraded, of two others one is unknown: the known one": (
+        [view("a", **DEGRADED), view("b", srtt=0.001, loss=None), C],
+        *("a", "b", "c"),
+    ),
+    "a slow satellite, the other is quick and loses nothing": (
+        [view("a", degraded=True, **SATELLITE), B],
+        *("a", None, "b"),
+    ),
+    "a slow satellite whose loss is unknown, too": (
+        [view("a", degraded=True, srtt=0.6, loss=None), B],
+        *("a", None, "b"),
+    ),
+    "a slow satellite, what the other loses is unknown": (
+        [view("a", degraded=True, **SATELLITE), view("b", loss=None)],
+        *("a", None, ""),
+    ),
+    "two satellites": ([view("a", **SATELLITE), view("b", srtt=0.55)], "a", None, ""),
+    "degraded and draining: to one of which nothing is known": (
+        [view("a", **DEGRADED, **DRAINING), view("b", loss=None)],
+        *("a", None, "b"),
+    ),
     "in hold-down oneself: no reason to leave": ([view("a", **FLAPPED), B], "a", None, ""),
     "in hold-down, advised away": ([view("a", **FLAPPED), B], "a", "b", "b"),
     "advice to one that is useless": ([A, view("b", **USELESS)], "a", "b", ""),
@@ -226,6 +274,13 @@ def test_the_options_that_were_not_taken_have_their_reasons() -> None:
         "e": "its egress is down",
         "f": "it is no better",
     }
+
+
+def test_a_tunnel_that_is_not_known_well_enough_has_that_reason() -> None:
+    views = [view("a", **DEGRADED), B, view("c", loss=None), view("d", loss=0.19)]
+    choice = choose(views, "a", None, NOW)
+    assert choice is not None
+    assert choice.rejected == {"c": "what it loses is not known", "d": "it is no better"}
 
 
 def test_a_choice_once_taken_is_kept() -> None:

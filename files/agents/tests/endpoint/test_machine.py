@@ -5,10 +5,14 @@ from __future__ import annotations
 import pytest
 
 from nrs.endpoint.liveness import State
-from nrs.tunnel import wire
+from nrs.endpoint.tunnel import REKEY_S
+from nrs.tunnel import keys, wire
+from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
+from nrs.tunnel.handshake import proves
 from nrs.tunnel.inner import flow_key
-from nrs.tunnel.wire import RouterFlag, Type
+from nrs.tunnel.orders import SendControl
+from nrs.tunnel.wire import Hello, ProbeAck, RouterFlag, Type
 from tests.endpoint.fakes import OLD, Endpoint
 
 PSK = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -249,13 +253,8 @@ def test_a_router_in_question_is_asked_often_while_packets_flow(endpoint: Endpoi
 
 def test_loss_that_stays_moves_all_but_tcp(endpoint: Endpoint) -> None:
     send(endpoint, TCP_FLOW)
-    sent = arrived = 0
-    for _ in range(500):
-        sent, arrived = sent + 10, arrived + 8
-        endpoint.hear("r1", highest=sent, received=arrived)
-        busy(endpoint, 0.010)
-        if endpoint.machine.active == "r2":
-            break
+    endpoint.losses = {"r1": (0.2, 0.0), "r2": (0.0, 0.0)}
+    busy(endpoint, 5.0)
     assert endpoint.machine.active == "r2"
     assert send(endpoint, UDP_FLOW) == endpoint.session_of("r2")
     assert send(endpoint, TCP_FLOW) == endpoint.session_of("r1")
@@ -264,10 +263,100 @@ def test_loss_that_stays_moves_all_but_tcp(endpoint: Endpoint) -> None:
     assert next(e.loss for e in switch.evidence if e.router_id == "r1") == pytest.approx(0.2, 0.1)
 
 
+@pytest.mark.parametrize("other", [None, (0.0, 0.18), (0.17, 0.0), (0.3, 0.0)])
+def test_loss_is_borne_where_the_other_one_loses_as_much_or_is_not_known(
+    endpoint: Endpoint, other: tuple[float, float] | None
+) -> None:
+    """Either way: what counts is the worse one of each path."""
+    endpoint.losses = {"r1": (0.2, 0.0), **({} if other is None else {"r2": other})}
+    busy(endpoint, 10.0)
+    assert endpoint.machine.active == "r1"
+    assert len(endpoint.machine.switches.last()) == 1
+    endpoint.losses["r2"] = (0.0, 0.0)
+    busy(endpoint, 14.0)
+    assert endpoint.machine.active == "r2"
+
+
+def test_the_other_one_is_measured_while_the_one_in_use_loses(endpoint: Endpoint) -> None:
+    endpoint.losses = {"r1": (0.02, 0.0)}
+    busy(endpoint, 3.0)
+    endpoint.said.clear()
+    busy(endpoint, 1.0)
+    probe = endpoint.session_of("r2"), Type.PROBE
+    assert endpoint.said.count(probe) <= 1, "a little is nothing to ask about"
+    endpoint.losses = {"r1": (0.2, 0.0)}
+    busy(endpoint, 2.0)
+    endpoint.said.clear()
+    busy(endpoint, 1.0)
+    assert endpoint.said.count(probe) > 50
+
+
+@pytest.mark.parametrize(("second", "moves"), [(0.6, False), (0.5, False), (0.02, True)])
+def test_a_satellite_is_left_for_something_quicker_alone(second: float, *, moves: bool) -> None:
+    endpoint = Endpoint(("r1", "r2"), psk=PSK)
+    endpoint.delays = {"r1": 0.62, "r2": second}
+    endpoint.losses = {"r1": (0.0, 0.0), "r2": (0.0, 0.0)}
+    for hello, router_id in zip(list(endpoint.hellos), ("r1", "r2"), strict=True):
+        assert endpoint.answer({0: OLD}, router_id, hello) is None
+    endpoint.wait(2.0)
+    endpoint.advise("r1")
+    assert endpoint.machine.active == "r1"
+    before = len(endpoint.machine.switches.last())
+    busy(endpoint, 15.0)
+    assert endpoint.machine.active == ("r2" if moves else "r1")
+    assert len(endpoint.machine.switches.last()) - before == moves
+
+
 def test_a_planned_move_has_no_gap(endpoint: Endpoint) -> None:
     endpoint.advise("r2")
     switch = endpoint.machine.switches.last()[-1]
     assert (switch.after, switch.gap_ms, switch.resent) == ("r2", 0.0, 0)
+
+
+# -- a router that asks whether a session is in use
+
+
+def ask(endpoint: Endpoint, index: int) -> list[SendControl]:
+    """What the endpoint says to a router's PROBE in this session."""
+    control = Control(Type.PROBE, 0, 0, 100, 4711, wire.Probe(5, 0).encode())
+    orders = endpoint.machine.handle_control(index, control, 100, 99, endpoint.now)
+    return [order for order in orders if isinstance(order, SendControl)]
+
+
+def test_a_router_that_asks_is_answered_in_the_session_in_use() -> None:
+    endpoint = Endpoint(psk=PSK)
+    assert endpoint.answer({0: OLD}) is None
+    before = endpoint.session
+    (answer,) = ask(endpoint, before)
+    assert (answer.index, answer.kind, answer.specific) == (before, Type.PROBE_ACK, 4711)
+    ack = ProbeAck.decode(answer.body)
+    assert (ack.timestamp_us, ack.highest, ack.received, ack.confirmed) == (5, 100, 99, 100)
+    endpoint.wait(REKEY_S + 1.0)
+    assert endpoint.answer({0: OLD}) is None
+    assert endpoint.session != before
+    assert ask(endpoint, before) == [], "the session before it is not in use"
+    assert len(ask(endpoint, endpoint.session)) == 1
+
+
+def test_a_question_that_makes_no_sense(endpoint: Endpoint) -> None:
+    control = Control(Type.PROBE, 0, 0, 100, 4711, b"?")
+    with pytest.raises(wire.Malformed):
+        endpoint.machine.handle_control(endpoint.session, control, 0, 0, endpoint.now)
+
+
+def test_a_hello_proves_the_session_that_the_endpoint_has(endpoint: Endpoint) -> None:
+    secrets = endpoint.sessions[endpoint.session].record.secrets
+    key = keys.succession_key(secrets.send_key, secrets.receive_key)
+    endpoint.hellos.clear()
+    endpoint.silent.add("r1")
+    busy(endpoint, 2.0)
+    suspect = [Hello.decode(datagram[20:-32]) for datagram in endpoint.hellos]
+    assert suspect
+    assert all(proves(hello, key) for hello in suspect)
+    endpoint.hear("r1", Type.BYE)
+    endpoint.hellos.clear()
+    endpoint.wait(10.0)
+    assert Hello.decode(endpoint.hellos[-1][20:-32]).proof == bytes(32), "it has none any more"
 
 
 # -- a router that knows no session

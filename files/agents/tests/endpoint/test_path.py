@@ -156,7 +156,7 @@ def test_a_new_session_of_the_same_path_needs_no_search() -> None:
 def test_another_socket_may_be_another_path() -> None:
     endpoint = Answering(1400)
     endpoint.run(1.0)
-    endpoint.machine.handle_connected("r1", again=True)
+    endpoint.machine.handle_connected("r1", again=True, ipv4=True)
     endpoint.serve()
     assert endpoint.limit == LimitDatagrams(endpoint.session, BASE - HEADERS4, settled=False)
 

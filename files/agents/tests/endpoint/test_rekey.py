@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import os
 from typing import Any
 
 import pytest
@@ -11,9 +12,9 @@ import pytest
 from nrs.endpoint.liveness import State
 from nrs.tunnel import keys, wire
 from nrs.tunnel.drop import Drop
-from nrs.tunnel.handshake import StaticKey
-from nrs.tunnel.wire import Hello, KeyMode, Type
-from tests.endpoint.fakes import CLAIM, OLD, Endpoint, config
+from nrs.tunnel.handshake import Responder, StaticKey
+from nrs.tunnel.wire import Hello, KeyMode, RouterFlag, Type
+from tests.endpoint.fakes import BOTH, CLAIM, OLD, Endpoint, config, identity
 
 NEW = bytes(range(50, 82))
 FLOW = b"\x11" + bytes((10, 10, 100, 1)) + bytes((198, 51, 100, 10)) + bytes(4)
@@ -150,3 +151,16 @@ def test_an_unchanged_key_changes_nothing(endpoint: Endpoint) -> None:
     endpoint.wait(30)
     assert endpoint.session == old
     assert endpoint.hellos == []
+
+
+def test_a_repeated_answer_is_no_drop_and_changes_nothing(endpoint: Endpoint) -> None:
+    router = Responder(identity("r1"), {0: OLD}, BOTH)
+    endpoint.do(endpoint.tunnel._hello(endpoint.now))
+    offer = router.check(endpoint.hellos[-1])
+    datagram, _ = router.accept(offer, 77, RouterFlag(0), os.urandom)
+    assert endpoint.handshake(Type.HELLO_ACK, datagram) is None
+    session = endpoint.session
+    assert endpoint.handshake(Type.HELLO_ACK, datagram) is None
+    assert endpoint.session == session
+    other, _ = router.accept(offer, 78, RouterFlag(0), os.urandom)
+    assert endpoint.handshake(Type.HELLO_ACK, other) is Drop.NO_SESSION

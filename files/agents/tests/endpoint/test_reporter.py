@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from nrs.config.common import Api
 from nrs.config.loader import build
 from nrs.endpoint import reporter
 from nrs.endpoint.config import NetworkAccessEndpointConfig
-from nrs.endpoint.reporter import Adviser
+from nrs.endpoint.reporter import Adviser, EndpointWork
 from nrs.endpoint.work import work_of
 from nrs.system import control
 from tests.serving import free_port, serving
@@ -79,7 +80,8 @@ def adviser(*ports: int, poll_interval: float = 10.0) -> Adviser:
         },
         "api": {"token": TOKEN},
     }
-    work = work_of(build(config, NetworkAccessEndpointConfig, "test"))
+    given = json.dumps(work_of(build(config, NetworkAccessEndpointConfig, "test")))
+    work = EndpointWork.model_validate_json(given)
     return Adviser(work, Path("/no/such/socket"))
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from nrs.endpoint.config import Router
-from nrs.endpoint.uplink import Uplink, Uplinks
+from nrs.endpoint.uplink import TRY_S, Uplink, Uplinks
 from nrs.system.descriptor_store import DescriptorStore
-from nrs.tunnel.udp_socket import UdpSocket
+from nrs.tunnel.udp_socket import UdpSocket, peer_of
 from tests.endpoint.fakes import config
 
 PSK = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -127,3 +127,70 @@ def test_a_changed_router_or_port_gets_another_uplink(addresses: Addresses) -> N
     assert uplinks.owner(socket) == "r1"
     uplinks.by_router["r1"].close()
     assert uplinks.owner(socket) is None
+
+
+class Names:
+    """Says what a name stands for."""
+
+    def __init__(self, *texts: str) -> None:
+        self.found = [ipaddress.ip_address(text) for text in texts]
+
+    def addresses(self, name: str, now: float, *, failing: bool) -> list[Any]:
+        return self.found
+
+
+def named(names: Any, store: DescriptorStore | None = None, **entry: str) -> Uplink:
+    router = Router.model_validate({"router_id": "r1", "host": "r1.example.net", **entry})
+    return Uplink(router, 51820, store or DescriptorStore({}), names)
+
+
+def leads_to(uplink: Uplink, now: float, *, failing: bool = False) -> str | None:
+    opened = uplink.connect(Addresses(), settled=not failing, failing=failing, now=now)  # type: ignore[arg-type]
+    if opened is not None:
+        uplink.replace(opened)
+    if uplink.socket is None:
+        return None
+    return peer_of(uplink.socket.fd)
+
+
+def test_the_addresses_of_a_name_are_tried_in_turn_while_it_fails() -> None:
+    names = Names()
+    uplink = named(names)
+    assert leads_to(uplink, 0.0) is None
+    names.found = [ipaddress.ip_address(a) for a in ("127.0.0.2", "::1", "127.0.0.3")]
+    for turn, address in enumerate(("127.0.0.2", "::1", "127.0.0.3", "127.0.0.2")):
+        assert leads_to(uplink, turn * TRY_S, failing=turn > 0) == address
+        assert leads_to(uplink, (turn + 0.9) * TRY_S, failing=True) == address
+    uplink.close()
+
+
+def test_a_live_tunnel_stays_where_it_is_and_a_failing_one_goes_where_the_name_is_now() -> None:
+    names = Names("127.0.0.2")
+    uplink = named(names)
+    assert leads_to(uplink, 0.0) == "127.0.0.2"
+    names.found = [ipaddress.ip_address("127.0.0.3")]
+    assert leads_to(uplink, 1000.0) == "127.0.0.2"
+    assert leads_to(uplink, 1000.0, failing=True) == "127.0.0.3"
+    names.found = []
+    assert leads_to(uplink, 2000.0, failing=True) == "127.0.0.3"
+    uplink.close()
+
+
+def test_no_address_of_another_family_or_in_the_tunnel_is_used() -> None:
+    uplink = named(Names("::1", "127.0.0.2", "127.0.1.1"), bind_address="127.0.0.1")
+    uplink.avoid([ipaddress.ip_network("127.0.0.2/32")])
+    assert leads_to(uplink, 0.0) == "127.0.1.1"
+    uplink.close()
+
+
+def test_the_next_process_goes_on_before_the_name_is_looked_up() -> None:
+    uplink = named(Names("127.0.0.2"))
+    assert leads_to(uplink, 0.0) == "127.0.0.2"
+    assert uplink.socket is not None
+    kept = DescriptorStore({"udp.r1": os.dup(uplink.socket.fd)})
+    after = named(Names(), kept)
+    assert leads_to(after, 0.0) == "127.0.0.2"
+    assert after.socket is not None
+    assert after.socket.local_address == uplink.socket.local_address
+    after.close()
+    uplink.close()

@@ -11,7 +11,6 @@ from contextlib import closing
 import pytest
 
 from nrs.system.host_routes import HostRoutes, Refused
-from nrs.system.links import Links
 from tests.netns.world import World
 
 NAME = "up0"
@@ -38,9 +37,7 @@ def shown(world: World) -> set[str]:
         route["dst"]
         for family in ("-4", "-6")
         for route in json.loads(
-            world.exec(
-                "endpoint", "ip", "-j", family, "route", "show", "dev", NAME, "proto", "static"
-            ).stdout
+            world.exec("endpoint", "ip", "-j", family, "route", "show", "dev", NAME, "proto", "83")
         )
     }
 
@@ -54,23 +51,14 @@ def test_they_are_there_until_they_are_removed(world: World, routes: HostRoutes)
     assert routes.present() == {ONE4, ONE6}
 
 
-def test_they_are_as_all_other_routes_of_agents_are(world: World, routes: HostRoutes) -> None:
-    """A release that adds them in another way removes them as well."""
-    with world.inside("endpoint"), Links() as links:
-        change(routes, ONE4, ONE6)
-        both = {ipaddress.ip_network(address) for address in (ONE4, ONE6)}
-        assert links.routes(NAME) == both
-        for network in both:
-            links.add_route(network, NAME)
-        change(routes, ONE4, ONE6)
-        assert links.routes(NAME) == both
-        for network in both:
-            links.remove_route(network, NAME)
-        assert routes.present() == set()
-        for network in both:
-            links.add_route(network, NAME)
-        change(routes, unwanted=(ONE4, ONE6))
-        assert links.routes(NAME) == set()
+def test_a_route_of_somebody_else_stays(world: World, routes: HostRoutes) -> None:
+    for family, own in (("-4", "10.77.0.1"), ("-6", "fd00:77::1")):
+        world.ip("endpoint", family, "route", "add", own, "dev", "up1")
+    before = world.ip("endpoint", "route"), world.ip("endpoint", "-6", "route")
+    assert change(routes, ONE4, ONE6) == []
+    assert routes.present() == {ONE4, ONE6}
+    assert change(routes, unwanted=(ONE4, ONE6)) == []
+    assert (world.ip("endpoint", "route"), world.ip("endpoint", "-6", "route")) == before
 
 
 def test_only_what_agents_have_added_through_the_interface_is_theirs(
@@ -78,9 +66,9 @@ def test_only_what_agents_have_added_through_the_interface_is_theirs(
 ) -> None:
     for network in NOT_OURS:
         world.ip("endpoint", "route", "add", network, "dev", NAME)
-    world.ip("endpoint", "route", "add", "203.0.114.0/24", "dev", NAME, "proto", "static")
-    world.ip("endpoint", "route", "add", "10.77.0.9", "dev", "up1", "proto", "static")
-    world.ip("endpoint", "route", "add", "10.77.0.8", "dev", NAME, "proto", "static", "table", "7")
+    world.ip("endpoint", "route", "add", "203.0.114.0/24", "dev", NAME, "proto", "83")
+    world.ip("endpoint", "route", "add", "10.77.0.9", "dev", "up1", "proto", "83")
+    world.ip("endpoint", "route", "add", "10.77.0.8", "dev", NAME, "proto", "83", "table", "7")
     change(routes, ONE4, ONE6)
     assert routes.present() == {ONE4, ONE6}
 

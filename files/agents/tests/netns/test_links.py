@@ -1,4 +1,4 @@
-"""Addresses and routes of an interface, in a namespace."""
+"""Addresses of an interface, in a namespace."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from nrs.system.links import Links
 from tests.netns.world import World
 
 NAME = "up0"
-DEFAULTS = {ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0")}
-OTHERS = {ipaddress.ip_network("203.0.113.0/24"), ipaddress.ip_network("2001:db8:99::/48")}
-
 WANTED = (ipaddress.ip_interface("10.9.1.1/24"), ipaddress.ip_interface("fd00:9::1/64"))
 UNWANTED = (
     "10.9.2.1/24",
@@ -29,16 +26,6 @@ UNWANTED = (
 def links(world: World) -> Iterator[Links]:
     with world.inside("endpoint"), Links() as opened:
         yield opened
-
-
-def test_routes_are_listed_until_they_are_removed(links: Links) -> None:
-    for network in DEFAULTS | OTHERS:
-        links.add_route(network, NAME)
-    assert links.routes(NAME) == DEFAULTS | OTHERS
-    for network in DEFAULTS:
-        links.remove_route(network, NAME)
-        links.remove_route(network, NAME)
-    assert links.routes(NAME) == OTHERS
 
 
 def addresses(world: World) -> set[str]:

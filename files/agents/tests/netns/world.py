@@ -64,6 +64,7 @@ class Agent:
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "nrs", self._command, "--config", str(self.config_path)]
+        command = [*self._world.wrapper, *command]
         fds: tuple[int, ...] = ()
         environment = self._environment()
         if self.manager is not None:
@@ -141,6 +142,8 @@ class World:
         self.directory = directory
         self.environment: dict[str, str] = {}
         """What agents that are started from now on get in their environment."""
+        self.wrapper: tuple[str, ...] = ()
+        """The command that runs agents that are started from now on."""
         self.managed = False
         """Whether descriptors of agents that are made from now on outlive their processes."""
         self._agents: list[Agent] = []
@@ -225,11 +228,15 @@ class World:
         _merge(config, changes)
         return self._agent(name, "routing-server", "routing_server", config)
 
+    def agent(self, host: str) -> Agent:
+        """The agent of a host, the one made last."""
+        return next(agent for agent in reversed(self._agents) if agent.host == host)
+
     def _agent(self, host: str, command: str, unit: str, config: dict[str, Any]) -> Agent:
         self._agents.append(Agent(self, host, command, unit, config))
         return self._agents[-1]
 
-    def endpoint(self, *, underlay: int = 6, **changes: Any) -> Agent:
+    def endpoint(self, *, host: str = "endpoint", underlay: int = 6, **changes: Any) -> Agent:
         addresses = UNDERLAY6 if underlay == 6 else UNDERLAY4
         config = {
             "endpoint": {"endpoint_id": "endpoint_1", "name": "one"},
@@ -247,7 +254,7 @@ class World:
         }
         _merge(config, changes)
         command, unit = "network-access-endpoint", "network_access_endpoint"
-        return self._agent("endpoint", command, unit, config)
+        return self._agent(host, command, unit, config)
 
     def ping(self, address: str, count: int = 3) -> bool:
         """Whether all pings from the endpoint come back; patient, as the machine may be busy."""

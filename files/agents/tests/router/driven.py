@@ -11,11 +11,11 @@ from typing import Any
 
 from nrs.router.config import RoutingServerConfig
 from nrs.router.machine import RouterMachine
-from nrs.router.orders import AddRoutes, Answer, Order, RemoveRoutes
+from nrs.router.orders import AddRoutes, Answer, AskHolders, Order, RemoveRoutes
 from nrs.tunnel import keys
 from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
-from nrs.tunnel.handshake import Initiator, Random, StaticKey
+from nrs.tunnel.handshake import Initiator, Random, SessionSecrets, StaticKey
 from nrs.tunnel.orders import (
     CloseSession,
     LimitDatagrams,
@@ -50,7 +50,11 @@ def text(key: bytes) -> str:
 
 def config(psk: bytes = OLD, server_id: str = "r", **tunnel: Any) -> RoutingServerConfig:
     server = {"server_id": server_id, "name": "r", "tunnel_id": 1, "egress_interface": "eth1"}
-    addresses = {"tun_ipv4": "10.10.1.1/16", "tun_ipv6": "fd00:10:1::1/32"}
+    addresses = {
+        "tun_ipv4": "10.10.1.1/16",
+        "tun_ipv6": "fd00:10:1::1/32",
+        "endpoint_networks": ["10.0.0.0/8", "fd00::/8"],
+    }
     return RoutingServerConfig.model_validate(
         {
             "server": server,
@@ -78,6 +82,7 @@ class Heard:
     """What the packet path notes of a session."""
 
     last_received: float
+    peer: tuple[Any, ...] | None = None
     last_data_received: float = -1e9
     last_data_sent: float = -1e9
 
@@ -99,7 +104,11 @@ class Router:
         self.routes: set[bytes] = set()
         self.told: list[Tell] = []
         self.others: list[Order] = []
+        self.ask_at: list[float] = []
         self._peers = iter(range(1, 1000))
+        self._held: dict[Claim, SessionSecrets] = {}
+        """The sessions that endpoints have opened last."""
+        self._from: tuple[Any, ...] | None = None
 
     def take(self, orders: Iterable[Order]) -> Drop | None:
         """Do as ordered; why the datagram is dropped, if it is."""
@@ -108,7 +117,7 @@ class Router:
             match order:
                 case OpenSession(record):
                     assert record.secrets.local_index not in self.sessions
-                    self.sessions[record.secrets.local_index] = Heard(self.now)
+                    self.sessions[record.secrets.local_index] = Heard(self.now, self._from)
                     self.opened.append(order)
                 case CloseSession(index):
                     del self.sessions[index]
@@ -127,6 +136,8 @@ class Router:
                     self.routes |= set(addresses)
                 case RemoveRoutes(addresses):
                     self.routes -= set(addresses)
+                case AskHolders(when):
+                    self.ask_at.append(when)
                 case Refuse(reason):
                     refused = reason
                 case Tell():
@@ -135,23 +146,44 @@ class Router:
                     self.others.append(order)
         return refused
 
-    def hello(self, static: StaticKey, claim: Claim = CLAIM) -> Drop | None:
-        datagram = Initiator(static, claim, 7, os.urandom).hello()
-        return self.take(self.machine.handle_hello(datagram, peer(next(self._peers)), self.now))
+    def hello(
+        self, static: StaticKey, claim: Claim = CLAIM, *, stranger: bool = False
+    ) -> Drop | None:
+        """A HELLO from an address of its own; a `stranger` has not the session before."""
+        present = None if stranger else self._held.get(claim)
+        self._initiator = Initiator(static, claim, 7, os.urandom, present)
+        return self.hear_hello(self._initiator.hello(), peer(next(self._peers)))
 
-    def offered(self, static: StaticKey, claim: Claim = CLAIM) -> int:
+    def hear_hello(self, datagram: bytes, source: tuple[Any, ...]) -> Drop | None:
+        self._from = source
+        return self.take(self.machine.handle_hello(datagram, source, self.now, self.sessions))
+
+    def offered(self, static: StaticKey, claim: Claim = CLAIM, *, stranger: bool = False) -> int:
         """A session that the endpoint has not used yet."""
-        assert self.hello(static, claim) is None
+        assert self.hello(static, claim, stranger=stranger) is None
         return self.opened[-1].record.secrets.local_index
 
     def confirm(self, index: int) -> None:
         """Its first authentic datagram."""
-        self.take(self.machine.handle_confirmed(index, peer(1), self.now, WALL))
+        session = self.sessions[index]
+        where = session.peer or peer(1)
+        session.last_received = self.now
+        self.take(self.machine.handle_confirmed(index, where, self.now, WALL))
 
-    def open(self, static: StaticKey, claim: Claim = CLAIM) -> int:
-        index = self.offered(static, claim)
+    def open(self, static: StaticKey, claim: Claim = CLAIM, *, stranger: bool = False) -> int:
+        index = self.offered(static, claim, stranger=stranger)
+        self._held[claim] = self._initiator.finish(self.answers[-1])[1]
         self.confirm(index)
         return index
+
+    def pass_time(self, seconds: float) -> None:
+        """The clock goes on, and who is asked is asked again when that is due."""
+        until = self.now + seconds
+        while self.ask_at and min(self.ask_at) <= until:
+            self.now = max(self.now, min(self.ask_at))
+            self.ask_at.remove(min(self.ask_at))
+            self.take(self.machine.ask_holders(self.now))
+        self.now = until
 
     def control(
         self,
@@ -162,10 +194,21 @@ class Router:
         flags: int = 0,
         body: bytes = b"",
         highest: int = 0,
+        specific: int = 0,
     ) -> None:
         """A control datagram of the endpoint's."""
-        control = Control(kind, flags, 0, sequence, 0, body)
-        self.take(self.machine.handle_control(index, control, highest, highest))
+        if index in self.sessions:
+            self.sessions[index].last_received = self.now
+        control = Control(kind, flags, 0, sequence, specific, body)
+        self.take(self.machine.handle_control(index, control, highest, highest, self.now))
+
+    def asked(self, index: int) -> list[int]:
+        """The questions to a session whether it is in use."""
+        return [o.specific for o in self.said if o.kind is Type.PROBE and o.index == index]
+
+    def answer(self, index: int) -> None:
+        """The endpoint answers the newest of these."""
+        self.control(index, Type.PROBE_ACK, specific=self.asked(index)[-1])
 
     def reconfigure(self, after: RoutingServerConfig) -> None:
         """A reload."""

@@ -7,7 +7,7 @@ import pytest
 from nrs.router.config import Egress
 from nrs.router.delivery import Echoes
 from nrs.router.egress import EgressHealth, Link, Reach
-from nrs.system.link_event import AddressGone, AddressIs, Event, LinkGone, LinkIs, Told
+from nrs.system.link_changes import AddressGone, AddressIs, Event, LinkGone, LinkIs, Told
 
 ADDRESS = (7, b"\xc6\x33\x64\x01", 24)
 READY = LinkIs(7, "eth1", up=True, running=True)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from nrs.router.egress_link import EgressLink, Link
-from nrs.system.link_event import AddressGone, AddressIs, Anew, Event, LinkGone, LinkIs, Told
+from nrs.system.link_changes import AddressGone, AddressIs, Anew, Event, LinkGone, LinkIs, Told
 
 ADDRESS4, ADDRESS6 = b"\xc6\x33\x64\x01", b"\x20\x01" + bytes(14)
 EGRESS = LinkIs(7, "eth1", up=True, running=True)

@@ -10,7 +10,18 @@ from nrs.router.config import RoutingServerConfig
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import StaticKey
 from nrs.tunnel.wire import Claim
-from tests.router.driven import CLAIM, NEW, OLD, OTHER, Router, config, device, shared, text
+from tests.router.driven import (
+    CLAIM,
+    ELSEWHERE,
+    NEW,
+    OLD,
+    OTHER,
+    Router,
+    config,
+    device,
+    shared,
+    text,
+)
 
 BOTH = ["shared", "device"]
 
@@ -109,6 +120,18 @@ def test_sessions_of_a_key_that_is_gone_end_with_a_bye(
     assert router.sessions == {}
     assert router.selected() == 0
     assert list(router.machine.devices) == []
+
+
+def test_the_sessions_of_every_endpoint_end() -> None:
+    router = Router()
+    sessions = [router.open(shared()), router.open(shared(), ELSEWHERE)]
+    router.reconfigure(config(NEW))
+    assert router.byes == sessions
+    assert (router.sessions, router.routes) == ({}, set())
+    assert [told.split(" is ")[0] for told in warnings(router)] == [
+        "tunnel to endpoint_1",
+        "tunnel to endpoint_2",
+    ]
 
 
 def test_a_mode_that_is_no_longer_allowed_ends_its_sessions_only() -> None:

@@ -8,6 +8,7 @@ import os
 
 import pytest
 
+from nrs.router.claims import Host
 from nrs.router.delivery import Echoes
 from nrs.router.drain import Phase
 from nrs.router.orders import Announce, Order, Report
@@ -42,7 +43,7 @@ def last_ack(router: Router) -> tuple[int, ProbeAck, int]:
 def test_a_repeated_hello_gets_the_same_answer_and_no_session(router: Router) -> None:
     hello = Initiator(shared(), CLAIM, 7, os.urandom).hello()
     for _ in range(3):
-        assert router.take(router.machine.handle_hello(hello, peer(1), router.now)) is None
+        assert router.hear_hello(hello, peer(1)) is None
     assert len(router.sessions) == 1
     assert len(router.answers) == 3
     assert len(set(router.answers)) == 1
@@ -50,11 +51,11 @@ def test_a_repeated_hello_gets_the_same_answer_and_no_session(router: Router) ->
 
 def test_a_source_may_say_hello_five_times_at_once(router: Router) -> None:
     hello = Initiator(shared(), CLAIM, 7, os.urandom).hello()
-    said = [router.take(router.machine.handle_hello(hello, peer(1), 0.0)) for _ in range(7)]
+    said = [router.hear_hello(hello, peer(1)) for _ in range(7)]
     assert said == [None] * 5 + [Drop.RATE] * 2
-    assert router.take(router.machine.handle_hello(hello, peer(2), 0.0)) is None
+    assert router.hear_hello(hello, peer(2)) is None
     neighbour = ("2001:db8:1::2", 9, 0, 0)
-    assert router.take(router.machine.handle_hello(hello, neighbour, 0.0)) is Drop.RATE
+    assert router.hear_hello(hello, neighbour) is Drop.RATE
 
 
 def test_a_claim_outside_of_the_networks_is_refused_and_told_once_a_second() -> None:
@@ -164,6 +165,7 @@ def test_what_is_confirmed_waits_for_the_business_server(router: Router) -> None
     assert confirmed(5, Echoes(6, 6)) == 0, "another session's numbers"
     router.control(older, Type.PROBE, body=PROBE, highest=50)
     assert last_ack(router)[1].confirmed == 0
+    assert confirmed(8, Echoes(7, 7)) == 5
 
 
 def test_a_probe_that_makes_no_sense_changes_nothing(router: Router) -> None:
@@ -225,6 +227,43 @@ def test_an_address_that_another_one_has_taken_over_stays_routed(router: Router)
     assert router.routes == {other.tun_ipv4.packed, other.tun_ipv6.packed}
     router.control(winner, Type.BYE)
     assert router.routes == set()
+
+
+# -- what the host has
+
+
+def host_with(network: str, interface: str = "eth5") -> Host:
+    return Host(connected=((ipaddress.ip_network(network), interface),))
+
+
+def test_a_claim_of_what_the_host_has_is_refused(router: Router) -> None:
+    router.take(router.machine.handle_host(host_with("10.20.0.0/24")))
+    assert router.hello(shared(), ELSEWHERE) is Drop.SOURCE
+    assert router.told[0].text == (
+        "refused endpoint_2 from [2001:db8:1::1]:5: 10.20.0.2 lies in 10.20.0.0/24,"
+        " which eth5 is connected to"
+    )
+    router.reconfigure(config())
+    assert router.hello(shared(), ELSEWHERE) is Drop.SOURCE, "a reload does not forget it"
+    router.take(router.machine.handle_host(Host()))
+    assert router.hello(shared(), ELSEWHERE) is None
+
+
+def test_a_tunnel_whose_addresses_the_host_has_by_now_is_closed(router: Router) -> None:
+    one, two = router.open(shared()), router.open(shared(), ELSEWHERE)
+    router.take(router.machine.handle_host(host_with("10.20.0.0/24")))
+    assert list(router.sessions) == [one]
+    assert router.byes == [two]
+    assert router.routes == set()
+    assert router.told[-1].text == (
+        "tunnel to endpoint_2 is closed: 10.20.0.2 lies in 10.20.0.0/24, which eth5 is connected to"
+    )
+
+
+def test_an_endpoint_cannot_claim_where_it_is_itself(router: Router) -> None:
+    hello = Initiator(shared(), ELSEWHERE, 7, os.urandom).hello()
+    mapped = f"::ffff:{ELSEWHERE.tun_ipv4}"
+    assert router.hear_hello(hello, (mapped, 5, 0, 0)) is Drop.SOURCE
 
 
 # -- time
@@ -303,7 +342,7 @@ def test_the_state_is_told_in_every_answer(
     router.control(session, Type.PROBE, body=PROBE)
     assert last_ack(router)[2] == flags
     initiator = Initiator(shared(), ELSEWHERE, 7, os.urandom)
-    router.take(router.machine.handle_hello(initiator.hello(), peer(99), router.now))
+    router.hear_hello(initiator.hello(), peer(99))
     assert initiator.finish(router.answers[-1])[0].flags == flags
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from nrs.api.client import ApiClient
 from nrs.api.messages import MetricsReport
 from nrs.config.loader import load
 from nrs.router.config import RoutingServerConfig
-from nrs.router.reporter import MetricsReporter
+from nrs.router.reporter import MetricsReporter, RouterWork
 from nrs.router.work import work_of
 from nrs.system import control
 from tests.config.test_files import ROUTING_SERVER
@@ -34,6 +35,12 @@ OLDER = {
     "internal_ip",
     "external_ip",
 }
+
+
+def work(file: Path) -> RouterWork:
+    """What the companion of a router with this file is given."""
+    text = json.dumps(work_of(load(file, RoutingServerConfig)))
+    return RouterWork.model_validate_json(text)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +68,7 @@ def test_only_what_is_out_of_the_usual_is_more_than_an_older_load_balancer_knows
     monkeypatch.setattr(ApiClient, "post_to_all", post_to_all)
     file = tmp_path / "routing_server.yaml"
     file.write_text(ROUTING_SERVER, encoding="utf-8")
-    MetricsReporter(work_of(load(file, RoutingServerConfig)), tmp_path).report()
+    MetricsReporter(work(file), tmp_path).report()
     (body,) = posted
     assert {key: value for key, value in body.items() if key not in OLDER} == further
     assert body.keys() >= OLDER
@@ -84,6 +91,6 @@ def test_capacities_are_reported_where_they_are_configured(
     file = tmp_path / "routing_server.yaml"
     capacities = "metrics: {max_bandwidth_mbps: 2500, max_connections: 400, "
     file.write_text(ROUTING_SERVER.replace("metrics: {", capacities), encoding="utf-8")
-    MetricsReporter(work_of(load(file, RoutingServerConfig)), tmp_path).report()
+    MetricsReporter(work(file), tmp_path).report()
     (body,) = posted
     assert (body["max_bandwidth_mbps"], body["max_connections"]) == (2500.0, 400)

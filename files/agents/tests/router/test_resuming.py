@@ -15,6 +15,7 @@ import pytest
 from nrs.router.endpoints import Endpoints
 from nrs.router.machine import RouterMachine
 from nrs.router.session_table import Device
+from nrs.system.route_keeper import RouteKeeper
 from nrs.tunnel import wire
 from nrs.tunnel.codec.python import CODEC
 from nrs.tunnel.control import Control
@@ -80,7 +81,7 @@ class Process:
             cast(UdpSocket, self.socket),
             CODEC,
             memory,
-            routes,
+            cast(RouteKeeper, routes),
             lambda: None,
             wall=lambda: WALL,
         )

@@ -35,6 +35,7 @@ def claim(number: int = 1, *prefixes: str, name: str | None = None) -> Claim:
 
 
 KEY = StaticKey(b"k" * 32)
+SUCCESSION = b"s" * 32
 
 
 class Table(SessionTable):
@@ -64,7 +65,9 @@ def offer(table: Table, of: Claim, nonce: bytes = b"n", now: float = 0.0) -> tup
     """A new pending session, and the one that it pushed out."""
     index = next(_indices)
     table.heard[index] = Heard(now)
-    return index, table.offer(of, Pending(Entry(index, KEY), nonce, b"answer to " + nonce, now))
+    return index, table.offer(
+        of, Pending(Entry(index, KEY, SUCCESSION), nonce, b"answer to " + nonce, now)
+    )
 
 
 def connect(table: Table, of: Claim, now: float = 0.0) -> int:
@@ -90,7 +93,11 @@ def test_a_session_becomes_current_when_it_is_confirmed() -> None:
     new, pushed = offer(table, claim())
     assert pushed == []
     device, forget = table.confirm(new, 5.0, wall=1e9)
-    assert (device.current, device.pending, device.previous) == (Entry(new, KEY), [], None)
+    assert (device.current, device.pending, device.previous) == (
+        Entry(new, KEY, SUCCESSION),
+        [],
+        None,
+    )
     assert device.since == 1e9
     assert forget == []
     assert table.select(claim().tun_ipv4.packed) == new
@@ -107,7 +114,7 @@ def test_replayed_hellos_never_displace_a_live_session() -> None:
         _, pushed = offer(table, claim(), nonce=b"old %d" % number, now=number / 10)
         assert live not in pushed
         assert table.select(claim().tun_ipv4.packed) == live
-        assert table.of(live).current == Entry(live, KEY)
+        assert table.of(live).current == Entry(live, KEY, SUCCESSION)
     table.expire_all(5.0 + PENDING_S + 0.1)
     assert table.select(claim().tun_ipv6.packed) == live
     assert table.device(live) is not None
@@ -145,8 +152,8 @@ def test_confirming_one_forgets_the_others() -> None:
     offered = [offer(table, claim(), b"%d" % n)[0] for n in range(3)]
     device, forget = table.confirm(offered[1], 7.0, wall=0.0)
     assert set(forget) == {offered[0], offered[2]}
-    assert device.current == Entry(offered[1], KEY)
-    assert device.previous == (Entry(live, KEY), 7.0)
+    assert device.current == Entry(offered[1], KEY, SUCCESSION)
+    assert device.previous == (Entry(live, KEY, SUCCESSION), 7.0)
     assert table.device(live) is device  # what is on its way still counts
     assert table.select(claim().tun_ipv4.packed) == offered[1]
 
@@ -168,7 +175,7 @@ def test_a_second_renewal_forgets_the_one_before_the_last() -> None:
     three, _ = offer(table, claim(), now=2.0)
     device, forget = table.confirm(three, 2.0, wall=0.0)
     assert forget == [one]
-    assert device.previous == (Entry(two, KEY), 2.0)
+    assert device.previous == (Entry(two, KEY, SUCCESSION), 2.0)
     assert table.device(one) is None
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nrs.system.link_event import AddressGone, AddressIs, LinkGone, LinkIs, Told
+from nrs.system.link_changes import AddressGone, AddressIs, LinkGone, LinkIs, Told
 from nrs.system.link_events import Answered, LinkEvents, decode
 
 NEW_LINK, DEL_LINK, NEW_ADDRESS, DEL_ADDRESS = 16, 17, 20, 21
@@ -34,6 +34,11 @@ def address(kind: int = NEW_ADDRESS, flags: int = 0, scope: int = 0, wide: int =
     return message(kind, body + attribute(1, b"peer") + attribute(2, ADDRESS) + extra)
 
 
+def ordinary_address() -> bytes:
+    body = struct.pack("=BBBBi", 2, 24, 0, 0, 7)
+    return message(NEW_ADDRESS, body + attribute(1, ADDRESS) + attribute(2, ADDRESS))
+
+
 @pytest.mark.parametrize(
     ("data", "event"),
     [
@@ -42,13 +47,14 @@ def address(kind: int = NEW_ADDRESS, flags: int = 0, scope: int = 0, wide: int =
         (link(flags=UP | LOWER_UP), LinkIs(7, "eth1", up=True, running=False)),
         (link(), LinkIs(7, "eth1", up=False, running=False)),
         (link(DEL_LINK), LinkGone(7)),
-        (address(), AddressIs(7, ADDRESS, 24, True)),
-        (address(scope=253), AddressIs(7, ADDRESS, 24, False)),
-        (address(flags=0x40), AddressIs(7, ADDRESS, 24, False)),
-        (address(flags=0x44), AddressIs(7, ADDRESS, 24, True)),
-        (address(flags=0x08), AddressIs(7, ADDRESS, 24, False)),
-        (address(wide=0x40), AddressIs(7, ADDRESS, 24, False)),
-        (address(flags=0x40, wide=0x80), AddressIs(7, ADDRESS, 24, True)),
+        (address(), AddressIs(7, ADDRESS, 24, True, b"peer")),
+        (address(scope=253), AddressIs(7, ADDRESS, 24, False, b"peer")),
+        (address(flags=0x40), AddressIs(7, ADDRESS, 24, False, b"peer")),
+        (address(flags=0x44), AddressIs(7, ADDRESS, 24, True, b"peer")),
+        (address(flags=0x08), AddressIs(7, ADDRESS, 24, False, b"peer")),
+        (address(wide=0x40), AddressIs(7, ADDRESS, 24, False, b"peer")),
+        (address(flags=0x40, wide=0x80), AddressIs(7, ADDRESS, 24, True, b"peer")),
+        (ordinary_address(), AddressIs(7, ADDRESS, 24, True)),
         (address(DEL_ADDRESS), AddressGone(7, ADDRESS, 24)),
         (message(3, bytes(4), 9), Answered(9)),
     ],

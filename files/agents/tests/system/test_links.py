@@ -32,8 +32,7 @@ class Kernel:
         """As dumps may be: told only while it is read."""
         yield self.refuse()
 
-    get_routes = get_addr
-    addr = link = route = refuse
+    addr = link = refuse
 
     def close(self) -> None: ...
 
@@ -45,9 +44,6 @@ class Kernel:
         lambda links: links.bring_up("tun0", **LINK),
         lambda links: links.add_address("tun0", HOST),
         lambda links: links.keep_addresses("tun0", ()),
-        lambda links: links.routes("tun0"),
-        lambda links: links.add_route(HOST.network, "tun0"),
-        lambda links: links.remove_route(HOST.network, "tun0"),
     ],
 )
 def test_a_refusal_is_a_link_error(ask: Callable[[Links], object], knows: bool) -> None:

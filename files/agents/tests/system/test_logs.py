@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -87,3 +89,52 @@ def test_the_file_is_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert len(kept) == logs._FILES_KEPT + 1
     assert all(path.stat().st_size <= 1000 for path in kept)
     assert "line 199" in file.read_text()
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Path]:
+    """A directory on a disk of 64 KiB."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", tmp_path], check=True)
+    try:
+        yield tmp_path
+    finally:
+        subprocess.run(["umount", "-l", tmp_path], check=True)
+
+
+def test_a_full_disk_is_told_once_and_a_free_one_again(
+    full: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = full / "agent.log"
+    logs.configure(file)
+    ballast = full / "ballast"
+    with suppress(OSError), ballast.open("wb", buffering=0) as disk:
+        while True:
+            disk.write(bytes(1024))
+    for number in range(2000):
+        log.info("line %d", number)
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert "Logging error" not in said
+    assert said.count(f"{file} cannot be written: No space left on device") == 1
+    assert said.count(" line ") == 2000
+    ballast.unlink()
+    log.info("there is room")
+    assert f"{file} can be written again" in capsys.readouterr().err
+    assert "there is room" in file.read_text()
+    logs.configure(None)
+
+
+def test_an_agent_starts_with_a_full_disk_and_one_whose_log_fails_ends_well(
+    full: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with suppress(OSError), (full / "ballast").open("wb", buffering=0) as disk:
+        while True:
+            disk.write(bytes(1024))
+    logs.configure(full / "new" / "agent.log")
+    log.info("ready")
+    log.info("still ready")
+    logs.configure(None)
+    said = capsys.readouterr().err
+    assert said.count("cannot be written") <= 1
+    assert "still ready" in said
+    assert "Traceback" not in said

@@ -7,10 +7,11 @@ from __future__ import annotations
 import errno
 import threading
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import pytest
 
-from nrs.system.host_routes import Refused
+from nrs.system.host_routes import HostRoutes, Refused
 from nrs.system.route_keeper import RouteKeeper
 
 ONE, TWO, THREE = (bytes((10, 20, 0, number)) for number in (1, 2, 3))
@@ -65,7 +66,7 @@ def kernel() -> Kernel:
 
 @pytest.fixture
 def keeper(kernel: Kernel) -> Iterator[RouteKeeper]:
-    keeper = RouteKeeper(kernel, "tun0")
+    keeper = RouteKeeper(cast(HostRoutes, kernel), "tun0")
     yield keeper
     kernel.free.set()
     keeper.close()

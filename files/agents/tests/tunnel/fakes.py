@@ -24,6 +24,7 @@ class FakeLoop:
     def __init__(self) -> None:
         self.clock = Clock()
         self.readers: dict[int, Callable[[], object]] = {}
+        self.timers: list[tuple[float, Callable[[], object]]] = []
 
     @property
     def now(self) -> float:
@@ -31,6 +32,9 @@ class FakeLoop:
 
     def add_reader(self, fd: int, callback: Callable[[], object]) -> None:
         self.readers[fd] = callback
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> None:
+        self.timers.append((when, callback))
 
 
 class FakeTun:

@@ -21,7 +21,14 @@ from nrs.tunnel.codec.python import CODEC
 from nrs.tunnel.codec.python.sealing import PythonSealer
 from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.drop import Drop
-from nrs.tunnel.handshake import Identity, Initiator, Responder, StaticKey
+from nrs.tunnel.handshake import (
+    Identity,
+    Initiator,
+    Responder,
+    SessionSecrets,
+    StaticKey,
+    proves,
+)
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.wire import ACTIVE, Claim, KeyMode, Probe, ProbeAck, RouterFlag, Type
 from tests.tunnel.carrying import batch_entry, partial, plain, sealed
@@ -46,6 +53,7 @@ PLAIN_CLAIM = {
     "tun_ipv6": "fd00:10:100::1",
     "prefixes": [],
 }
+IPV4_CLAIM = {**PLAIN_CLAIM, "tun_ipv6": None}
 SITE_CLAIM = {**PLAIN_CLAIM, "prefixes": ["10.20.0.0/16", "fd00:20::/32"]}
 
 Vector = dict[str, Any]
@@ -55,8 +63,8 @@ def claim_of(fields: Vector) -> Claim:
     """The claim that a vector describes."""
     return Claim(
         fields["endpoint_id"],
-        ipaddress.IPv4Address(fields["tun_ipv4"]),
-        ipaddress.IPv6Address(fields["tun_ipv6"]),
+        fields["tun_ipv4"] and ipaddress.IPv4Address(fields["tun_ipv4"]),
+        fields["tun_ipv6"] and ipaddress.IPv6Address(fields["tun_ipv6"]),
         tuple(ipaddress.ip_network(prefix) for prefix in fields["prefixes"]),
     )
 
@@ -70,18 +78,35 @@ def identity() -> Identity:
     )
 
 
-def initiator(static: StaticKey, claim: Claim) -> Initiator:
+def initiator(static: StaticKey, claim: Claim, present: SessionSecrets | None = None) -> Initiator:
     """The endpoint of the vectors."""
     stream = iter([ENDPOINT_PRIVATE, ENDPOINT_NONCE])
-    return Initiator(static, claim, ENDPOINT_INDEX, lambda _: next(stream))
+    return Initiator(static, claim, ENDPOINT_INDEX, lambda _: next(stream), present)
 
 
-def handshake(name: str, mode: KeyMode, key_id: int, fields: Vector, flags: RouterFlag) -> Vector:
-    """One handshake with every value on the way."""
+def session_of(fields: Vector | None) -> SessionSecrets | None:
+    """The session that an endpoint has when it says HELLO."""
+    if fields is None:
+        return None
+    to_router, to_endpoint = (
+        bytes.fromhex(fields[k]) for k in ("key_to_router", "key_to_endpoint")
+    )
+    return SessionSecrets(1, 2, 0, to_router, to_endpoint)
+
+
+def handshake(
+    name: str,
+    mode: KeyMode,
+    key_id: int,
+    fields: Vector,
+    flags: RouterFlag,
+    present: Vector | None = None,
+) -> Vector:
+    """One handshake with every value on the way; `present` has the keys of the session before."""
     claim = claim_of(fields)
     device = mode is KeyMode.DEVICE
     static = StaticKey(keys.device_key(PSK, claim, key_id) if device else PSK, mode, key_id)
-    one = initiator(static, claim)
+    one = initiator(static, claim, session_of(present))
     other = Responder(identity(), {key_id: PSK}, frozenset({mode}))
     stream = iter([ROUTER_PRIVATE, ROUTER_NONCE])
     offer = other.check(one.hello())
@@ -89,6 +114,12 @@ def handshake(name: str, mode: KeyMode, key_id: int, fields: Vector, flags: Rout
     ack, ours = one.finish(answer)
     if (ours.send_key, ours.receive_key) != (theirs.receive_key, theirs.send_key):
         raise AssertionError("the ends do not agree")
+    succession = None
+    if present is not None:
+        held = (bytes.fromhex(present[k]) for k in ("key_to_router", "key_to_endpoint"))
+        succession = keys.succession_key(*held)
+        if not proves(offer.hello, succession):
+            raise AssertionError("the router does not take the proof")
     signed = one.hello()[: -wire.TAG_BYTES] + answer[: -wire.TAG_BYTES]
     return {
         "name": name,
@@ -97,6 +128,9 @@ def handshake(name: str, mode: KeyMode, key_id: int, fields: Vector, flags: Rout
         "claim": fields,
         "claim_bytes": claim.encode().hex(),
         "static_key": static.secret.hex(),
+        "present": present,
+        "succession_key": None if succession is None else succession.hex(),
+        "proof": offer.hello.proof.hex(),
         "hello_key": keys._hkdf(static.secret, salt=None, info=b"nrs v1 hello", length=32).hex(),
         "endpoint": {
             "index": ENDPOINT_INDEX,
@@ -182,7 +216,7 @@ def frame(written: bytes) -> Vector:
 def deliver(key: str, train: list[bytes]) -> list[Vector]:
     """The frames that a router writes for datagrams of one train."""
     claim = claim_of(PLAIN_CLAIM)
-    owned = Owned([claim.tun_ipv4.packed, claim.tun_ipv6.packed])
+    owned = Owned([address.packed for address in claim.addresses])
     opener = CODEC.opener(bytes.fromhex(key), ROUTER_INDEX, owned, Check.SOURCE)
     frames = opening(CODEC)
     each = max(map(len, train))
@@ -434,9 +468,9 @@ def dropped_handshakes(shared: Vector) -> list[Vector]:
         ("HELLO with key mode 1 to a router in shared mode", 5, b"\1"),
         ("HELLO with key mode 2", 5, b"\2"),
         ("HELLO with a public key of low order", 40, b"\1".ljust(32, b"\0")),
-        ("HELLO with an id of no length", 72, b"\0"),
-        ("HELLO with a line feed in its id", 72 + 22, b"\n"),
-        ("HELLO with 17 prefixes", 73, b"\x11"),
+        ("HELLO with an id of no length", 104, b"\0"),
+        ("HELLO with a line feed in its id", 104 + 22, b"\n"),
+        ("HELLO with 17 prefixes", 105, b"\x11"),
     ]
     for name, offset, value in rewritten:
         signed = _changed(hello[:-32], wire.HEADER_BYTES + offset, value)
@@ -460,12 +494,23 @@ def build() -> Vector:
         SITE_CLAIM,
         RouterFlag.DRAINING,
     )
+    alone = handshake(
+        "device key of an endpoint without IPv6", KeyMode.DEVICE, 0, IPV4_CLAIM, RouterFlag(0)
+    )
     up, down = shared["key_to_router"], shared["key_to_endpoint"]
+    renewed = handshake(
+        "shared key, the session of the first one is renewed",
+        KeyMode.SHARED,
+        0,
+        PLAIN_CLAIM,
+        RouterFlag(0),
+        {"key_to_router": up, "key_to_endpoint": down},
+    )
     stamp = 1_234_567_890_123
     return {
         "version": wire.VERSION,
         "master": PSK.hex(),
-        "handshakes": [shared, device],
+        "handshakes": [shared, device, renewed, alone],
         "control": [
             control(
                 "PROBE of an active tunnel",
@@ -503,6 +548,24 @@ def build() -> Vector:
                 Type.PATH_ACK,
                 specific=7,
                 body=wire.encode_path_ack(100),
+            ),
+            control(
+                "PROBE of the router: is this session in use?",
+                down,
+                ENDPOINT_INDEX,
+                3,
+                Type.PROBE,
+                specific=0x0A0B0C0D,
+                body=Probe(stamp, 0).encode(),
+            ),
+            control(
+                "PROBE_ACK of the endpoint",
+                up,
+                ROUTER_INDEX,
+                4,
+                Type.PROBE_ACK,
+                specific=0x0A0B0C0D,
+                body=ProbeAck(stamp, 3, 3, 3, 0).encode(),
             ),
             control("ROLE: active", up, ROUTER_INDEX, 2, Type.ROLE, flags=ACTIVE),
             control("ROLE: standby", up, ROUTER_INDEX, 2**40, Type.ROLE),

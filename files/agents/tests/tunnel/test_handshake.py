@@ -3,6 +3,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,8 @@ from nrs.tunnel.handshake import (
     Responder,
     SessionSecrets,
     StaticKey,
+    proves,
+    succession_key,
 )
 from nrs.tunnel.wire import Claim, HelloAck, KeyMode, RouterFlag, Type
 
@@ -157,6 +160,29 @@ def test_a_mode_that_is_not_allowed_is_refused_whatever_the_key() -> None:
     assert not isinstance(refused.value, BadTag)
     with pytest.raises(HandshakeError, match="shared"):
         responder(modes=frozenset({KeyMode.DEVICE})).check(initiator().hello())
+
+
+def test_a_hello_proves_that_its_sender_has_the_session_before() -> None:
+    other = responder()
+    ours, theirs, _ = shake(initiator(), other)
+    key = succession_key(theirs)
+    next_one = Initiator(StaticKey(PSK), CLAIM, 11, os.urandom, ours)
+    hello = other.check(next_one.hello()).hello
+    assert proves(hello, key)
+    assert not proves(other.check(initiator().hello()).hello, key), "says of none"
+    another, _, _ = shake(initiator(), other)
+    stranger = Initiator(StaticKey(PSK), CLAIM, 11, os.urandom, another)
+    assert not proves(other.check(stranger.hello()).hello, key)
+
+
+@pytest.mark.parametrize("field", ["nonce", "public"])
+def test_a_proof_is_good_for_its_own_hello_alone(field: str) -> None:
+    """A holder of the static key cannot put one that it has seen into a HELLO of its own."""
+    other = responder()
+    ours, theirs, _ = shake(initiator(), other)
+    seen = other.check(Initiator(StaticKey(PSK), CLAIM, 11, os.urandom, ours).hello()).hello
+    forged = replace(seen, **{field: os.urandom(32)})  # type: ignore[arg-type]
+    assert not proves(forged, succession_key(theirs))
 
 
 def test_an_answer_to_another_hello() -> None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,7 +23,9 @@ from nrs.tunnel.session import Session, key_of, open_session, resume_session
 from nrs.tunnel.session_memory import SessionMemory
 from nrs.tunnel.udp_socket import UdpSocket
 from nrs.tunnel.wire import Claim, KeyMode, Type
+from tests.tunnel.carrying import plain, sealed
 from tests.tunnel.codecs import opening
+from tests.tunnel.packets import udp_packet
 
 KEY = StaticKey(b"k" * 32, KeyMode.DEVICE, 7)
 CLAIM = Claim(
@@ -58,20 +61,22 @@ networks = st.one_of(
     st.builds(lambda a, n: ipaddress.ip_network((a, n), strict=False), addresses4, st.just(24)),
     st.builds(lambda a, n: ipaddress.ip_network((a, n), strict=False), addresses6, st.just(64)),
 )
+tun_addresses = st.tuples(
+    st.none() | addresses4.filter(int), st.none() | addresses6.filter(int)
+).filter(any)
 claims = st.builds(
-    Claim,
+    lambda name, addresses, prefixes: Claim(name, *addresses, prefixes),
     st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z"),
-    addresses4,
-    addresses6,
+    tun_addresses,
     st.lists(networks, max_size=8).map(tuple),
 )
 
 
-@given(claims, st.sampled_from(["", "router_1"]), st.floats(0, 1e9), st.booleans())
+@given(claims, st.sampled_from(["", "router_1"]), st.floats(0, 1e9), st.none() | tun_addresses)
 def test_a_record_is_read_as_it_was_written(
-    claim: Claim, owner: str, created: float, with_addresses: bool
+    claim: Claim, owner: str, created: float, router: tuple[Any, Any] | None
 ) -> None:
-    addresses = (bytes(4), b"6" * 16) if with_addresses else ()
+    addresses = tuple(address.packed for address in router or () if address is not None)
     made = record(claim=claim, owner=owner, created=created, addresses=addresses)
     assert Record.decode(made.encode()) == made
 
@@ -261,3 +266,30 @@ def test_forgetting_a_session_forgets_its_memory(pair: Pair) -> None:
     pair.router.forget()
     pair.router.forget()
     assert list(pair.memory) == []
+
+
+@pytest.mark.parametrize("name", CODECS)
+@pytest.mark.parametrize(
+    ("claim", "own", "absent", "there"),
+    [
+        (replace(CLAIM, tun_ipv6=None), "10.10.100.1", "::", "2001:db8::1"),
+        (replace(CLAIM, tun_ipv4=None), "fd00:10:100::1", "0.0.0.0", "198.51.100.10"),
+    ],
+)
+def test_an_address_that_a_claim_is_without_is_nobodys(
+    name: str, claim: Claim, own: str, absent: str, there: str
+) -> None:
+    made_by = codec.load(name)
+    with closing(UdpSocket("127.0.0.1", 0)) as socket:
+        made = open_session(made_by, None, record(claim=claim), KEY, Check.SOURCE, socket)
+    assert made.owned.addresses == {ipaddress.ip_address(own).packed}
+    sealer = made_by.sealer(record().secrets.receive_key, record().secrets.local_index)
+    far = "198.51.100.10" if ":" not in own else "2001:db8::1"
+    for source, destination, dropped in ((own, far, 0), (absent, there, 1)):
+        (datagram,) = sealed(
+            made_by, [plain(udp_packet(b"x", source=source, destination=destination))], sealer
+        )
+        opened = opening(made_by).open(
+            made.opener, memoryview(bytearray(datagram)), len(datagram), 0, 0
+        )
+        assert opened.drops == (0, 0, dropped, 0)

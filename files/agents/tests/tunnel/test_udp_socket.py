@@ -123,3 +123,8 @@ def test_which_peers_it_can_reach(
 ) -> None:
     with closing(UdpSocket(address, 0)) as made:
         assert made.can_reach(peer) is reaches
+
+
+def test_an_interface_that_is_not_there_is_told() -> None:
+    with pytest.raises(OSError, match="there is no interface absent0"):
+        UdpSocket("fe80::1%absent0", 0)

@@ -83,8 +83,8 @@ def test_handshake_by_the_text(vector: dict[str, Any]) -> None:
     endpoint, router, claim = vector["endpoint"], vector["router"], vector["claim"]
     name = claim["endpoint_id"].encode()
     claim_bytes = bytes((len(name), len(claim["prefixes"])))
-    claim_bytes += ipaddress.ip_address(claim["tun_ipv4"]).packed
-    claim_bytes += ipaddress.ip_address(claim["tun_ipv6"]).packed
+    claim_bytes += ipaddress.ip_address(claim["tun_ipv4"] or "0.0.0.0").packed
+    claim_bytes += ipaddress.ip_address(claim["tun_ipv6"] or "::").packed
     for text in claim["prefixes"]:
         network = ipaddress.ip_network(text)
         claim_bytes += bytes((network.version, network.prefixlen))
@@ -102,7 +102,15 @@ def test_handshake_by_the_text(vector: dict[str, Any]) -> None:
 
     hello = bytes((0x14, 0, key_id)) + bytes(17)
     hello += struct.pack("!IBBBB", endpoint["index"], 0, vector["key_mode"], 1, 0)
-    hello += raw(endpoint["nonce"]) + raw(endpoint["public"]) + claim_bytes
+    fresh = raw(endpoint["nonce"]) + raw(endpoint["public"])
+    proof = bytes(32)
+    if vector["present"] is not None:
+        held = raw(vector["present"]["key_to_router"]) + raw(vector["present"]["key_to_endpoint"])
+        succession = hkdf(held, b"", b"nrs v1 succession", 32)
+        assert succession == raw(vector["succession_key"])
+        proof = hmac.digest(succession, fresh, "sha256")
+    assert proof == raw(vector["proof"])
+    hello += fresh + proof + claim_bytes
     hello = hello.ljust(20 + 192, b"\0")
     assert raw(vector["hello"]) == hello + hmac.digest(hello_key, hello, "sha256")
 
@@ -214,7 +222,8 @@ def test_every_reason_that_a_datagram_can_show_has_an_example() -> None:
 def test_handshake_by_the_code(vector: dict[str, Any]) -> None:
     mode, key_id = KeyMode(vector["key_mode"]), vector["key_id"]
     static = StaticKey(raw(vector["static_key"]), mode, key_id)
-    one = make_vectors.initiator(static, make_vectors.claim_of(vector["claim"]))
+    present = make_vectors.session_of(vector["present"])
+    one = make_vectors.initiator(static, make_vectors.claim_of(vector["claim"]), present)
     assert one.hello() == raw(vector["hello"])
     other = Responder(make_vectors.identity(), {key_id: raw(VECTORS["master"])}, frozenset({mode}))
     offer = other.check(raw(vector["hello"]))
@@ -248,7 +257,7 @@ def sealer(codec: Codec, vector: dict[str, Any]) -> Sealer:
 def deliver(codec: Codec, vector: dict[str, Any], train: list[bytes]) -> list[bytes]:
     """The frames that a router writes for one train."""
     claim = make_vectors.claim_of(SHARED["claim"])
-    owned = Owned([claim.tun_ipv4.packed, claim.tun_ipv6.packed])
+    owned = Owned([address.packed for address in claim.addresses])
     opener = codec.opener(raw(vector["key"]), vector["index"], owned, Check.SOURCE)
     frames = opening(codec)
     whole = memoryview(bytearray(b"".join(train)))
@@ -308,7 +317,7 @@ def test_super_packets_by_the_code(codec: Codec, vector: dict[str, Any]) -> None
 @named(SEALED)
 def test_the_opener_takes_each_datagram_once(codec: Codec, vector: dict[str, Any]) -> None:
     claim = make_vectors.claim_of(SHARED["claim"])
-    owned = Owned([claim.tun_ipv4.packed, claim.tun_ipv6.packed])
+    owned = Owned([address.packed for address in claim.addresses])
     opener = codec.opener(raw(vector["key"]), vector["index"], owned, Check.SOURCE)
     datagram = memoryview(bytearray(raw(vector["datagram"])))
     frames = opening(codec)
@@ -365,7 +374,7 @@ class Router:
             self.socket,
             codec,
             None,
-            NoRoutes(),
+            NoRoutes(),  # type: ignore[arg-type]
             lambda: None,
         )
         self.engine = self.endpoints.engine
@@ -439,6 +448,8 @@ def test_a_router_acts_on_control(router: Router, vector: dict[str, Any]) -> Non
         assert len(answer) == len(raw(vector["datagram"]))
         assert answer[0] == 0x1C
         assert answer[16:22] == struct.pack("!IH", vector["specific"], len(answer))
+    elif vector["type"] == Type.PROBE_ACK:
+        assert devices[0].active, "it says nothing of that"
     else:
         assert devices[0].active == bool(vector["flags"])
 

@@ -36,27 +36,38 @@ NETWORKS6 = st.builds(
     st.integers(0, 2**128 - 1),
     st.integers(0, 128),
 )
+TUN_ADDRESSES = st.tuples(
+    st.none() | st.builds(ipaddress.IPv4Address, st.integers(1, 2**32 - 1)),
+    st.none() | st.builds(ipaddress.IPv6Address, st.integers(1, 2**128 - 1)),
+).filter(any)
 CLAIMS = st.builds(
-    Claim,
+    lambda name, addresses, prefixes: Claim(name, *addresses, prefixes),
     IDS,
-    st.builds(ipaddress.IPv4Address, st.integers(0, 2**32 - 1)),
-    st.builds(ipaddress.IPv6Address, st.integers(0, 2**128 - 1)),
+    TUN_ADDRESSES,
     st.lists(NETWORKS4 | NETWORKS6, max_size=3).map(tuple),
 )
 SECRET = st.binary(min_size=32, max_size=32)
 INDEX = st.integers(0, 2**32 - 1)
 HELLOS = st.builds(
-    Hello, INDEX, SECRET, SECRET, CLAIMS, key_mode=st.sampled_from(KeyMode), lanes=st.integers(0, 9)
+    Hello,
+    INDEX,
+    SECRET,
+    SECRET,
+    CLAIMS,
+    key_mode=st.sampled_from(KeyMode),
+    lanes=st.integers(0, 9),
+    proof=SECRET,
 )
 ACKS = st.builds(
-    HelloAck,
+    lambda index, nonce, public, echo, name, addresses, flags: HelloAck(
+        index, nonce, public, echo, name, *addresses, flags=flags
+    ),
     INDEX,
     SECRET,
     SECRET,
     SECRET,
     IDS,
-    st.builds(ipaddress.IPv4Address, st.integers(0, 2**32 - 1)),
-    st.builds(ipaddress.IPv6Address, st.integers(0, 2**128 - 1)),
+    TUN_ADDRESSES,
     flags=st.integers(0, 3).map(RouterFlag),
 )
 CLAIM = Claim(
@@ -294,3 +305,21 @@ def test_probes_of_another_length(length: int) -> None:
         Probe.decode(bytes(length))
     with pytest.raises(Malformed):
         ProbeAck.decode(bytes(length))
+
+
+def test_an_absent_address_is_the_unspecified_one_and_is_none_again() -> None:
+    alone = Claim("endpoint_1", CLAIM.tun_ipv4, None)
+    assert alone.encode()[2:22] == ipaddress.IPv4Address("10.10.100.1").packed + bytes(16)
+    assert Claim.decode(alone.encode()).addresses == (CLAIM.tun_ipv4,)
+    other = Claim("endpoint_1", None, CLAIM.tun_ipv6)
+    assert Claim.decode(other.encode()).addresses == (CLAIM.tun_ipv6,)
+
+
+def test_a_claim_of_no_address_is_neither_made_nor_read() -> None:
+    with pytest.raises(ValueError, match="neither"):
+        Claim("endpoint_1", None, None).encode()
+    with pytest.raises(Malformed, match="neither"):
+        Claim.decode(CLAIM.encode()[:2] + bytes(20) + CLAIM.encode()[22:])
+    ack = HelloAck(1, b"n" * 32, b"p" * 32, b"e" * 32, "router_1", CLAIM.tun_ipv4, None).encode()
+    with pytest.raises(Malformed, match="neither"):
+        HelloAck.decode(ack[:104] + bytes(20) + ack[124:])

@@ -107,6 +107,7 @@ def test_a_psk_that_the_agents_refuse_is_refused_and_not_shown(psk: Any, problem
         ({"tun_ipv4": "fd00::1"}, "tun_ipv4"),
         ({"tun_ipv4": 5}, "tun_ipv4"),
         ({"tun_ipv6": "10.10.100.1"}, "tun_ipv6"),
+        ({"tun_ipv4": "", "tun_ipv6": None}, "neither tun_ipv4 nor tun_ipv6"),
         ({"prefixes": ["10.20.0.1/16"]}, "prefixes: .*host bits"),
         ({"prefixes": "10.20.0.0/16"}, "prefixes must be a list"),
         ({"prefixes": ["10.20.%d.0/24" % n for n in range(17)]}, "prefixes must be .* 16"),

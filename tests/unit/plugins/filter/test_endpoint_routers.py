@@ -56,6 +56,12 @@ def test_a_router_outside_the_inventory() -> None:
     assert (found["external_ip"], found["internal_ip"]) == ("203.0.113.9", "")
 
 
+def test_a_name_stands_in_place_of_the_addresses_of_the_inventory() -> None:
+    for name in ("router_1", "elsewhere"):
+        entry = {"router_id": name, "host": "router1.example.net"}
+        assert completed(**entry) == {**entry, "internal_ip": "", "external_ip": ""}
+
+
 def test_in_the_order_of_the_entries_and_without_routing_servers() -> None:
     entries = [{"router_id": name} for name in ("router_3", "router_1", "router_2")]
     for servers in (SERVERS, []):

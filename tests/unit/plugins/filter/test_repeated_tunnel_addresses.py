@@ -35,7 +35,9 @@ def test_every_host_has_its_own() -> None:
     assert repeated("10.10.1.1/16", "10.10.1.10/16", "10.10.1.100", version=4) == []
 
 
-@pytest.mark.parametrize("other", ["fd00::a", "FD00::A/64", "fd00:0:0:0::a/128", "fd00:0000::000a"])
+@pytest.mark.parametrize(
+    "other", ["fd00::a", "FD00::A/64", " fd00::a ", "fd00:0:0:0::a/128", "fd00:0000::000a"]
+)
 def test_one_address_in_several_spellings(other: str) -> None:
     assert repeated("fd00::a/64", other, "fd00::3") == ["fd00::a of router_1 and router_2"]
 

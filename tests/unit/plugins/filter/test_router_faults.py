@@ -28,6 +28,7 @@ UNKNOWN = (
     " and no address is given for it"
 )
 NO_ADDRESS = "router_3 has neither routing_server_external_ip nor routing_server_internal_ip"
+INTERFACES = ["eth0", "eth1"]
 OTHER_PORT = "router_2 listens on port 51821, and network_access_endpoint_port is 51820"
 
 
@@ -40,28 +41,47 @@ OTHER_PORT = "router_2 listens on port 51821, and network_access_endpoint_port i
         ({"router_id": "router_9", "internal_ip": "203.0.113.9"}, []),
         ({"router_id": "router_3"}, [NO_ADDRESS]),
         ({"router_id": "router_3", "external_ip": "203.0.113.9"}, []),
+        ({"router_id": "router_3", "host": "router3.example.net"}, []),
+        ({"router_id": "router_9", "host": "router9.example.net"}, []),
         ({"router_id": "router_2"}, [OTHER_PORT]),
         # Its host is called so, and it is not.
         ({"router_id": "r1.example.org", "external_ip": "192.0.2.21"}, []),
     ],
 )
 def test_one_entry(entry: dict[str, str], faults: list[str]) -> None:
-    assert router_faults([entry], HOSTVARS, SERVERS, 51820) == faults
+    assert router_faults([entry], HOSTVARS, SERVERS, 51820, INTERFACES) == faults
 
 
 def test_every_fault_in_the_order_of_the_entries() -> None:
     entries = [{"router_id": f"router_{number}"} for number in (9, 2, 1, 3)]
-    assert router_faults(entries, HOSTVARS, SERVERS, "51820") == [UNKNOWN, OTHER_PORT, NO_ADDRESS]
+    assert router_faults(entries, HOSTVARS, SERVERS, "51820", INTERFACES) == [
+        UNKNOWN,
+        OTHER_PORT,
+        NO_ADDRESS,
+    ]
 
 
 def test_two_faults_of_one_entry() -> None:
-    assert router_faults([{"router_id": "router_3"}], HOSTVARS, SERVERS, 4500) == [
+    assert router_faults([{"router_id": "router_3"}], HOSTVARS, SERVERS, 4500, INTERFACES) == [
         NO_ADDRESS,
         "router_3 listens on port 51820, and network_access_endpoint_port is 4500",
     ]
 
 
 def test_an_inventory_without_routing_servers() -> None:
-    (fault,) = router_faults([{"router_id": "router_1"}], {}, [], 51820)
+    (fault,) = router_faults([{"router_id": "router_1"}], {}, [], 51820, [])
     assert fault.startswith("router_id router_1 is no routing server of the inventory ()")
-    assert router_faults([], {}, [], 51820) == []
+    assert router_faults([], {}, [], 51820, []) == []
+
+
+@pytest.mark.parametrize("key", ["bind_address", "external_ip", "internal_ip"])
+def test_a_zone_is_an_interface_of_the_endpoint(key: str) -> None:
+    def faults(address: str) -> list[str]:
+        entry = {"router_id": "router_1", key: address}
+        return router_faults([entry], HOSTVARS, SERVERS, 51820, INTERFACES)
+
+    assert faults("fe80::1%eth1") == faults("fe80::1") == []
+    assert faults("fe80::1%eth7") == [
+        f"router_id router_1 has {key} fe80::1%eth7, and this host has no interface eth7"
+        " (eth0, eth1)"
+    ]

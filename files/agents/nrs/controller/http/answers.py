@@ -21,8 +21,8 @@ class Registered(Answer):
     """`POST /register`: what the device has been given and is to use."""
 
     device_id: str
-    tun_ipv4: str
-    tun_ipv6: str
+    tun_ipv4: str | None
+    tun_ipv6: str | None
     tunnel_port: int
     config_version: int
 
@@ -100,8 +100,8 @@ class Device(Answer):
     device_id: str
     device_type: DeviceType
     name: str
-    tun_ipv4: str
-    tun_ipv6: str
+    tun_ipv4: str | None
+    tun_ipv6: str | None
     internal_ip: str | None
     external_ip: str | None
     port: int | None

@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from flask import Flask
-from pydantic import AfterValidator
+from pydantic import AfterValidator, model_validator
+from typing_extensions import Self
 
 from nrs.api.messages import DeviceStatus, Registration
 from nrs.api.operation import Operation, takes
@@ -24,6 +25,13 @@ class PossibleRegistration(Registration):
 
     tun_ipv4: Annotated[Address4, AfterValidator(usable)] | None = None
     tun_ipv6: Annotated[Address6, AfterValidator(usable)] | None = None
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        stated = (self.tun_ipv4, self.tun_ipv6)
+        if all(address is not None and address.is_unspecified for address in stated):
+            raise ValueError("tun_ipv4 and tun_ipv6 are both unspecified: one is needed")
+        return self
 
 
 _REGISTER = Operation(

@@ -80,7 +80,7 @@ class Path(Protocol):
 
     @property
     def local(self) -> bytes | None:
-        """The address of our own to send from, as IPV6_PKTINFO takes it."""
+        """The address of our own to send from, as IP_PKTINFO or IPV6_PKTINFO takes it."""
 
 
 class Frames(Protocol):
@@ -137,7 +137,7 @@ class Intake(Protocol):
 
     @property
     def local(self) -> bytes | None:
-        """The address of our own that it was sent to, as IPV6_PKTINFO takes it."""
+        """The address of our own that it was sent to, as IP_PKTINFO or IPV6_PKTINFO takes it."""
 
 
 Sealer_contra = TypeVar("Sealer_contra", bound=Sealer, contravariant=True)

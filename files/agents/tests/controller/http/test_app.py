@@ -77,7 +77,7 @@ def test_an_exhausted_pool_is_409_and_leaves_registered_devices_alone(
 
 @pytest.mark.parametrize(
     "address",
-    ["0.0.0.0", "127.0.0.1", "224.0.0.1", "169.254.1.1", "255.255.255.255"],
+    ["127.0.0.1", "224.0.0.1", "169.254.1.1", "255.255.255.255"],
 )
 def test_what_cannot_be_a_tunnel_ipv4_address_is_400(client: FlaskClient, address: str) -> None:
     answer = client.post("/register", json=endpoint(tun_ipv4=address))
@@ -85,7 +85,7 @@ def test_what_cannot_be_a_tunnel_ipv4_address_is_400(client: FlaskClient, addres
 
 
 @pytest.mark.parametrize(
-    "address", ["::", "::1", "ff02::1", "fe80::1", "::ffff:192.0.2.1", "fd00::1%eth0"]
+    "address", ["::1", "ff02::1", "fe80::1", "::ffff:192.0.2.1", "fd00::1%eth0"]
 )
 def test_what_cannot_be_a_tunnel_ipv6_address_is_400(client: FlaskClient, address: str) -> None:
     answer = client.post("/register", json=endpoint(tun_ipv6=address))
@@ -321,3 +321,19 @@ def test_a_failing_database_is_503_and_takes_no_address(
     connection.execute("ALTER TABLE away RENAME TO devices")
     connection.close()
     assert register(client, endpoint("endpoint_2"))["tun_ipv4"] == "10.10.100.1"
+
+
+def test_a_device_may_state_that_it_has_no_address_of_a_family(client: FlaskClient) -> None:
+    answer = client.post("/register", json=endpoint("first", tun_ipv6="::")).json or {}
+    assert (answer["tun_ipv4"], answer["tun_ipv6"]) == ("10.10.100.1", None)
+    for device_id in ("second", "third"):
+        answer = client.post("/register", json=endpoint(device_id, tun_ipv4="0.0.0.0")).json or {}
+        assert answer["tun_ipv4"] is None
+    listed = (client.get("/devices").json or {})["devices"]
+    assert [device["tun_ipv6"] for device in listed] == [None, "fd00:100::1", "fd00:100::2"]
+
+
+def test_a_device_needs_an_address(client: FlaskClient) -> None:
+    answer = client.post("/register", json=endpoint(tun_ipv4="0.0.0.0", tun_ipv6="::"))
+    assert answer.status_code == 400
+    assert "one is needed" in (answer.json or {})["error"]

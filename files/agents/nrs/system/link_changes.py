@@ -33,6 +33,8 @@ class AddressIs:
     address: bytes
     prefix: int
     usable: bool
+    peer: bytes = b""
+    """The other end of a point-to-point link: the prefix is of that one."""
 
 
 @dataclass(frozen=True)

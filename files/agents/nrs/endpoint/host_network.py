@@ -1,0 +1,90 @@
+"""What an endpoint changes in its host's network: follows the configuration, and is put back."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from nrs.config.tun_addresses import Families
+from nrs.config.types import Interface4, Interface6
+from nrs.endpoint import route_plan
+from nrs.endpoint.config import NetworkAccessEndpointConfig
+from nrs.endpoint.service_addresses import ServiceAddresses, Services
+from nrs.system import route
+from nrs.system.network_keeper import NetworkKeeper, Planner
+
+_SETTLE_S = 4.0
+
+
+class HostNetwork:
+    """The TUN device's addresses, routes through it, and rules; in place when it is made."""
+
+    def __init__(
+        self, device: str, config: NetworkAccessEndpointConfig, families: Families
+    ) -> None:
+        """`families` are those that the device can have. Raises OSError."""
+        self._config = config
+        self._families = families
+        self._services = ServiceAddresses(config)
+        self._keeper = NetworkKeeper(
+            device,
+            [(own.ip, own.network.prefixlen) for own in self._own(config)],
+            self._planner(config, self._services.known),
+            table=route_plan.TABLE,
+            protocol=route.ENDPOINT,
+        )
+        self._keeper.check()
+
+    def start(self) -> None:
+        """Keep it so from now on."""
+        self._keeper.start()
+        self._services.follow(self._take_services)
+
+    def configure(self, config: NetworkAccessEndpointConfig) -> None:
+        """Have it as `config` says; does not wait."""
+        self._services.stop()
+        self._config = config
+        self._services = ServiceAddresses(config)
+        self._take_services(self._services.known)
+        self._services.follow(self._take_services)
+
+    def settle(self) -> None:
+        """Wait until it is as configured, in another thread than that which configures."""
+        self._keeper.settle(_SETTLE_S)
+
+    def stop(self) -> None:
+        """Leave all as it is from now on; may be called again."""
+        self._services.stop()
+        self._keeper.stop()
+
+    def withdraw(self) -> None:
+        """Stop, and remove routes and rules."""
+        self.stop()
+        self._keeper.withdraw()
+
+    def close(self) -> None:
+        """Stop, and let go of the sockets."""
+        self.stop()
+        self._keeper.close()
+
+    def status(self) -> dict[str, Any]:
+        """For `nrs status`."""
+        return {"problems": self._keeper.problems(), "routes": self._keeper.status()}
+
+    def _take_services(self, services: Services) -> None:
+        """Called in a thread too."""
+        self._keeper.replan(self._planner(self._config, services))
+
+    def _own(self, config: NetworkAccessEndpointConfig) -> list[Interface4 | Interface6]:
+        """The tunnel addresses that the device can have."""
+        return [own for own in config.tunnel.addresses if own.version in self._families]
+
+    def _planner(self, config: NetworkAccessEndpointConfig, services: Services) -> Planner:
+        wish = route_plan.Wish(
+            config.tunnel.routes,
+            {own.version: own.ip.packed for own in self._own(config)},
+            {r.address: r.router_id for r in config.routers if r.address is not None},
+            services,
+            config.tunnel.exclude,
+        )
+        return partial(route_plan.plan, wish)

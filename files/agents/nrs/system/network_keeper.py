@@ -1,0 +1,222 @@
+"""Has an interface, its addresses, routes and rules put in place and kept there, by a thread.
+
+What is in place is compared with what is wanted at each event of the kernel's that concerns us, and
+only differences are asked for, in batches: the packet loop never waits, neither for the kernel nor
+for long for the interpreter.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import select
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from nrs.config.types import IPAddress
+from nrs.system.network_view import NetworkView, remove_leftovers
+from nrs.system.placing import Address, Plan, Present, Thing, Up, additions, describe, removals
+from nrs.system.route import Found
+from nrs.system.upkeep import Upkeep
+
+log = logging.getLogger(__name__)
+
+Planner = Callable[[Sequence[Found], int, Mapping[int, str]], Plan]
+"""From the host's other routes in the main table, our interface and the names of all: the plan."""
+
+_SETTLE_S = 0.05
+"""What somebody does is let come to its end first."""
+_FAILED_S = 1.0
+_END_TIMEOUT_S = 4.0
+_NOBODY = frozenset({errno.ENODEV, errno.ENXIO})
+
+
+class NetworkKeeper:
+    """Of one interface. `check` it once, then `start` the thread."""
+
+    def __init__(
+        self,
+        name: str,
+        addresses: Sequence[tuple[IPAddress, int]],
+        planner: Planner,
+        *,
+        table: int,
+        protocol: int,
+    ) -> None:
+        """`addresses` with the bits of their networks. Raises OSError."""
+        self._name = name
+        self._table = table
+        self._protocol = protocol
+        self._view = NetworkView(name, table, protocol)
+        self._fixed: set[Thing] = {Up()}
+        self._fixed |= {Address(address.packed, bits) for address, bits in addresses}
+        self._planner = planner
+        self._plan = Plan()
+        self._upkeep: Upkeep[Thing] = Upkeep()
+        self._since: dict[str, float] = {}
+        """When what is wrong with the wish was found, by its sentence."""
+        self._in_place = 0
+        self._done = threading.Event()
+        """Of the last `replan`."""
+        self._dirty: float | None = None
+        self._failed: str | None = None
+        self._ending = False
+        self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._lock = threading.Lock()
+        """Of `check` and `withdraw`."""
+        self._thread = threading.Thread(target=self._run, name="network", daemon=True)
+
+    def start(self) -> None:
+        """Watch from now on."""
+        self._thread.start()
+
+    def replan(self, planner: Planner) -> None:
+        """Have it as `planner` says from now on; does not wait."""
+        self._planner = planner
+        self._done = threading.Event()
+        self._wake()
+
+    def settle(self, seconds: float) -> None:
+        """Wait until what was wanted last is in place, but not for longer."""
+        self._done.wait(seconds)
+
+    def stop(self) -> None:
+        """End the thread, and leave all as it is; may be called again."""
+        self._ending = True
+        if self._thread.is_alive():
+            self._wake()
+            self._thread.join(_END_TIMEOUT_S)
+
+    def withdraw(self) -> None:
+        """Remove the routes and rules, also where the interface is gone."""
+        self.stop()
+        with self._lock:
+            try:
+                remove_leftovers(self._table, self._protocol)
+            except OSError as error:
+                log.warning("cannot remove the routes to %s: %s", self._name, error.strerror)
+
+    def close(self) -> None:
+        """Let go of the sockets, after `stop`."""
+        self.stop()
+        self._view.close()
+        os.close(self._wake_reader)
+        os.close(self._wake_writer)
+
+    # -- how it is; from any thread
+
+    def status(self) -> dict[str, Any]:
+        """Prefixes that are wanted, routes that are in place, things that were put back."""
+        return {
+            "wanted": len(self._plan.prefixes),
+            "in_place": self._in_place,
+            "put_back": self._upkeep.put_back,
+        }
+
+    def problems(self) -> list[dict[str, Any]]:
+        """What is not as it is wanted, and since when (seconds since the epoch)."""
+        wall = time.time() - time.monotonic()
+        found = [{"what": text, "since": wall + since} for text, since in list(self._since.items())]
+        held = self._upkeep.problems
+        if held:
+            what = f"{describe(held)} of {self._name} cannot be kept: tried once a minute"
+            found.append({"what": what, "since": wall + min(held.values())})
+        return found
+
+    # -- in the thread
+
+    def check(self) -> None:
+        """Compare and mend."""
+        with self._lock:
+            now, done = time.monotonic(), self._done
+            self._dirty = None
+            try:
+                self._mend(now)
+                self._failed = None
+            except OSError as error:
+                text = f"the routes to {self._name} cannot be looked after: {error.strerror}"
+                if error.errno not in _NOBODY and text != self._failed:
+                    log.error("%s", text)
+                self._failed = text
+                self._dirty = now + _FAILED_S
+            done.set()
+
+    def _mend(self, now: float) -> None:
+        present = self._view.read()
+        plan = self._planner(present.others, self._view.index, present.names)
+        self._tell_plan(plan, now)
+        self._plan = plan
+        wanted = self._fixed | set(plan.rules)
+        wanted.update(plan.routes)
+        missing = self._upkeep.missing(wanted, present.things, now)
+        if missing.fresh:
+            what = describe(missing.fresh)
+            log.warning("%s of %s removed by somebody: put back", what, self._name)
+        self._tell_stubborn(missing.stubborn)
+        refused = self._add(missing.due, now)
+        self._remove(present, wanted)
+        held = sum(isinstance(thing, bytes) for thing in missing.gone) - sum(
+            isinstance(thing, bytes) and thing not in refused for thing in missing.due
+        )
+        self._in_place = len(plan.routes) - held
+        for thing in self._upkeep.settled(now):
+            log.info("%s of %s stays in its place again", describe([thing]), self._name)
+
+    def _add(self, due: Collection[Thing], now: float) -> dict[Thing, int]:
+        """What was refused, with the error number."""
+        requests = additions(due, self._view.index, self._protocol)
+        by_request = {request[16:]: thing for thing, request in requests}
+        refused = {
+            by_request[body]: code
+            for _, body, code in self._view.carry_out([request for _, request in requests])
+        }
+        self._upkeep.placed((thing for thing in due if thing not in refused), now)
+        told = self._upkeep.refused(refused, now)
+        for code in {refused[thing] for thing in told}:
+            those = [thing for thing in told if refused[thing] == code]
+            log.error("cannot add %s of %s: %s", describe(those), self._name, os.strerror(code))
+        return refused
+
+    def _remove(self, present: Present, wanted: Collection[Thing]) -> None:
+        stale = [thing for thing in present.things if thing not in wanted]
+        self._view.carry_out(removals(stale, self._protocol))
+
+    def _tell_plan(self, plan: Plan, now: float) -> None:
+        for text in (*plan.left_out, *plan.warnings):
+            if text not in self._plan.left_out and text not in self._plan.warnings:
+                log.warning("%s", text)
+        self._since = {text: self._since.get(text, now) for text in plan.left_out}
+
+    def _tell_stubborn(self, things: Collection[Thing]) -> None:
+        if things:
+            log.error(
+                "%s of %s removed by somebody five times in a minute: put back once a minute from"
+                " now on (ip monitor shows what happens)",
+                describe(things),
+                self._name,
+            )
+
+    def _run(self) -> None:
+        poller = select.poll()
+        poller.register(self._view.fileno(), select.POLLIN)
+        poller.register(self._wake_reader, select.POLLIN)
+        while not self._ending:
+            woken = {fd for fd, _ in poller.poll(self._patience_ms())}
+            if self._wake_reader in woken:
+                os.read(self._wake_reader, 4096)
+                self._dirty = time.monotonic()
+            if self._view.fileno() in woken and self._view.changed(self._plan.prefixes):
+                self._dirty = self._dirty or time.monotonic() + _SETTLE_S
+            if not self._ending and self._patience_ms() == 0:
+                self.check()
+
+    def _patience_ms(self) -> float | None:
+        """Until there is something to do; None for as long as nothing happens."""
+        times = [at for at in (self._dirty, self._upkeep.next_due()) if at is not None]
+        return max(0.0, min(times) - time.monotonic()) * 1000 if times else None
+
+    def _wake(self) -> None:
+        os.write(self._wake_writer, b"x")

@@ -1,0 +1,107 @@
+"""What is to be in place on a host, and the requests that bring it there. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from nrs.system import interface, route, rule
+from nrs.system.route import Found, Prefix, network_of
+from nrs.system.rule import Rule
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Routes and rules, the former as their bodies (`route.encode`)."""
+
+    routes: Collection[bytes] = frozenset()
+    rules: Collection[Rule] = frozenset()
+    prefixes: Collection[Prefix] = frozenset()
+    """Where a route of somebody else would make another plan."""
+    left_out: Sequence[str] = ()
+    """What is wanted and not in the plan, and why; a sentence for each."""
+    warnings: Sequence[str] = ()
+    """What is in the plan and may not be what was meant."""
+
+
+class Address(NamedTuple):
+    """An address of an interface: packed, and the bits of its network."""
+
+    packed: bytes
+    bits: int
+
+
+class Up(NamedTuple):
+    """The interface is up."""
+
+
+Thing = bytes | Rule | Address | Up
+"""What can be in its place or not; bytes are a route."""
+
+
+@dataclass
+class Present:
+    """What a host has."""
+
+    things: set[Thing] = field(default_factory=set)
+    """Of ours, and of the interface."""
+    others: list[Found] = field(default_factory=list)
+    """Routes of anybody else in the main table."""
+    names: Mapping[int, str] = field(default_factory=dict)
+    """Of its interfaces, by index."""
+
+
+def additions(things: Iterable[Thing], index: int, protocol: int) -> list[tuple[Thing, bytes]]:
+    """With the request for each, in an order in which each finds what it needs."""
+    ordered = sorted(things, key=_need)
+    return [(thing, _addition(thing, index, protocol)) for thing in ordered]
+
+
+def removals(things: Iterable[Thing], protocol: int) -> list[bytes]:
+    """The requests to remove routes and rules: what leads to a route goes before it."""
+    rules, bodies = [], []
+    for thing in things:
+        if isinstance(thing, Rule):
+            rules.append(thing)
+        elif isinstance(thing, bytes):
+            bodies.append(thing)
+    rules.sort(key=lambda one: -one.priority)
+    return [rule.remove(one, protocol) for one in rules] + [route.remove(one) for one in bodies]
+
+
+def describe(things: Collection[Thing]) -> str:
+    """For people; of many only the first."""
+    texts = sorted(_text(thing) for thing in things)
+    shown = ", ".join(texts[:3])
+    return shown if len(texts) <= 3 else f"{shown} and {len(texts) - 3} more"
+
+
+def _need(thing: Thing) -> tuple[int, int]:
+    if isinstance(thing, Up):
+        return 0, 0
+    if isinstance(thing, Address):
+        return 1, 0
+    return (2, 0) if isinstance(thing, bytes) else (3, thing.priority)
+
+
+def _addition(thing: Thing, index: int, protocol: int) -> bytes:
+    if isinstance(thing, bytes):
+        return route.add(thing)
+    if isinstance(thing, Rule):
+        return rule.add(thing, protocol)
+    if isinstance(thing, Address):
+        return interface.add_address(index, thing.packed, thing.bits)
+    return interface.bring_up(index)
+
+
+def _text(thing: Thing) -> str:
+    if isinstance(thing, bytes):
+        found = route.decode(thing)
+        return "a route" if found is None else f"route {network_of(found.prefix)}"
+    if isinstance(thing, Rule):
+        return f"rule {thing}"
+    if isinstance(thing, Address):
+        return f"address {ipaddress.ip_address(thing.packed)}/{thing.bits}"
+    return "its being up"

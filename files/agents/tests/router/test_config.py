@@ -1,0 +1,55 @@
+"""What follows from a router's configuration for the claims of endpoints."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from nrs.router.config import RoutingServerConfig
+from tests.router.driven import OLD, text
+
+
+def config(tunnel: dict[str, Any] | None = None, **sections: Any) -> RoutingServerConfig:
+    given = {
+        "psk": text(OLD),
+        "tun_ipv4": "192.168.7.1/24",
+        "tun_ipv6": "fd00:7::1/64",
+        **(tunnel or {}),
+    }
+    server = {"server_id": "r", "name": "r", "tunnel_id": 1, "egress_interface": "eth1"}
+    balancer = {"url": "http://127.0.0.1:8080"}
+    return RoutingServerConfig.model_validate(
+        {"server": server, "tunnel": given, "load_balancer": balancer, **sections}
+    )
+
+
+def claimable(**tunnel: Any) -> list[str]:
+    return list(map(str, config(tunnel).tunnel.claimable))
+
+
+def test_endpoints_are_where_the_examples_have_them_and_on_the_tun_device() -> None:
+    defaults = ["10.10.0.0/16", "fd00:10::/32", "fd00:100::/32"]
+    assert claimable() == [*defaults, "192.168.7.0/24", "fd00:7::/64"]
+    assert claimable(tun_ipv4="10.10.1.1")[-2:] == ["10.10.1.1/32", "fd00:7::/64"]
+
+
+def test_what_is_listed_is_all() -> None:
+    assert claimable(endpoint_networks=["10.20.0.0/16"]) == ["10.20.0.0/16"]
+    with pytest.raises(ValidationError, match="at least 1"):
+        config({"endpoint_networks": []})
+
+
+def test_services_are_known_where_they_are_no_names() -> None:
+    found = config(
+        load_balancer={"url": ["http://192.0.2.10:8080", "http://lb.example:8080"]},
+        network_controller={"url": "http://[2001:db8::11]:8081"},
+        egress={"check_ip": "198.51.100.10"},
+    ).services
+    assert found == {
+        ipaddress.ip_address("198.51.100.10"): "egress.check_ip",
+        ipaddress.ip_address("192.0.2.10"): "load_balancer.url",
+        ipaddress.ip_address("2001:db8::11"): "network_controller.url",
+    }

@@ -1,0 +1,166 @@
+"""Mistakes in an inventory that are refused before anything is changed, in a check run too."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROBE = Path("ansible_collections/nrs/network_routing/roles/common/files/probe_host.py")
+SITE = "nrs.network_routing.site"
+# What the roles know of a host when its own role begins.
+PROBED = {"has_tun": True, "has_nft": True, "interfaces": ["eth0", "eth1", "lo", "tun0"]}
+VARIABLES = {
+    "routing_servers": {
+        "routing_server_tunnel_id": 1,
+        "routing_server_tun_ipv4": "10.10.1.1",
+        "routing_server_tun_ipv6": "fd00:10:1::1",
+        "routing_server_external_ip": "2001:db8:2::1",
+        "routing_server_egress_interface": "eth1",
+    },
+    "network_access_endpoints": {
+        "network_access_endpoint_tun_ipv4": "10.10.100.1",
+        "network_access_endpoint_tun_ipv6": "fd00:10:100::1",
+        "network_access_endpoint_routers": [{"router_id": "router_1"}],
+    },
+    "load_balancers": {},
+}
+HOSTS = {"routing_servers": "router_1", "network_access_endpoints": "endpoint_1"}
+ROLES = {"routing_servers": "routing_server", "network_access_endpoints": "network_access_endpoint"}
+UNKNOWN = "{} has variables that no role knows: {}."
+
+
+def inventory(directory: Path, group: str = "all", given: Mapping[str, Any] | None = None) -> Path:
+    """Three hosts, with some more variables given to one of their groups."""
+    groups = {
+        name: {"hosts": {HOSTS.get(name, "lb"): None}, "vars": {**variables}}
+        for name, variables in VARIABLES.items()
+    }
+    everybody = {"vars": {"ansible_connection": "local"}, "children": {name: {} for name in groups}}
+    content: dict[str, dict[str, Any]] = {**groups, "all": everybody}
+    content[group]["vars"].update(given or {})
+    file = directory / "hosts.json"
+    file.write_text(json.dumps(content))
+    return file
+
+
+def role(directory: Path, group: str) -> Path:
+    """A play of the checks that a role makes by itself."""
+    play = {
+        "hosts": group,
+        "gather_facts": False,
+        "vars": {"__common_probe": {"stdout": json.dumps(PROBED)}},
+        "tasks": [
+            {
+                "ansible.builtin.import_role": {
+                    "name": f"nrs.network_routing.{ROLES[group]}",
+                    "tasks_from": "preflight.yml",
+                }
+            }
+        ],
+    }
+    file = directory / "play.json"
+    file.write_text(json.dumps([play]))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "nearest"),
+    [
+        ("routing_servers", "routing_server_egres_interface", "routing_server_egress_interface"),
+        ("routing_servers", "routing_servers_bind_port", "routing_server_bind_port"),
+        # A role that the host does not have, and what all hosts have.
+        ("routing_servers", "load_balancer_weight", "load_balancer_weights"),
+        ("routing_servers", "nrs_api_tokens", "nrs_api_token"),
+    ],
+)
+def test_a_variable_that_no_role_knows(
+    tools: Any, installed: Path, tmp_path: Path, group: str, name: str, nearest: str
+) -> None:
+    # That its value could not even be made is of no importance.
+    hosts = inventory(tmp_path, group, {name: "{{ nowhere.known }}"})
+    found = tools.refusals(installed, "-i", hosts, SITE, "--check", "--limit", "router_1")
+    assert found == {"router_1": UNKNOWN.format("router_1", f"{name} (nearest: {nearest})")}
+
+
+def test_extra_variables_count(tools: Any, installed: Path, tmp_path: Path) -> None:
+    words = (SITE, "--check", "-e", "network_access_endpoint_rotues=[]")
+    found = tools.refusals(installed, "-i", inventory(tmp_path), *words)
+    near = "network_access_endpoint_rotues (nearest: network_access_endpoint_routes)"
+    hosts = ("endpoint_1", "lb", "router_1")
+    assert found == {host: UNKNOWN.format(host, near) for host in hosts}
+
+
+def test_networks_that_every_host_is_given(tools: Any, installed: Path, tmp_path: Path) -> None:
+    given = {"nrs_api_trusted_networks": ["192.0.2.7/24"], "nrs_firewall_api_networks": ["office"]}
+    words = ("-i", inventory(tmp_path, given=given), SITE, "--check", "--limit", "lb")
+    assert tools.refusals(installed, *words) == {
+        "lb": "lb: nrs_api_trusted_networks: 192.0.2.7/24 has host bits set;"
+        " 192.0.2.0/24 was probably meant;"
+        " nrs_firewall_api_networks: office is no network such as 10.0.0.0/8 or fd00::/8."
+    }
+
+
+@pytest.mark.parametrize(
+    ("group", "given", "said"),
+    [
+        ("routing_servers", {}, ""),
+        ("network_access_endpoints", {}, ""),
+        (
+            "routing_servers",
+            {"routing_server_egress_interface": "eth7"},
+            "routing_server_egress_interface: router_1 has no interface eth7 that leads on,"
+            " but eth0, eth1.",
+        ),
+        (
+            "routing_servers",
+            {"routing_server_egress_interface": "tun0"},
+            "routing_server_egress_interface: router_1 has no interface tun0 that leads on,"
+            " but eth0, eth1.",
+        ),
+        (
+            "routing_servers",
+            {
+                "routing_server_endpoint_networks": ["10.10.1.1/16", "fd00::/8"],
+                "routing_server_allowed_networks": ["2001:db8::1/32"],
+            },
+            "router_1: routing_server_endpoint_networks: 10.10.1.1/16 has host bits set;"
+            " 10.10.0.0/16 was probably meant;"
+            " routing_server_allowed_networks: 2001:db8::1/32 has host bits set;"
+            " 2001:db8::/32 was probably meant.",
+        ),
+        (
+            "network_access_endpoints",
+            {"network_access_endpoint_routes": ["198.51.100.10/24"]},
+            "endpoint_1: network_access_endpoint_routes: 198.51.100.10/24 has host bits set;"
+            " 198.51.100.0/24 was probably meant.",
+        ),
+        (
+            "network_access_endpoints",
+            {
+                "network_access_endpoint_routers": [
+                    {"router_id": "router_1", "external_ip": "fe80::1%eth7"}
+                ]
+            },
+            "network_access_endpoint_routers of endpoint_1: router_id router_1 has external_ip"
+            " fe80::1%eth7, and this host has no interface eth7 (eth0, eth1, lo, tun0).",
+        ),
+    ],
+)
+def test_what_a_role_checks_itself(
+    tools: Any, installed: Path, tmp_path: Path, group: str, given: dict[str, Any], said: str
+) -> None:
+    words = ("-i", inventory(tmp_path, group, given), role(tmp_path, group), "--check")
+    assert tools.refusals(installed, *words) == ({HOSTS[group]: said} if said else {})
+
+
+def test_the_probe_names_the_interfaces_of_the_host(installed: Path) -> None:
+    command = (sys.executable, installed / PROBE, "/usr/local/bin/nrs")
+    found = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    links = Path("/sys/class/net").iterdir()
+    assert sorted(found["interfaces"]) == sorted(link.name for link in links if link.is_symlink())
