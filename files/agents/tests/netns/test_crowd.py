@@ -30,9 +30,7 @@ def routes(world: World) -> set[str]:
     """Single addresses that are routed to the TUN device."""
     lines: list[str] = []
     for family in ("-4", "-6"):
-        shown = world.exec(
-            "router_a", "ip", family, "route", "show", "dev", "tun0", "proto", "static"
-        )
+        shown = world.exec("router_a", "ip", family, "route", "show", "dev", "tun0", "proto", "83")
         lines += shown.splitlines()
     return {line.split()[0] for line in lines}
 
