@@ -9,6 +9,7 @@ import struct
 from contextlib import closing
 
 import pytest
+from testbed.wait import wait_until
 
 from tests.netns.capture import Capture
 from tests.netns.conftest import one_router
@@ -92,11 +93,13 @@ def test_a_packet_longer_than_the_tunnel_takes_causes_the_right_error(
 
 @pytest.mark.parametrize("address", BUSINESS)
 def test_the_mss_of_forwarded_connections_is_clamped_both_ways(world: World, address: str) -> None:
-    one_router(world)
+    _, endpoint = one_router(world)
+    wait_until(lambda: endpoint.tunnels()["router_a"]["path_mtu"] == 1500, 10, "the path's size")
     six = ":" in address
     network = "2001:db8:100::/64" if six else "198.51.100.0/24"
     # What hosts with an MTU of 1500 behind the endpoint would ask for:
-    world.ip("endpoint", "route", "change", network, "dev", "tun0", "advmss", "1460")
+    route = (network, "dev", "tun0", "advmss", "1460", "metric", "1")
+    world.ip("endpoint", "route", "add", *route)
     with Capture(world, "business", "r1") as far, Capture(world, "endpoint", "tun0") as near:
         with (
             closing(world.socket("business", family_of(address), socket.SOCK_STREAM)) as listener,
