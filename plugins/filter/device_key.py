@@ -27,8 +27,9 @@ _PLACEHOLDER = re.compile(
     r"(change|replace|your|example|placeholder|insert|secret|<)", re.IGNORECASE
 )
 _LEAST_DISTINCT_BYTES = 8
-_NONE4, _NONE6 = ipaddress.IPv4Address(0), ipaddress.IPv6Address(0)
+_NONE4 = ipaddress.IPv4Address(0)
 """What stands in a claim for an address that is absent."""
+_NONE6 = ipaddress.IPv6Address(0)
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
