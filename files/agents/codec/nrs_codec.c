@@ -9,7 +9,7 @@
 #include <openssl/sha.h>
 
 enum { DATA = 0x10, SEGMENT = 0x11, BATCH = 0x12, FRAGMENT = 0x13, FIRST_CONTROL = 0x16, LAST_CONTROL = 0x19 };
-enum { HELLO = 0x14, HELLO_ACK = 0x15, PATH_PROBE = 0x1b, PATH_ACK = 0x1c };
+enum { HELLO = 0x14, HELLO_ACK = 0x15, PATH_PROBE = 0x1b, TRAIN_ACK = 0x1e };
 enum { PARTIAL = 1, LAST = 2 };
 enum { ICMP = 1, TCP = 6, UDP = 17, FRAGMENT_HEADER = 44, ICMPV6 = 58 };
 enum { GSO_TCP4 = 1, GSO_TCP6 = 4, GSO_UDP = 5, GSO_ECN = 0x80, NEEDS_CHECKSUM = 1 };
@@ -892,8 +892,8 @@ static int open_piece(nrs_opener *o, nrs_joiner *joiner, const uint8_t *d, uint3
 }
 
 static int is_known(uint32_t kind) {
-    return (kind >= DATA && kind <= FRAGMENT) || (kind >= FIRST_CONTROL && kind <= LAST_CONTROL) || kind == PATH_PROBE ||
-           kind == PATH_ACK;
+    return (kind >= DATA && kind <= FRAGMENT) || (kind >= FIRST_CONTROL && kind <= LAST_CONTROL) ||
+           (kind >= PATH_PROBE && kind <= TRAIN_ACK);
 }
 
 void nrs_open(nrs_opener *o, nrs_joiner *joiner, const uint8_t *train, uint32_t length, uint32_t each, uint32_t start, uint32_t ecn,

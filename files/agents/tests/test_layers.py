@@ -27,6 +27,7 @@ PURE = (
     "endpoint/machine.py",
     "endpoint/path_mtu.py",
     "endpoint/route_plan.py",
+    "endpoint/trains.py",
     "router/drain.py",
     "router/egress.py",
     "router/machine.py",

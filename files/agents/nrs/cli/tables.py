@@ -130,6 +130,8 @@ def _path(row: Row) -> Text:
     if size is None:
         return Text("-")
     text = str(size) if state == "complete" else f"{size} ({state})"
+    if row.get("not_together"):
+        text += ", no trains"
     return Text(text, style="red" if state == "error" else "")
 
 

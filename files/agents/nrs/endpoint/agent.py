@@ -32,11 +32,14 @@ from nrs.tunnel.engine import Engine
 from nrs.tunnel.loop import Timer
 from nrs.tunnel.orders import (
     CloseSession,
+    JoinTrains,
     LimitDatagrams,
     NoteSession,
     OpenSession,
     Refuse,
     SendControl,
+    SendTogether,
+    SendTrain,
     Tell,
 )
 from nrs.tunnel.session import Session, key_of, open_session, resume_session
@@ -161,6 +164,12 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
                         self._machine.handle_too_long(order.index, order.specific)
                 case LimitDatagrams(index, longest, settled):
                     self.engine.sessions[index].limit(longest, settled=settled)
+                case SendTrain():
+                    self.engine.send_train(order)
+                case SendTogether(index, allowed):
+                    self.engine.sessions[index].send_together(allowed=allowed)
+                case JoinTrains(index, allowed):
+                    self.engine.sessions[index].socket.join(allowed=allowed)
                 case SendHello():
                     socket = self._uplinks.by_router[order.router_id].socket
                     if socket is not None:
@@ -360,6 +369,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
                     "state": tunnel.liveness.state.value,
                     "path_mtu": tunnel.path.size if tunnel.index else None,
                     "path_state": tunnel.path.state.value if tunnel.index else None,
+                    "not_together": list(tunnel.trains.lost()),
                     **key_of(self.engine.sessions.get(tunnel.index)),
                 }
                 for tunnel in list(self._machine.tunnels.values())

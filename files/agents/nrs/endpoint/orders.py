@@ -44,6 +44,9 @@ Order = (
     | orders.NoteSession
     | orders.SendControl
     | orders.LimitDatagrams
+    | orders.SendTrain
+    | orders.SendTogether
+    | orders.JoinTrains
     | orders.Refuse
     | orders.Tell
     | SendHello

@@ -20,21 +20,25 @@ from nrs.endpoint.path_mtu import PathMtu
 from nrs.endpoint.path_mtu import State as PathState
 from nrs.endpoint.quality import THRESHOLDS, Counts, Measure, Quality
 from nrs.endpoint.resend import ResendRing
+from nrs.endpoint.trains import COUNT, LENGTH, Trains
 from nrs.tunnel import wire
 from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import BadTag, HandshakeError, Initiator, StaticKey
 from nrs.tunnel.orders import (
     CloseSession,
+    JoinTrains,
     LimitDatagrams,
     NoteSession,
     OpenSession,
     Refuse,
     SendControl,
+    SendTogether,
+    SendTrain,
     Tell,
 )
 from nrs.tunnel.record import Record, key_print
-from nrs.tunnel.wire import Claim, KeyMode, Probe, ProbeAck, RouterFlag, Type
+from nrs.tunnel.wire import Claim, Group, KeyMode, Member, Probe, ProbeAck, RouterFlag, Type
 
 REKEY_S = 3600.0
 """A session older than this is replaced by a new one, for forward secrecy."""
@@ -101,6 +105,7 @@ class Tunnel:
         self.router_id = router.router_id
         self.liveness = Liveness(settings.timing, now)
         self.path = PathMtu()
+        self.trains = Trains()
         self.index = 0
         """The local index of its session; 0: there is none."""
         self.previous = 0
@@ -133,6 +138,9 @@ class Tunnel:
         self._no_session_at = -_NO_SESSION_S
         self._headers = wire.HEADERS6
         self._told_path = 0
+        self._told_trains: tuple[str, ...] = ()
+        self._together: list[Order] = []
+        """What was ordered of sending and joining trains last, for this session."""
         self._limited: LimitDatagrams | None = None
         """As ordered last."""
         self._path_probes = self._path_acks = 0
@@ -285,12 +293,19 @@ class Tunnel:
         live = self.liveness
         measures = self.index and live.state is State.UP
         path = self.path.next_due(now, live.round_trip, busy=busy) if measures else math.inf
-        return min(live.next_due(busy), path)
+        tries = measures and self._path_known
+        trains = self.trains.next_due(live.round_trip, busy=busy) if tries else math.inf
+        return min(live.next_due(busy), path, trains)
+
+    @property
+    def _path_known(self) -> bool:
+        return self.path.state in {PathState.COMPLETE, PathState.ERROR}
 
     def _measure(self, now: float, *, busy: bool) -> list[Order]:
         """Find out what the path carries, as long as it answers."""
         if not self.index or self.liveness.state is not State.UP:
             self.path.interrupt()
+            self.trains.interrupt()
             return []
         orders: list[Order] = []
         for number, size in self.path.due(now, self.liveness.round_trip, busy=busy):
@@ -299,7 +314,47 @@ class Tunnel:
             orders.append(
                 SendControl(self.index, Type.PATH_PROBE, body, specific=number, whole=True)
             )
-        return orders + self._limit(now) + self._tell_path()
+        if self._path_known and self.trains.due(now, self.liveness.round_trip, busy=busy):
+            orders += self._trial()
+        return orders + self._limit(now) + self._tell_path() + self._go_together()
+
+    def _trial(self) -> list[Order]:
+        """Try whether trains arrive."""
+        index, number = self.index, self.trains.trial
+        length = min(LENGTH, self.path.size - self._headers - COUNT) - wire.OVERHEAD
+        groups = [
+            tuple(
+                SendControl(index, Type.TRAIN, body, flags=group, specific=specific)
+                for specific, body in wire.train_group(group, number, COUNT, length)
+            )
+            for group in Group
+        ]
+        apart, row, train = groups
+        return [*apart, *row, SendTrain(train)]
+
+    def _go_together(self) -> list[Order]:
+        """Send and join trains as far as they are known to arrive."""
+        if not self.index:
+            return []
+        wanted: list[Order] = [
+            SendTogether(self.index, self.trains.up.together),
+            JoinTrains(self.index, self.trains.down.joined),
+        ]
+        orders = [order for order in wanted if order not in self._together]
+        self._together = wanted
+        lost = tuple(self.trains.lost())
+        if lost == self._told_trains:
+            return orders
+        before, self._told_trains = self._told_trains, lost
+        self.liveness.probe_now()
+        if set(lost) <= set(before):
+            text = f"on the path to {self.router_id} datagrams that go together arrive again"
+            return [*orders, Tell(logging.INFO, text)]
+        text = (
+            f"on the path to {self.router_id} single datagrams arrive, and not"
+            f" {', '.join(lost)}: they go one by one now"
+        )
+        return [*orders, Tell(logging.WARNING, text)]
 
     def _tell_path(self) -> list[Order]:
         """Say what the path carries, when it is known and another size than was said."""
@@ -337,6 +392,10 @@ class Tunnel:
         flags = wire.ACTIVE if active else 0
         if self.path.settled(now):
             flags |= wire.SETTLED
+        if not self.trains.down.together:
+            flags |= wire.NO_TRAINS
+        if not self.trains.up.joined:
+            flags |= wire.JOINED_BADLY
         probe = Probe(int(now * 1e6), self.path.size - self._headers)
         return [SendControl(self.index, Type.PROBE, probe.encode(), flags=flags, specific=number)]
 
@@ -399,6 +458,8 @@ class Tunnel:
         if again:
             self.liveness.probe_now()
             self.path.restart()
+            self.trains.restart()
+            self._together = []
 
     def handle_hello_ack(self, datagram: bytes, now: float, *, active: bool) -> list[Order]:
         """A HELLO_ACK, not yet verified; opens the session that it offers."""
@@ -492,6 +553,10 @@ class Tunnel:
             self.path.answered(control.specific, length + self._headers, now)
             self._path_acks += index == self.index
             return self._limit(now)
+        elif control.kind in {Type.TRAIN, Type.TRAIN_ACK}:
+            member, group = Member.decode(control.specific), wire.group_of(control.flags)
+            come = self.trains.arrived if control.kind is Type.TRAIN else self.trains.answered
+            come(member.trial, group, member.index)
         elif control.kind is Type.ROLE:
             self._take_flags(index, control, now)
         elif control.kind is Type.PROBE and index == self.index:
@@ -527,6 +592,7 @@ class Tunnel:
             highest - ack.path_probes,
             received - self._path_acks,
         )
+        self.trains.observe(counts, now)
         srtt = self.liveness.srtt or 0.0
         self._quality.observe(counts, srtt, now, self._others(self.router_id, now))
 

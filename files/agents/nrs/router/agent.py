@@ -283,6 +283,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
                     "since": device.since,
                     "address": describe(session.path.peer or ()),
                     "path_mtu": session.path_mtu,
+                    "not_together": [] if session.together else ["trains that are sent to it"],
                     "tun_ipv4": _text(device.claim.tun_ipv4),
                     "tun_ipv6": _text(device.claim.tun_ipv6),
                     "contested": self._machine.contested(device),

@@ -29,11 +29,14 @@ from nrs.tunnel.engine import Engine
 from nrs.tunnel.loop import PacketLoop
 from nrs.tunnel.orders import (
     CloseSession,
+    JoinTrains,
     LimitDatagrams,
     NoteSession,
     OpenSession,
     Refuse,
     SendControl,
+    SendTogether,
+    SendTrain,
     Tell,
 )
 from nrs.tunnel.session import Session, open_session, resume_session
@@ -147,6 +150,12 @@ class Endpoints:
                     engine.send_control(order)
                 case LimitDatagrams(index, longest, settled):
                     engine.sessions[index].limit(longest, settled=settled)
+                case SendTrain():
+                    engine.send_train(order)
+                case SendTogether(index, allowed):
+                    engine.sessions[index].send_together(allowed=allowed)
+                case JoinTrains(_, allowed):
+                    self._socket.join(allowed=allowed)
                 case NoteSession(index, active, since):
                     engine.sessions[index].note(active=active, since=since)
                 case Answer(datagram) if isinstance(source, _Came):

@@ -18,6 +18,7 @@ Pure.
 from __future__ import annotations
 
 import ipaddress
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from logging import DEBUG, INFO, WARNING
@@ -58,18 +59,26 @@ from nrs.tunnel.handshake import (
 from nrs.tunnel.inner import flow_destination
 from nrs.tunnel.orders import (
     CloseSession,
+    JoinTrains,
     LimitDatagrams,
     NoteSession,
     OpenSession,
     Refuse,
     SendControl,
+    SendTogether,
+    SendTrain,
     Tell,
 )
 from nrs.tunnel.ratelimit import SourceLimiter
 from nrs.tunnel.record import Progress, Record, key_print
-from nrs.tunnel.wire import Claim, KeyMode, Probe, ProbeAck, RouterFlag, Type
+from nrs.tunnel.wire import Claim, Group, KeyMode, Member, Probe, ProbeAck, RouterFlag, Type
 
 _REFUSAL_INTERVAL_S = 1.0
+_TRIAL_INTERVAL_S = 0.030
+"""Between trials of an endpoint that are answered with groups: they are many bytes for few."""
+_ACCUSERS = 2
+_APART_S = 600.0
+"""For this long what arrives is not joined where several endpoints have found that damaged."""
 _NO_SESSIONS_A_SECOND = 5
 """To one source: many endpoints may be behind one address."""
 _WRONG_MODE = {
@@ -106,6 +115,8 @@ class RouterMachine:
         self._announcement = Announcement()
         self._contests = Contests(random)
         self._asking = False
+        self._joins_again: float | None = None
+        """When to join what arrives again; None: it is joined."""
         self._limiter = SourceLimiter()
         self._strangers = SourceLimiter(rate=_NO_SESSIONS_A_SECOND, burst=_NO_SESSIONS_A_SECOND)
         self._refused_at = -_REFUSAL_INTERVAL_S
@@ -365,6 +376,8 @@ class RouterMachine:
             orders.append(
                 SendControl(index, Type.PATH_ACK, answer, specific=control.specific, whole=True)
             )
+        if control.kind is Type.TRAIN:
+            orders += self._try_trains(device, index, control, now)
         if control.kind is Type.PROBE:
             probe = Probe.decode(control.body)
             answer = ProbeAck(
@@ -380,11 +393,66 @@ class RouterMachine:
             if newer and limit != device.limit:
                 device.limit = limit
                 orders.append(LimitDatagrams(index, *limit))
+            if newer:
+                orders += self._hear_of_trains(device, index, control.flags, now)
         if control.kind in {Type.PROBE, Type.ROLE} and current:
             active = bool(control.flags & wire.ACTIVE)
             if device.take_role(control.sequence, active):
                 orders.append(NoteSession(index, active, device.since))
         return orders
+
+    def _try_trains(self, device: Device, index: int, control: Control, now: float) -> list[Order]:
+        """Say that a datagram of a trial has come; with the first one, send such groups back.
+
+        Raises wire.Malformed.
+        """
+        member, group = Member.decode(control.specific), wire.group_of(control.flags)
+        length = wire.train_body(group, member, control.body)
+        orders: list[Order] = [
+            SendControl(index, Type.TRAIN_ACK, flags=group, specific=control.specific)
+        ]
+        number, when = device.trial or (None, -math.inf)
+        if number == member.trial or now - when < _TRIAL_INTERVAL_S:
+            return orders
+        device.trial = member.trial, now
+        for back in Group:
+            sent = tuple(
+                SendControl(index, Type.TRAIN, body, flags=back, specific=specific)
+                for specific, body in wire.train_group(back, member.trial, member.count, length)
+            )
+            orders += [SendTrain(sent)] if back is Group.TRAIN else sent
+        return orders
+
+    def _hear_of_trains(self, device: Device, index: int, flags: int, now: float) -> list[Order]:
+        """What an endpoint has found out about datagrams that go together.
+
+        Its session goes by that at once. The socket is everybody's: it stops joining when several
+        endpoints say that it should.
+        """
+        orders: list[Order] = []
+        together = not flags & wire.NO_TRAINS
+        if together is not device.together:
+            device.together = together
+            orders.append(SendTogether(index, together))
+        badly = bool(flags & wire.JOINED_BADLY)
+        if badly is not device.joined_badly:
+            device.joined_badly = badly
+            accusers = sum(other.joined_badly for other in self._table)
+            if self._joins_again is None and accusers >= _ACCUSERS:
+                self._joins_again = now + _APART_S
+                text = f"{accusers} endpoints say that what this socket joins is damaged"
+                orders += [JoinTrains(index, False), Tell(WARNING, f"{text}: it does not now")]
+        return orders
+
+    def _join_again(self, now: float) -> list[Order]:
+        """Join what arrives again after a while, unless as many say still that it is damaged."""
+        if self._joins_again is None or now < self._joins_again:
+            return []
+        if sum(device.joined_badly for device in self._table) >= _ACCUSERS:
+            self._joins_again = now + _APART_S
+            return []
+        self._joins_again = None
+        return [JoinTrains(0, True), Tell(INFO, "what arrives is joined again")]
 
     def handle_unknown(self, datagram: bytes, peer: Peer, now: float) -> list[Order]:
         """Tell the sender that there is no such session: after a reboot it will say HELLO."""
@@ -401,7 +469,7 @@ class RouterMachine:
                 text = f"tunnel to {device.claim.endpoint_id} is gone: nothing heard"
                 orders.append(Tell(INFO, text))
             orders += self._forget(device, lost)
-        return orders + self._ask_holders(now)
+        return orders + self._ask_holders(now) + self._join_again(now)
 
     # -- the router itself
 

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 from nrs.tunnel.orders import (
     CloseSession,
+    JoinTrains,
     LimitDatagrams,
     NoteSession,
     OpenSession,
     Refuse,
     SendControl,
+    SendTogether,
+    SendTrain,
     Tell,
 )
 
@@ -56,6 +59,9 @@ class Report:
 Order = (
     SendControl
     | LimitDatagrams
+    | SendTrain
+    | SendTogether
+    | JoinTrains
     | OpenSession
     | CloseSession
     | NoteSession

@@ -89,6 +89,12 @@ class Device:
     """Answered in the current session."""
     limit: tuple[int, bool] | None = None
     """What its current session may send, as its endpoint has said: see `LimitDatagrams`."""
+    together: bool = True
+    """Whether that may go in trains."""
+    joined_badly: bool = False
+    """Whether its endpoint says that what this router joins is damaged."""
+    trial: tuple[int, float] | None = None
+    """The trial of its endpoint's that was answered last, and when."""
     delivery: Delivery = field(default_factory=Delivery)
     """Of the current session."""
 
@@ -189,7 +195,8 @@ class SessionTable:
             device.since = wall
         device.current = confirmed
         device.role_sequence = device.path_probes = 0
-        device.limit = None
+        device.limit = device.trial = None
+        device.together, device.joined_badly = True, False
         device.delivery = Delivery()
         self._lead(device, index)
         for old in forget:

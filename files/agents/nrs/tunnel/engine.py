@@ -6,6 +6,7 @@ import errno
 import logging
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from nrs.tunnel import inner, wire
@@ -28,7 +29,7 @@ from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.figures import Figures
 from nrs.tunnel.loop import PacketLoop
-from nrs.tunnel.orders import SendControl
+from nrs.tunnel.orders import SendControl, SendTrain
 from nrs.tunnel.ratelimit import SourceLimiter
 from nrs.tunnel.session import Session
 from nrs.tunnel.session_memory import SessionMemory
@@ -151,6 +152,19 @@ class Engine:
             return session.socket.send_whole(datagram, path.peer, path.local)
         self.send_raw(session.socket, datagram, path.peer, path.local)
         return True
+
+    def send_train(self, order: SendTrain) -> None:
+        """Send control datagrams of a session in one send; what has no room is not missed."""
+        session = self.sessions[order.datagrams[0].index]
+        path = session.path
+        sealed = [
+            session.sealer.control(one.kind, one.body, flags=one.flags, specific=one.specific)
+            for one in order.datagrams
+        ]
+        train = memoryview(b"".join(sealed))
+        with suppress(OSError):
+            shape = (0, len(train), len(sealed[0]), 0)
+            session.socket.send(train, shape, path.peer, path.local)
 
     def send_raw(
         self,

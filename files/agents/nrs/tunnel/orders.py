@@ -73,6 +73,29 @@ class LimitDatagrams:
 
 
 @dataclass(frozen=True, slots=True)
+class SendTrain:
+    """Send datagrams of equal length in one send, whatever `SendTogether` has said."""
+
+    datagrams: tuple[SendControl, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SendTogether:
+    """Send what goes through a session in trains, or each datagram by itself."""
+
+    index: int
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JoinTrains:
+    """Let the kernel join what arrives at the socket of a session, or not."""
+
+    index: int
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Refuse:
     """Count the datagram that was being handled as dropped."""
 

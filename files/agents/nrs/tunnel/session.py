@@ -38,6 +38,8 @@ class Session:
     sent: SentFrames | None = None
     longest: int = wire.SAFE_BODY + wire.OVERHEAD
     """Bytes of the longest datagram that it sends."""
+    together: bool = True
+    """Whether it sends trains."""
     slot: Slot | None = None
     """Where it outlives the process."""
 
@@ -62,6 +64,11 @@ class Session:
         """The longest datagram as an IP packet on the way, in bytes."""
         headers = wire.HEADERS4 if self.socket.sends_ipv4(self.path.peer) else wire.HEADERS6
         return self.longest + headers
+
+    def send_together(self, *, allowed: bool) -> None:
+        """Send trains from now on, or each datagram by itself."""
+        self.together = allowed
+        self.path.send_together(allowed=allowed)
 
     def note(self, *, active: bool = False, since: float = 0.0) -> None:
         """Take down for a later process how far it has come."""

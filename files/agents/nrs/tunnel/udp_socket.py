@@ -82,7 +82,7 @@ class UdpSocket:
         self._connected = peer is not None
         self._roams_to = peer if address in _WILDCARDS else None
         self.segmentation = True
-        self.coalescing = self._enable_gro()
+        self.coalescing = self._set_gro(allowed=True)
 
     @classmethod
     def adopt(
@@ -128,9 +128,13 @@ class UdpSocket:
             name = (device or "").encode() + b"\0"
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name)
 
-    def _enable_gro(self) -> bool:
+    def join(self, *, allowed: bool) -> None:
+        """Let the kernel join datagrams that arrive, where it can, or not."""
+        self.coalescing = self._set_gro(allowed=allowed) and allowed
+
+    def _set_gro(self, *, allowed: bool) -> bool:
         try:
-            self._socket.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, 1)
+            self._socket.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, allowed)
         except OSError:
             return False
         return True
@@ -230,14 +234,18 @@ class UdpSocket:
         train: tuple[int, int, int, int],
         peer: SocketAddress | None = None,
         local: bytes | None = None,
+        *,
+        together: bool = True,
     ) -> int:
         """Send a train out of `data`: offset, bytes, bytes of each datagram, ECN.
+
+        In one system call where the kernel can, but for one that is not to be sent `together`.
 
         Returns how many datagrams the kernel took. Raises OSError for what only an
         operator can mend, such as no route.
         """
         offset, length, each, ecn = train
-        if length > each and self.segmentation:
+        if length > each and together and self.segmentation:
             try:
                 sent = self._send(data[offset : offset + length], peer, local, each, ecn)
                 return -(-length // each) if sent else 0

@@ -25,6 +25,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 
@@ -67,6 +68,8 @@ class Type(IntEnum):
     NO_SESSION = 10
     PATH_PROBE = 11
     PATH_ACK = 12
+    TRAIN = 13
+    TRAIN_ACK = 14
 
 
 class DataFlag(IntFlag):
@@ -91,6 +94,21 @@ ACTIVE = 0x01
 """Flag of PROBE and an endpoint's ROLE: this tunnel carries the endpoint's new traffic."""
 SETTLED = 0x02
 """Flag of PROBE: the size that it states is not being searched any more."""
+NO_TRAINS = 0x04
+"""Flag of PROBE: the router's trains do not arrive: it should send each datagram by itself."""
+JOINED_BADLY = 0x08
+"""Flag of PROBE: what the router's socket joins is damaged."""
+
+
+class Group(IntEnum):
+    """Flags of TRAIN and TRAIN_ACK: how a datagram was sent that tries whether trains arrive."""
+
+    APART = 0
+    """By itself, and longer than the one before."""
+    ROW = 1
+    """By itself, and as long as the others."""
+    TRAIN = 2
+    """In one send with the others."""
 
 
 class Cipher(IntEnum):
@@ -378,6 +396,58 @@ class Probe:
             return cls(*cls._BODY.unpack(body))
         except struct.error:
             raise Malformed("PROBE") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Which datagram of a trial a TRAIN is, in the four bytes that its type defines."""
+
+    trial: int
+    index: int
+    """In its group."""
+    count: int
+    """Datagrams of each group."""
+
+    _OWN = struct.Struct("!HBB")
+
+    def encode(self) -> int:
+        """As a number."""
+        return int.from_bytes(self._OWN.pack(self.trial, self.index, self.count), "big")
+
+    @classmethod
+    def decode(cls, specific: int) -> Member:
+        """Raises Malformed."""
+        member = cls(*cls._OWN.unpack(specific.to_bytes(4, "big")))
+        if not member.index < member.count <= MOST_MEMBERS:
+            raise Malformed("TRAIN")
+        return member
+
+
+MOST_MEMBERS = 16
+_MOST_TRAIN_BODY = 1200
+
+
+def train_group(group: Group, trial: int, count: int, body: int) -> Iterator[tuple[int, bytes]]:
+    """What a group's TRAINs have for their type's own bytes, and their bodies, of `body` bytes."""
+    for index in range(count):
+        more = index if group is Group.APART else 0
+        yield Member(trial, index, count).encode(), bytes(body + more)
+
+
+def train_body(group: Group, member: Member, body: bytes) -> int:
+    """The bytes that bodies of this trial have at least. Raises Malformed."""
+    length = len(body) - (member.index if group is Group.APART else 0)
+    if not 0 < length <= _MOST_TRAIN_BODY:
+        raise Malformed("TRAIN")
+    return length
+
+
+def group_of(flags: int) -> Group:
+    """Raises Malformed."""
+    try:
+        return Group(flags)
+    except ValueError:
+        raise Malformed("TRAIN") from None
 
 
 _LENGTH = struct.Struct("!H")

@@ -37,7 +37,7 @@ def test_tunnels_of_either_end_are_shown_by_their_peer() -> None:
             {"router_id": "r1", "up": True, "active": True, "rtt_ms": 1.234, "since": NOW - 61}
             | {"path_mtu": 1400, "path_state": "search"},
             {"endpoint_id": "e1", "up": False, "active": False, "rtt_ms": None, "since": None}
-            | {"path_mtu": 1492},
+            | {"path_mtu": 1492, "not_together": ["trains that are sent to it"]},
             {"router_id": "r2", "up": False, "active": False, "rtt_ms": None, "since": None},
             {"endpoint_id": "e2", "up": True, "contested": True, "active": True, "rtt_ms": None},
             {"endpoint_id": "e3", "up": False, "contested": True, "active": False},
@@ -46,7 +46,7 @@ def test_tunnels_of_either_end_are_shown_by_their_peer() -> None:
     (table,) = tables(report, NOW)
     assert rows(table) == [
         ["r1", "up", "yes", "1.23 ms", "1400 (search)", "1 min 1 s"],
-        ["e1", "down", "standby", "-", "1492", "-"],
+        ["e1", "down", "standby", "-", "1492, no trains", "-"],
         ["r2", "down", "standby", "-", "-", "-"],
         ["e2", "contested", "yes", "-", "-", "-"],
         ["e3", "down", "standby", "-", "-", "-"],

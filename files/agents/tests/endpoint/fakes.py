@@ -19,11 +19,14 @@ from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import Identity, Responder
 from nrs.tunnel.orders import (
     CloseSession,
+    JoinTrains,
     LimitDatagrams,
     NoteSession,
     OpenSession,
     Refuse,
     SendControl,
+    SendTogether,
+    SendTrain,
     Tell,
 )
 from nrs.tunnel.record import Record
@@ -106,6 +109,11 @@ class Endpoint:
                     self.said.append((order.index, order.kind))
                     if order.kind is Type.PATH_PROBE:
                         self._path_probes.append(order)
+                case SendTrain():
+                    for datagram in order.datagrams:
+                        self.said.append((datagram.index, datagram.kind))
+                case SendTogether() | JoinTrains():
+                    assert order.index in self.sessions
                 case LimitDatagrams():
                     assert order.index in self.sessions
                     self.limits[order.index] = order

@@ -1,10 +1,14 @@
-"""A bad path as a process: `python -m tests.netns.relay LISTEN PORT TARGET LOSS REORDER SEED`.
+"""A bad path as a process: `python -m tests.netns.relay LISTEN PORT TARGET LOSS REORDER SEED LIE`.
 
 It stands in for the router at LISTEN and passes datagrams on to TARGET and back, both
 at PORT. From SIGUSR1 on it is bad: of each direction it drops the share LOSS, and holds
 back the share REORDER for one to five milliseconds; neighbours that are left change
 places as often. What stays together goes on as one train, so that whoever receives it
 finds gaps and wrong order inside what the kernel delivers as one.
+
+With a LIE, which may be left out, it is a card that damages trains: of what arrives together all
+but the first datagram are lost (`drop`) or cut off (`cut`), each way or one (`drop-up`,
+`drop-down`); from SIGUSR1 on, too, and until SIGUSR2.
 """
 
 from __future__ import annotations
@@ -64,9 +68,22 @@ class Side:
         self.socket.sendmsg(run, ancillary if len(run) > 1 else [], 0, self.peer)
 
 
-def relay(near: Side, far: Side, loss: float, reorder: float, chance: random.Random) -> None:
+def damaged(datagrams: list[bytes], lie: str, way: str) -> list[bytes]:
+    """What a lying card makes of datagrams that came together."""
+    how, _, which = lie.partition("-")
+    if not how or which not in {"", way}:
+        return datagrams
+    rest = [datagram[:-1] for datagram in datagrams[1:]] if how == "cut" else []
+    return [*datagrams[:1], *rest]
+
+
+def relay(
+    near: Side, far: Side, loss: float, reorder: float, chance: random.Random, lie: str
+) -> None:
     """Pass on for ever."""
     bad: list[int] = []
+    honest: list[int] = []
+    signal.signal(signal.SIGUSR2, lambda number, _: honest.append(number))
     signal.signal(signal.SIGUSR1, lambda number, _: bad.append(number))
     print("ready", flush=True)
     held: list[tuple[float, int, Side, bytes]] = []
@@ -80,7 +97,10 @@ def relay(near: Side, far: Side, loss: float, reorder: float, chance: random.Ran
         for fd, _ in poller.poll(pause):
             source, sink = others[fd]
             passed: list[bytes] = []
-            for datagram in source.receive():
+            together = source.receive()
+            if bad and lie and not honest:
+                together = damaged(together, lie, "up" if source is near else "down")
+            for datagram in together:
                 if not bad:
                     passed.append(datagram)
                     continue
@@ -99,11 +119,13 @@ def relay(near: Side, far: Side, loss: float, reorder: float, chance: random.Ran
             sink.send([datagram])
 
 
-def main(listen: str, port: str, target: str, loss: str, reorder: str, seed: str) -> None:
+def main(
+    listen: str, port: str, target: str, loss: str, reorder: str, seed: str, lie: str = ""
+) -> None:
     near, far = Side(listen), Side(target)
     near.socket.bind((listen, int(port)))
     far.peer = (target, int(port))
-    relay(near, far, float(loss), float(reorder), random.Random(seed))  # noqa: S311 - chance that can be repeated
+    relay(near, far, float(loss), float(reorder), random.Random(seed), lie)  # noqa: S311 - chance that can be repeated
 
 
 if __name__ == "__main__":

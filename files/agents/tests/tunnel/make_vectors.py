@@ -30,7 +30,7 @@ from nrs.tunnel.handshake import (
     proves,
 )
 from nrs.tunnel.inner import Owned
-from nrs.tunnel.wire import ACTIVE, Claim, KeyMode, Probe, ProbeAck, RouterFlag, Type
+from nrs.tunnel.wire import ACTIVE, Claim, Group, KeyMode, Probe, ProbeAck, RouterFlag, Type
 from tests.tunnel.carrying import batch_entry, partial, plain, sealed
 from tests.tunnel.codecs import opening
 from tests.tunnel.packets import ACK, CWR, FIN, PSH, TCP, UDP, SuperPacket, udp_packet
@@ -400,7 +400,6 @@ def dropped_headers(key: bytes) -> list[Vector]:
     ex.add("one byte more", whole + b"\0", Drop.TAG)
     ex.add("51 bytes", whole[:51], Drop.MALFORMED)
     ex.add("version 2", ex.sealed(Type.DATA, GOOD, version=2), Drop.MALFORMED)
-    ex.add("type 13", ex.sealed(13, GOOD), Drop.MALFORMED)
     ex.add("type 15", ex.sealed(15, GOOD), Drop.MALFORMED)
     nobody = _changed(ex.sealed(Type.DATA, GOOD), 4, bytes((1, 2, 3, 4)))
     ex.add("session index of nobody", nobody, Drop.NO_SESSION)
@@ -437,6 +436,8 @@ def dropped_bodies(key: bytes) -> list[Vector]:
         ("FRAGMENT that leaves nothing for the last", Type.FRAGMENT, GOOD, 0, 2 << 16 | 32),
         ("PROBE with a body of 8 bytes", Type.PROBE, bytes(8), 0, 1),
         ("PATH_PROBE without a body", Type.PATH_PROBE, b"", 0, 1),
+        ("TRAIN of a group of 17", Type.TRAIN, bytes(100), 0, 17),
+        ("TRAIN of no group", Type.TRAIN, bytes(100), 3, 6),
     ]
     for name, kind, body, flags, specific in malformed:
         datagram = ex.sealed(kind, body, flags=flags, specific=specific)
@@ -566,6 +567,25 @@ def build() -> Vector:
                 Type.PROBE_ACK,
                 specific=0x0A0B0C0D,
                 body=ProbeAck(stamp, 3, 3, 3, 0).encode(),
+            ),
+            control(
+                "TRAIN: the second of six that were sent together",
+                up,
+                ROUTER_INDEX,
+                5,
+                Type.TRAIN,
+                flags=Group.TRAIN,
+                specific=0x00090106,
+                body=bytes(100),
+            ),
+            control(
+                "TRAIN_ACK",
+                down,
+                ENDPOINT_INDEX,
+                4,
+                Type.TRAIN_ACK,
+                flags=Group.TRAIN,
+                specific=0x00090106,
             ),
             control("ROLE: active", up, ROUTER_INDEX, 2, Type.ROLE, flags=ACTIVE),
             control("ROLE: standby", up, ROUTER_INDEX, 2**40, Type.ROLE),

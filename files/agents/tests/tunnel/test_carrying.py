@@ -74,6 +74,22 @@ def test_what_is_refused_is_told_and_counts_for_nothing(
     assert outbox.carry(sealer, path, frames, 4, 5) == 0
 
 
+def test_a_path_sends_trains_or_each_datagram_by_itself(
+    codec: Codec, sockets: tuple[UdpSocket, UdpSocket]
+) -> None:
+    here, there = sockets
+    frames, outbox, buffer = codec.frames(), codec.outbox(), bytearray(70_000)
+    frames.load([WHOLE.frame()])
+    sealer, path = codec.sealer(KEY, INDEX), codec.path(here, None, None)
+    for allowed, arrived in ((True, 1), (False, 4), (True, 1)):
+        path.send_together(allowed=allowed)
+        outbox.carry(sealer, path, frames, 0, 1)
+        lengths = [there.receive_into(buffer)[0] for _ in range(arrived)]
+        assert sum(lengths) == 4 * 1092
+    assert here.segmentation
+    assert outbox.totals.datagrams == 12
+
+
 def test_what_could_not_be_sent_is_counted_as_full_and_as_nothing_else(codec: Codec) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
         nobody.bind(("127.0.0.1", 0))

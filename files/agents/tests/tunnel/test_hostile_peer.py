@@ -215,7 +215,7 @@ def test_the_shortest_packets_survive_every_outer_ecn(codec: Codec, ecn: int) ->
 def test_every_flag_and_type_of_an_empty_body_is_dropped_or_control(codec: Codec) -> None:
     for first in range(16):
         opened, frames = send(codec, (Type(first) if first in set(Type) else first, b"", 0xFF, 0))  # type: ignore[arg-type]
-        control = first in {6, 7, 8, 9, 11, 12}
+        control = first in {6, 7, 8, 9, 11, 12, 13, 14}
         handshake = first in {4, 5}
         assert opened.authentic == (control or first <= 3)
         assert opened.at == (0 if control or handshake else OVERHEAD)

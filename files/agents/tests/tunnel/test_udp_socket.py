@@ -102,6 +102,21 @@ def test_what_is_too_long_for_the_interface_is_neither_cut_nor_sent(address: str
                 there.receive_into(bytearray(70_000))
 
 
+def test_what_arrives_is_joined_or_not_as_it_is_told() -> None:
+    data, buffer = memoryview(bytes(3000)), bytearray(70_000)
+    with (
+        closing(UdpSocket("127.0.0.1", 0)) as there,
+        closing(UdpSocket("127.0.0.1", 0, peer=there.local_address[:2])) as here,
+    ):
+        for allowed, lengths in ((True, [3000]), (False, [1000] * 3), (True, [3000])):
+            there.join(allowed=allowed)
+            assert ("udp_gro" in there.offloads) is allowed
+            assert here.send(data, (0, 3000, 1000, 0)) == 3
+            assert [there.receive_into(buffer)[0] for _ in lengths] == lengths
+        assert here.send(data, (0, 3000, 1000, 0), together=False) == 3
+        assert [there.receive_into(buffer)[0] for _ in range(3)] == [1000] * 3
+
+
 def test_something_else_is_no_socket_to_go_on_with() -> None:
     stream = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     assert UdpSocket.adopt(stream.detach(), "127.0.0.1", 0) is None

@@ -445,6 +445,16 @@ def test_a_router_acts_on_control(router: Router, vector: dict[str, Any]) -> Non
         assert devices == []
     elif vector["type"] == Type.PROBE_ACK:
         assert devices[0].active, "it says nothing of that"
+    elif vector["type"] == Type.TRAIN:
+        answer, *groups = router.peers.sent[-19:]
+        assert (answer[0], len(answer)) == (0x1E, 52)
+        assert answer[1] == vector["flags"]
+        assert answer[16:20] == struct.pack("!I", vector["specific"])
+        # And three groups back: apart, in a row, in a train.
+        assert [d[0] for d in groups] == [0x1D] * 18
+        assert [d[1] for d in groups] == [0] * 6 + [1] * 6 + [2] * 6
+        assert [len(d) for d in groups] == [152 + n for n in range(6)] + [152] * 12
+        assert [d[16:20] for d in groups] == [bytes((0, 9, n, 6)) for n in range(6)] * 3
     elif vector["type"] == Type.PATH_PROBE:
         (answer,) = router.peers.sent[-1:]
         assert len(answer) == len(raw(vector["datagram"]))

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from nrs.tunnel import wire
 from nrs.tunnel.wire import (
     Claim,
+    Group,
     Hello,
     HelloAck,
     KeyMode,
     Malformed,
+    Member,
     Probe,
     ProbeAck,
     RouterFlag,
@@ -104,6 +106,8 @@ def test_first_bytes() -> None:
         "NO_SESSION": 0x1A,
         "PATH_PROBE": 0x1B,
         "PATH_ACK": 0x1C,
+        "TRAIN": 0x1D,
+        "TRAIN_ACK": 0x1E,
     }
 
 
@@ -297,6 +301,32 @@ def test_a_path_probe_that_is_too_short_to_be_answered() -> None:
     for length in (52, 53):
         with pytest.raises(Malformed):
             wire.encode_path_ack(length)
+
+
+@given(st.integers(0, 65_535), st.integers(1, 16), st.integers(1, 1200), st.sampled_from(Group))
+def test_what_a_trial_is_made_of(trial: int, count: int, body: int, group: Group) -> None:
+    sent = list(wire.train_group(group, trial, count, body))
+    for index, (specific, made) in enumerate(sent):
+        assert specific == trial << 16 | index << 8 | count
+        assert len(made) == body + (index if group is Group.APART else 0)
+        member = Member.decode(specific)
+        assert member == Member(trial, index, count)
+        assert wire.train_body(group, member, made) == body
+    assert len(sent) == count
+
+
+@pytest.mark.parametrize("specific", [0, 0x0101, 0x0606, 0x0011, 0x1011])
+def test_members_of_no_group(specific: int) -> None:
+    with pytest.raises(Malformed):
+        Member.decode(specific)
+
+
+@pytest.mark.parametrize(("group", "length"), [(0, 0), (0, 2), (1, 0), (1, 1201), (2, 60_000)])
+def test_members_that_are_too_short_or_too_long(group: int, length: int) -> None:
+    with pytest.raises(Malformed):
+        wire.train_body(Group(group), Member(1, 2, 6), bytes(length))
+    with pytest.raises(Malformed):
+        wire.group_of(3)
 
 
 @pytest.mark.parametrize("length", [0, 8, 32, 39, 41])

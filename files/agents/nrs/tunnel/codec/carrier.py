@@ -82,6 +82,9 @@ class Path(Protocol):
     def local(self) -> bytes | None:
         """The address of our own to send from, as IP_PKTINFO or IPV6_PKTINFO takes it."""
 
+    def send_together(self, *, allowed: bool) -> None:
+        """Send trains, where the kernel can, or each datagram by itself."""
+
 
 class Frames(Protocol):
     """Frames read from a TUN device."""

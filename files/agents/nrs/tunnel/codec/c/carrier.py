@@ -94,6 +94,9 @@ class CPath:
         ffi.memmove(path.local, local or b"", len(local or b""))
         self.handle = path
 
+    def send_together(self, *, allowed: bool) -> None:
+        self.handle.segmentation = allowed and self.socket.segmentation
+
     @property
     def peer(self) -> SocketAddress | None:
         return _address(self.handle) or None

@@ -44,7 +44,7 @@ class PythonOutbox:
         for train in self._datagrams.sends:
             count = -(-train.length // train.each)
             try:
-                sent = send(view, train, path.peer, path.local)
+                sent = send(view, train, path.peer, path.local, together=path.together)
             except OSError:
                 sent = 0
             totals.datagrams += sent

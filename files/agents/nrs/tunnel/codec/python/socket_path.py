@@ -13,7 +13,7 @@ _U32 = struct.Struct("!I")
 class PythonPath:
     """See `codec.carrier.Path`."""
 
-    __slots__ = ("_memory", "local", "peer", "socket")
+    __slots__ = ("_memory", "local", "peer", "socket", "together")
 
     def __init__(
         self,
@@ -23,8 +23,12 @@ class PythonPath:
         memory: memoryview | None = None,
     ) -> None:
         self.socket = socket
+        self.together = True
         self._memory = memory
         self.follow(peer, local)
+
+    def send_together(self, *, allowed: bool) -> None:
+        self.together = allowed
 
     def follow(self, peer: SocketAddress | None, local: bytes | None) -> None:
         """Send there from now on."""

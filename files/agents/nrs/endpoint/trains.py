@@ -1,0 +1,227 @@
+"""Do datagrams that are sent, or received, together arrive as well as single ones? Pure.
+
+Kernels and cards cut trains (UDP_SEGMENT) and join what arrives (UDP_GRO), and some lose or damage
+all but the first datagram of one without an error. A trial sends three groups of the same size each
+way and looks at what arrives:
+
+    APART   one by one, each longer than the one before, so that nothing joins them
+    ROW     one by one, equally long, so that the receiver may join them
+    TRAIN   in one send, for whoever cuts trains
+
+    APART passes and ROW does not             what the receiver joins is damaged: it should not join
+    APART and ROW pass and TRAIN does not     what the sender has cut is damaged: no trains
+
+A trial comes once at first, and when datagrams are lost; three in a row have to say the same, as
+datagrams are lost by chance too. What was turned off is tried again later, ever more seldom: with
+trains in a trial alone, but to join again the socket has to be told.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from nrs.endpoint.quality import Counts
+from nrs.tunnel.wire import Group
+
+COUNT = 6
+"""Datagrams of a group."""
+LENGTH = 700
+"""Bytes of each; one of APART has as many more as it has before it."""
+_PASSES, _FAILS = COUNT - 2, 1
+"""So many or more that arrive, and so many or fewer."""
+_PROOFS = 3
+_RECOVERIES = 2
+_LOSS, _WINDOW_S, _LEAST = 0.10, 0.1, 10
+"""The share lost of so many datagrams or more within this time asks for a trial."""
+_PAUSE_S = 2.0
+"""Between a trial that has found nothing and the next one."""
+_RETRY_S, _LONGEST_RETRY_S = 60.0, 3600.0
+_LEAST_PATIENCE_S = 0.020
+_SLACK_S = 0.020
+_HELD_UP_S = 0.020
+_TRIALS = 1 << 16
+_LONG_AGO = -1e9
+
+
+@dataclass
+class _Way:
+    """What is known of one direction."""
+
+    together: bool = True
+    """Whether its sender may send trains."""
+    joined: bool = True
+    """Whether its receiver may join what arrives."""
+    trains_lost: int = 0
+    rows_lost: int = 0
+    good: int = 0
+    """Trials in a row that say so; `good`: that all is well."""
+
+    @property
+    def in_question(self) -> bool:
+        lost = (self.together and self.trains_lost) or (self.joined and self.rows_lost)
+        return bool(lost) or (bool(self.good) and not (self.together and self.joined))
+
+    def learn(self, arrived: dict[Group, set[int]], *, own: bool, again: bool) -> None:
+        """From the members of each group that have arrived; `own`: this end receives.
+
+        `again`: it is time to turn on what was turned off, if that is well.
+        """
+        apart, row, train = (len(arrived[group]) for group in Group)
+        if apart < _PASSES:
+            return
+        row_lost, train_lost = row <= _FAILS, train <= _FAILS
+        self.rows_lost = self.rows_lost + 1 if row_lost else 0
+        if not row_lost:  # else that is why it was lost, perhaps
+            self.trains_lost = self.trains_lost + 1 if train_lost else 0
+        well = row >= _PASSES and train >= _PASSES
+        self.good = self.good + 1 if well and again else 0
+        if self.rows_lost >= _PROOFS:
+            self.joined, self.rows_lost = False, 0
+        if self.trains_lost >= _PROOFS:
+            self.together, self.trains_lost = False, 0
+        if self.good >= _RECOVERIES:
+            self.together, self.good = True, 0
+            # What this end does not join proves nothing about joining.
+            self.joined = self.joined or not own
+
+
+@dataclass
+class _Trial:
+    number: int
+    sent: float
+    again: bool
+    up: dict[Group, set[int]] = field(default_factory=lambda: {group: set() for group in Group})
+    down: dict[Group, set[int]] = field(default_factory=lambda: {group: set() for group in Group})
+    not_before: float = _LONG_AGO
+
+    def ends(self, patience: float) -> float:
+        arrived = sum(len(members) for way in (self.up, self.down) for members in way.values())
+        if arrived == 2 * len(Group) * COUNT:
+            return _LONG_AGO
+        return max(self.sent + max(patience, _LEAST_PATIENCE_S) + _SLACK_S, self.not_before)
+
+
+class Trains:
+    """Those of one tunnel. `due` says when to make a trial, the other methods what happened."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """It is another path, and another socket: everything is allowed again."""
+        self.up = _Way()
+        self.down = _Way()
+        self._trial: _Trial | None = None
+        self._tested = False
+        self._wanted = False
+        self._ended = self._not_before = _LONG_AGO
+        self._retry = math.inf
+        self._retries = 0
+        self._window: tuple[Counts, float] | None = None
+
+    @property
+    def trial(self) -> int:
+        """The number of the trial that is to be sent now."""
+        return self._number
+
+    def interrupt(self) -> None:
+        """The path does not answer at all."""
+        self._trial = self._window = None
+
+    # -- what to do
+
+    def due(self, now: float, patience: float, *, busy: bool) -> bool:
+        """Whether to send a trial's groups at `now`."""
+        trial = self._trial
+        if trial is not None:
+            end = trial.ends(patience)
+            if now < end:
+                return False
+            if end > _LONG_AGO and now - end > _HELD_UP_S and trial.not_before < end:
+                trial.not_before = now + _SLACK_S / 2  # answers may wait to be read
+                return False
+            self._end(trial, now)
+        if now < self._next(busy=busy):
+            return False
+        again = now >= self._retry or bool(self.up.good or self.down.good)
+        if now >= self._retry:
+            self.down.joined = True
+            self._retry = math.inf
+        self._number = (self._number + 1) % _TRIALS
+        self._trial = _Trial(self._number, now, again)
+        return True
+
+    def next_due(self, patience: float, *, busy: bool) -> float:
+        """When `due` has to be called next."""
+        return self._next(busy=busy) if self._trial is None else self._trial.ends(patience)
+
+    def _next(self, *, busy: bool) -> float:
+        if not self._tested or self.up.in_question or self.down.in_question:
+            return self._not_before
+        if not busy:
+            return math.inf
+        return min(self._ended + _PAUSE_S if self._wanted else math.inf, self._retry)
+
+    # -- what happened
+
+    def answered(self, number: int, group: Group, index: int) -> None:
+        """The router has got this member of a group."""
+        if self._trial is not None and self._trial.number == number and index < COUNT:
+            self._trial.up[group].add(index)
+
+    def arrived(self, number: int, group: Group, index: int) -> None:
+        """This member of a router's group is here."""
+        if self._trial is not None and self._trial.number == number and index < COUNT:
+            self._trial.down[group].add(index)
+
+    def observe(self, counts: Counts, now: float) -> None:
+        """An answered PROBE: what has been sent and received by now."""
+        if self._window is None:
+            self._window = counts, now
+            return
+        before, since = self._window
+        ways = (
+            (counts.up_highest - before.up_highest, counts.up_received - before.up_received),
+            (
+                counts.down_highest - before.down_highest,
+                counts.down_received - before.down_received,
+            ),
+        )
+        if now - since < _WINDOW_S:
+            return
+        self._window = counts, now
+        self._wanted |= any(
+            sent >= _LEAST and sent - received > _LOSS * sent for sent, received in ways
+        )
+
+    def _end(self, trial: _Trial, now: float) -> None:
+        self._trial = None
+        if not any(trial.up.values()) and not any(trial.down.values()):
+            self._not_before = now + _PAUSE_S  # it says nothing, as nothing has come back
+            return
+        before = self._off
+        self.up.learn(trial.up, own=False, again=trial.again)
+        self.down.learn(trial.down, own=True, again=trial.again)
+        self._tested, self._wanted, self._ended = True, False, now
+        if self._off and (self._off != before or self._retry == math.inf):
+            pause = min(_RETRY_S * 2**self._retries, _LONGEST_RETRY_S)
+            self._retries += 1
+            self._retry = now + pause
+
+    @property
+    def _off(self) -> tuple[str, ...]:
+        return tuple(self.lost())
+
+    def lost(self) -> Iterator[str]:
+        """What was turned off, for people."""
+        if not self.up.together:
+            yield "trains that are sent to it"
+        if not self.up.joined:
+            yield "what it joins"
+        if not self.down.together:
+            yield "trains that it sends"
+        if not self.down.joined:
+            yield "what this host joins"

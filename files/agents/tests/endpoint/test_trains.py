@@ -1,0 +1,229 @@
+"""Trials of trains on paths that damage them, or only lose datagrams."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from nrs.endpoint.quality import Counts
+from nrs.endpoint.trains import COUNT, Trains
+from nrs.tunnel.wire import Group
+
+PATIENCE = 0.020
+UP, DOWN = "up", "down"
+
+
+class Path:
+    """A path whose ends or cards damage what goes together; `serve` is called in time."""
+
+    def __init__(self, *, loss: float = 0.0, seed: int = 1) -> None:
+        self.now = 100.0
+        self.trains = Trains()
+        self.cut: set[str] = set()
+        """Directions in which all but the first datagram of a train are lost."""
+        self.joined: set[str] = set()
+        """Directions in which that becomes of what a receiver joins, if it does."""
+        self.whole: set[str] = set()
+        """Directions in which the whole train is lost."""
+        self.loss = loss
+        self.busy = False
+        self.trials = 0
+        self.silent = False
+        self.router_joins = True
+        self._chance = random.Random(seed)  # noqa: S311 - chance that can be repeated
+
+    def run(self, seconds: float) -> None:
+        end = self.now + seconds
+        while self.now < end:
+            if self.trains.due(self.now, PATIENCE, busy=self.busy):
+                self.trials += 1
+                if not self.silent:
+                    self._answer()
+            due = self.trains.next_due(PATIENCE, busy=self.busy)
+            self.now = min(end, max(due, self.now + 0.001))
+
+    def _answer(self) -> None:
+        number, trains = self.trains.trial, self.trains
+        for group in Group:
+            for index in range(COUNT):
+                if self._arrives(UP, group, index, joined=self.router_joins) and self._lucky():
+                    trains.answered(number, group, index)
+                if self._arrives(DOWN, group, index, joined=trains.down.joined):
+                    trains.arrived(number, group, index)
+
+    def _arrives(self, way: str, group: Group, index: int, *, joined: bool) -> bool:
+        if group is Group.TRAIN and (way in self.whole or (way in self.cut and index)):
+            return False
+        if group is not Group.APART and way in self.joined and joined and index:
+            return False
+        return self._lucky()
+
+    def _lucky(self) -> bool:
+        return self._chance.random() >= self.loss
+
+    def suspect(self) -> None:
+        """A tenth of the datagrams is lost, and some."""
+        self.trains.observe(Counts(0, 0, 0, 0), self.now)
+        self.trains.observe(Counts(100, 80, 100, 100), self.now + 0.11)
+
+    @property
+    def lost(self) -> list[str]:
+        return list(self.trains.lost())
+
+
+def test_a_path_that_is_well_is_tried_once() -> None:
+    path = Path()
+    path.run(3600)
+    assert path.trials == 1
+    assert path.lost == []
+    assert path.trains.next_due(PATIENCE, busy=True) == math.inf
+
+
+@pytest.mark.parametrize("damage", ["cut", "whole"])
+def test_trains_that_do_not_arrive_are_not_sent_any_more(damage: str) -> None:
+    path = Path()
+    getattr(path, damage).add(UP)
+    path.run(0.2)
+    assert path.lost == ["trains that are sent to it"]
+    path = Path()
+    getattr(path, damage).add(DOWN)
+    path.run(0.2)
+    assert path.lost == ["trains that it sends"]
+    assert path.trials == 3
+
+
+def test_what_a_receiver_damages_as_it_joins_it_is_not_blamed_on_the_sender() -> None:
+    path = Path()
+    path.joined.add(DOWN)
+    path.run(0.2)
+    assert path.lost == ["what this host joins"]
+    path = Path()
+    path.joined.add(UP)
+    path.run(0.2)
+    assert path.lost == ["what it joins"]
+
+
+def test_damage_that_begins_later_is_found_when_datagrams_are_lost() -> None:
+    path = Path()
+    path.busy = True
+    path.run(5)
+    path.cut = {UP, DOWN}
+    path.run(5)
+    assert path.lost == []
+    path.suspect()
+    path.run(0.3)
+    assert path.lost == ["trains that are sent to it", "trains that it sends"]
+
+
+def test_little_loss_or_few_datagrams_ask_for_nothing() -> None:
+    path = Path()
+    path.busy = True
+    path.run(5)
+    path.trains.observe(Counts(0, 0, 0, 0), path.now)
+    path.trains.observe(Counts(100, 95, 9, 0), path.now + 0.11)
+    path.run(5)
+    assert path.trials == 1
+
+
+def test_loss_asks_for_a_trial_in_two_seconds_at_most() -> None:
+    path = Path()
+    path.busy = True
+    path.run(5)
+    for _ in range(100):
+        path.suspect()
+        path.run(0.1)
+    assert path.trials <= 7
+
+
+def test_it_is_tried_again_ever_more_seldom() -> None:
+    path = Path()
+    path.busy = True
+    path.cut = {UP}
+    path.run(1)
+    found = path.trials
+    path.run(59)
+    assert path.trials == found
+    path.run(2)
+    assert path.trials > found
+    path.run(24 * 3600)
+    assert path.trials <= 40
+    assert path.lost == ["trains that are sent to it"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "joined"])
+def test_what_is_well_again_is_used_again(damage: str) -> None:
+    path = Path()
+    path.busy = True
+    getattr(path, damage).update({UP, DOWN})
+    path.run(1)
+    assert len(path.lost) == 2
+    getattr(path, damage).clear()
+    path.run(70)
+    assert path.lost == []
+
+
+def test_an_idle_tunnel_tries_nothing_again() -> None:
+    path = Path()
+    path.cut = {UP}
+    path.run(1)
+    found = path.trials
+    path.run(3600)
+    assert path.trials == found
+
+
+def test_a_silent_path_says_nothing() -> None:
+    path = Path()
+    path.silent = True
+    path.run(10)
+    assert path.lost == []
+    assert path.trials <= 6
+    path.silent = False
+    path.cut = {DOWN}
+    path.run(3)
+    assert path.lost == ["trains that it sends"]
+
+
+def test_what_was_lost_by_chance_is_no_lie() -> None:
+    """Thousands of trials, as if an hour of loss had asked for each that it may ask for."""
+    path = Path(loss=0.05, seed=7)
+    path.busy = True
+    for _ in range(20_000):
+        path.suspect()
+        path.run(0.5)
+        assert path.lost == []
+    assert path.trials > 3000
+
+
+def test_answers_of_another_trial_count_for_nothing() -> None:
+    trains = Trains()
+    assert trains.due(0.0, PATIENCE, busy=False)
+    for index in range(COUNT + 2):
+        for group in Group:
+            trains.answered(trains.trial + 1, group, index)
+            trains.arrived(trains.trial, group, index)
+    assert not trains.due(0.03, PATIENCE, busy=False)
+    assert list(trains.lost()) == []
+
+
+def test_an_endpoint_that_was_held_up_reads_what_has_come() -> None:
+    path = Path()
+    path.busy = True
+    assert path.trains.due(path.now, PATIENCE, busy=True)
+    assert not path.trains.due(path.now + 5, PATIENCE, busy=True)
+    path._answer()
+    assert not path.trains.due(path.now + 5.011, PATIENCE, busy=True)
+    assert path.lost == []
+    assert path.trains.next_due(PATIENCE, busy=True) == math.inf
+
+
+def test_another_path_begins_anew() -> None:
+    path = Path()
+    path.cut = {UP}
+    path.run(1)
+    path.trains.restart()
+    assert path.lost == []
+    path.cut = set()
+    path.run(1)
+    assert path.lost == []
