@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -56,7 +57,7 @@ def test_a_status_of_another_releases_form_does_not_stop_the_start(
     before = open_registry()
     register(before, "endpoint_1")
     before.close()
-    with sqlite3.connect(database_file) as connection:
+    with contextlib.closing(sqlite3.connect(database_file)) as connection, connection:
         connection.execute("UPDATE devices SET last_status = '{\"another\": 1}'")
     connection.close()
     assert open_registry().device("endpoint_1").reported is None
@@ -163,7 +164,7 @@ def test_statuses_that_could_not_be_stored_are_stored_later(
     registry = open_registry()
     register(registry, "endpoint_1")
     registry.record_status(DeviceStatus.model_validate(status("endpoint_1", tunnel("r1"))))
-    with sqlite3.connect(database_file) as connection:
+    with contextlib.closing(sqlite3.connect(database_file)) as connection, connection:
         connection.execute("ALTER TABLE devices RENAME TO away")
     registry.flush()
     with connection:
@@ -224,7 +225,7 @@ def test_the_table_of_an_earlier_release_takes_devices_with_one_family(
     register(before, "endpoint_1")
     expected = before.devices()
     before.close()
-    with sqlite3.connect(database_file) as connection:
+    with contextlib.closing(sqlite3.connect(database_file)) as connection, connection:
         (made,) = connection.execute(
             "SELECT sql FROM sqlite_master WHERE name = 'devices'"
         ).fetchone()

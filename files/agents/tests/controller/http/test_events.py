@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -112,7 +113,7 @@ def test_the_last_thousand_of_each_device_are_kept(
     post(registered, *(event(n) for n in range(1001, 1006)))
     assert numbers(registered, "?device_id=endpoint_1&limit=1000") == list(range(6, 1006))
     assert numbers(registered, "?device_id=endpoint_2") == [1]
-    with sqlite3.connect(database_file) as connection:
+    with contextlib.closing(sqlite3.connect(database_file)) as connection, connection:
         rows = connection.execute("SELECT count(*) FROM events").fetchone()
     connection.close()
     assert rows == (1001,)
@@ -241,7 +242,7 @@ def test_a_database_from_before_there_were_events_goes_on_working(
     open_registry: Callable[..., Registry],
     request: pytest.FixtureRequest,
 ) -> None:
-    with sqlite3.connect(database_file) as connection:
+    with contextlib.closing(sqlite3.connect(database_file)) as connection, connection:
         connection.execute(THE_FIRST_RELEASES_TABLE)
         connection.execute(
             "INSERT INTO devices VALUES ('endpoint_1', 'network_access_endpoint', 'one',"

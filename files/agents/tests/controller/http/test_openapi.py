@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
 from flask import Flask
 from schemathesis import Case
 
@@ -15,9 +18,8 @@ from tests.api import schema
 from tests.controller.conftest import Clock, configuration, endpoint, event
 
 
-def app() -> Flask:
+def app_over(database: Database) -> Flask:
     clock = Clock()
-    database = Database("sqlite://")  # in memory, and this thread's own
     registry = Registry(database, configuration(), clock)
     events = Events(database)
     registry.register(Registration.model_validate(endpoint()))
@@ -26,7 +28,14 @@ def app() -> Flask:
     return create_app(api, registry, events, clock)
 
 
-published = schema.published(app())
+published = schema.published(app_over(Database("sqlite://")))  # in memory, this thread's own
+
+
+@pytest.fixture
+def app() -> Iterator[Flask]:
+    database = Database("sqlite://")
+    yield app_over(database)
+    database.close()
 
 
 @published.parametrize()
@@ -35,12 +44,12 @@ def test_conforms(case: Case) -> None:
     schema.conforms(case)
 
 
-def test_every_route_is_described() -> None:
-    schema.every_route_is_described(app())
+def test_every_route_is_described(app: Flask) -> None:
+    schema.every_route_is_described(app)
 
 
-def test_a_new_device_is_described_as_201() -> None:
-    document = app().test_client().get("/openapi.json", headers=schema.BEARER).json
+def test_a_new_device_is_described_as_201(app: Flask) -> None:
+    document = app.test_client().get("/openapi.json", headers=schema.BEARER).json
     assert document is not None
     assert {"200", "201", "409", "503"} <= document["paths"]["/register"]["post"][
         "responses"
