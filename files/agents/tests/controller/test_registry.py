@@ -57,7 +57,7 @@ def test_a_status_of_another_releases_form_does_not_stop_the_start(
     before = open_registry()
     register(before, "endpoint_1")
     before.close()
-    with contextlib.closing(sqlite3.connect(database_file)) as connection, connection:
+    with sqlite3.connect(database_file) as connection:
         connection.execute("UPDATE devices SET last_status = '{\"another\": 1}'")
     connection.close()
     assert open_registry().device("endpoint_1").reported is None
@@ -164,7 +164,7 @@ def test_statuses_that_could_not_be_stored_are_stored_later(
     registry = open_registry()
     register(registry, "endpoint_1")
     registry.record_status(DeviceStatus.model_validate(status("endpoint_1", tunnel("r1"))))
-    with contextlib.closing(sqlite3.connect(database_file)) as connection, connection:
+    with sqlite3.connect(database_file) as connection:
         connection.execute("ALTER TABLE devices RENAME TO away")
     registry.flush()
     with connection:

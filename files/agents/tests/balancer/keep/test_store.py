@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,7 +77,7 @@ def test_a_file_of_something_else(path: Path) -> None:
 def test_what_another_release_or_a_fault_has_written(
     store: Store, path: Path, row: tuple[int, str]
 ) -> None:
-    with contextlib.closing(sqlite3.connect(path)) as database, database:
+    with sqlite3.connect(path) as database:
         database.execute("INSERT INTO routers VALUES (?, ?)", row)
     database.close()
     with pytest.raises(StoreDamaged, match=r"decisions\.sqlite3"):

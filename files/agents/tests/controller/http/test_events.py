@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -113,7 +112,7 @@ def test_the_last_thousand_of_each_device_are_kept(
     post(registered, *(event(n) for n in range(1001, 1006)))
     assert numbers(registered, "?device_id=endpoint_1&limit=1000") == list(range(6, 1006))
     assert numbers(registered, "?device_id=endpoint_2") == [1]
-    with contextlib.closing(sqlite3.connect(database_file)) as connection, connection:
+    with sqlite3.connect(database_file) as connection:
         rows = connection.execute("SELECT count(*) FROM events").fetchone()
     connection.close()
     assert rows == (1001,)
@@ -242,7 +241,7 @@ def test_a_database_from_before_there_were_events_goes_on_working(
     open_registry: Callable[..., Registry],
     request: pytest.FixtureRequest,
 ) -> None:
-    with contextlib.closing(sqlite3.connect(database_file)) as connection, connection:
+    with sqlite3.connect(database_file) as connection:
         connection.execute(THE_FIRST_RELEASES_TABLE)
         connection.execute(
             "INSERT INTO devices VALUES ('endpoint_1', 'network_access_endpoint', 'one',"
