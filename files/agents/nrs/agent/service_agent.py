@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import socket
@@ -11,10 +12,16 @@ from typing import Any
 
 from flask import Flask
 
+from nrs.agent.revocation_peers import RevocationPeers
 from nrs.agent.run import Agent, Config, Start, open_log
+from nrs.api.auth import Trust
 from nrs.api.server import HttpService, listen
+from nrs.api.trust import trust_of
+from nrs.config import pushed
+from nrs.config.common import ServiceApi
 from nrs.config.loader import ConfigError, load
 from nrs.config.types import IPAddress
+from nrs.identity.revocations import RevocationsRefused
 from nrs.system import ipv6, systemd
 from nrs.system.control import ControlThread, socket_path
 
@@ -40,6 +47,7 @@ class ServiceAgent(Agent[Config]):
         self.config = start.config
         self.cleanup = start.cleanup
         self.path = start.path
+        self._peers = start.cleanup.enter_context(contextlib.ExitStack())
 
     # -- what a subclass says
 
@@ -71,6 +79,19 @@ class ServiceAgent(Agent[Config]):
                 f" {error.strerror}"
             ) from None
         self.cleanup.callback(self._listener.close)
+
+    def trust(self, api: ServiceApi) -> Trust:
+        """Whom the API believes. Raises ConfigError."""
+        try:
+            trust = trust_of(api, pushed.state_directory(self.UNIT))
+        except (RevocationsRefused, OSError) as error:
+            raise ConfigError(f"{self.path}: api: {error}") from None
+        self._peers.close()
+        if api.peers and trust.revocations is not None:
+            peers = RevocationPeers(api.peers, api.tokens(api.peers), trust.revocations)
+            peers.start()
+            self._peers.callback(peers.stop)
+        return trust
 
     def offer(self, app: Flask) -> None:
         """What is to be served."""

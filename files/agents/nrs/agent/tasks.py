@@ -29,7 +29,8 @@ class Work(BaseModel):
     """What every companion is given by its agent."""
 
     log_file: Path | None
-    token: str | None = Field(repr=False)
+    tokens: dict[str, str] = Field(repr=False)
+    """What to state to a service, by URL."""
     controller: NetworkControllerAccess
     registration: Registration
 

@@ -1,8 +1,8 @@
-"""The agents' HTTP client: one session, a token, several servers in turn."""
+"""The agents' HTTP client: one session, a token for each, several servers in turn."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import requests
@@ -29,15 +29,14 @@ class ApiRefused(Exception):
 class ApiClient:
     """Calls the first server of `urls` that can serve, and starts there the next time."""
 
-    def __init__(self, urls: Sequence[str], token: str | None) -> None:
-        self._urls = list(urls)
+    def __init__(self, urls: Sequence[str], tokens: Mapping[str, str]) -> None:
+        """`tokens` has what to state to each server, by URL."""
+        self._urls, self._tokens = list(urls), tokens
         self._session = requests.Session()
         self._session.trust_env = False
         retry = Retry(total=1, backoff_factor=0.2, allowed_methods=_IDEMPOTENT)
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=retry))
-        if token is not None:
-            self._session.headers["Authorization"] = f"Bearer {token}"
 
     def get(self, path: str, params: dict[str, str] | None = None) -> Any:
         """The JSON answer of `GET path`. Raises ApiUnavailable, ApiRefused."""
@@ -76,8 +75,14 @@ class ApiClient:
         raise ApiUnavailable("; ".join(failures))
 
     def _one(self, method: str, url: str, path: str, **arguments: Any) -> Any:
+        token = self._tokens.get(url)
         response = self._session.request(
-            method, url + path, timeout=_TIMEOUT_S, allow_redirects=False, **arguments
+            method,
+            url + path,
+            headers={} if token is None else {"Authorization": f"Bearer {token}"},
+            timeout=_TIMEOUT_S,
+            allow_redirects=False,
+            **arguments,
         )
         try:
             answer = response.json()

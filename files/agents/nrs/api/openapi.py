@@ -101,8 +101,11 @@ def _responses(rule: Rule, method: str, found: Operation, refs: Any) -> dict[str
         refused.setdefault(400, "a parameter or field is missing, unknown or impossible")
     if not found.open:
         refused.setdefault(401, "no bearer token, or a wrong one")
+        refused.setdefault(403, "the token is not for this; the error says what it is for")
     if found.body is not None:
         refused.setdefault(413, "the body is too large")
+        refused.setdefault(415, "the body is not stated to be application/json")
+    refused.setdefault(421, "the service is not called what Host says")
     refused.setdefault(500, "a defect")
     responses: dict[str, Any] = {"200": {"description": found.summary, "content": content}}
     if found.created is not None:

@@ -16,6 +16,7 @@ from flask import request
 from pydantic import BaseModel, ValidationError
 
 from nrs.api import service
+from nrs.api.access import OPERATORS, Access
 from nrs.api.service import ApiError
 from nrs.config.types import as_name
 
@@ -36,6 +37,8 @@ class Operation:
     """Further statuses, and when they are answered."""
     created: str | None = None
     """When it is answered 201 in place of 200."""
+    access: Access = OPERATORS
+    """Who may call it beside operators."""
     open: bool = False
     """Whether it needs no token."""
 
@@ -47,6 +50,7 @@ def takes(operation: Operation) -> Callable[[View], Callable[..., Any]]:
     """
 
     known = frozenset(operation.query.model_fields if operation.query is not None else ())
+    access = operation.access
 
     def declare(view: View) -> Callable[..., Any]:
         @functools.wraps(view)
@@ -54,10 +58,15 @@ def takes(operation: Operation) -> Callable[[View], Callable[..., Any]]:
             given: dict[str, Any] = {
                 parameter: name(text, parameter) for parameter, text in parameters.items()
             }
+            # Before the body is read where that does not say who is meant.
+            if not operation.open and (access.own is None or access.own in given):
+                service.admit(access, given.get)
             if operation.query is not None:
                 given["query"] = _query(operation.query, known)
             if operation.body is not None:
                 given["body"] = service.body(operation.body)
+                if access.own is not None and access.own not in given:
+                    service.admit(access, functools.partial(getattr, given["body"]))
             return view(**given)
 
         setattr(checked, _ATTRIBUTE, operation)

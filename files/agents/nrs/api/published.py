@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask
 
 import nrs
-from nrs.api import openapi
+from nrs.api import openapi, revoked
 from nrs.api.answers import Health
 from nrs.api.operation import Operation, takes
 from nrs.api.service import HEALTH
@@ -17,7 +17,7 @@ from nrs.api.service import HEALTH
 def publish(
     app: Flask, title: str, health: type[Health], state: Callable[[], dict[str, Any]]
 ) -> None:
-    """Answer `/health`, with `state` as the rest of `health`, and `/openapi.json`.
+    """Answer `/health`, with `state` as the rest of `health`, `/revocations`, `/openapi.json`.
 
     The document describes the routes that `app` has by now, so this comes after all others.
     """
@@ -27,6 +27,7 @@ def publish(
     def serves() -> dict[str, Any]:
         return {"status": "ok", **state()}
 
+    revoked.add_routes(app)
     document = openapi.document(app, title, nrs.__version__)
 
     @app.get("/openapi.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -14,15 +15,17 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 from werkzeug.wsgi import get_host
 
-from nrs.api import auth
+from nrs.api.access import Access, Caller
+from nrs.api.access import refusal as why_not
+from nrs.api.auth import Trust, Unidentified
 from nrs.api.server import LARGEST_BODY, TOO_LARGE
 from nrs.api.strict_json import JsonError, parse_object
-from nrs.config.common import Api
 
 HEALTH = "/health"
 """The path that needs no token."""
 
-_API = "nrs_api"
+_TRUST = "nrs_trust"
+_CALLER = "nrs.caller"
 
 log = logging.getLogger(__name__)
 Body = TypeVar("Body", bound=BaseModel)
@@ -92,18 +95,22 @@ class _Json(DefaultJSONProvider):
 
 
 def create_app(
-    name: str, api: Api, refused: Callable[[ApiError], None] = lambda error: None
+    name: str,
+    trust: Trust,
+    refused: Callable[[ApiError], None] = lambda error: None,
+    clock: Callable[[], float] = time.time,
 ) -> Flask:
     """A Flask app that answers errors as `{"error", "field"}` and checks tokens first.
 
-    `refused` is called with each error that is answered, in the request's context.
+    `refused` is called with each error that is answered, in the request's context; `clock` gives
+    seconds since the epoch.
     """
     app = _App(name, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.json = _Json(app)
     # A redirect to the path without the double slash would lose the body of a POST.
     app.url_map.merge_slashes = False
-    trust(app, api)
+    believe(app, trust)
 
     @app.before_request
     def _authenticate() -> None:
@@ -111,16 +118,18 @@ def create_app(
         reading = stated["REQUEST_METHOD"] in {"GET", "HEAD"}
         if reading and stated["PATH_INFO"] == HEALTH:
             return
-        trusted: Api = app.extensions[_API]
-        access = auth.check(
-            authorization=stated.get("HTTP_AUTHORIZATION"),
-            remote=stated.get("REMOTE_ADDR"),
-            reading=reading,
-            token=trusted.bearer_token,
-            trusted=trusted.trusted_networks,
-        )
-        if access is not auth.Access.GRANTED:
-            raise ApiError(401, access.value)
+        trusted = trust_in(app)
+        if not trusted.serves_as(stated.get("HTTP_HOST", "")):
+            raise ApiError(421, "this service is not called that; see urls in its file", "Host")
+        try:
+            stated[_CALLER] = trusted.identify(
+                authorization=stated.get("HTTP_AUTHORIZATION"),
+                remote=stated.get("REMOTE_ADDR"),
+                reading=reading,
+                now=clock(),
+            )
+        except Unidentified as error:
+            raise ApiError(401, str(error)) from None
 
     @app.errorhandler(ApiError)
     def _answer(error: ApiError) -> Response:
@@ -152,15 +161,41 @@ def answer_as(app: Flask, kind: type[Raised], answer: Callable[[Raised], ApiErro
     app.register_error_handler(kind, lambda error: app.handle_user_exception(answer(error)))
 
 
-def trust(app: Flask, api: Api) -> None:
-    """Let `app` go by the token and networks of `api` from the next request on."""
-    app.extensions[_API] = api
+def believe(app: Flask, trust: Trust) -> None:
+    """Let `app` go by `trust` from the next request on."""
+    app.extensions[_TRUST] = trust
+
+
+def trust_in(app: Flask) -> Trust:
+    """Whom `app` believes now."""
+    found: Trust = app.extensions[_TRUST]
+    return found
+
+
+def caller() -> Caller:
+    """Who sent the request that is being answered."""
+    found: Caller = request.environ[_CALLER]
+    return found
+
+
+def admit(access: Access, stated: Callable[[str], object]) -> None:
+    """Go on for those who may. Raises ApiError 403; `stated` is as in `access.refusal`."""
+    error = why_not(caller(), access, stated)
+    if error is not None:
+        raise ApiError(403, error, access.own)
 
 
 def body(model: type[Body]) -> Body:
-    """The request's JSON body as `model`. Raises ApiError 400 with the field, 413."""
+    """The request's JSON body as `model`. Raises ApiError 400 with the field, 413, 415.
+
+    What is not stated to be JSON may come from a form on anybody's page, without a question.
+    """
+    data = request.get_data(cache=False)
+    media_type = request.environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    if data and media_type != "application/json":
+        raise ApiError(415, "the body must be application/json", "Content-Type")
     try:
-        return model.model_validate(parse_object(request.get_data(cache=False)))
+        return model.model_validate(parse_object(data))
     except JsonError as error:
         raise ApiError(400, error.error, error.field) from None
     except ValidationError as error:

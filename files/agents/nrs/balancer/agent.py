@@ -48,7 +48,7 @@ class LoadBalancer(ServiceAgent[LoadBalancerConfig]):
             sharer = Sharer(self._balancer, store, config.state.url)
             sharer.start()
             self.cleanup.callback(sharer.stop)
-        self._app = create_app(self._balancer, config.api)
+        self._app = create_app(self._balancer, self.trust(config.api))
         self.offer(self._app)
 
     def _keep(self, directory: Path | None) -> Keeper | None:
@@ -76,10 +76,11 @@ class LoadBalancer(ServiceAgent[LoadBalancerConfig]):
         }
 
     def take_over(self, config: LoadBalancerConfig) -> None:
+        trust = self.trust(config.api)
         if self._keeper is not None:
             self._keeper.interval = config.state.store_interval
         self._balancer.configure(config)
-        service.trust(self._app, config.api)
+        service.believe(self._app, trust)
 
     def tick(self) -> None:
         self._balancer.watch()

@@ -169,6 +169,13 @@ class LiveBalancer:
             )
         return choice
 
+    def foresee(
+        self, endpoint_id: str, candidates: Sequence[str] | None, current: str | None
+    ) -> Choice:
+        """What the endpoint would be told now. Raises as Balancer.foresee."""
+        with self._lock:
+            return self._balancer.foresee(endpoint_id, candidates, current, self._clock())
+
     def set_state(self, router_id: str, state: State) -> tuple[RouterView | None, bool]:
         """Take and store what the operator sets; the router now, and whether it is a change.
 

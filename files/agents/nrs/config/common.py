@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import Field, PrivateAttr, SecretStr, model_validator
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from pydantic import Field, PrivateAttr, SecretStr, StrictBool, model_validator
 from typing_extensions import Self
 
 from nrs.config.types import Network, Seconds, Section, Urls
+from nrs.identity.keys import read_public
+from nrs.identity.token_file import Tokens, holds_tokens
+from nrs.identity.token_file import parse as parse_tokens
 
 DEFAULT_TOKEN_FILE = Path("/etc/network-routing-system/api_token")
 LEAST_TOKEN_CHARACTERS = 32
 _TOKEN = re.compile(rf"[!-~]{{{LEAST_TOKEN_CHARACTERS},4096}}")
 
-_LOOPBACK: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = [
+LOOPBACK: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = [
     ipaddress.ip_network("127.0.0.0/8"),
     ipaddress.ip_network("::1/128"),
 ]
 
 
 class Api(Section):
-    """How this agent proves itself to an API, and whom its own API trusts to read.
+    """How this agent proves itself to an API.
 
     Without `token` and `token_file`, `/etc/network-routing-system/api_token` is
-    used where it exists.
+    used where it exists. The file holds tokens that the deployment has signed, one a line
+    for each service, or one secret for all.
     """
 
     token: SecretStr | None = None
     token_file: Path | None = None
-    trusted_networks: list[Network] = Field(default_factory=lambda: list(_LOOPBACK))
     _value: str | None = PrivateAttr(default=None)
+    _tokens: Tokens | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _resolve(self) -> Self:
@@ -42,7 +49,11 @@ class Api(Section):
             return self
         path = self.token_file or DEFAULT_TOKEN_FILE
         try:
-            self._value = _checked(path.read_text(encoding="ascii").strip(), str(path))
+            text = path.read_text(encoding="ascii")
+            if holds_tokens(text):
+                self._tokens = parse_tokens(text, str(path))
+            else:
+                self._value = _checked(text.strip(), str(path))
         except FileNotFoundError:
             if self.token_file is not None:
                 raise ValueError(f"cannot read {path}: no such file") from None
@@ -55,8 +66,52 @@ class Api(Section):
 
     @property
     def bearer_token(self) -> str | None:
-        """The deployment's token, or None where none is configured."""
+        """The one secret for all, or None where none is configured."""
         return self._value
+
+    def tokens(self, *urls: Sequence[str] | None) -> dict[str, str]:
+        """What to state to each of these services, by URL, as far as there is something."""
+        found = {}
+        for url in itertools.chain.from_iterable(some or () for some in urls):
+            token = next(iter(self._tokens.tokens_for(url)), None) if self._tokens else self._value
+            if token is not None:
+                found[url] = token
+        return found
+
+
+class ServiceApi(Api):
+    """Whom a service believes, beside how it proves itself to its siblings.
+
+    With `signers_file` each caller states a token that one of these keys has signed for one of
+    `urls`, which is what the service is called in the files of others.
+    """
+
+    urls: Urls | None = None
+    signers_file: Path | None = None
+    revocations_file: Path | None = None
+    """A list that others put there; the one in the state directory holds if it is newer."""
+    peers: Urls | None = None
+    """Services that are asked for a newer list of revocations."""
+    loopback_reads: StrictBool = False
+    trusted_networks: list[Network] = Field(default_factory=lambda: list(LOOPBACK))
+    """Networks that read without a token, where all others share one."""
+    _signers: tuple[Ed25519PublicKey, ...] = PrivateAttr(default=())
+
+    @model_validator(mode="after")
+    def _read_signers(self) -> Self:
+        if self.signers_file is None:
+            return self
+        if self.urls is None:
+            raise ValueError("urls is needed with signers_file: tokens are made for them")
+        if self._value is not None:
+            raise ValueError("takes one of token and signers_file, not both")
+        self._signers = read_public(self.signers_file)
+        return self
+
+    @property
+    def signers(self) -> tuple[Ed25519PublicKey, ...]:
+        """The keys that sign tokens; none where nothing is signed."""
+        return self._signers
 
 
 def _checked(token: str, where: str) -> str:

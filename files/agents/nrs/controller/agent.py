@@ -40,7 +40,7 @@ class NetworkController(ServiceAgent[NetworkControllerConfig]):
         self._registry = Registry(database, config, time.time)
         self.cleanup.callback(self._registry.close)
         self._flush = every(_FLUSH_INTERVAL_S, self._registry.flush, time.monotonic)
-        self._app = create_app(config.api, self._registry, Events(database), time.time)
+        self._app = create_app(self.trust(config.api), self._registry, Events(database), time.time)
         self.offer(self._app)
 
     @staticmethod
@@ -53,11 +53,12 @@ class NetworkController(ServiceAgent[NetworkControllerConfig]):
         return {"bind_address, bind_port or storage": bound}
 
     def take_over(self, config: NetworkControllerConfig) -> None:
+        trust = self.trust(config.api)
         try:
             self._registry.configure(config)
         except SQLAlchemyError as error:
             raise ConfigError(f"{self.path}: ip_allocation: the registry failed: {error}") from None
-        service.trust(self._app, config.api)
+        service.believe(self._app, trust)
 
     def tick(self) -> None:
         """Write what was reported, now and then."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, model_validator
 from typing_extensions import Self
 
-from nrs.config.common import Api
+from nrs.config.common import ServiceApi
 from nrs.config.secret import decode_psk
 from nrs.config.types import Address, Address4, Address6, Port, Section
 
@@ -107,4 +107,4 @@ class NetworkControllerConfig(Section):
     security: Security = Security()
     tunnel: Tunnel = Tunnel()
     storage: Storage = Storage()
-    api: Api = Field(default_factory=Api)
+    api: ServiceApi = Field(default_factory=ServiceApi)

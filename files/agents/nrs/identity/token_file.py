@@ -27,6 +27,11 @@ class Tokens:
         return tuple(t for _, t in sorted(fitting, key=lambda pair: -pair[0].issued))
 
 
+def holds_tokens(text: str) -> bool:
+    """Whether the text is meant to be tokens, and not one secret for all."""
+    return any(line.count(".") == 2 for line in text.splitlines() if not line.startswith("#"))
+
+
 def read(path: Path) -> Tokens:
     """The tokens in a file. Raises TokensRefused."""
     try:

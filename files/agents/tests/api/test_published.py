@@ -14,7 +14,7 @@ from nrs.api.answers import Answer, Health
 from nrs.api.operation import Operation, takes
 from nrs.api.published import publish
 from nrs.api.service import ApiError
-from nrs.config.common import Api
+from tests.api.callers import shared
 
 TOKEN = "a" * 32
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -36,9 +36,7 @@ def refused() -> list[int]:
 
 @pytest.fixture
 def app(refused: list[int]) -> Flask:
-    app = service.create_app(
-        "example", Api(token=TOKEN), lambda error: refused.append(error.status)
-    )
+    app = service.create_app("example", shared(TOKEN), lambda error: refused.append(error.status))
     service.answer_as(app, LookupError, lambda error: ApiError(404, str(error), "thing"))
 
     @app.put("/thing/<thing>")
@@ -69,10 +67,10 @@ def test_the_document_needs_the_token(client: FlaskClient) -> None:
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.json is not None
     assert answer.json["info"] == {"title": "Example", "version": nrs.__version__}
-    assert answer.json["paths"].keys() == {"/thing/{thing}", "/health"}
+    assert answer.json["paths"].keys() == {"/thing/{thing}", "/health", "/revocations"}
     assert answer.json["paths"]["/health"]["get"]["security"] == []
     responses = answer.json["paths"]["/thing/{thing}"]["put"]["responses"]
-    assert responses.keys() == {"200", "201", "400", "401", "404", "500"}
+    assert responses.keys() == {"200", "201", "400", "401", "403", "404", "421", "500"}
     assert responses["201"]["content"] == responses["200"]["content"]
 
 

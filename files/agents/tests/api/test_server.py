@@ -13,7 +13,7 @@ from flask import Flask, request
 
 from nrs.api import server, service
 from nrs.api.messages import DeviceStatus
-from nrs.config.common import Api
+from tests.api.callers import shared
 from tests.serving import TIMEOUT_S, exchange, free_port, serving
 
 GOOD = b'{"device_id": "router_1", "timestamp": 5}'
@@ -21,7 +21,7 @@ GOOD = b'{"device_id": "router_1", "timestamp": 5}'
 
 @pytest.fixture
 def app() -> Flask:
-    app = service.create_app("example", Api())
+    app = service.create_app("example", shared())
 
     @app.get("/health")
     def health() -> dict[str, Any]:
@@ -41,12 +41,21 @@ def port(app: Flask) -> Iterator[int]:
 
 
 def post(body: bytes, *headers: bytes) -> bytes:
-    lines = [b"POST /status HTTP/1.1", b"Host: a", b"Content-Length: %d" % len(body), *headers]
+    lines = [
+        b"POST /status HTTP/1.1",
+        b"Host: [::1]",
+        b"Content-Type: application/json",
+        b"Content-Length: %d" % len(body),
+        *headers,
+    ]
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
 def chunked(*chunks: bytes) -> bytes:
-    head = b"POST /status HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = (
+        b"POST /status HTTP/1.1\r\nHost: [::1]\r\nContent-Type: application/json\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n"
+    )
     return head + b"".join(b"%x\r\n%b\r\n" % (len(c), c) for c in chunks) + b"0\r\n\r\n"
 
 
@@ -69,7 +78,7 @@ def test_a_chunked_body_is_read_whole(port: int) -> None:
 
 
 def test_head_has_no_body(port: int) -> None:
-    status, headers, body = parsed(exchange(port, b"HEAD /health HTTP/1.1\r\nHost: a\r\n\r\n"))
+    status, headers, body = parsed(exchange(port, b"HEAD /health HTTP/1.1\r\nHost: [::1]\r\n\r\n"))
     assert (status, body) == (200, None)
     assert int(headers["content-length"]) > 0
 
@@ -94,7 +103,8 @@ def test_64_kb_is_not_too_large(port: int, raw: bytes) -> None:
 
 def test_who_expects_to_continue_is_told_413_at_once(port: int) -> None:
     head = (
-        b"POST /status HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\nExpect: 100-continue\r\n\r\n"
+        b"POST /status HTTP/1.1\r\nHost: [::1]\r\n"
+        b"Content-Length: 70000\r\nExpect: 100-continue\r\n\r\n"
     )
     assert parsed(exchange(port, head))[0] == 413
 
@@ -154,7 +164,7 @@ def test_idle_connections_keep_nobody_out(monkeypatch: pytest.MonkeyPatch, port:
 def test_stop_answers_what_has_come_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_DRAIN_S", TIMEOUT_S)
     arrived, released = threading.Semaphore(0), threading.Event()
-    app = service.create_app("slow", Api())
+    app = service.create_app("slow", shared())
 
     @app.get("/slow")
     def slow() -> dict[str, bool]:
@@ -162,7 +172,7 @@ def test_stop_answers_what_has_come_in(monkeypatch: pytest.MonkeyPatch) -> None:
         assert released.wait(TIMEOUT_S)
         return {"done": True}
 
-    raw = b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n"
+    raw = b"GET /slow HTTP/1.1\r\nHost: [::1]\r\n\r\n"
     answers: list[bytes] = []
     listener = server.listen("127.0.0.1", 0)
     port = listener.getsockname()[1]

@@ -8,16 +8,17 @@ from flask.testing import FlaskClient
 
 from nrs.api import service
 from nrs.api.messages import DeviceStatus
-from nrs.config.common import Api
+from tests.api.callers import shared
 
 TOKEN = "a" * 32
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
+JSON = {**BEARER, "Content-Type": "application/json"}
 REMOTE = {"REMOTE_ADDR": "2001:db8::7"}
 
 
 @pytest.fixture
 def app() -> Flask:
-    app = service.create_app("example", Api(token=TOKEN))
+    app = service.create_app("example", shared(TOKEN))
 
     @app.get("/health")
     def health() -> dict[str, Any]:
@@ -63,7 +64,7 @@ def test_everything_else_answers_401_first(client: FlaskClient, path: str) -> No
 
 def test_a_new_token_counts_from_the_next_request_on(app: Flask, client: FlaskClient) -> None:
     renewed = "b" * 32
-    service.trust(app, Api(token=renewed))
+    service.believe(app, shared(renewed))
     assert client.get("/nowhere", headers=BEARER).status_code == 401
     headers = {"Authorization": f"Bearer {renewed}"}
     assert client.get("/nowhere", headers=headers).status_code == 404
@@ -120,7 +121,7 @@ def test_a_good_body(client: FlaskClient) -> None:
 def test_a_bad_body_answers_400_with_the_field(
     client: FlaskClient, body: bytes, field: str | None
 ) -> None:
-    answer = client.post("/status", data=body, headers=BEARER)
+    answer = client.post("/status", data=body, headers=JSON)
     assert answer.status_code == 400
     assert answer.json is not None
     assert answer.json["error"]
@@ -129,7 +130,7 @@ def test_a_bad_body_answers_400_with_the_field(
 
 def test_a_body_may_have_64_kb(client: FlaskClient) -> None:
     body = b'{"device_id": "router_1", "timestamp": 5}'
-    assert client.post("/status", data=body.ljust(65536), headers=BEARER).status_code == 200
-    answer = client.post("/status", data=body.ljust(65537), headers=BEARER)
+    assert client.post("/status", data=body.ljust(65536), headers=JSON).status_code == 200
+    answer = client.post("/status", data=body.ljust(65537), headers=JSON)
     assert answer.status_code == 413
     assert answer.json == {"error": "the body is larger than 65536 bytes", "field": None}

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from nrs.balancer.config import LoadBalancerConfig
 from nrs.balancer.http.app import create_app
 from nrs.balancer.live import LiveBalancer
-from nrs.config.common import Api
+from tests.api.callers import shared
 from tests.balancer.reports import WALL, fields
 
 TOKEN = "d" * 32
@@ -33,7 +33,7 @@ class Served:
             clock=lambda: self.now,
             wall_clock=lambda: WALL + self.now,
         )
-        self.client: FlaskClient = create_app(self.balancer, Api(token=TOKEN)).test_client()
+        self.client: FlaskClient = create_app(self.balancer, shared(TOKEN)).test_client()
 
     def report(self, router_id: str, load: float = 0.0, **changes: Any) -> None:
         """Have a router report now."""

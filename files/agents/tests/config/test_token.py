@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from nrs.config import common
-from nrs.config.common import Api
+from nrs.config.common import Api, ServiceApi
 
 TOKEN = "0123456789abcdef" * 2
 
@@ -63,4 +63,4 @@ def test_a_token_is_not_printed() -> None:
 
 
 def test_loopback_is_trusted_by_default() -> None:
-    assert [str(network) for network in Api().trusted_networks] == ["127.0.0.0/8", "::1/128"]
+    assert [str(network) for network in ServiceApi().trusted_networks] == ["127.0.0.0/8", "::1/128"]

@@ -15,6 +15,7 @@ from nrs.controller.database import Database
 from nrs.controller.events import Events
 from nrs.controller.http.app import create_app
 from nrs.controller.registry import Registry
+from tests.api.callers import shared
 from tests.api.declared import held_to_its_word
 
 TOKEN = "t" * 40
@@ -70,7 +71,7 @@ def client_of(clock: Clock, events: Events) -> Callable[[Registry], FlaskClient]
     """A client of the API over a registry that states the right token."""
 
     def client(registry: Registry) -> FlaskClient:
-        app = create_app(configuration().api, registry, events, clock)
+        app = create_app(shared(TOKEN), registry, events, clock)
         made = held_to_its_word(app).test_client()
         made.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {TOKEN}"
         return made

@@ -27,6 +27,7 @@ from nrs.endpoint import event_command
 from nrs.endpoint.event_poster import GAP_WAIT_S, EventPoster, portions
 from nrs.endpoint.events import SwitchLog
 from nrs.system.control import ControlError, ControlThread, socket_path
+from tests.api.callers import shared
 from tests.serving import serving
 
 from .switches import WHEN, fields_of, switch
@@ -57,7 +58,7 @@ class Controller:
         self.database = Database(f"sqlite:///{directory}/registry.sqlite3")
         self.registry = Registry(self.database, config, lambda: WHEN)
         self.events = Events(self.database)
-        self.app: Flask = create_app(config.api, self.registry, self.events, lambda: WHEN)
+        self.app: Flask = create_app(shared(TOKEN), self.registry, self.events, lambda: WHEN)
         self.failure: int | None = None
         self.posted: list[list[int]] = []
         self.app.before_request_funcs.setdefault(None, []).append(self._note)

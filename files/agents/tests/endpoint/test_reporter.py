@@ -10,13 +10,13 @@ from flask import Flask, request
 
 from nrs.api import service
 from nrs.api.service import ApiError
-from nrs.config.common import Api
 from nrs.config.loader import build
 from nrs.endpoint import reporter
 from nrs.endpoint.config import NetworkAccessEndpointConfig
 from nrs.endpoint.reporter import Adviser, EndpointWork
 from nrs.endpoint.work import work_of
 from nrs.system import control
+from tests.api.callers import shared
 from tests.serving import free_port, serving
 
 TOKEN = "c" * 32
@@ -51,7 +51,7 @@ class Balancer:
         self.failure: int | None = None
 
     def app(self) -> Flask:
-        app = service.create_app("balancer", Api.model_validate({"token": TOKEN}))
+        app = service.create_app("balancer", shared(TOKEN))
 
         @app.get("/decision/<endpoint_id>")
         def decision(endpoint_id: str) -> dict[str, Any]:

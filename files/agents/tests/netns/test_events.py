@@ -50,7 +50,7 @@ def test_the_controller_is_told_by_the_companion(world: World, remembered: Path)
     Agent(world, "endpoint", "network-controller", "network_controller", config)
     wait_until((remembered / "network_controller.sock").is_socket, 20, "the controller runs")
     world.endpoint(network_controller={"url": url, "status_interval": 0.5}, api={"token": token})
-    client = ApiClient([url], token)
+    client = ApiClient([url], dict.fromkeys([url], token))
     wait_until(lambda: _events(world, client)[:2] == EARLIER, 60, "the controller has them")
 
 

@@ -6,6 +6,7 @@ question -> Placement: stay or move, by the rule and within the budget -> Decisi
 
 from __future__ import annotations
 
+import copy
 import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
@@ -178,6 +179,41 @@ class Balancer:
             poll_after,
             poll_at_least,
             changed=not known or before != (entry.router_id, entry.since, entry.candidates),
+        )
+
+    def foresee(
+        self, endpoint_id: str, candidates: Sequence[str] | None, current: str | None, now: float
+    ) -> Choice:
+        """As `decide`, for whoever is not the endpoint: nobody is moved, nothing remembered.
+
+        Raises NoRouter.
+        """
+        fleet = self._current(now)
+        entry = copy.copy(self._table.peek(endpoint_id))
+        known = entry is not None
+        among = _among(candidates, entry)
+        options = fleet.options(among)
+        if not options:
+            raise NoRouter(why_none(fleet.members, among, now))
+        if entry is None:
+            entry = Entry(options[0].router_id, -math.inf, among, now)
+        entry.candidates = among
+        where = current or (entry.router_id if known else None)
+        at = None if where is None else fleet.members.get(where)
+        chosen, reason = self._placement.on_trial().choose(
+            entry, at, options, self._endpoints, now, known=known
+        )
+        poll_after, poll_at_least = self._pauses()
+        return Choice(
+            chosen.router,
+            chosen.score,
+            reason,
+            where,
+            fleet.ranking(among, options, at),
+            now + MISSED_REPORTS * poll_after,
+            poll_after,
+            poll_at_least,
+            changed=False,
         )
 
     def endpoint_ids(self, now: float) -> list[str]:

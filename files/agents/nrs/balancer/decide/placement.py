@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 
@@ -32,6 +33,12 @@ class Placement:
         """Go by another algorithm from now on; the budget is that of `cycle` seconds."""
         self._rule = Rule(algorithm.anti_flap_threshold, algorithm.anti_flap_hold_time)
         self._budget.cycle = cycle
+
+    def on_trial(self) -> Placement:
+        """One that chooses as this one does and leaves the budget as it is."""
+        trial = copy.copy(self)
+        trial._budget = copy.copy(self._budget)
+        return trial
 
     def find(self, entry: Entry, current: str | None, now: float, *, known: bool) -> Member | None:
         """The router that the endpoint is at, as far as that can be known.

@@ -8,18 +8,19 @@ from flask import Flask, Response, request
 from prometheus_client.exposition import choose_encoder
 
 from nrs.api import service
+from nrs.api.access import READERS
+from nrs.api.auth import Trust
 from nrs.api.operation import Operation, takes
 from nrs.api.published import publish
 from nrs.balancer.http import algorithm, answers, decisions, exposition, servers
 from nrs.balancer.live import LiveBalancer
-from nrs.config.common import Api
 
-_EXPOSED = Operation("The load balancer's own figures, for Prometheus", None)
+_EXPOSED = Operation("The load balancer's own figures, for Prometheus", None, access=READERS)
 
 
-def create_app(balancer: LiveBalancer, api: Api) -> Flask:
-    """The API on `balancer` for those whom `api` lets in."""
-    app = service.create_app("load_balancer", api, servers.refusals(balancer))
+def create_app(balancer: LiveBalancer, trust: Trust) -> Flask:
+    """The API on `balancer` for those whom `trust` lets in."""
+    app = service.create_app("load_balancer", trust, servers.refusals(balancer))
     decisions.add_routes(app, balancer)
     servers.add_routes(app, balancer)
     algorithm.add_routes(app, balancer)

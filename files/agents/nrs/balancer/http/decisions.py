@@ -7,8 +7,9 @@ from typing import Any
 
 from flask import Flask
 
+from nrs.api.access import READERS, Access
 from nrs.api.operation import Operation, takes
-from nrs.api.service import ApiError
+from nrs.api.service import ApiError, caller
 from nrs.balancer.decide.balancer import UnknownEndpoint
 from nrs.balancer.decide.member import Ranked
 from nrs.balancer.decide.placement import NoRouter
@@ -17,19 +18,25 @@ from nrs.balancer.http import answers
 from nrs.balancer.http.queries import DecisionQuery, DecisionsQuery
 from nrs.balancer.live import LiveBalancer
 from nrs.config.types import IPAddress
+from nrs.identity.credential import Role
 
 _DECIMALS = 6
 _NOT_KNOWN = "the endpoint has not asked, or not for an hour"
+_ASKS = Access(frozenset({Role.ENDPOINT, Role.MONITOR}), "endpoint_id")
 _MADE = Operation(
     "The router that an endpoint should use",
     answers.DecisionMade,
     query=DecisionQuery,
+    access=_ASKS,
     refused={503: "no routing server can be used; the error says why"},
 )
-_LISTED = Operation("Where each endpoint is, by id", answers.Decisions, query=DecisionsQuery)
+_LISTED = Operation(
+    "Where each endpoint is, by id", answers.Decisions, query=DecisionsQuery, access=READERS
+)
 _EXPLAINED = Operation(
     "The last decisions of an endpoint and their reasons",
     answers.Explanation,
+    access=READERS,
     refused={404: _NOT_KNOWN},
 )
 
@@ -40,8 +47,12 @@ def add_routes(app: Flask, balancer: LiveBalancer) -> None:
     @app.get("/decision/<endpoint_id>")
     @takes(_MADE)
     def decision(endpoint_id: str, query: DecisionQuery) -> dict[str, Any]:
+        candidates = query.candidates or None
         try:
-            made = balancer.decide(endpoint_id, query.candidates or None, query.current, query.mbps)
+            if caller().speaks_for(endpoint_id):
+                made = balancer.decide(endpoint_id, candidates, query.current, query.mbps)
+            else:
+                made = balancer.foresee(endpoint_id, candidates, query.current)
         except NoRouter as none:
             raise ApiError(503, str(none)) from None
         at = balancer.instant()

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Flask, g, request
 
+from nrs.api.access import READERS, devices
 from nrs.api.messages import MetricsReport, ServerState
 from nrs.api.operation import Operation, takes
 from nrs.api.service import ApiError
@@ -17,6 +18,7 @@ from nrs.balancer.decide.registry import RegistryFull, ReportRefused
 from nrs.balancer.decide.standing import State
 from nrs.balancer.http import answers
 from nrs.balancer.live import LiveBalancer
+from nrs.identity.credential import Role
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,7 @@ _REPORT = Operation(
     "A routing server's report",
     answers.ReportTaken,
     body=MetricsReport,
+    access=devices("server_id", Role.ROUTER),
     refused={503: "too many routing servers are known and active"},
 )
 _STATE = Operation(
@@ -36,7 +39,7 @@ _STATE = Operation(
         503: "the state could not be stored; nothing was changed",
     },
 )
-_STATUS = Operation("Every routing server that has reported", answers.StatusAnswer)
+_STATUS = Operation("Every routing server that has reported", answers.StatusAnswer, access=READERS)
 _REPORTS = "metrics"
 _REFUSED_BEFORE = {401: "unauthorized", 400: "malformed", 413: "malformed"}
 """What becomes of reports that the balancer never sees, by the status of the answer."""

@@ -7,17 +7,19 @@ from collections.abc import Callable
 from flask import Flask
 
 from nrs.api import service
+from nrs.api.auth import Trust
 from nrs.api.published import publish
-from nrs.config.common import Api
 from nrs.controller.events import Events
 from nrs.controller.http import answers, configurations, devices, refusals, topology
 from nrs.controller.http import events as event_routes
 from nrs.controller.registry import Registry
 
 
-def create_app(api: Api, registry: Registry, events: Events, clock: Callable[[], float]) -> Flask:
+def create_app(
+    trust: Trust, registry: Registry, events: Events, clock: Callable[[], float]
+) -> Flask:
     """The API on `registry` and `events`; `clock` gives seconds since the epoch."""
-    app = service.create_app("network_controller", api)
+    app = service.create_app("network_controller", trust, clock=clock)
     refusals.answer_in(app)
     devices.add_routes(app, registry, clock)
     configurations.add_routes(app, registry)

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Flask
 
+from nrs.api.access import devices
 from nrs.api.messages import ConfigPush, ConfigRequest
 from nrs.api.operation import Operation, takes
 from nrs.controller import overlay
@@ -14,7 +15,11 @@ from nrs.controller.http.refusals import UNKNOWN
 from nrs.controller.registry import Registry
 
 _FETCH = Operation(
-    "What a device should run", answers.Configuration, body=ConfigRequest, refused=UNKNOWN
+    "What a device should run",
+    answers.Configuration,
+    body=ConfigRequest,
+    access=devices("device_id"),
+    refused=UNKNOWN,
 )
 _PUSH = Operation(
     "Keys for a device's file, in place of those pushed before",

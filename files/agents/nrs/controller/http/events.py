@@ -7,21 +7,28 @@ from typing import Any
 
 from flask import Flask
 
+from nrs.api.access import READERS, devices
 from nrs.api.messages import EventReport
 from nrs.api.operation import Operation, takes
 from nrs.controller.events import Events
 from nrs.controller.http import answers
 from nrs.controller.http.queries import EventsQuery
 from nrs.controller.http.refusals import UNKNOWN
+from nrs.identity.credential import Role
 
 _POST = Operation(
     "Moves of an endpoint's traffic; repeating them changes nothing",
     answers.EventsTaken,
     body=EventReport,
+    access=devices("device_id", Role.ENDPOINT),
     refused=UNKNOWN,
 )
 _READ = Operation(
-    "The moves that arrived last, oldest first", answers.Events, query=EventsQuery, refused=UNKNOWN
+    "The moves that arrived last, oldest first",
+    answers.Events,
+    query=EventsQuery,
+    access=READERS,
+    refused=UNKNOWN,
 )
 
 

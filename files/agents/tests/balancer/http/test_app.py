@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from nrs.balancer.config import BusinessServer, LoadBalancerConfig
 from nrs.balancer.http.app import create_app
 from nrs.balancer.live import LiveBalancer
-from nrs.config.common import Api
+from tests.api.callers import shared
 from tests.balancer.reports import WALL, fields
 from tests.serving import TIMEOUT_S, serving
 
 TOKEN = "d" * 32
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
+JSON = {**BEARER, "Content-Type": "application/json"}
 REMOTE = {"REMOTE_ADDR": "2001:db8::7"}
 DECISION_FIELDS = [
     "optimal_router_id",
@@ -64,7 +65,7 @@ def balancer(clock: Clock) -> LiveBalancer:
 
 @pytest.fixture
 def client(balancer: LiveBalancer) -> FlaskClient:
-    return create_app(balancer, Api(token=TOKEN)).test_client()
+    return create_app(balancer, shared(TOKEN)).test_client()
 
 
 def post(client: FlaskClient, router_id: str, load: float = 0.0, **changes: Any) -> None:
@@ -83,7 +84,7 @@ def refused(client: FlaskClient, body: Any, field: str | None) -> None:
     before = get(client, "/status")
     counted = before.pop("refused_reports")
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    answer = client.post("/metrics", data=raw, headers=BEARER)
+    answer = client.post("/metrics", data=raw, headers=JSON)
     assert answer.status_code == 400
     assert answer.json is not None
     assert answer.json.keys() == {"error", "field"}
@@ -133,7 +134,7 @@ def test_a_decision_has_exactly_its_fields(client: FlaskClient, clock: Clock) ->
 
 def test_addresses_that_nobody_stated_are_null(clock: Clock) -> None:
     balancer = LiveBalancer(LoadBalancerConfig(), clock=clock.monotonic, wall_clock=clock.wall)
-    client = create_app(balancer, Api(token=TOKEN)).test_client()
+    client = create_app(balancer, shared(TOKEN)).test_client()
     post(client, "router_1", internal_ip=None, external_ip=None)
     decision = get(client, "/decision/endpoint_1")
     assert [decision[key] for key in DECISION_FIELDS[1:4]] == [None, None, None]
@@ -349,7 +350,7 @@ def test_a_figure_given_twice(client: FlaskClient) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_body_is_an_internal_error(client: FlaskClient, body: dict[str, Any]) -> None:
     raw = json.dumps({**fields("router_1"), **body})
-    answer = client.post("/metrics", data=raw, headers=BEARER)
+    answer = client.post("/metrics", data=raw, headers=JSON)
     assert answer.status_code in {200, 400}
     if answer.status_code == 400:
         assert answer.json is not None
@@ -393,7 +394,7 @@ def test_loopback_reads_without_the_token(client: FlaskClient) -> None:
 
 @pytest.fixture
 def url(balancer: LiveBalancer) -> Iterator[str]:
-    with serving(create_app(balancer, Api(token=TOKEN))) as port:
+    with serving(create_app(balancer, shared(TOKEN))) as port:
         yield f"http://127.0.0.1:{port}"
 
 
@@ -411,7 +412,12 @@ def test_over_a_socket(url: str) -> None:
 @pytest.mark.parametrize("size", [65_537, 200_000, 2_000_000])
 def test_a_body_over_64_kb_over_a_socket(url: str, size: int) -> None:
     body = json.dumps(fields("router_1")).ljust(size)
-    answer = requests.post(f"{url}/metrics", data=body, headers=BEARER, timeout=TIMEOUT_S)
+    answer = requests.post(
+        f"{url}/metrics",
+        data=body,
+        headers=JSON,
+        timeout=TIMEOUT_S,
+    )
     assert answer.status_code == 413
     assert answer.json()["error"] == "the body is larger than 65536 bytes"
     assert requests.get(f"{url}/status", timeout=TIMEOUT_S).json()["total_servers"] == 0

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Flask
 from schemathesis import Case
 
+from nrs.api.auth import Trust
 from nrs.balancer.config import LoadBalancerConfig
 from nrs.balancer.http.app import create_app
 from nrs.balancer.live import LiveBalancer
-from nrs.config.common import Api
 from tests.api import schema
 from tests.balancer.reports import WALL, report
 
@@ -18,7 +18,7 @@ def app() -> Flask:
     for number in (1, 2, 3):
         balancer.report(report(f"router_{number}", number / 10))
         balancer.decide(f"endpoint_{number}", None)
-    return create_app(balancer, Api.model_validate({"token": schema.TOKEN, "trusted_networks": []}))
+    return create_app(balancer, Trust(secret=schema.TOKEN))
 
 
 published = schema.published(app())

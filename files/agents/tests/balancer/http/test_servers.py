@@ -13,7 +13,7 @@ from nrs.balancer.config import LoadBalancerConfig
 from nrs.balancer.http.app import create_app
 from nrs.balancer.keep.settings import STATES
 from nrs.balancer.live import LiveBalancer
-from nrs.config.common import Api
+from tests.api.callers import shared
 from tests.balancer.reports import WALL, fields
 
 TOKEN = "d" * 32
@@ -25,7 +25,7 @@ def started(directory: Path | None) -> FlaskClient:
     balancer = LiveBalancer(
         LoadBalancerConfig(), directory, clock=lambda: 0.0, wall_clock=lambda: WALL
     )
-    client = create_app(balancer, Api(token=TOKEN)).test_client()
+    client = create_app(balancer, shared(TOKEN)).test_client()
     for number in (1, 2):
         body = fields(f"router_{number}", number / 10)
         assert client.post("/metrics", json=body, headers=BEARER).status_code == 200

@@ -8,8 +8,8 @@ import pytest
 from flask import Flask
 from schemathesis import Case
 
+from nrs.api.auth import Trust
 from nrs.api.messages import EventReport, Registration
-from nrs.config.common import Api
 from nrs.controller.database import Database
 from nrs.controller.events import Events
 from nrs.controller.http.app import create_app
@@ -24,8 +24,7 @@ def app_over(database: Database) -> Flask:
     events = Events(database)
     registry.register(Registration.model_validate(endpoint()))
     events.record(EventReport.model_validate({"device_id": "endpoint_1", "events": [event()]}))
-    api = Api.model_validate({"token": schema.TOKEN, "trusted_networks": []})
-    return create_app(api, registry, events, clock)
+    return create_app(Trust(secret=schema.TOKEN), registry, events, clock)
 
 
 published = schema.published(app_over(Database("sqlite://")))  # in memory, this thread's own
