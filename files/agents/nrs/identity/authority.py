@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from nrs.identity.certificate import utc
+from nrs.identity.certificate import Bundle, common_name, is_due, names, signer, utc
 
 CA_LIFETIME = timedelta(days=3650)
 SERVER_LIFETIME = timedelta(days=398)
@@ -73,7 +73,7 @@ def server_certificate(
     of_ca = authority.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
     return (
         _builder(
-            _name(hosts[0][:64]),
+            _name(str(sans[0].value)[:64]),
             authority.certificate.subject,
             public_key,
             x509.random_serial_number(),
@@ -90,6 +90,28 @@ def server_certificate(
         )
         .sign(authority.key, SHA256())
     )
+
+
+def hosts(of: x509.Certificate) -> tuple[str, ...]:
+    """What a server's certificate was made for, as `server_certificate` takes it."""
+    first = common_name(of.subject)
+    own = [name for name in names(of) if name not in LOOPBACK] or LOOPBACK
+    return tuple(sorted(own, key=lambda name: name != first))
+
+
+def why_anew(
+    present: x509.Certificate, authority: Authority, hosts: Sequence[str], now: float
+) -> str | None:
+    """Why a server's certificate is to be made anew for `hosts`; None where it is good.
+
+    Raises NoSuchName.
+    """
+    stated = present.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    if signer(Bundle("", (present,)), Bundle("", (authority.certificate,))) is None:
+        return "it is of another CA"
+    if set(stated) != {subject(host) for host in (*hosts, *LOOPBACK)}:
+        return "it is for other hosts"
+    return "it is about to end" if is_due(present, now) else None
 
 
 def subject(host: str) -> x509.GeneralName:

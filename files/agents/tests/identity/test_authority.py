@@ -155,3 +155,37 @@ def test_a_server_is_no_ca(ca: Authority, serve: Serve, tmp_path: Path) -> None:
     text = authority.text([ca.certificate])
     with pytest.raises(ssl.SSLCertVerificationError), connected(port, text, "192.0.2.99"):
         pass
+
+
+@pytest.mark.parametrize(
+    ("hosts", "again"),
+    [
+        (("192.0.2.10", "balancer.example.net"), ("192.0.2.10", "balancer.example.net")),
+        (("2001:DB8::0:10", "a", "192.0.2.10"), ("2001:db8::10", "a", "192.0.2.10")),
+        (("Long." * 20 + "net", "short"), ("long." * 20 + "net", "short")),
+        (("127.0.0.1",), authority.LOOPBACK),
+    ],
+)
+def test_hosts_outlive_a_renewal(
+    ca: Authority, hosts: tuple[str, ...], again: tuple[str, ...]
+) -> None:
+    made = issued(ca, *hosts)
+    assert sorted(authority.hosts(made)) == sorted(again)
+    assert len(again[0]) > 64 or authority.hosts(made)[0] in (again[0], "127.0.0.1")
+    assert authority.why_anew(made, ca, authority.hosts(made), TODAY) is None
+
+
+def test_when_a_certificate_is_made_anew(ca: Authority, other_ca: Authority) -> None:
+    made = issued(ca, "192.0.2.10", "balancer.example.net")
+    same = ("Balancer.example.net", "192.0.2.10")
+
+    def why(by: Authority = ca, hosts: tuple[str, ...] = same, left: float = 31.0) -> str | None:
+        now = certificate.ends(made) - left * 86400
+        return authority.why_anew(made, by, hosts, now)
+
+    assert why() is None
+    assert why(by=other_ca) == "it is of another CA"
+    assert why(hosts=same[:1]) == why(hosts=(*same, "::2")) == "it is for other hosts"
+    assert why(left=30.0) == "it is about to end"
+    with pytest.raises(NoSuchName):
+        why(hosts=("two words",))
