@@ -44,9 +44,10 @@ def token() -> None:
     "--forget-previous", is_flag=True, help="Accept no key but the signing key any longer."
 )
 def keys(directory: Path, forget_previous: bool) -> None:
-    """Make the signing key where there is none, and print the public keys for the services.
+    """Make the signing key; print the public keys.
 
-    To change it, move signing_key away first: tokens of both are accepted until --forget-previous.
+    A key that is there stays. To change it, move signing_key away first: tokens of both are
+    accepted until --forget-previous.
     """
     from nrs.cli import signing_keys as command  # noqa: PLC0415 - keeps `nrs status` quick
 
@@ -111,9 +112,9 @@ def list_(directory: Path, id_: str | None, everything: bool, as_json: bool) -> 
 )
 @click.option("--ca-file", type=_FILE, help="Who signs the services' certificates, if not ca.pem.")
 def revoke(**options: Any) -> None:
-    """Revoke tokens: write the next list of revocations, and send it to services.
+    """Revoke tokens, here and at services.
 
-    Exit status 1 where a service did not take it.
+    Writes the next list of revocations and sends it. Exit status 1 where a service did not take it.
     """
     from nrs.cli import revoking as command  # noqa: PLC0415 - keeps `nrs status` quick
 
