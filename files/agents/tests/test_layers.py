@@ -13,6 +13,7 @@ import nrs
 
 ROOT = Path(nrs.__file__).parent
 LAYERS = (
+    {"identity"},
     {"config"},
     {"api", "system", "tunnel"},
     {"agent"},
@@ -28,6 +29,12 @@ PURE = (
     "endpoint/path_mtu.py",
     "endpoint/route_plan.py",
     "endpoint/trains.py",
+    "identity/audience.py",
+    "identity/authority.py",
+    "identity/credential.py",
+    "identity/issue.py",
+    "identity/revocations.py",
+    "identity/signed.py",
     "router/drain.py",
     "router/egress.py",
     "router/machine.py",

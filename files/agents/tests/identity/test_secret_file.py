@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nrs.identity import secret_file
+
+
+@pytest.fixture(autouse=True)
+def lax_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_only_the_owner_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    secret_file.create(path, "secret\n")
+    assert (path.read_text(), mode(path)) == ("secret\n", 0o600)
+
+
+def test_what_is_there_is_not_created_anew(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("kept")
+    with pytest.raises(FileExistsError):
+        secret_file.create(path, "other")
+    assert path.read_text() == "kept"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_replaced_file_has_its_mode_and_nothing_is_left_over(tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    path.write_text("open to all")
+    path.chmod(0o666)
+    secret_file.replace(path, "list", 0o640)
+    assert (path.read_text(), mode(path)) == ("list", 0o640)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failure_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "directory"
+    (path / "inside").mkdir(parents=True)
+    with pytest.raises(OSError, match="directory"):
+        secret_file.replace(path, "text")
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(FileNotFoundError):
+        secret_file.create(tmp_path / "missing" / "key", "text")
