@@ -30,6 +30,7 @@ PURE = (
     "endpoint/route_plan.py",
     "endpoint/trains.py",
     "identity/audience.py",
+    "identity/authority.py",
     "identity/credential.py",
     "identity/issue.py",
     "identity/revocations.py",

@@ -9,7 +9,9 @@ from pathlib import Path
 import click
 
 import nrs
+from nrs.cli.ca_command import ca
 from nrs.cli.simulate_command import simulate
+from nrs.cli.token_command import token
 from nrs.cli.units import TUNNEL_UNITS, UNITS, Unit
 
 _FILE = click.Path(path_type=Path)
@@ -45,6 +47,8 @@ def _run_command(unit: Unit) -> click.Command:
 for _unit in UNITS.values():
     main.add_command(_run_command(_unit))
 main.add_command(simulate)
+main.add_command(ca)
+main.add_command(token)
 
 
 @main.command("check-config")

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from nrs.cli.main import main
 from nrs.system.control import ControlThread, Handler, socket_path
 
 AGENTS = Path(__file__).parents[2]
@@ -37,6 +39,18 @@ def nrs() -> Nrs:
             timeout=60,
             check=False,
         )
+
+    return call
+
+
+@pytest.fixture
+def inline() -> Nrs:
+    """`nrs` in this process, where many calls are to take little time."""
+
+    def call(*arguments: object) -> subprocess.CompletedProcess[str]:
+        words = list(map(str, arguments))
+        done = CliRunner().invoke(main, words, catch_exceptions=False)
+        return subprocess.CompletedProcess(words, done.exit_code, done.stdout, done.stderr)
 
     return call
 

@@ -1,0 +1,99 @@
+"""What the control node has issued: a file of JSON lines, without the tokens themselves.
+
+A line states a credential, or that one was revoked. Lines are added and none is ever changed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+from nrs.identity.credential import Credential, CredentialRefused, stated
+from nrs.identity.secret_file import SECRET
+
+
+class LedgerDamaged(Exception):
+    """The file cannot be used; the text names it and the line."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A credential that was issued, and when it was revoked, in seconds since the epoch."""
+
+    credential: Credential
+    revoked: float | None = None
+
+    def is_good(self, now: float) -> bool:
+        """Whether a service would take it at `now`."""
+        end = self.credential.expires
+        return self.revoked is None and (end is None or now < end)
+
+
+class Ledger:
+    """The ledger while its file is locked: see `opened`."""
+
+    def __init__(self, file: FileIO, entries: dict[str, Entry]) -> None:
+        self._file, self._entries = file, entries
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All that was issued, in that order."""
+        return list(self._entries.values())
+
+    def add(self, credentials: Iterable[Credential]) -> None:
+        """Note credentials, all or none, before anybody gets their tokens. Raises OSError."""
+        added = {credential.serial: Entry(credential) for credential in credentials}
+        self._append([{"issued": entry.credential.claims()} for entry in added.values()])
+        self._entries |= added
+
+    def revoke(self, entries: Iterable[Entry], now: float) -> None:
+        """Note that these are revoked; one that was before stays as it is. Raises OSError."""
+        fresh = {e.credential.serial: replace(e, revoked=now) for e in entries if e.revoked is None}
+        self._append([{"revoked": serial, "at": now} for serial in fresh])
+        self._entries |= fresh
+
+    def _append(self, lines: list[dict[str, Any]]) -> None:
+        left = "".join(json.dumps(line) + "\n" for line in lines).encode()
+        size = self._file.seek(0, os.SEEK_END)
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._file.truncate(size)
+            raise
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Ledger]:
+    """The ledger in a file that nobody else writes meanwhile; an empty one where there is none.
+
+    Raises LedgerDamaged, and OSError.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, SECRET)
+    with FileIO(handle, "r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield Ledger(file, _read(file, path))
+
+
+def _read(file: FileIO, path: Path) -> dict[str, Entry]:
+    entries: dict[str, Entry] = {}
+    for number, line in enumerate(file.read().splitlines(), start=1):
+        try:
+            said = json.loads(line)
+            if "issued" in said:
+                credential = stated(said["issued"])
+                entries[credential.serial] = Entry(credential)
+            else:
+                serial = said["revoked"]
+                entries[serial] = replace(entries[serial], revoked=float(said["at"]))
+        except (ValueError, KeyError, TypeError, CredentialRefused):
+            raise LedgerDamaged(f"{path}, line {number}: not a line of the ledger") from None
+    return entries
