@@ -28,6 +28,7 @@ PURE = (
     "endpoint/path_mtu.py",
     "endpoint/route_plan.py",
     "endpoint/trains.py",
+    "endpoint/uplink_plan.py",
     "router/drain.py",
     "router/egress.py",
     "router/machine.py",
