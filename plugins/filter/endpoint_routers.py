@@ -23,9 +23,9 @@ _DEFAULT_PORT = 51820
 def endpoint_routers(
     entries: Sequence[Entry], hostvars: HostVars, servers: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Each entry's `router_id`, `internal_ip`, `external_ip` and, if given, `host`, `bind_address`.
+    """Each entry's `router_id`, `internal_ip`, `external_ip` and what else of its own is given.
 
-    An address that the entry does not give is the one that the inventory gives to that router;
+    That may be `host`, `bind_address` and `gateway`. An address that the entry does not give is the one that the inventory gives to that router;
     empty where it gives none, and where the entry gives a `host`. `servers` are the inventory's
     routing servers.
     """
@@ -57,7 +57,7 @@ def _complete(entry: Entry, hostvars: HostVars, host: str | None) -> dict[str, A
     known = None if "host" in entry else host
     for key in _ADDRESSES:
         router[key] = entry[key] if key in entry else _address(hostvars, known, key)
-    for key in ("host", "bind_address"):
+    for key in ("host", "bind_address", "gateway"):
         if key in entry:
             router[key] = entry[key]
     return router

@@ -29,6 +29,7 @@ PURE = (
     "endpoint/path_mtu.py",
     "endpoint/route_plan.py",
     "endpoint/trains.py",
+    "endpoint/uplink_plan.py",
     "identity/audience.py",
     "identity/authority.py",
     "identity/credential.py",

@@ -24,6 +24,7 @@ from nrs.endpoint.orders import Deliver, Order, SendAgain, SendHello, UseRouter
 from nrs.endpoint.uplink import TRY_S, Uplink, Uplinks
 from nrs.endpoint.work import work_of
 from nrs.system.addresses import Addresses
+from nrs.system.control import socket_path
 from nrs.system.link_events import LinkEvents
 from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.control import Control
@@ -82,7 +83,9 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         self._connect()
         self._resume()
         self._serve_due()
-        self._network = HostNetwork(self._tun.name, self.config, self.families)
+        self._network = HostNetwork(
+            self._tun.name, self.config, self.families, socket_path(self.UNIT).parent
+        )
         self.cleanup.callback(self._network.close)
         self.undo(self._network.withdraw)
         self.end_beside(self._network.stop)

@@ -12,6 +12,7 @@ from nrs.config.common import Api, NetworkControllerAccess, PolledLoadBalancer
 from nrs.config.secret import KeyedSection
 from nrs.config.tun_addresses import TunAddresses
 from nrs.config.types import (
+    Address,
     Epoch,
     HostName,
     Interface,
@@ -51,6 +52,7 @@ class Tunnel(KeyedSection, TunAddresses):
     )
     routes: list[Network] = Field(default_factory=list)
     exclude: list[Network] = Field(default_factory=list)
+    manage_policy_routing: bool = False
     device_key: SecretStr | None = None
     device_key_file: Path | None = None
     key_epoch: Epoch = 0
@@ -76,6 +78,20 @@ class Router(Section):
     internal_ip: UnderlayAddress | None = None
     external_ip: UnderlayAddress | None = None
     bind_address: UnderlayAddress | None = None
+    gateway: Address | None = None
+
+    @model_validator(mode="after")
+    def _leaves_by(self) -> Self:
+        if self.gateway is None:
+            return self
+        if self.bind_address is None:
+            raise ValueError("gateway needs bind_address, which says of which uplink it is")
+        if self.gateway.version != self.bind_address.version:
+            raise ValueError(
+                f"bind_address {self.bind_address} and gateway {self.gateway}"
+                " are of different families"
+            )
+        return self
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:

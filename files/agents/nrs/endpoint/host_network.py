@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-from functools import partial
+import logging
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from nrs.config.tun_addresses import Families
 from nrs.config.types import Interface4, Interface6
-from nrs.endpoint import route_plan
+from nrs.endpoint import route_plan, uplink_check, uplink_plan
 from nrs.endpoint.config import NetworkAccessEndpointConfig
-from nrs.endpoint.service_addresses import ServiceAddresses, Services
+from nrs.endpoint.service_addresses import ServiceAddresses, Services, of_router
+from nrs.endpoint.uplink_plan import Arranged, Bound
 from nrs.system import route
+from nrs.system.arp_memory import ArpMemory
 from nrs.system.network_keeper import NetworkKeeper, Planner
+from nrs.system.placing import Plan, Present
+
+log = logging.getLogger(__name__)
 
 _SETTLE_S = 4.0
 
 
 class HostNetwork:
-    """The TUN device's addresses, routes through it, and rules; in place when it is made."""
+    """The TUN device's addresses, routes through it and by uplinks, rules and ARP settings.
+
+    All in place when it is made.
+    """
 
     def __init__(
-        self, device: str, config: NetworkAccessEndpointConfig, families: Families
+        self,
+        device: str,
+        config: NetworkAccessEndpointConfig,
+        families: Families,
+        runtime_directory: Path,
     ) -> None:
         """`families` are those that the device can have. Raises OSError."""
+        self._arranged = Arranged()
+        """As planned last."""
         self._config = config
         self._families = families
         self._services = ServiceAddresses(config)
@@ -30,13 +46,14 @@ class HostNetwork:
             device,
             [(own.ip, own.network.prefixlen) for own in self._own(config)],
             self._planner(config, self._services.known),
-            table=route_plan.TABLE,
             protocol=route.ENDPOINT,
+            memory=ArpMemory(runtime_directory),
         )
         self._keeper.check()
 
     def start(self) -> None:
-        """Keep it so from now on."""
+        """Keep it so from now on, and say what is not as it has to be."""
+        self._tell_faults()
         self._keeper.start()
         self._services.follow(self._take_services)
 
@@ -51,6 +68,7 @@ class HostNetwork:
     def settle(self) -> None:
         """Wait until it is as configured, in another thread than that which configures."""
         self._keeper.settle(_SETTLE_S)
+        self._tell_faults()
 
     def stop(self) -> None:
         """Leave all as it is from now on; may be called again."""
@@ -87,4 +105,34 @@ class HostNetwork:
             services,
             config.tunnel.exclude,
         )
-        return partial(route_plan.plan, wish)
+        tunnels = list(_bound(config, services))
+        sources = {bound.source.packed for bound in tunnels}
+        managed = config.tunnel.manage_policy_routing
+
+        def plan(host: Present, interface: int) -> Plan:
+            found = self._arranged = uplink_plan.arrange(tunnels, host, interface)
+            planned = route_plan.plan(wish, host.others, interface, host.names)
+            return uplink_plan.added(planned, found, sources, managed=managed)
+
+        return plan
+
+    def _tell_faults(self) -> None:
+        managed = self._config.tunnel.manage_policy_routing
+        try:
+            for text in uplink_check.faults(self._arranged, managed=managed):
+                log.warning("%s", text)
+        except OSError as error:
+            log.warning("the routes of uplinks cannot be looked at: %s", error.strerror)
+
+
+def _bound(config: NetworkAccessEndpointConfig, services: Services) -> Iterable[Bound]:
+    """The tunnels that are to leave from a certain address, to where they lead."""
+    for router in config.routers:
+        local = router.bind_address
+        if local is None or local.is_unspecified or local.is_loopback or local.is_link_local:
+            continue
+        known = router.address
+        addresses = of_router(services, router.router_id) if known is None else [known]
+        for address in addresses:
+            if address.version == local.version:
+                yield Bound(router.router_id, local, address, router.gateway)

@@ -53,7 +53,7 @@ class _Draft:
 
 
 def plan(wish: Wish, host: Iterable[Found], interface: int, names: Mapping[int, str]) -> Plan:
-    """What leads through `interface`, on a host with these routes of its own in its main table.
+    """What leads through `interface`, on a host with these routes of its own.
 
     `names` are of interfaces.
     """
@@ -62,7 +62,7 @@ def plan(wish: Wish, host: Iterable[Found], interface: int, names: Mapping[int, 
     wanted = {prefix for prefix in wanted if prefix[0] in wish.sources}
     if len(wanted) < len(set(wish.routes)):
         draft.left_out.append("tunnel.routes: some are of an IP version without a tunnel address")
-    others = [found for found in host if found.interface != interface]
+    others = [one for one in host if one.interface != interface and one.table == MAIN]
     taken = {found.prefix for found in others if found.prefix in wanted}
     for found in others:
         if found.connected:

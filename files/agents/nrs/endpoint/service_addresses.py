@@ -32,13 +32,19 @@ def hosts_of(config: NetworkAccessEndpointConfig) -> dict[str, str]:
     return {**{urlsplit(url).hostname or "": where for url, where in urls}, **named}
 
 
+def of_router(services: Services, router_id: str) -> list[IPAddress]:
+    """Those that the name of a router has led to."""
+    text = _named(f"routers: {router_id}")
+    return [address for address, what in services.items() if what == text]
+
+
 def literal(hosts: Mapping[str, str]) -> dict[IPAddress, str]:
     """Those that are addresses and no names."""
     found = {}
     for host, where in hosts.items():
         address = _address(host)
         if address is not None and not address.is_loopback:
-            found[address] = f"the address of {where}"
+            found[address] = _named(where)
     return found
 
 
@@ -51,6 +57,10 @@ def resolvers(text: str) -> dict[IPAddress, str]:
         if address is not None and not address.is_loopback:
             found[address] = f"a resolver in {_RESOLVERS}"
     return found
+
+
+def _named(where: str) -> str:
+    return f"the address of {where}"
 
 
 def _address(host: str) -> IPAddress | None:
@@ -92,13 +102,13 @@ class ServiceAddresses:
                 except OSError:
                     # The companion says so when it cannot ask; what was known before stays.
                     failed = True
-                    mine = f"the address of {where}"
+                    mine = _named(where)
                     found |= {address: text for address, text in before.items() if text == mine}
                     continue
                 for answer in answers:
                     address = _address(str(answer[4][0]))
                     if address is not None:
-                        found[address] = f"the address of {where}"
+                        found[address] = _named(where)
             if found != before and not self._end.is_set():
                 before = found
                 changed(found)

@@ -13,7 +13,7 @@ from nrs.system.network_view import remove_leftovers
 
 def remove() -> list[str]:
     """Remove it, NAT too; a line for other kinds that there were. Raises OSError, NftablesError."""
-    count = remove_leftovers(route.MAIN, route.ROUTER)
+    count = remove_leftovers(route.ROUTER)
     said = [f"{count} routes removed"] if count else []
     nftables.remove()
     notes = Notes(socket_path(RoutingServer.UNIT).parent)

@@ -6,7 +6,7 @@ import struct
 
 from nrs.system import netlink
 
-NEW_LINK, DEL_LINK = 16, 17
+NEW_LINK, DEL_LINK, GET_LINK = 16, 17, 18
 NEW_ADDRESS, DEL_ADDRESS, GET_ADDRESS = 20, 21, 22
 IFF_UP = 0x1
 
@@ -15,12 +15,30 @@ _ADDRESS = struct.Struct("=BBBBi")
 _U32 = struct.Struct("=I")
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
 _NODAD = 0x02
+_IFLA_AF_SPEC, _IFLA_INET_CONF = 26, 1
+_NESTED = 0x8000
+IPV4_SETTINGS = {"arp_announce": 18, "arp_ignore": 19}
+"""Numbers of settings of an interface, by their names in /proc/sys/net/ipv4/conf (linux/ip.h)."""
 
 
 def bring_up(index: int) -> bytes:
     """The request to bring an interface up."""
     body = _LINK.pack(netlink.UNSPEC, 0, index, IFF_UP, IFF_UP)
     return netlink.message(NEW_LINK, netlink.REQUEST, 0, body)
+
+
+def set_ipv4(index: int, setting: str, value: int) -> bytes:
+    """The request to change one of IPV4_SETTINGS, which needs no access to /proc/sys."""
+    body = netlink.attribute(IPV4_SETTINGS[setting], _U32.pack(value))
+    for kind in (_IFLA_INET_CONF, netlink.INET, _IFLA_AF_SPEC):
+        body = netlink.attribute(kind | _NESTED, body)
+    body = _LINK.pack(netlink.UNSPEC, 0, index, 0, 0) + body
+    return netlink.message(NEW_LINK, netlink.REQUEST, 0, body)
+
+
+def question_links() -> bytes:
+    """The body of GET_LINK for all."""
+    return _LINK.pack(netlink.UNSPEC, 0, 0, 0, 0)
 
 
 def add_address(index: int, packed: bytes, bits: int) -> bytes:
@@ -34,9 +52,9 @@ def add_address(index: int, packed: bytes, bits: int) -> bytes:
     return netlink.message(NEW_ADDRESS, flags, 0, body)
 
 
-def question(index: int) -> bytes:
-    """The body of GET_ADDRESS for those of one interface."""
-    return _ADDRESS.pack(netlink.UNSPEC, 0, 0, 0, index)
+def question() -> bytes:
+    """The body of GET_ADDRESS for all."""
+    return _ADDRESS.pack(netlink.UNSPEC, 0, 0, 0, 0)
 
 
 def address_of(body: bytes) -> tuple[int, bytes, int]:

@@ -13,23 +13,27 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from nrs.config.types import IPAddress
-from nrs.system.network_view import NetworkView, remove_leftovers
+from nrs.system.arp import ArpSetting
+from nrs.system.arp_memory import ArpMemory
+from nrs.system.interface_settings import in_force
+from nrs.system.network_view import NetworkView, remove_leftovers, set_arp
 from nrs.system.placing import Address, Plan, Present, Thing, Up, additions, describe, removals
-from nrs.system.route import Found
 from nrs.system.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 
-Planner = Callable[[Sequence[Found], int, Mapping[int, str]], Plan]
-"""From the host's other routes in the main table, our interface and the names of all: the plan."""
+Planner = Callable[[Present, int], Plan]
+"""From what the host has, and the index of our interface: the plan."""
 
 _SETTLE_S = 0.05
 """What somebody does is let come to its end first."""
 _FAILED_S = 1.0
+_INTERVAL_S = 1.0
+"""Between looks at settings, of whose changes the kernel does not tell."""
 _END_TIMEOUT_S = 4.0
 _NOBODY = frozenset({errno.ENODEV, errno.ENXIO})
 
@@ -43,14 +47,14 @@ class NetworkKeeper:
         addresses: Sequence[tuple[IPAddress, int]],
         planner: Planner,
         *,
-        table: int,
         protocol: int,
+        memory: ArpMemory,
     ) -> None:
         """`addresses` with the bits of their networks. Raises OSError."""
         self._name = name
-        self._table = table
         self._protocol = protocol
-        self._view = NetworkView(name, table, protocol)
+        self._memory = memory
+        self._view = NetworkView(name, protocol)
         self._fixed: set[Thing] = {Up()}
         self._fixed |= {Address(address.packed, bits) for address, bits in addresses}
         self._planner = planner
@@ -91,11 +95,12 @@ class NetworkKeeper:
             self._thread.join(_END_TIMEOUT_S)
 
     def withdraw(self) -> None:
-        """Remove the routes and rules, also where the interface is gone."""
+        """Remove the routes and rules and put settings back, also where the interface is gone."""
         self.stop()
         with self._lock:
             try:
-                remove_leftovers(self._table, self._protocol)
+                remove_leftovers(self._protocol)
+                self._memory.restore(set_arp)
             except OSError as error:
                 log.warning("cannot remove the routes to %s: %s", self._name, error.strerror)
 
@@ -146,11 +151,14 @@ class NetworkKeeper:
 
     def _mend(self, now: float) -> None:
         present = self._view.read()
-        plan = self._planner(present.others, self._view.index, present.names)
+        plan = self._planner(present, self._view.index)
         self._tell_plan(plan, now)
         self._plan = plan
-        wanted = self._fixed | set(plan.rules)
+        self._memory.restore(set_arp, plan.settings)
+        present.things.update(one for one in plan.settings if _is_in_force(one))
+        wanted = self._fixed | set(plan.rules) | set(plan.settings)
         wanted.update(plan.routes)
+        wanted.update(plan.beside)
         missing = self._upkeep.missing(wanted, present.things, now)
         if missing.fresh:
             what = describe(missing.fresh)
@@ -158,15 +166,15 @@ class NetworkKeeper:
         self._tell_stubborn(missing.stubborn)
         refused = self._add(missing.due, now)
         self._remove(present, wanted)
-        held = sum(isinstance(thing, bytes) for thing in missing.gone) - sum(
-            isinstance(thing, bytes) and thing not in refused for thing in missing.due
-        )
+        put = {thing for thing in missing.due if thing not in refused}
+        held = sum(thing in plan.routes and thing not in put for thing in missing.gone)
         self._in_place = len(plan.routes) - held
         for thing in self._upkeep.settled(now):
             log.info("%s of %s stays in its place again", describe([thing]), self._name)
 
     def _add(self, due: Collection[Thing], now: float) -> dict[Thing, int]:
         """What was refused, with the error number."""
+        self._memory.note(thing for thing in due if isinstance(thing, ArpSetting))
         requests = additions(due, self._view.index, self._protocol)
         by_request = {request[16:]: thing for thing, request in requests}
         refused = {
@@ -208,15 +216,24 @@ class NetworkKeeper:
             if self._wake_reader in woken:
                 os.read(self._wake_reader, 4096)
                 self._dirty = time.monotonic()
-            if self._view.fileno() in woken and self._view.changed(self._plan.prefixes):
+            if self._view.fileno() in woken and self._view.changed(self._plan):
                 self._dirty = self._dirty or time.monotonic() + _SETTLE_S
+            if not woken and not all(map(_is_in_force, self._plan.settings)):
+                self._dirty = self._dirty or time.monotonic()
             if not self._ending and self._patience_ms() == 0:
                 self.check()
 
     def _patience_ms(self) -> float | None:
         """Until there is something to do; None for as long as nothing happens."""
-        times = [at for at in (self._dirty, self._upkeep.next_due()) if at is not None]
-        return max(0.0, min(times) - time.monotonic()) * 1000 if times else None
+        now = time.monotonic()
+        times = [at - now for at in (self._dirty, self._upkeep.next_due()) if at is not None]
+        if self._plan.settings:
+            times.append(_INTERVAL_S)
+        return max(0.0, min(times)) * 1000 if times else None
 
     def _wake(self) -> None:
         os.write(self._wake_writer, b"x")
+
+
+def _is_in_force(setting: ArpSetting) -> bool:
+    return in_force(setting.interface, setting.key) >= setting.least

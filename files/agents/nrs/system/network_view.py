@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import errno
-import fcntl
+import os
 import socket
-import struct
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 from nrs.system import interface, netlink, route, rule
 from nrs.system.netlink_socket import BATCH, NetlinkSocket, Refusal
-from nrs.system.placing import Address, Present, Thing, Up, removals
-from nrs.system.route import MAIN, Prefix
+from nrs.system.placing import Address, Plan, Present, Thing, Up, removals
+from nrs.system.route import MAIN
 
 _GROUPS = 0x1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x40000
 """Links, addresses, routes and rules of both IP versions (RTMGRP_*, RTNLGRP_*_RULE)."""
-_SIOCGIFFLAGS = 0x8913
-_IFREQ = struct.Struct("16sH22x")
 _RECEIVE_BYTES = 65536
 _EVENT_BYTES = 16 << 20
 """Thousands of routes that somebody removes at once."""
@@ -29,11 +26,8 @@ _VERSIONS = (4, 6)
 class NetworkView:
     """Two netlink sockets. Methods raise OSError; routes and rules of ours carry `protocol`."""
 
-    def __init__(self, name: str, table: int, protocol: int) -> None:
-        """`table` may hold routes of ours, beside the main one."""
-        self._name = name.encode()
+    def __init__(self, name: str, protocol: int) -> None:
         self.index = socket.if_nametoindex(name)
-        self._table = table
         self._protocol = protocol
         self._asking = NetlinkSocket()
         self._events = socket.socket(
@@ -70,13 +64,20 @@ class NetworkView:
     def read(self) -> Present:
         """All that is in place now."""
         present = Present(names=dict(socket.if_nameindex()))
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-            _, flags = _IFREQ.unpack(fcntl.ioctl(sock, _SIOCGIFFLAGS, _IFREQ.pack(self._name, 0)))
-        if flags & interface.IFF_UP:
+        if self.index not in present.names:
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+        for kind, body in self._dump(interface.GET_LINK, interface.question_links()):
+            index, up = interface.link_of(body)
+            if kind == interface.NEW_LINK and up:
+                present.up.add(index)
+        if self.index in present.up:
             present.things.add(Up())
-        for kind, body in self._dump(interface.GET_ADDRESS, interface.question(self.index)):
+        for kind, body in self._dump(interface.GET_ADDRESS, interface.question()):
+            if kind != interface.NEW_ADDRESS:
+                continue
             index, packed, bits = interface.address_of(body)
-            if kind == interface.NEW_ADDRESS and index == self.index:
+            present.addresses.append((index, packed))
+            if index == self.index:
                 present.things.add(Address(packed, bits))
         for version in _VERSIONS:
             for kind, body in self._dump(rule.GET_RULE, rule.question(version)):
@@ -87,14 +88,13 @@ class NetworkView:
         return present
 
     def _read_routes(self, version: int, present: Present) -> None:
-        for table in (MAIN, self._table):
-            for kind, body in self._dump(route.GET_ROUTE, route.question(version, table)):
-                if kind != route.NEW_ROUTE:
-                    continue
-                if route.protocol_of(body) == self._protocol:
-                    present.things.add(route.canonical(body))
-                elif table == MAIN and (other := route.decode(body)) is not None:
-                    present.others.append(other)
+        for kind, body in self._dump(route.GET_ROUTE, route.question(version)):
+            if kind != route.NEW_ROUTE:
+                continue
+            if route.protocol_of(body) == self._protocol:
+                present.things.add(route.canonical(body))
+            elif (other := route.decode(body)) is not None:
+                present.others.append(other)
 
     def _dump(self, question: int, body: bytes) -> Iterator[tuple[int, bytes]]:
         for count, answer in enumerate(self._asking.dump(question, body)):
@@ -102,11 +102,10 @@ class NetworkView:
                 time.sleep(0)  # the packet loop may be waiting for the interpreter
             yield answer
 
-    def changed(self, prefixes: Collection[Prefix]) -> bool:
-        """Whether what has been told since the last call concerns us; never waits.
+    def changed(self, plan: Plan) -> bool:
+        """Whether what has been told since the last call concerns us and `plan`; never waits.
 
-        What this object has changed itself does not; `prefixes` are those of which routes of
-        anybody do.
+        What this object has changed itself does not.
         """
         found = False
         while True:
@@ -122,30 +121,45 @@ class NetworkView:
             if sender[0] != 0 or found:  # anybody may send to a netlink socket; the kernel is 0
                 continue
             found = any(
-                port != self._asking.port and self._concerns(kind, body, prefixes)
+                port != self._asking.port and self._concerns(kind, body, plan)
                 for kind, _, port, body in netlink.told(data)
             )
 
-    def _concerns(self, kind: int, body: bytes, prefixes: Collection[Prefix]) -> bool:
+    def _concerns(self, kind: int, body: bytes, plan: Plan) -> bool:
         if kind in {route.NEW_ROUTE, route.DEL_ROUTE}:
             if route.protocol_of(body) == self._protocol:
                 return kind == route.DEL_ROUTE
-            if route.table_of(body) != MAIN:
-                return False
             other = route.decode(body)
-            return other is not None and (other.connected or other.prefix in prefixes)
+            if other is None:
+                return False
+            if any(hop.interface in plan.interfaces for hop in other.hops):
+                return True
+            return other.table == MAIN and (other.connected or other.prefix in plan.prefixes)
         if kind == rule.DEL_RULE:
             gone = rule.decode(body)
             return gone is not None and gone[1] == self._protocol
         if kind in {interface.NEW_LINK, interface.DEL_LINK}:
             index, up = interface.link_of(body)
-            return index == self.index and (kind == interface.DEL_LINK or not up)
-        if kind == interface.DEL_ADDRESS:
-            return interface.address_of(body)[0] == self.index
+            if index == self.index:
+                return kind == interface.DEL_LINK or not up
+            return index in plan.interfaces
+        if kind in {interface.NEW_ADDRESS, interface.DEL_ADDRESS}:
+            index, packed, _ = interface.address_of(body)
+            if index == self.index:
+                return kind == interface.DEL_ADDRESS
+            return packed in plan.sources
         return False
 
 
-def remove_leftovers(table: int, protocol: int) -> int:
+def set_arp(name: str, key: str, value: int) -> None:
+    """Change an interface's setting. Raises OSError."""
+    with closing(NetlinkSocket()) as asking:
+        request = interface.set_ipv4(socket.if_nametoindex(name), key, value)
+        for refusal in asking.carry_out([request]):
+            raise OSError(refusal.errno, os.strerror(refusal.errno))
+
+
+def remove_leftovers(protocol: int) -> int:
     """Remove every route and rule that carries `protocol`, whoever left it; how many they were.
 
     Raises OSError.
@@ -157,11 +171,10 @@ def remove_leftovers(table: int, protocol: int) -> int:
                 found = rule.decode(body) if kind == rule.NEW_RULE else None
                 if found is not None and found[1] == protocol:
                     things.add(found[0])
-            for number in (MAIN, table):
-                asked = route.question(version, number, protocol)
-                for kind, body in asking.dump(route.GET_ROUTE, asked):
-                    if kind == route.NEW_ROUTE and route.protocol_of(body) == protocol:
-                        things.add(route.canonical(body))
+            asked = route.question(version, protocol=protocol)
+            for kind, body in asking.dump(route.GET_ROUTE, asked):
+                if kind == route.NEW_ROUTE and route.protocol_of(body) == protocol:
+                    things.add(route.canonical(body))
         requests = removals(things, protocol)
         refused = 0
         for start in range(0, len(requests), BATCH):

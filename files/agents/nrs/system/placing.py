@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from nrs.system import interface, route, rule
+from nrs.system.arp import ArpSetting
 from nrs.system.route import Found, Prefix, network_of
 from nrs.system.rule import Rule
 
@@ -24,6 +25,13 @@ class Plan:
     """What is wanted and not in the plan, and why; a sentence for each."""
     warnings: Sequence[str] = ()
     """What is in the plan and may not be what was meant."""
+    beside: Collection[bytes] = frozenset()
+    """More routes, which are none of those that were asked for."""
+    settings: Collection[ArpSetting] = frozenset()
+    interfaces: Collection[int] = frozenset()
+    """Whose links, addresses and routes make another plan, beside our own's."""
+    sources: Collection[bytes] = frozenset()
+    """Addresses, packed, that make another plan where they come to an interface."""
 
 
 class Address(NamedTuple):
@@ -37,7 +45,7 @@ class Up(NamedTuple):
     """The interface is up."""
 
 
-Thing = bytes | Rule | Address | Up
+Thing = bytes | Rule | Address | Up | ArpSetting
 """What can be in its place or not; bytes are a route."""
 
 
@@ -48,7 +56,11 @@ class Present:
     things: set[Thing] = field(default_factory=set)
     """Of ours, and of the interface."""
     others: list[Found] = field(default_factory=list)
-    """Routes of anybody else in the main table."""
+    """Routes of anybody else, in all tables."""
+    addresses: list[tuple[int, bytes]] = field(default_factory=list)
+    """Of all interfaces, by index and packed."""
+    up: set[int] = field(default_factory=set)
+    """Interfaces that are."""
     names: Mapping[int, str] = field(default_factory=dict)
     """Of its interfaces, by index."""
 
@@ -83,7 +95,7 @@ def _need(thing: Thing) -> tuple[int, int]:
         return 0, 0
     if isinstance(thing, Address):
         return 1, 0
-    return (2, 0) if isinstance(thing, bytes) else (3, thing.priority)
+    return (3, thing.priority) if isinstance(thing, Rule) else (2, 0)
 
 
 def _addition(thing: Thing, index: int, protocol: int) -> bytes:
@@ -93,15 +105,22 @@ def _addition(thing: Thing, index: int, protocol: int) -> bytes:
         return rule.add(thing, protocol)
     if isinstance(thing, Address):
         return interface.add_address(index, thing.packed, thing.bits)
+    if isinstance(thing, ArpSetting):
+        return interface.set_ipv4(thing.link, thing.key, thing.least)
     return interface.bring_up(index)
 
 
 def _text(thing: Thing) -> str:
     if isinstance(thing, bytes):
         found = route.decode(thing)
-        return "a route" if found is None else f"route {network_of(found.prefix)}"
+        if found is None:
+            return "a route"
+        table = "" if found.table == route.MAIN else f" table {found.table}"
+        return f"route {network_of(found.prefix)}{table}"
     if isinstance(thing, Rule):
         return f"rule {thing}"
+    if isinstance(thing, ArpSetting):
+        return f"setting {thing.name}={thing.least}"
     if isinstance(thing, Address):
         return f"address {ipaddress.ip_address(thing.packed)}/{thing.bits}"
     return "its being up"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import struct
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from nrs.config.types import IPNetwork
@@ -27,16 +28,27 @@ VERSION = {family: version for version, family in FAMILY.items()}
 
 _ROUTE = struct.Struct("=BBBBBBBBI")
 HEADER_BYTES = _ROUTE.size
-_U32 = struct.Struct("=I")
+_U16, _U32 = struct.Struct("=H"), struct.Struct("=I")
+_NEXT_HOP = struct.Struct("=HxxI")
+_IPV6_BYTES = 16
 DESTINATION = 1
 _OIF, _GATEWAY, _METRIC, _SOURCE, _MULTIPATH, _TABLE, _VIA = 4, 5, 6, 7, 9, 15, 18
 _UNICAST = 1
+_ON_LINK = 4
 _KERNEL, _ADVERTISED = 2, 9
 _WIDE_TABLE = 252
 """In the byte where numbers up to 255 stand, for one that is in its attribute."""
 
 Prefix = tuple[int, int, int]
 """IP version, number of the network, bits."""
+
+
+class Hop(NamedTuple):
+    """Where a route leads to."""
+
+    interface: int
+    gateway: bytes
+    """Packed; an IPv4 route may have an IPv6 one (RFC 5549). Empty: the destination itself."""
 
 
 class Found(NamedTuple):
@@ -47,6 +59,9 @@ class Found(NamedTuple):
     interface: int
     connected: bool
     """The kernel made it from an address of the host: all of the network is on that link."""
+    hops: tuple[Hop, ...] = ()
+    metric: int = 0
+    table: int = MAIN
 
 
 def prefix_of(network: IPNetwork) -> Prefix:
@@ -69,34 +84,45 @@ def encode(
     *,
     table: int = MAIN,
     source: bytes = b"",
+    gateway: bytes = b"",
 ) -> bytes:
     """The body of a route of ours, which is the same for the same route: it can be looked up."""
     version, number, bits = prefix
     destination = number.to_bytes(4 if version == 4 else 16, "big") if bits else b""
-    return _encode(FAMILY[version], bits, destination, interface, source, METRIC, table, protocol)
+    hop = Hop(interface, gateway)
+    return _encode(FAMILY[version], bits, destination, hop, source, METRIC, table, protocol)
 
 
 def _encode(
     family: int,
     bits: int,
     destination: bytes,
-    interface: int,
+    hop: Hop,
     source: bytes,
     metric: int,
     table: int,
     protocol: int,
 ) -> bytes:
     short = table if table < 256 else _WIDE_TABLE
+    # A gateway is on that link, also where no network of the interface has it.
+    flags = _ON_LINK if hop.gateway else 0
     return b"".join(
         (
-            _ROUTE.pack(family, bits, 0, 0, short, protocol, 0, _UNICAST, 0),
+            _ROUTE.pack(family, bits, 0, 0, short, protocol, 0, _UNICAST, flags),
             netlink.attribute(DESTINATION, destination) if destination else b"",
-            netlink.attribute(_OIF, _U32.pack(interface)),
+            _leading(family, hop.gateway),
+            netlink.attribute(_OIF, _U32.pack(hop.interface)),
             netlink.attribute(_SOURCE, source) if source else b"",
             netlink.attribute(_METRIC, _U32.pack(metric)),
             netlink.attribute(_TABLE, _U32.pack(table)),
         )
     )
+
+
+def _leading(family: int, gateway: bytes) -> bytes:
+    if family == netlink.INET and len(gateway) == _IPV6_BYTES:
+        return netlink.attribute(_VIA, _U16.pack(netlink.INET6) + gateway)
+    return netlink.attribute(_GATEWAY, gateway) if gateway else b""
 
 
 def add(body: bytes) -> bytes:
@@ -126,7 +152,7 @@ def canonical(body: bytes) -> bytes:
         family,
         bits,
         found.get(DESTINATION, b""),
-        _number(found, _OIF),
+        _hop(found, _number(found, _OIF)),
         found.get(_SOURCE, b""),
         _number(found, _METRIC),
         _number(found, _TABLE) or table,
@@ -136,7 +162,7 @@ def canonical(body: bytes) -> bytes:
 
 def decode(body: bytes) -> Found | None:
     """A route as the kernel tells it; None for one that is no unicast route of an IP version."""
-    family, bits, _, _, _, protocol, _, kind, _ = _ROUTE.unpack_from(body)
+    family, bits, _, _, table, protocol, _, kind, _ = _ROUTE.unpack_from(body)
     version = VERSION.get(family)
     if version is None or kind != _UNICAST:
         return None
@@ -147,17 +173,33 @@ def decode(body: bytes) -> Found | None:
         protocol,
         _number(found, _OIF),
         direct and bits > 0 and protocol in {_KERNEL, _ADVERTISED},
+        tuple(_hops(found)),
+        _number(found, _METRIC),
+        _number(found, _TABLE) or table,
     )
+
+
+def _hops(found: dict[int, bytes]) -> Iterator[Hop]:
+    """One, or those among which the kernel chooses by flow."""
+    several, offset = found.get(_MULTIPATH, b""), 0
+    if not several:
+        yield _hop(found, _number(found, _OIF))
+    while offset + _NEXT_HOP.size <= len(several):
+        length, interface = _NEXT_HOP.unpack_from(several, offset)
+        if length < _NEXT_HOP.size:
+            return
+        end = offset + length
+        yield _hop(netlink.attributes(several[:end], offset + _NEXT_HOP.size), interface)
+        offset = (end + 3) & ~3
+
+
+def _hop(found: dict[int, bytes], interface: int) -> Hop:
+    return Hop(interface, found.get(_GATEWAY) or found.get(_VIA, b"")[_U16.size :])
 
 
 def protocol_of(body: bytes) -> int:
     """Who has added it; quicker than `decode`."""
     return body[5]
-
-
-def table_of(body: bytes) -> int:
-    """The table, of those up to 255; quicker than `decode`."""
-    return body[4]
 
 
 def _number(found: dict[int, bytes], kind: int) -> int:

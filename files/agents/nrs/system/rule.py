@@ -13,7 +13,7 @@ LOOKUP, UNREACHABLE = 1, 7
 
 _RULE = struct.Struct("=BBBBBBBBI")
 _U32 = struct.Struct("=I")
-_TO, _PRIORITY, _SUPPRESS, _TABLE, _PROTOCOL = 1, 6, 14, 15, 21
+_TO, _FROM, _PRIORITY, _SUPPRESS, _TABLE, _PROTOCOL = 1, 2, 6, 14, 15, 21
 _NONE = 0xFFFFFFFF
 _WIDE_TABLE = 252
 
@@ -28,10 +28,13 @@ class Rule(NamedTuple):
     to: Prefix | None = None
     longer_than: int | None = None
     """Only routes of more bits than that are found."""
+    source: Prefix | None = None
 
     def __str__(self) -> str:
+        source = f" from {network_of(self.source)}" if self.source else ""
         to = f" to {network_of(self.to)}" if self.to else ""
-        return f"{self.priority}:{to} table {self.table}" if self.table else f"{self.priority}:{to}"
+        table = f" table {self.table}" if self.table else ""
+        return f"{self.priority}:{source}{to}{table}"
 
 
 def add(rule: Rule, protocol: int) -> bytes:
@@ -52,11 +55,14 @@ def question(version: int) -> bytes:
 
 def _encode(rule: Rule, protocol: int) -> bytes:
     bits = rule.to[2] if rule.to else 0
+    source_bits = rule.source[2] if rule.source else 0
     action = LOOKUP if rule.table else UNREACHABLE
     short = rule.table if rule.table < 256 else _WIDE_TABLE
-    body = _RULE.pack(FAMILY[rule.version], bits, 0, 0, short, 0, 0, action, 0)
-    if bits and rule.to is not None:
-        body += netlink.attribute(_TO, rule.to[1].to_bytes(4 if rule.version == 4 else 16, "big"))
+    body = _RULE.pack(FAMILY[rule.version], bits, source_bits, 0, short, 0, 0, action, 0)
+    for kind, prefix in ((_TO, rule.to), (_FROM, rule.source)):
+        if prefix is not None and prefix[2]:
+            number = prefix[1].to_bytes(4 if rule.version == 4 else 16, "big")
+            body += netlink.attribute(kind, number)
     body += netlink.attribute(_PRIORITY, _U32.pack(rule.priority))
     if rule.longer_than is not None:
         body += netlink.attribute(_SUPPRESS, _U32.pack(rule.longer_than))
@@ -67,18 +73,26 @@ def _encode(rule: Rule, protocol: int) -> bytes:
 
 def decode(body: bytes) -> tuple[Rule, int] | None:
     """A rule as the kernel tells it, and its protocol number; None for one of another kind."""
-    family, bits, _, _, short, _, _, action, _ = _RULE.unpack_from(body)
+    family, bits, source_bits, _, short, _, _, action, _ = _RULE.unpack_from(body)
     version = VERSION.get(family)
     if version is None or action not in {LOOKUP, UNREACHABLE}:
         return None
     found = netlink.attributes(body, _RULE.size)
     table = _number(found, _TABLE, short) if action == LOOKUP else 0
     longer = _number(found, _SUPPRESS, _NONE)
-    to = (version, int.from_bytes(found.get(_TO, b""), "big"), bits) if bits else None
     rule = Rule(
-        version, _number(found, _PRIORITY, 0), table, to, None if longer == _NONE else longer
+        version,
+        _number(found, _PRIORITY, 0),
+        table,
+        _prefix(version, found.get(_TO, b""), bits),
+        None if longer == _NONE else longer,
+        _prefix(version, found.get(_FROM, b""), source_bits),
     )
     return rule, found.get(_PROTOCOL, b"\0")[0]
+
+
+def _prefix(version: int, packed: bytes, bits: int) -> Prefix | None:
+    return (version, int.from_bytes(packed, "big"), bits) if bits else None
 
 
 def _number(found: dict[int, bytes], kind: int, default: int) -> int:

@@ -49,6 +49,15 @@ def gateway(interface: str) -> IPAddress | None:
     return None
 
 
+def leaves_by(destination: IPAddress, source: IPAddress) -> str:
+    """The interface by which the host sends from `source`. Raises OSError, NetlinkError."""
+    with _kernel() as kernel:
+        family = _FAMILY[source.version]
+        (route,) = kernel.route("get", dst=str(destination), src=str(source), family=family)
+        (link,) = kernel.get_links(route.get_attr("RTA_OIF"))
+        return str(link.get_attr("IFLA_IFNAME"))
+
+
 def obstacles(
     where: tuple[IPAddress | None, IPAddress] | None, tunnel: str, egress: str
 ) -> list[str]:

@@ -12,7 +12,7 @@ from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from nrs.system import interface, netlink, route, rule
-from nrs.system.route import MAIN, Found, prefix_of
+from nrs.system.route import MAIN, Found, Hop, prefix_of
 from nrs.system.rule import Rule
 
 FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
@@ -55,7 +55,8 @@ def test_a_route_is_what_pyroute2_makes_of_it(network: str, table: int, source: 
     assert route.remove(body) == encoded(rtmsg(), 25, 0x1, fields, attrs)
     assert route.canonical(body) == body
     assert route.protocol_of(body) == 82
-    assert route.decode(body) == Found(prefix_of(parsed), 82, 7, False)
+    hops = (Hop(7, b""),)
+    assert route.decode(body) == Found(prefix_of(parsed), 82, 7, False, hops, 82, table)
     assert route.network_of(prefix_of(parsed)) == parsed
 
 
@@ -93,7 +94,40 @@ def test_a_connected_network_is_told(protocol: int, attrs: list[Any], connected:
     attrs = [["RTA_DST", "192.0.2.0"], ["RTA_OIF", 3], *attrs]
     (told,) = netlink.messages(encoded(rtmsg(), 24, 0, fields, attrs))
     network = prefix_of(ipaddress.ip_network("192.0.2.0/24"))
-    assert route.decode(told[2]) == Found(network, protocol, 3, connected)
+    gateway = b"" if len(attrs) == 2 else ipaddress.ip_address("192.0.2.1").packed
+    hops = (Hop(3, gateway),)
+    assert route.decode(told[2]) == Found(network, protocol, 3, connected, hops, 0, MAIN)
+
+
+@pytest.mark.parametrize(
+    ("network", "gateway"),
+    [("203.0.113.9/32", "192.0.2.1"), ("203.0.113.9/32", "fe80::1"), ("2001:db8::/32", "fe80::1")],
+)
+def test_a_gateway_is_on_the_link(network: str, gateway: str) -> None:
+    parsed, packed = ipaddress.ip_network(network), ipaddress.ip_address(gateway).packed
+    body = route.encode(prefix_of(parsed), 7, 82, table=51822, gateway=packed)
+    mixed = parsed.version == 4 and ":" in gateway
+    leading: list[Any] = ["RTA_GATEWAY", gateway]
+    if mixed:
+        leading = ["RTA_VIA", {"family": 10, "addr": gateway}]
+    attrs = [["RTA_DST", str(parsed.network_address)], leading, ["RTA_OIF", 7]]
+    attrs += [["RTA_PRIORITY", 82], ["RTA_TABLE", 51822]]
+    fields = {"family": FAMILY[parsed.version], "dst_len": parsed.prefixlen, "table": 252}
+    fields |= {"proto": 82, "type": 1, "flags": 4}
+    assert route.add(body) == encoded(rtmsg(), 24, 0x1 | 0x400 | 0x200, fields, attrs)
+    assert route.canonical(body) == body
+    found = route.decode(body)
+    assert found is not None
+    assert (found.hops, found.table) == ((Hop(7, packed),), 51822)
+
+
+def test_each_hop_of_several_is_told() -> None:
+    fields = {"family": 2, "dst_len": 0, "table": 254, "proto": 4, "type": 1}
+    hops = [{"oif": index, "attrs": [["RTA_GATEWAY", f"192.0.2.{index}"]]} for index in (3, 4)]
+    (told,) = netlink.messages(encoded(rtmsg(), 24, 0, fields, [["RTA_MULTIPATH", hops]]))
+    found = route.decode(told[2])
+    assert found is not None
+    assert found.hops == tuple(Hop(n, bytes((192, 0, 2, n))) for n in (3, 4))
 
 
 def test_what_is_no_route_to_somewhere_is_none() -> None:
@@ -116,6 +150,8 @@ N6 = prefix_of(ipaddress.ip_network("2001:db8::/32"))
         Rule(4, 32410, MAIN, longer_than=0),
         Rule(6, 32411, 51821, longer_than=63),
         Rule(4, 32413, 51821),
+        Rule(4, 32300, 51822, source=A4),
+        Rule(6, 32301, 51823, to=N6, source=N6),
     ],
     ids=str,
 )
@@ -123,6 +159,8 @@ def test_a_rule_is_what_pyroute2_makes_of_it(one: Rule) -> None:
     attrs: list[Any] = []
     if one.to is not None:
         attrs.append(["FRA_DST", str(route.network_of(one.to).network_address)])
+    if one.source is not None:
+        attrs.append(["FRA_SRC", str(route.network_of(one.source).network_address)])
     attrs.append(["FRA_PRIORITY", one.priority])
     if one.longer_than is not None:
         attrs.append(["FRA_SUPPRESS_PREFIXLEN", one.longer_than])
@@ -132,6 +170,7 @@ def test_a_rule_is_what_pyroute2_makes_of_it(one: Rule) -> None:
     fields = {
         "family": FAMILY[one.version],
         "dst_len": one.to[2] if one.to else 0,
+        "src_len": one.source[2] if one.source else 0,
         "table": one.table if one.table < 256 else 252,
         "action": 1 if one.table else 7,
     }

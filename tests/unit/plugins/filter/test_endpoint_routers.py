@@ -30,11 +30,12 @@ def completed(**entry: Any) -> dict[str, Any]:
 
 
 def test_addresses_come_from_the_inventory() -> None:
-    assert completed(router_id="router_1", bind_address="2001:db8:a::31") == {
+    own = {"bind_address": "2001:db8:a::31", "gateway": "2001:db8:a::1"}
+    assert completed(router_id="router_1", **own) == {
         "router_id": "router_1",
         "internal_ip": "192.0.2.21",
         "external_ip": "2001:db8:2::21",
-        "bind_address": "2001:db8:a::31",
+        **own,
     }
 
 
