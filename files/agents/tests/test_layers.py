@@ -35,6 +35,7 @@ PURE = (
     "identity/credential.py",
     "identity/issue.py",
     "identity/revocations.py",
+    "identity/claims.py",
     "identity/signed.py",
     "router/drain.py",
     "router/egress.py",

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from nrs.cli.deployment import Deployment, Failed
-from nrs.identity import keys
+from nrs.identity import key_file, keys
 from nrs.identity.revocations import RevocationsRefused, read
 
 
@@ -18,7 +18,7 @@ def show(directory: Path, *, forget_previous: bool) -> int:
     deployment.make()
     if not deployment.signing_key_file.exists():
         try:
-            keys.create(deployment.signing_key_file)
+            key_file.create(deployment.signing_key_file)
         except keys.KeyRefused as error:
             raise Failed(str(error)) from None
         click.echo(f"made {deployment.signing_key_file}", err=True)

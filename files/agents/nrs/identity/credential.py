@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-from nrs.identity.signed import Kind, NotSigned, verify
-
 CLOCK_SKEW_S = 300.0
 """How far ahead of the service's clock a token may have been issued."""
 REPLACEMENT = "nrs token create --role ROLE --id ID --service URL"
 """The command that makes what stands in the place of the shared secret of a deployment."""
-_LONGEST = 4096
 _SERIAL = re.compile(r"[0-9a-f]{16}")
 _SUBJECT = re.compile(r"[!-~]{1,64}")
 _AUDIENCE = re.compile(r"https?://[!-~]{1,260}:[0-9]{1,5}")
@@ -77,35 +72,6 @@ class Credential:
             "tun_ipv6": None if self.tun_ipv6 is None else str(self.tun_ipv6),
         }
         return {name: value for name, value in stated.items() if value is not None}
-
-
-def check(
-    token: str, public_keys: Sequence[Ed25519PublicKey], audiences: frozenset[str], now: float
-) -> Credential:
-    """The credential that `token` is for a service with these `audiences`, as of `now`.
-
-    Raises CredentialRefused.
-    """
-    credential = verified(token, public_keys)
-    judge(credential, audiences, now)
-    return credential
-
-
-def verified(token: str, public_keys: Sequence[Ed25519PublicKey]) -> Credential:
-    """What `token` says under a signature of the deployment. Raises CredentialRefused."""
-    if token.count(".") != 2 and len(token) >= 32:
-        raise CredentialRefused(
-            f"a shared secret is not accepted; a token of its own is made by: {REPLACEMENT}"
-        )
-    if len(token) > _LONGEST:
-        raise CredentialRefused(f"not a token: longer than {_LONGEST} characters")
-    try:
-        return stated(verify(token, Kind.TOKEN, public_keys))
-    except NotSigned as error:
-        text = str(error)
-        raise CredentialRefused(
-            text if text.startswith("not signed by") else f"not a token: {text}"
-        ) from None
 
 
 def judge(credential: Credential, audiences: frozenset[str], now: float) -> None:

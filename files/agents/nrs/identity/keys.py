@@ -9,31 +9,12 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from nrs.identity import secret_file
-
 PUBLIC_MODE = 0o644
 _PUBLIC = re.compile(r"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
 
 
 class KeyRefused(ValueError):
     """A key cannot be used; the text names the file and what is wrong, never the key."""
-
-
-def create(path: Path) -> Ed25519PrivateKey:
-    """Make a signing key in a file that is not there. Raises KeyRefused."""
-    key = Ed25519PrivateKey.generate()
-    text = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ).decode()
-    try:
-        secret_file.create(path, text)
-    except FileExistsError:
-        raise KeyRefused(f"{path} is there already, and a key is never replaced") from None
-    except OSError as error:
-        raise KeyRefused(f"{path}: {error.strerror}") from None
-    return key
 
 
 def read_private(path: Path) -> Ed25519PrivateKey:

@@ -8,8 +8,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from nrs.identity.claims import NotSigned
 from nrs.identity.credential import Credential
-from nrs.identity.signed import Kind, NotSigned, sign, verify
+from nrs.identity.signed import Kind, sign, verify
 
 
 class RevocationsRefused(Exception):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nrs.identity.audience import audience_of
+from nrs.identity.claims import NotSigned, unverified
 from nrs.identity.credential import REPLACEMENT, Credential, CredentialRefused, stated
-from nrs.identity.signed import NotSigned, unverified
 
 
 class TokensRefused(ValueError):

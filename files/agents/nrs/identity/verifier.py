@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from nrs.identity.credential import Credential, CredentialRefused, judge, verified
+from nrs.identity.claims import NotSigned
+from nrs.identity.credential import REPLACEMENT, Credential, CredentialRefused, judge, stated
 from nrs.identity.revocations import Revocations
+from nrs.identity.signed import Kind, verify
 
 _KEPT = 32768
+_LONGEST = 4096
 
 
 class Verifier:
@@ -50,3 +53,32 @@ class Verifier:
             while len(self._verified) >= self._kept:
                 del self._verified[next(iter(self._verified))]
             self._verified[digest] = credential
+
+
+def check(
+    token: str, public_keys: Sequence[Ed25519PublicKey], audiences: frozenset[str], now: float
+) -> Credential:
+    """The credential that `token` is for a service with these `audiences`, as of `now`.
+
+    Raises CredentialRefused.
+    """
+    credential = verified(token, public_keys)
+    judge(credential, audiences, now)
+    return credential
+
+
+def verified(token: str, public_keys: Sequence[Ed25519PublicKey]) -> Credential:
+    """What `token` says under a signature of the deployment. Raises CredentialRefused."""
+    if token.count(".") != 2 and len(token) >= 32:
+        raise CredentialRefused(
+            f"a shared secret is not accepted; a token of its own is made by: {REPLACEMENT}"
+        )
+    if len(token) > _LONGEST:
+        raise CredentialRefused(f"not a token: longer than {_LONGEST} characters")
+    try:
+        return stated(verify(token, Kind.TOKEN, public_keys))
+    except NotSigned as error:
+        text = str(error)
+        raise CredentialRefused(
+            text if text.startswith("not signed by") else f"not a token: {text}"
+        ) from None

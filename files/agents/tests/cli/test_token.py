@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from nrs.identity import issue, keys, ledger, revocations, token_file
-from nrs.identity.credential import CredentialRefused, Role, check
+from nrs.identity.credential import CredentialRefused, Role
+from nrs.identity.verifier import check
 
 from .conftest import Nrs
 

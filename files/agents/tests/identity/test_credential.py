@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nrs.identity import issue
-from nrs.identity.credential import CredentialRefused, Role, check
+from nrs.identity.credential import CredentialRefused, Role
 from nrs.identity.keys import public_text
 from nrs.identity.revocations import Revocations, signed
 from nrs.identity.signed import Kind, sign
+from nrs.identity.verifier import check
 
 from .conftest import NOW, URL, Make
 

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from nrs.identity import keys
-from nrs.identity.keys import KeyRefused, create, public_text, read_private, read_public
+from nrs.identity.key_file import create
+from nrs.identity.keys import KeyRefused, public_text, read_private, read_public
 
 
 def test_a_key_is_made_once(tmp_path: Path) -> None:

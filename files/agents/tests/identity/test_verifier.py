@@ -7,9 +7,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from nrs.identity import issue, verifier
-from nrs.identity.credential import Credential, CredentialRefused, verified
+from nrs.identity.credential import Credential, CredentialRefused
 from nrs.identity.revocations import Revocations
-from nrs.identity.verifier import Verifier
+from nrs.identity.verifier import Verifier, verified
 
 from .conftest import NOW, URL, Make
 
