@@ -86,5 +86,6 @@ class HostNetwork:
             {r.address: r.router_id for r in config.routers if r.address is not None},
             services,
             config.tunnel.exclude,
+            config.tunnel.advertise,
         )
         return partial(route_plan.plan, wish)

@@ -24,6 +24,8 @@ class Plan:
     """What is wanted and not in the plan, and why; a sentence for each."""
     warnings: Sequence[str] = ()
     """What is in the plan and may not be what was meant."""
+    wanted: int = 0
+    """How many prefixes are asked for, in the plan or left out."""
 
 
 class Address(NamedTuple):

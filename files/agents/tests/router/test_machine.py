@@ -22,7 +22,7 @@ from nrs.tunnel.wire import Claim, Probe, ProbeAck, RouterFlag, Type
 from tests.router.driven import CLAIM, ELSEWHERE, WALL, Router, config, peer, shared
 
 PROBE = Probe(12345, 1452).encode()
-OUTSIDE = frozenset((ELSEWHERE.tun_ipv4.packed, ELSEWHERE.tun_ipv6.packed))
+OUTSIDE = frozenset(ELSEWHERE.networks)
 
 
 @pytest.fixture
@@ -224,7 +224,7 @@ def test_an_address_that_another_one_has_taken_over_stays_routed(router: Router)
     other = Claim("other", ELSEWHERE.tun_ipv4, ipaddress.IPv6Address("fd00:20::3"))
     loser, winner = router.open(shared(), ELSEWHERE), router.open(shared(), other)
     router.control(loser, Type.BYE)
-    assert router.routes == {other.tun_ipv4.packed, other.tun_ipv6.packed}
+    assert router.routes == set(other.networks)
     router.control(winner, Type.BYE)
     assert router.routes == set()
 
