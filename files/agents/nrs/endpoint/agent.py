@@ -17,6 +17,7 @@ from nrs.endpoint.events import SwitchLog
 from nrs.endpoint.flow_memory import FlowMemory
 from nrs.endpoint.flows import FlowTable
 from nrs.endpoint.host_network import HostNetwork
+from nrs.endpoint.lan import Lan, families_of
 from nrs.endpoint.liveness import State
 from nrs.endpoint.machine import Machine
 from nrs.endpoint.names import Names
@@ -83,6 +84,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         self._connect()
         self._resume()
         self._serve_due()
+        self._lan = self._serve_lan()
         self._network = HostNetwork(
             self._tun.name, self.config, self.families, socket_path(self.UNIT).parent
         )
@@ -103,6 +105,19 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
             self.codec.name,
             ", ".join(self._offloads()) or "none",
         )
+
+    def _serve_lan(self) -> Lan | None:
+        """Forward for the networks behind this endpoint, where there are any."""
+        advertised = self.config.tunnel.advertise
+        if not advertised:
+            return None
+        host = self._addresses.networks
+        lan = Lan(advertised, self._tun.name, host, self.ask_for_forwarding)
+        self.cleanup.callback(lan.keeper.close)
+        self.forward(lan.interfaces, families_of(advertised))
+        self.end_beside(lan.keeper.stop)
+        lan.keeper.start()
+        return lan
 
     def _make_machine(self) -> Machine:
         memory = FlowMemory(self.store.take(_FLOWS))
@@ -330,6 +345,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
             "tunnel.mtu": config.tunnel.mtu,
             "tunnel.tun_ipv4": config.tunnel.tun_ipv4,
             "tunnel.tun_ipv6": config.tunnel.tun_ipv6,
+            "tunnel.advertise": config.tunnel.advertise,
         }
 
     def take_over(self, config: NetworkAccessEndpointConfig) -> None:
@@ -348,6 +364,8 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
 
     def tend(self) -> None:
         self._machine.sweep(self.loop.now)
+        if self._lan is not None:
+            self._lan.tend()
         self._connect()
         self._rearm()
 
@@ -356,12 +374,27 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
 
     # -- for the control thread
 
+    def _refusals(self) -> list[dict[str, Any]]:
+        """Routers that this endpoint may not have a tunnel to, as it claims too much."""
+        return [
+            {"what": tunnel.refusal, "since": tunnel.state_since}
+            for tunnel in list(self._machine.tunnels.values())
+            if tunnel.refusal is not None
+        ]
+
+    def _lan_problems(self) -> list[dict[str, Any]]:
+        found = [] if self._lan is None else self._lan.keeper.problems
+        return [{"what": what, "since": since} for what, since in found]
+
     def status(self) -> dict[str, Any]:
+        network = self._network.status()
         return {
             "id": self.config.endpoint.endpoint_id,
             "name": self.config.endpoint.name,
             "offloads": self._offloads(),
-            **self._network.status(),
+            **network,
+            "problems": [*network["problems"], *self._refusals(), *self._lan_problems()],
+            "advertised": list(map(str, self.config.tunnel.advertise)),
             "tunnels": [
                 {
                     "router_id": tunnel.router_id,

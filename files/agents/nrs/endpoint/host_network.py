@@ -104,6 +104,7 @@ class HostNetwork:
             {r.address: r.router_id for r in config.routers if r.address is not None},
             services,
             config.tunnel.exclude,
+            config.tunnel.advertise,
         )
         tunnels = list(_bound(config, services))
         sources = {bound.source.packed for bound in tunnels}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from nrs.agent.packet_agent import PacketAgent
@@ -20,7 +18,6 @@ from nrs.router.drain import Phase
 from nrs.router.drainer import Drainer
 from nrs.router.egress_watch import EgressWatch
 from nrs.router.endpoints import Endpoints
-from nrs.router.host_keeper import HostKeeper
 from nrs.router.host_watch import HostWatch
 from nrs.router.machine import RouterMachine
 from nrs.router.passage import WINDOW_S
@@ -29,8 +26,8 @@ from nrs.router.probe import Probes
 from nrs.router.ruleset import Ruleset
 from nrs.router.service import Service
 from nrs.router.work import work_of
-from nrs.system import forwarding, ipv6
-from nrs.system.control import socket_path
+from nrs.system import ipv6
+from nrs.system.host_keeper import HostKeeper
 from nrs.system.host_routes import HostRoutes
 from nrs.system.route_keeper import RouteKeeper
 from nrs.tunnel.address_text import describe
@@ -43,8 +40,6 @@ IN_USE_S = 10.0
 """A tunnel counts as in use while packets have passed it this recently."""
 
 _SOCKET = "udp"
-FORWARDING = "forwarding turned on"
-_ASKED_FILE = "forwarding.wanted"
 
 
 class RoutingServer(PacketAgent[RoutingServerConfig]):
@@ -65,10 +60,10 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         self._socket = self._open_socket(ipv6.bindable(str(server.bind_address)), server.bind_port)
         self._tun = self.open_device(tunnel.interface_name, tunnel.mtu, *tunnel.addresses)
         self._interfaces = (self._tun.name, server.egress_interface)
-        self._forward()
+        self.forward(self._interfaces)
         ruleset = Ruleset()
         self.undo(ruleset.remove)
-        self._keeper = HostKeeper(ruleset, self._interfaces, self._ask_root)
+        self._keeper = HostKeeper(ruleset, self._interfaces, self.ask_for_forwarding)
         self.cleanup.callback(self._keeper.close)
         routes = RouteKeeper(HostRoutes(tunnel.interface_name), tunnel.interface_name)
         self.cleanup.callback(routes.close)
@@ -133,13 +128,6 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             self.store.keep(_SOCKET, opened.fd)
         self.cleanup.callback(opened.close)
         return opened
-
-    def _forward(self) -> None:
-        """Turn forwarding on, and off at the end where it was off before this or an earlier run."""
-        changed = [str(path) for path in forwarding.enable(self._interfaces)]
-        changed += self.notes.get(FORWARDING) or []
-        self.notes.put(FORWARDING, changed)
-        self.undo(forwarding.restore, [Path(path) for path in changed])
 
     # -- what every agent says
 
@@ -209,11 +197,6 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         sessions = self.engine.sessions.values()
         return sum(session.last_data_received > since for session in sessions)
 
-    def _ask_root(self) -> None:
-        """By a file that systemd waits for (role routing_server, nrs-forwarding.path)."""
-        with suppress(OSError):
-            (socket_path(self.UNIT).parent / _ASKED_FILE).write_text("forwarding is off\n")
-
     def _egress_reason(self) -> str | None:
         return self._egress.health.reason or self._passage.reason
 
@@ -274,6 +257,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             "offloads": self._offloads(),
             **told,
             "second_devices_refused": self._machine.refused_devices,
+            "claims_refused": self._machine.refused_claims,
             "tunnels": [
                 {
                     "endpoint_id": device.claim.endpoint_id,
@@ -286,6 +270,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
                     "not_together": [] if session.together else ["trains that are sent to it"],
                     "tun_ipv4": _text(device.claim.tun_ipv4),
                     "tun_ipv6": _text(device.claim.tun_ipv6),
+                    "prefixes": list(map(str, device.claim.prefixes)),
                     "contested": self._machine.contested(device),
                     **key_of(session),
                 }

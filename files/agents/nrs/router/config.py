@@ -58,7 +58,7 @@ class Server(Section):
 
 
 class Tunnel(KeyedSection, TunAddresses):
-    """The TUN device, the keys, and the inner networks that endpoints may claim.
+    """The TUN device, the keys, and the networks that endpoints may have, or have behind them.
 
     The PSK is the master key of the endpoints' device keys. The one before it, of
     epoch `key_epoch - 1` (modulo 256), is accepted too where it is given.
@@ -67,6 +67,7 @@ class Tunnel(KeyedSection, TunAddresses):
     interface_name: Interface = "tun0"
     mtu: Mtu = INNER_MTU
     endpoint_networks: list[Network] | None = Field(default=None, min_length=1)
+    endpoint_prefixes: list[Network] = Field(default_factory=list)
     key_epoch: Epoch = 0
     previous_psk: SecretStr | None = None
     previous_psk_file: Path | None = None
@@ -81,6 +82,17 @@ class Tunnel(KeyedSection, TunAddresses):
             _, self._previous = self._one_of("previous_psk", "previous_psk_file")
             if self._previous == self.key:
                 raise ValueError("previous_psk is the same key as psk: nothing has been changed")
+        return self
+
+    @model_validator(mode="after")
+    def _tell_apart(self) -> Self:
+        for prefix in self.endpoint_prefixes:
+            for network in self.claimable:
+                if prefix.version == network.version and prefix.overlaps(network):
+                    raise ValueError(
+                        f"endpoint_prefixes: {prefix} overlaps {network}, where endpoints have"
+                        " addresses of their own (endpoint_networks)"
+                    )
         return self
 
     @property

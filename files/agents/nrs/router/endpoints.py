@@ -164,10 +164,10 @@ class Endpoints:
                     engine.add_session(self._opened(order, source))
                 case CloseSession(index):
                     engine.remove_session(engine.sessions[index])
-                case AddRoutes(addresses):
-                    self._routes.add(addresses)
-                case RemoveRoutes(addresses):
-                    self._routes.remove(addresses)
+                case AddRoutes(prefixes):
+                    self._routes.add(prefixes)
+                case RemoveRoutes(prefixes):
+                    self._routes.remove(prefixes)
                 case Announce():
                     self._announcer.begin()
                 case AskHolders(when):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nrs.system.route import Prefix
 from nrs.tunnel.orders import (
     CloseSession,
     JoinTrains,
@@ -27,16 +28,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class AddRoutes:
-    """Have the host send packets to these addresses, 4 or 16 bytes, into the TUN device."""
+    """Have the host send packets to these addresses and networks into the TUN device."""
 
-    addresses: tuple[bytes, ...]
+    prefixes: tuple[Prefix, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveRoutes:
     """Have it do so no longer."""
 
-    addresses: tuple[bytes, ...]
+    prefixes: tuple[Prefix, ...]
 
 
 @dataclass(frozen=True, slots=True)

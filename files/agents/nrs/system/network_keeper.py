@@ -116,7 +116,7 @@ class NetworkKeeper:
     def status(self) -> dict[str, Any]:
         """Prefixes that are wanted, routes that are in place, things that were put back."""
         return {
-            "wanted": len(self._plan.prefixes),
+            "wanted": self._plan.wanted,
             "in_place": self._in_place,
             "put_back": self._upkeep.put_back,
         }

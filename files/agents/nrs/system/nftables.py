@@ -5,10 +5,14 @@ Programmed through `nft -j` in one transaction; nothing outside the table is tou
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import shutil
 import subprocess
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from nrs.config.types import IPNetwork
 
 TABLE = "nrs_routing_server"
 _FAMILY = "inet"
@@ -46,12 +50,18 @@ class NotThere(NftablesError):
 
 
 def nat_ruleset(
-    tunnel_interface: str, egress_interface: str, *, rejecting: bool = False
+    tunnel_interface: str,
+    egress_interface: str,
+    *,
+    rejecting: bool = False,
+    unmasqueraded: Iterable[IPNetwork] = (),
 ) -> list[dict[str, Any]]:
     """Commands that make the table anew: masquerade both families, clamp the MSS both ways.
 
     A TCP connection that began elsewhere is answered with a reset: masquerading it would give
     it another address, which no server takes, and many firewalls drop without a word.
+
+    Neither happens to what comes from the networks `unmasqueraded`: it keeps its address.
 
     `rejecting`: whatever would be forwarded out of a tunnel or into one is answered instead,
     TCP with a reset, the rest with ICMP unreachable.
@@ -83,6 +93,7 @@ def nat_ruleset(
 
     from_tunnel, to_tunnel = (_interface(key, tunnel_interface) for key in ("iifname", "oifname"))
     from_egress, to_egress = (_interface(key, egress_interface) for key in ("iifname", "oifname"))
+    others = _sources_beside(unmasqueraded)
     elsewhere = _interface("oifname", tunnel_interface, op="!=")
     clamp: list[dict[str, Any]] = [
         {
@@ -110,11 +121,17 @@ def nat_ruleset(
             rule("forward", answer)
             for answer in (_rejections(tunnel_interface) if rejecting else ())
         ),
-        rule("forward", [from_tunnel, to_egress, *_BEGUN_ELSEWHERE, _RESET]),
+        *(
+            rule("forward", [from_tunnel, to_egress, *source, *_BEGUN_ELSEWHERE, _RESET])
+            for source in others
+        ),
         count("forward", ENTERED, from_tunnel, elsewhere, _IS_NEW),
         # A chain of NAT sees the first packet of a connection only.
         count("postrouting", LEFT, from_tunnel, to_egress),
-        rule("postrouting", [from_tunnel, to_egress, {"masquerade": None}]),
+        *(
+            rule("postrouting", [from_tunnel, to_egress, *source, {"masquerade": None}])
+            for source in others
+        ),
         rule("forward", [from_tunnel, *clamp]),
         rule("forward", [to_tunnel, *clamp]),
         count("leaving", RETURNED, to_tunnel, from_egress),
@@ -131,6 +148,24 @@ def _rejections(tunnel_interface: str) -> list[list[dict[str, Any]]]:
             [{"reject": {"type": "icmpx", "expr": "admin-prohibited"}}],
         )
     ]
+
+
+def _sources_beside(networks: Iterable[IPNetwork]) -> list[list[dict[str, Any]]]:
+    """Rules' expressions that together match every source outside of `networks`."""
+    given = list(networks)
+    four = ipaddress.collapse_addresses(n for n in given if isinstance(n, ipaddress.IPv4Network))
+    six = ipaddress.collapse_addresses(n for n in given if isinstance(n, ipaddress.IPv6Network))
+    if not given:
+        return [[]]
+    return [[_source_beside("ip", "ipv4", list(four))], [_source_beside("ip6", "ipv6", list(six))]]
+
+
+def _source_beside(protocol: str, family: str, networks: Sequence[IPNetwork]) -> dict[str, Any]:
+    if not networks:
+        return {"match": {"op": "==", "left": {"meta": {"key": "nfproto"}}, "right": family}}
+    elements = [{"prefix": {"addr": str(n.network_address), "len": n.prefixlen}} for n in networks]
+    source = {"payload": {"protocol": protocol, "field": "saddr"}}
+    return {"match": {"op": "!=", "left": source, "right": {"set": elements}}}
 
 
 def _interface(key: str, name: str, *, op: str = "==") -> dict[str, Any]:

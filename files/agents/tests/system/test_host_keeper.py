@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from nrs.router.host_keeper import HostKeeper
+from nrs.config.tun_addresses import Families
 from nrs.router.ruleset import Ruleset
 from nrs.system import forwarding
+from nrs.system.host_keeper import HostKeeper
 
 IPV4 = Path("/proc/sys/net/ipv4/ip_forward")
 
@@ -20,7 +21,7 @@ class Host:
         self.may = True
         self.asked = 0
 
-    def those_off(self, _: Iterable[str]) -> list[Path]:
+    def those_off(self, _: Iterable[str], __: Families) -> list[Path]:
         return sorted(self.off)
 
     def turn_on(self, path: Path) -> None:
