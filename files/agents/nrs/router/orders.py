@@ -4,18 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nrs.tunnel.orders import (
-    CloseSession,
-    JoinTrains,
-    LimitDatagrams,
-    NoteSession,
-    OpenSession,
-    Refuse,
-    SendControl,
-    SendTogether,
-    SendTrain,
-    Tell,
-)
+from nrs.tunnel.orders import ForSession, JoinTrains, OpenSession, Refuse, SendControl, Tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +46,10 @@ class Report:
 
 
 Order = (
-    SendControl
-    | LimitDatagrams
-    | SendTrain
-    | SendTogether
+    ForSession
+    | SendControl
     | JoinTrains
     | OpenSession
-    | CloseSession
-    | NoteSession
     | Answer
     | AddRoutes
     | RemoveRoutes
