@@ -24,7 +24,7 @@ from nrs.router.host_keeper import HostKeeper
 from nrs.router.host_watch import HostWatch
 from nrs.router.machine import RouterMachine
 from nrs.router.passage import WINDOW_S
-from nrs.router.passage_watch import PassageWatch
+from nrs.router.passages import Passages
 from nrs.router.probe import Probes
 from nrs.router.ruleset import Ruleset
 from nrs.router.service import Service
@@ -99,16 +99,17 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             self.loop, server.egress_interface, config.egress, self._take_state, self._busy
         )
         self.cleanup.callback(self._egress.close)
-        self._passage = PassageWatch(
+        self._passages = Passages(
             self.loop,
             self._tun,
             config,
             probes,
+            self.families,
             taken=self._machine.is_taken,
             sending=self._count_sending,
             changed=self._take_state,
         )
-        self.cleanup.callback(self._passage.close)
+        self.cleanup.callback(self._passages.close)
         self.end_beside(self._keeper.stop)
         self._keeper.start()
         self.open_control(metrics=self._metrics, drain=self._drain, undrain=self._undrain)
@@ -174,7 +175,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             self._drainer.configure(self.config)
             raise
         self._keeper.configure((self._tun.name, config.server.egress_interface))
-        self._passage.configure(config)
+        self._passages.configure(config)
         self._endpoints.carry_out(self._machine.handle_config(config))
 
     def tend(self) -> None:
@@ -189,8 +190,8 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
 
     def _take_state(self) -> None:
         health, phase = self._egress.health, self._drainer.phase
-        self._passage.pause(phase is Phase.DRAINED)
-        up = health.up and self._passage.open
+        self._passages.pause(phase is Phase.DRAINED)
+        up = health.up and self._passages.open
         if not up and self._machine.service.egress_up:
             self._down_since = time.time()
         self._endpoints.carry_out(
@@ -215,11 +216,11 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             (socket_path(self.UNIT).parent / _ASKED_FILE).write_text("forwarding is off\n")
 
     def _egress_reason(self) -> str | None:
-        return self._egress.health.reason or self._passage.reason
+        return self._egress.health.reason or self._passages.reason
 
     def _problems(self) -> list[dict[str, Any]]:
         """What is not as it should be, and since when (seconds since the epoch)."""
-        found = [*self._keeper.problems, *self._passage.problems]
+        found = [*self._keeper.problems, *self._passages.problems]
         reason = self._egress_reason()
         if reason is not None:
             found.insert(0, (reason, self._down_since))
