@@ -250,6 +250,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             "rx_bytes": figures.rx_bytes,
             "tx_bytes": figures.tx_bytes,
             **self._told(),
+            **self._keeper.upkeep(),
         }
 
     def _told(self) -> dict[str, Any]:
@@ -263,7 +264,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             **self._told(),
             "egress_reason": self._egress_reason(),
             "problems": self._problems(),
-            "put_back": self._keeper.put_back,
+            **self._keeper.upkeep(),
         }
         left = self._drainer.left
         if left is not None:
