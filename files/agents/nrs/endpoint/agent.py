@@ -32,18 +32,7 @@ from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.engine import Engine
 from nrs.tunnel.loop import Timer
-from nrs.tunnel.orders import (
-    CloseSession,
-    JoinTrains,
-    LimitDatagrams,
-    NoteSession,
-    OpenSession,
-    Refuse,
-    SendControl,
-    SendTogether,
-    SendTrain,
-    Tell,
-)
+from nrs.tunnel.orders import JoinTrains, OpenSession, Refuse, SendControl, Tell
 from nrs.tunnel.session import Session, key_of, open_session, resume_session
 from nrs.tunnel.session_memory import Slot
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
@@ -180,12 +169,6 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
                 case SendControl():
                     if not self.engine.send_control(order):
                         self._machine.handle_too_long(order.index, order.specific)
-                case LimitDatagrams(index, longest, settled):
-                    self.engine.sessions[index].limit(longest, settled=settled)
-                case SendTrain():
-                    self.engine.send_train(order)
-                case SendTogether(index, allowed):
-                    self.engine.sessions[index].send_together(allowed=allowed)
                 case JoinTrains(index, allowed):
                     self.engine.sessions[index].socket.join(allowed=allowed)
                 case SendHello():
@@ -194,10 +177,6 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
                         self.engine.send_raw(socket, order.datagram, None, None)
                 case OpenSession():
                     self._open(order)
-                case CloseSession():
-                    self.engine.remove_session(self.engine.sessions[order.index])
-                case NoteSession():
-                    self.engine.sessions[order.index].note(since=order.since)
                 case SendAgain():
                     self.engine.send_again(self.engine.sessions[order.index], order.frames)
                 case Deliver():
@@ -210,6 +189,8 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
                     refused = order.reason
                 case Tell():
                     log.log(order.level, "%s", order.text)
+                case _:
+                    self.engine.carry_out(order)
         return refused
 
     def _open(self, order: OpenSession) -> None:

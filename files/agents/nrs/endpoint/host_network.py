@@ -87,7 +87,11 @@ class HostNetwork:
 
     def status(self) -> dict[str, Any]:
         """For `nrs status`."""
-        return {"problems": self._keeper.problems(), "routes": self._keeper.status()}
+        return {
+            "problems": self._keeper.problems(),
+            "routes": self._keeper.status(),
+            **self._keeper.upkeep(),
+        }
 
     def _take_services(self, services: Services) -> None:
         """Called in a thread too."""

@@ -21,7 +21,7 @@ from nrs.router.endpoints import Endpoints
 from nrs.router.host_watch import HostWatch
 from nrs.router.machine import RouterMachine
 from nrs.router.passage import WINDOW_S
-from nrs.router.passage_watch import PassageWatch
+from nrs.router.passages import Passages
 from nrs.router.probe import Probes
 from nrs.router.ruleset import Ruleset
 from nrs.router.service import Service
@@ -94,16 +94,17 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             self.loop, server.egress_interface, config.egress, self._take_state, self._busy
         )
         self.cleanup.callback(self._egress.close)
-        self._passage = PassageWatch(
+        self._passages = Passages(
             self.loop,
             self._tun,
             config,
             probes,
+            self.families,
             taken=self._machine.is_taken,
             sending=self._count_sending,
             changed=self._take_state,
         )
-        self.cleanup.callback(self._passage.close)
+        self.cleanup.callback(self._passages.close)
         self.end_beside(self._keeper.stop)
         self._keeper.start()
         self.open_control(metrics=self._metrics, drain=self._drain, undrain=self._undrain)
@@ -162,7 +163,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             self._drainer.configure(self.config)
             raise
         self._keeper.configure((self._tun.name, config.server.egress_interface))
-        self._passage.configure(config)
+        self._passages.configure(config)
         self._endpoints.carry_out(self._machine.handle_config(config))
 
     def tend(self) -> None:
@@ -177,8 +178,8 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
 
     def _take_state(self) -> None:
         health, phase = self._egress.health, self._drainer.phase
-        self._passage.pause(phase is Phase.DRAINED)
-        up = health.up and self._passage.open
+        self._passages.pause(phase is Phase.DRAINED)
+        up = health.up and self._passages.open
         if not up and self._machine.service.egress_up:
             self._down_since = time.time()
         self._endpoints.carry_out(
@@ -198,11 +199,11 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         return sum(session.last_data_received > since for session in sessions)
 
     def _egress_reason(self) -> str | None:
-        return self._egress.health.reason or self._passage.reason
+        return self._egress.health.reason or self._passages.reason
 
     def _problems(self) -> list[dict[str, Any]]:
         """What is not as it should be, and since when (seconds since the epoch)."""
-        found = [*self._keeper.problems, *self._passage.problems]
+        found = [*self._keeper.problems, *self._passages.problems]
         reason = self._egress_reason()
         if reason is not None:
             found.insert(0, (reason, self._down_since))
@@ -232,6 +233,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             "rx_bytes": figures.rx_bytes,
             "tx_bytes": figures.tx_bytes,
             **self._told(),
+            **self._keeper.upkeep(),
         }
 
     def _told(self) -> dict[str, Any]:
@@ -245,7 +247,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             **self._told(),
             "egress_reason": self._egress_reason(),
             "problems": self._problems(),
-            "put_back": self._keeper.put_back,
+            **self._keeper.upkeep(),
         }
         left = self._drainer.left
         if left is not None:

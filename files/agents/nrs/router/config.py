@@ -132,12 +132,28 @@ class Egress(Section):
 
     Without `check_ip` nothing is asked. Otherwise that address is sent an echo every
     `check_interval` seconds, and the egress is down after `check_misses` intervals in a
-    row without an answer.
+    row without an answer. Whether the host lets what comes out of tunnels pass is asked by both
+    addresses, one of each family.
     """
 
     check_ip: Address | None = None
+    other_check_ip: Address | None = None
     check_interval: Annotated[float, Field(strict=True, ge=0.05, le=60, allow_inf_nan=False)] = 0.2
     check_misses: Annotated[int, Field(strict=True, ge=1, le=100)] = 3
+
+    @model_validator(mode="after")
+    def _one_of_each_family(self) -> Self:
+        if self.other_check_ip is not None:
+            if self.check_ip is None:
+                raise ValueError("other_check_ip: check_ip is not given")
+            if self.check_ip.version == self.other_check_ip.version:
+                raise ValueError("other_check_ip: it has to be of the other family than check_ip")
+        return self
+
+    def asked(self, version: int) -> IPAddress | None:
+        """The address of a family that endpoints' packets have to reach."""
+        addresses = (self.check_ip, self.other_check_ip)
+        return next((one for one in addresses if one is not None and one.version == version), None)
 
 
 class RoutingServerConfig(Section):
@@ -155,8 +171,9 @@ class RoutingServerConfig(Section):
     def services(self) -> dict[IPAddress, str]:
         """Addresses that the router has to reach, those that are no names, and by which key."""
         found: dict[IPAddress, str] = {}
-        if self.egress.check_ip is not None:
-            found[self.egress.check_ip] = "egress.check_ip"
+        for key in ("check_ip", "other_check_ip"):
+            if (address := getattr(self.egress, key)) is not None:
+                found[address] = f"egress.{key}"
         urls = [(url, "load_balancer.url") for url in self.load_balancer.url]
         urls += [(url, "network_controller.url") for url in self.network_controller.url or ()]
         for url, key in urls:

@@ -5,18 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nrs.system.route import Prefix
-from nrs.tunnel.orders import (
-    CloseSession,
-    JoinTrains,
-    LimitDatagrams,
-    NoteSession,
-    OpenSession,
-    Refuse,
-    SendControl,
-    SendTogether,
-    SendTrain,
-    Tell,
-)
+from nrs.tunnel.orders import ForSession, JoinTrains, OpenSession, Refuse, SendControl, Tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +47,10 @@ class Report:
 
 
 Order = (
-    SendControl
-    | LimitDatagrams
-    | SendTrain
-    | SendTogether
+    ForSession
+    | SendControl
     | JoinTrains
     | OpenSession
-    | CloseSession
-    | NoteSession
     | Answer
     | AddRoutes
     | RemoveRoutes

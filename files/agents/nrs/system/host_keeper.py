@@ -94,10 +94,9 @@ class HostKeeper:
         os.close(self._wake_reader)
         os.close(self._wake_writer)
 
-    @property
-    def put_back(self) -> int:
-        """How many things that somebody took were put back."""
-        return self._upkeep.put_back
+    def upkeep(self) -> dict[str, int]:
+        """How many things that somebody took were put back, and how many are not kept."""
+        return {"put_back": self._upkeep.put_back, "not_kept": len(self.problems)}
 
     @property
     def problems(self) -> list[tuple[str, float]]:

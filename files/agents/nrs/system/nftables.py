@@ -19,7 +19,8 @@ _FAMILY = "inet"
 _TIMEOUT_S = 10
 ENTERED, LEFT, RETURNED = "entered", "left", "returned"
 """Counters: connections that come out of tunnels to elsewhere, those of them that leave by the
-egress, and packets from there into tunnels; of TCP and UDP."""
+egress, and packets from there into tunnels; of TCP and UDP, by family (`counter_of`)."""
+_VERSIONS = {4: "ipv4", 6: "ipv6"}
 
 _IN_TABLE = {"family": _FAMILY, "table": TABLE}
 _IS_TCP = {"match": {"op": "==", "left": {"meta": {"key": "l4proto"}}, "right": "tcp"}}
@@ -39,6 +40,11 @@ _BEGUN_ELSEWHERE: list[dict[str, Any]] = [
     },
 ]
 """A connection that connection tracking meets with another packet than its first."""
+
+
+def counter_of(name: str, version: int) -> str:
+    """The name of a counter's part for IPv4 or IPv6."""
+    return f"{name}{version}"
 
 
 class NftablesError(Exception):
@@ -88,8 +94,17 @@ def nat_ruleset(
             "add": {"rule": {"family": _FAMILY, "table": TABLE, "chain": name, "expr": expression}}
         }
 
-    def count(chain_name: str, counter: str, *matches: dict[str, Any]) -> dict[str, Any]:
-        return rule(chain_name, [*matches, _IS_TCP_OR_UDP, {"counter": counter}])
+    def count(chain_name: str, counter: str, *matches: dict[str, Any]) -> list[dict[str, Any]]:
+        return [
+            rule(
+                chain_name,
+                [*matches, of(name), _IS_TCP_OR_UDP, {"counter": counter_of(counter, version)}],
+            )
+            for version, name in _VERSIONS.items()
+        ]
+
+    def of(name: str) -> dict[str, Any]:
+        return {"match": {"op": "==", "left": {"meta": {"key": "nfproto"}}, "right": name}}
 
     from_tunnel, to_tunnel = (_interface(key, tunnel_interface) for key in ("iifname", "oifname"))
     from_egress, to_egress = (_interface(key, egress_interface) for key in ("iifname", "oifname"))
@@ -113,7 +128,11 @@ def nat_ruleset(
     return [
         {"add": {"table": table}},
         {"flush": {"table": table}},
-        *({"add": {"counter": {**_IN_TABLE, "name": name}}} for name in (ENTERED, LEFT, RETURNED)),
+        *(
+            {"add": {"counter": {**_IN_TABLE, "name": counter_of(name, version)}}}
+            for name in (ENTERED, LEFT, RETURNED)
+            for version in _VERSIONS
+        ),
         chain("postrouting", "nat", "postrouting", 100),
         chain("forward", "filter", "forward", -150),
         chain("leaving", "filter", "postrouting", 150),
@@ -125,16 +144,16 @@ def nat_ruleset(
             rule("forward", [from_tunnel, to_egress, *source, *_BEGUN_ELSEWHERE, _RESET])
             for source in others
         ),
-        count("forward", ENTERED, from_tunnel, elsewhere, _IS_NEW),
+        *count("forward", ENTERED, from_tunnel, elsewhere, _IS_NEW),
         # A chain of NAT sees the first packet of a connection only.
-        count("postrouting", LEFT, from_tunnel, to_egress),
+        *count("postrouting", LEFT, from_tunnel, to_egress),
         *(
             rule("postrouting", [from_tunnel, to_egress, *source, {"masquerade": None}])
             for source in others
         ),
         rule("forward", [from_tunnel, *clamp]),
         rule("forward", [to_tunnel, *clamp]),
-        count("leaving", RETURNED, to_tunnel, from_egress),
+        *count("leaving", RETURNED, to_tunnel, from_egress),
     ]
 
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from flask import Flask
 
 from nrs.api import service
-from nrs.api.published import publish
+from nrs.api.published import expose, publish
 from nrs.config.common import Api
 from nrs.controller.events import Events
 from nrs.controller.http import answers, configurations, devices, refusals, topology
 from nrs.controller.http import events as event_routes
+from nrs.controller.http.exposition import DeviceFigures
 from nrs.controller.registry import Registry
 
 
@@ -23,5 +24,6 @@ def create_app(api: Api, registry: Registry, events: Events, clock: Callable[[],
     configurations.add_routes(app, registry)
     event_routes.add_routes(app, events, clock)
     topology.add_routes(app, registry, clock)
+    expose(app, "Sums over all devices, for Prometheus", DeviceFigures(registry, clock))
     publish(app, "Network controller", answers.Health, lambda: {"timestamp": clock()})
     return app
