@@ -10,7 +10,7 @@ from typing import NamedTuple, NoReturn
 
 from harness.report import Unusable
 
-from bench import balance_quality, document, sessions, tunnel
+from bench import balance_quality, document, sessions, trains, tunnel
 from bench.balancer import part as balancer
 from bench.failover import part as failover
 from bench.progress import progress
@@ -34,6 +34,7 @@ PARTS = {
     "sessions": Part(
         "a routing server with many sessions", sessions.add_arguments, sessions.measure
     ),
+    "trains": Part("what a card that damages trains costs", trains.add_arguments, trains.measure),
     "balancer": Part(
         "questions that a load balancer answers", balancer.add_arguments, balancer.measure
     ),

@@ -106,6 +106,16 @@ def test_networks_that_every_host_is_given(tools: Any, installed: Path, tmp_path
     }
 
 
+def test_networks_behind_endpoints_that_overlap(
+    tools: Any, installed: Path, tmp_path: Path
+) -> None:
+    given = {"network_access_endpoint_advertise": ["192.168.7.0/24", "192.168.0.0/16"]}
+    words = ("-i", inventory(tmp_path, given=given), SITE, "--check", "--limit", "lb")
+    said = "192.168.7.0/24 of endpoint_1 and 192.168.0.0/16 of endpoint_1"
+    found = tools.refusals(installed, *words)
+    assert found == {"lb": f"network_access_endpoint_advertise overlaps: {said}."}
+
+
 @pytest.mark.parametrize(
     ("group", "given", "said"),
     [
@@ -133,6 +143,18 @@ def test_networks_that_every_host_is_given(tools: Any, installed: Path, tmp_path
             " 10.10.0.0/16 was probably meant;"
             " routing_server_allowed_networks: 2001:db8::1/32 has host bits set;"
             " 2001:db8::/32 was probably meant.",
+        ),
+        (
+            "network_access_endpoints",
+            {"network_access_endpoint_advertise": ["192.168.7.1/24"]},
+            "endpoint_1: network_access_endpoint_advertise: 192.168.7.1/24 has host bits set;"
+            " 192.168.7.0/24 was probably meant.",
+        ),
+        (
+            "routing_servers",
+            {"routing_server_endpoint_prefixes": ["192.168.7.1/16"]},
+            "router_1: routing_server_endpoint_prefixes: 192.168.7.1/16 has host bits set;"
+            " 192.168.0.0/16 was probably meant.",
         ),
         (
             "network_access_endpoints",

@@ -78,7 +78,11 @@ class ControllerLink:
                 tunnels=_tunnels(status)[:_MOST_TUNNELS],
                 config_version=status["config_version"],
                 config_error=status["config_error"],
-            ).model_dump(mode="json"),
+                put_back=status["put_back"],
+                not_kept=status["not_kept"],
+                # What is as usual is left out: a controller of an older release refuses fields
+                # that it does not know.
+            ).model_dump(mode="json", exclude_defaults=True),
         )
 
 

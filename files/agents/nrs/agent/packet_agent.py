@@ -13,15 +13,17 @@ import threading
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, ClassVar
 
 from nrs.agent.companion import Companion
 from nrs.agent.in_force import Candidate, InForce, Refused
-from nrs.agent.notes import Notes
+from nrs.agent.notes import FORWARDING, Notes
 from nrs.agent.run import CANNOT_START, Agent, Config, Start, open_log
 from nrs.config.loader import ConfigError, Pushed
 from nrs.config.tun_addresses import BOTH, Families
-from nrs.system import ipv6, systemd
+from nrs.system import forwarding, ipv6, systemd
 from nrs.system.control import ControlThread, socket_path
 from nrs.system.descriptor_store import DescriptorStore
 from nrs.system.links import Interface, LinkError, Links, LinkState
@@ -48,6 +50,7 @@ _TAKE_OVER_TIMEOUT_S = 4.0
 _ANNOUNCED_S = 0.03
 _DEVICE = "tun"
 _SESSIONS = "sessions"
+_ASKED_FILE = "forwarding.wanted"
 
 
 class PacketAgent(Agent[Config]):
@@ -189,6 +192,18 @@ class PacketAgent(Agent[Config]):
         if len(possible) < len(addresses):
             log.warning("%s: %s carries IPv4 alone", why, name)
         return possible
+
+    def forward(self, interfaces: Sequence[str], families: Families = BOTH) -> None:
+        """Turn forwarding on, and off at the end where it was off before this or an earlier run."""
+        changed = [str(path) for path in forwarding.enable(interfaces, families)]
+        changed += self.notes.get(FORWARDING) or []
+        self.notes.put(FORWARDING, changed)
+        self.undo(forwarding.restore, [Path(path) for path in changed])
+
+    def ask_for_forwarding(self) -> None:
+        """Have root turn it on, by a file that systemd waits for (network_routing_forwarding)."""
+        with suppress(OSError):
+            (socket_path(self.UNIT).parent / _ASKED_FILE).write_text("forwarding is off\n")
 
     def open_control(self, **commands: Callable[[dict[str, Any]], Any]) -> None:
         """The control socket and the companion, which talks to it. Raises OSError."""

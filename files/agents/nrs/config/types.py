@@ -35,6 +35,11 @@ _HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")
 _SCOPED = re.compile(r"[^%]*(%[A-Za-z0-9_.-]{1,15})?")
 
 
+def text_of(network: IPNetwork) -> str:
+    """For people: a network of one address is shown as that."""
+    return str(network.network_address if network.num_addresses == 1 else network)
+
+
 class Section(BaseModel):
     """A mapping of a configuration file: unknown keys are refused, values frozen."""
 

@@ -15,6 +15,7 @@ _SECRETS = frozenset(
     }
 )
 _KEY_CHOICE = frozenset({"key_modes", "key_epoch"})
+_BEHIND = frozenset({"advertise", "endpoint_prefixes"})
 _IDENTITY = frozenset({"config.server.server_id", "config.endpoint.endpoint_id"})
 
 
@@ -27,7 +28,7 @@ class OverlayRefused(Exception):
 
 
 def check(config: Mapping[str, Any]) -> None:
-    """Raise OverlayRefused for a secret or for a device's identity.
+    """Raise OverlayRefused for a secret, a device's identity or the networks behind one.
 
     Secrets travel in files of their own; whoever holds the API's token must not
     be able to read them here or to replace them.
@@ -37,6 +38,8 @@ def check(config: Mapping[str, Any]) -> None:
             raise OverlayRefused("secrets are not pushed; they belong in a file on the host", field)
         if key.lower() in _KEY_CHOICE:
             raise OverlayRefused("which keys are accepted is said in a file on the host", field)
+        if key.lower() in _BEHIND:
+            raise OverlayRefused("what is behind endpoints is said in a file on the host", field)
         if field in _IDENTITY:
             raise OverlayRefused("a device's identity cannot be changed by a push", field)
 

@@ -66,6 +66,8 @@ class Registry:
         self._database = database
         self._clock = clock
         self._registering = threading.Lock()
+        self._failing = False
+        """Whether statuses could not be stored last."""
         self.configure(config)
         self._presence = Presence(presence_store.load(database))
 
@@ -146,8 +148,16 @@ class Registry:
 
     def flush(self) -> None:
         """Write the statuses that arrived since the last flush; those that fail come again."""
-        left = presence_store.store(self._database, self._presence.take_changes())
+        changes = self._presence.take_changes()
+        if not changes:
+            return
+        left, why = presence_store.store(self._database, changes)
         self._presence.put_back(left)
+        if why is not None and not self._failing:
+            log.error("statuses are not stored: %s", why)
+        elif why is None and self._failing:
+            log.info("statuses are stored again")
+        self._failing = why is not None
 
     def close(self) -> None:
         """Store what is only in memory and close the database."""

@@ -17,6 +17,7 @@ from nrs.endpoint.events import SwitchLog
 from nrs.endpoint.flow_memory import FlowMemory
 from nrs.endpoint.flows import FlowTable
 from nrs.endpoint.host_network import HostNetwork
+from nrs.endpoint.lan import Lan, families_of
 from nrs.endpoint.liveness import State
 from nrs.endpoint.machine import Machine
 from nrs.endpoint.names import Names
@@ -31,18 +32,7 @@ from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.engine import Engine
 from nrs.tunnel.loop import Timer
-from nrs.tunnel.orders import (
-    CloseSession,
-    JoinTrains,
-    LimitDatagrams,
-    NoteSession,
-    OpenSession,
-    Refuse,
-    SendControl,
-    SendTogether,
-    SendTrain,
-    Tell,
-)
+from nrs.tunnel.orders import JoinTrains, OpenSession, Refuse, SendControl, Tell
 from nrs.tunnel.session import Session, key_of, open_session, resume_session
 from nrs.tunnel.session_memory import Slot
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
@@ -83,6 +73,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         self._connect()
         self._resume()
         self._serve_due()
+        self._lan = self._serve_lan()
         self._network = HostNetwork(
             self._tun.name, self.config, self.families, socket_path(self.UNIT).parent
         )
@@ -103,6 +94,19 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
             self.codec.name,
             ", ".join(self._offloads()) or "none",
         )
+
+    def _serve_lan(self) -> Lan | None:
+        """Forward for the networks behind this endpoint, where there are any."""
+        advertised = self.config.tunnel.advertise
+        if not advertised:
+            return None
+        host = self._addresses.networks
+        lan = Lan(advertised, self._tun.name, host, self.ask_for_forwarding)
+        self.cleanup.callback(lan.keeper.close)
+        self.forward(lan.interfaces, families_of(advertised))
+        self.end_beside(lan.keeper.stop)
+        lan.keeper.start()
+        return lan
 
     def _make_machine(self) -> Machine:
         memory = FlowMemory(self.store.take(_FLOWS))
@@ -165,12 +169,6 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
                 case SendControl():
                     if not self.engine.send_control(order):
                         self._machine.handle_too_long(order.index, order.specific)
-                case LimitDatagrams(index, longest, settled):
-                    self.engine.sessions[index].limit(longest, settled=settled)
-                case SendTrain():
-                    self.engine.send_train(order)
-                case SendTogether(index, allowed):
-                    self.engine.sessions[index].send_together(allowed=allowed)
                 case JoinTrains(index, allowed):
                     self.engine.sessions[index].socket.join(allowed=allowed)
                 case SendHello():
@@ -179,10 +177,6 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
                         self.engine.send_raw(socket, order.datagram, None, None)
                 case OpenSession():
                     self._open(order)
-                case CloseSession():
-                    self.engine.remove_session(self.engine.sessions[order.index])
-                case NoteSession():
-                    self.engine.sessions[order.index].note(since=order.since)
                 case SendAgain():
                     self.engine.send_again(self.engine.sessions[order.index], order.frames)
                 case Deliver():
@@ -195,6 +189,8 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
                     refused = order.reason
                 case Tell():
                     log.log(order.level, "%s", order.text)
+                case _:
+                    self.engine.carry_out(order)
         return refused
 
     def _open(self, order: OpenSession) -> None:
@@ -330,6 +326,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
             "tunnel.mtu": config.tunnel.mtu,
             "tunnel.tun_ipv4": config.tunnel.tun_ipv4,
             "tunnel.tun_ipv6": config.tunnel.tun_ipv6,
+            "tunnel.advertise": config.tunnel.advertise,
         }
 
     def take_over(self, config: NetworkAccessEndpointConfig) -> None:
@@ -348,6 +345,8 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
 
     def tend(self) -> None:
         self._machine.sweep(self.loop.now)
+        if self._lan is not None:
+            self._lan.tend()
         self._connect()
         self._rearm()
 
@@ -356,12 +355,27 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
 
     # -- for the control thread
 
+    def _refusals(self) -> list[dict[str, Any]]:
+        """Routers that this endpoint may not have a tunnel to, as it claims too much."""
+        return [
+            {"what": tunnel.refusal, "since": tunnel.state_since}
+            for tunnel in list(self._machine.tunnels.values())
+            if tunnel.refusal is not None
+        ]
+
+    def _lan_problems(self) -> list[dict[str, Any]]:
+        found = [] if self._lan is None else self._lan.keeper.problems
+        return [{"what": what, "since": since} for what, since in found]
+
     def status(self) -> dict[str, Any]:
+        network = self._network.status()
         return {
             "id": self.config.endpoint.endpoint_id,
             "name": self.config.endpoint.name,
             "offloads": self._offloads(),
-            **self._network.status(),
+            **network,
+            "problems": [*network["problems"], *self._refusals(), *self._lan_problems()],
+            "advertised": list(map(str, self.config.tunnel.advertise)),
             "tunnels": [
                 {
                     "router_id": tunnel.router_id,

@@ -25,7 +25,7 @@ from nrs.config.types import (
     Section,
     UnderlayAddress,
 )
-from nrs.tunnel.wire import INNER_MTU
+from nrs.tunnel.wire import INNER_MTU, MOST_PREFIXES, in_order
 
 
 class Endpoint(Section):
@@ -37,10 +37,10 @@ class Endpoint(Section):
 
 
 class Tunnel(KeyedSection, TunAddresses):
-    """The TUN device, the key, and what goes through the tunnel.
+    """The TUN device, the key, what goes through the tunnel, and what is behind this endpoint.
 
     The key is a PSK that all endpoints share, or the device key that was made for this
-    endpoint's id and addresses.
+    endpoint's id, addresses and networks to advertise.
     """
 
     interface_name: Interface = "tun0"
@@ -53,6 +53,9 @@ class Tunnel(KeyedSection, TunAddresses):
     routes: list[Network] = Field(default_factory=list)
     exclude: list[Network] = Field(default_factory=list)
     manage_policy_routing: bool = False
+    advertise: Annotated[list[Network], Field(max_length=MOST_PREFIXES)] = Field(
+        default_factory=list
+    )
     device_key: SecretStr | None = None
     device_key_file: Path | None = None
     key_epoch: Epoch = 0
@@ -62,6 +65,10 @@ class Tunnel(KeyedSection, TunAddresses):
     def _resolve(self) -> Self:
         field, self._key = self._one_of("psk", "psk_file", "device_key", "device_key_file")
         self._own_key = field.startswith("device_key")
+        try:
+            in_order(self.advertise)
+        except ValueError as error:
+            raise ValueError(f"advertise: {error}") from None
         return self
 
     @property
@@ -136,9 +143,11 @@ class NetworkAccessEndpointConfig(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         families = {address.version for address in self.tunnel.addresses}
-        for route in self.tunnel.routes:
-            if route.version not in families:
-                raise ValueError(f"tunnel.routes: {route} needs tunnel.tun_ipv{route.version}")
+        for key in ("routes", "advertise"):
+            for network in getattr(self.tunnel, key):
+                if network.version not in families:
+                    needed = f"tunnel.tun_ipv{network.version}"
+                    raise ValueError(f"tunnel.{key}: {network} needs {needed}")
         seen: set[str] = set()
         for router in self.routers:
             if router.router_id in seen:

@@ -138,6 +138,7 @@ class Drainer:
                 self._config.tunnel.interface_name,
                 self._config.server.egress_interface,
                 rejecting=self._phase is Phase.DRAINED,
+                unmasqueraded=tuple(self._config.tunnel.endpoint_prefixes),
             )
         )
 

@@ -62,6 +62,8 @@ class MetricsReporter:
             draining=figures["draining"],
             max_bandwidth_mbps=self._capacity.max_bandwidth_mbps,
             max_connections=self._capacity.max_connections,
+            put_back=figures["put_back"],
+            not_kept=figures["not_kept"],
         )
         self._last = present
         # A load balancer of an older release refuses fields that it does not know: what is as

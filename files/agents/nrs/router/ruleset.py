@@ -11,6 +11,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from nrs.config.types import IPNetwork
 from nrs.system import nftables
 from nrs.system.nftables import NftablesError
 
@@ -24,6 +25,8 @@ class Wanted:
     tunnel_interface: str
     egress_interface: str
     rejecting: bool = False
+    unmasqueraded: tuple[IPNetwork, ...] = ()
+    """Networks behind endpoints, which are known beyond the egress."""
 
 
 class Ruleset:
@@ -94,5 +97,8 @@ class Ruleset:
 
 def _commands(wanted: Wanted) -> list[dict[str, Any]]:
     return nftables.nat_ruleset(
-        wanted.tunnel_interface, wanted.egress_interface, rejecting=wanted.rejecting
+        wanted.tunnel_interface,
+        wanted.egress_interface,
+        rejecting=wanted.rejecting,
+        unmasqueraded=wanted.unmasqueraded,
     )

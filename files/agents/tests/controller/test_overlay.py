@@ -23,6 +23,8 @@ from nrs.controller.overlay import OverlayRefused, canonical, check
         ({"security": {"default_psk": "x"}}, "config.security.default_psk"),
         ({"psk": "x"}, "config.psk"),
         ({"tunnel": {"key_modes": ["shared"]}}, "config.tunnel.key_modes"),
+        ({"tunnel": {"advertise": ["192.168.7.0/24"]}}, "config.tunnel.advertise"),
+        ({"tunnel": {"endpoint_prefixes": []}}, "config.tunnel.endpoint_prefixes"),
         ({"tunnel": {"key_epoch": 9}}, "config.tunnel.key_epoch"),
         ({"tunnel": {"PSK": "x"}}, "config.tunnel.PSK"),
         ({"a": [{}, {"b": [{"psk": 1}]}]}, "config.a.1.b.0.psk"),

@@ -46,10 +46,11 @@ def test_services_are_known_where_they_are_no_names() -> None:
     found = config(
         load_balancer={"url": ["http://192.0.2.10:8080", "http://lb.example:8080"]},
         network_controller={"url": "http://[2001:db8::11]:8081"},
-        egress={"check_ip": "198.51.100.10"},
+        egress={"check_ip": "198.51.100.10", "other_check_ip": "2001:db8:100::10"},
     ).services
     assert found == {
         ipaddress.ip_address("198.51.100.10"): "egress.check_ip",
+        ipaddress.ip_address("2001:db8:100::10"): "egress.other_check_ip",
         ipaddress.ip_address("192.0.2.10"): "load_balancer.url",
         ipaddress.ip_address("2001:db8::11"): "network_controller.url",
     }

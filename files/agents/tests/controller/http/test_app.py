@@ -262,7 +262,9 @@ def test_a_status_is_seen_in_the_device_and_in_the_topology(
     assert (client.get("/device/endpoint_1").json or {})["status"] == "offline"
     posted = client.post(
         "/status",
-        json=status("endpoint_1", tunnel("router_1"), config_version=1, config_error="no"),
+        json=status(
+            "endpoint_1", tunnel("router_1"), config_version=1, config_error="no", put_back=3
+        ),
     )
     assert posted.status_code == 200
     assert client.get("/device/endpoint_1").json == {
@@ -281,6 +283,8 @@ def test_a_status_is_seen_in_the_device_and_in_the_topology(
         "config_version": 0,
         "config_acknowledged": 1,
         "config_error": "no",
+        "put_back": 3,
+        "not_kept": 0,
         "tunnels": [
             {"peer_id": "router_1", "up": True, "active": True, "rtt_ms": 0.5, "since": 7.0}
         ],
