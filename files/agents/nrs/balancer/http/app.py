@@ -16,7 +16,9 @@ from nrs.balancer.live import LiveBalancer
 
 def create_app(balancer: LiveBalancer, trust: Trust) -> Flask:
     """The API on `balancer` for those whom `trust` lets in."""
-    app = service.create_app("load_balancer", trust, servers.refusals(balancer))
+    app = service.create_app(
+        "load_balancer", trust, servers.refusals(balancer), lambda: balancer.instant().wall
+    )
     decisions.add_routes(app, balancer)
     servers.add_routes(app, balancer)
     algorithm.add_routes(app, balancer)
