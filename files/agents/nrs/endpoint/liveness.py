@@ -20,7 +20,7 @@ that RTTVAR falls slowly: with a hundred samples a second its memory would be a 
 What answers after a failure of more than a moment, or a restart, has waited for its end: the
 round trip is measured with probes that were sent since. A spike is over sooner, and is learnt.
 Not judged is who could not answer: the third probe has had its round trip, a router that
-restarts has its `pause`, and an endpoint that was itself held up first reads what came.
+restarts has its `pause`, and an endpoint that was held up once in a silence waits a moment.
 
 Where processors are scarce, at either end, life takes longer to show. What the endpoint waited
 for one since the last answer is added to the limit. An answer that was later than SRTT by L makes
@@ -91,8 +91,6 @@ _MOST_GAIN = 1 / 4
 _MEMORY_S = 0.64
 """Of RTTVAR where it falls: each sample counts for the time since the one before."""
 _LATENESS_HALVES_S = 30.0
-_MOST_EXCUSED = 10
-"""Limits of silence after which being held up is no excuse any more."""
 
 
 class Liveness:
@@ -115,6 +113,7 @@ class Liveness:
         self._last_probe = _LONG_AGO
         self._last_due = now
         self._not_before = now
+        self._excused_at = _LONG_AGO
         self._paused = _LONG_AGO
         self._measured_from = now
         self._hello_pause = timing.hello_first
@@ -267,8 +266,9 @@ class Liveness:
 
     def _excuse(self, now: float) -> None:
         late = now - self._last_due > self.timing.held_up
-        if late and now - self.last_answer < _MOST_EXCUSED * self.limit:
-            # Answers may be waiting to be read, and are when `due` is called the next time.
+        if late and self._excused_at < self.last_answer:
+            # Whoever answers may have been held up too, as on a machine that stood still.
+            self._excused_at = now
             self._not_before = max(self._not_before, now + self.timing.probe)
 
     def _judge(self, now: float) -> None:
