@@ -66,7 +66,7 @@ class Timing:
     """Between probes of an idle tunnel whose last probe is unanswered."""
     least_limit: float = 0.040
     """Without evidence of life for this long, or SRTT + 4 RTTVAR if that is longer: suspect."""
-    patience: float = 0.100
+    patience: float = 0.090
     """The longest that lateness of the endpoint's or the router's own makes the limit."""
     first_round_trip: float = 1.0
     """Taken for the round trip until one is measured (RFC 6298 section 2.1)."""

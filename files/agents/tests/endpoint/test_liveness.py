@@ -552,7 +552,7 @@ def test_waiting_while_nothing_is_asked_is_no_excuse() -> None:
 def test_no_wait_and_no_late_answer_makes_a_real_fault_a_long_one() -> None:
     live = quiet_path().live
     live.waited(5.0)
-    assert live.limit == live.timing.patience == 0.100
+    assert live.limit == live.timing.patience == 0.090
     silent_since(live, T0 + 1.0, 12)
     assert live.state is State.SUSPECT
 
