@@ -90,7 +90,7 @@ _LONG_AGO = -1e9
 _MOST_GAIN = 1 / 4
 _MEMORY_S = 0.64
 """Of RTTVAR where it falls: each sample counts for the time since the one before."""
-_LATENESS_HALVES_S = 30.0
+_LATENESS_HALVES_S = 1.0
 
 
 class Liveness:
