@@ -43,8 +43,11 @@ class Scheduling:
     nice: int
     slice_ms: float | None
     """None where the kernel does not say."""
-    session_nice: int | None
-    """None without autogroups."""
+
+    @property
+    def session_nice(self) -> int | None:
+        """The process's at present, which root may set too; None without autogroups."""
+        return _session_nice()
 
     def as_dict(self) -> dict[str, Any]:
         """For `nrs status --json`."""
@@ -77,7 +80,7 @@ def step_aside() -> None:
 
 def present() -> Scheduling:
     """What the calling thread runs with."""
-    return Scheduling(os.getpriority(os.PRIO_PROCESS, 0), _slice_ms(), _session_nice())
+    return Scheduling(os.getpriority(os.PRIO_PROCESS, 0), _slice_ms())
 
 
 def _set(nice: int) -> None:
