@@ -65,6 +65,8 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         """Of the sessions of an earlier process, while they are looked at."""
         self._timer: Timer | None = None
         self._machine = self._make_machine()
+        self._waited = self.loop.waited()
+        """For a processor, as far as the machine has been told."""
         self._active: str | None = None
         """As told and as kept: who has seen it may rely on it after a restart."""
         self.engine = Engine(self._tun, self.loop, self._machine, self, self.codec, self.memory)
@@ -241,6 +243,12 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
 
     def _serve_due(self) -> None:
         """Do what is due, and come back when something is due next."""
+        waited, self._waited = self._waited, self.loop.waited()
+        self._machine.handle_wait(self._waited - waited)
+        for router_id in self._machine.condemned(self.loop.clock()):
+            socket = self._uplinks.by_router[router_id].socket
+            if socket is not None and not self.engine.catch_up(socket):
+                self._machine.handle_unread(router_id, self.loop.clock())
         self._carry_out(self._machine.due(self.loop.clock()))
         self._rearm()
 

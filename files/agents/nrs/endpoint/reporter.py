@@ -16,7 +16,7 @@ from nrs.api.client import ApiClient, ApiRefused, ApiUnavailable
 from nrs.api.messages import Decision
 from nrs.config.common import PolledLoadBalancer
 from nrs.endpoint import event_poster
-from nrs.system import control
+from nrs.system import control, scheduling
 
 log = logging.getLogger("nrs.endpoint.reporter")
 
@@ -81,6 +81,7 @@ class Adviser:
 
 def main(socket: Path) -> None:
     """Poll and report until the agent ends."""
+    scheduling.step_aside()
     work = given(EndpointWork)
     controller = ControllerLink(work, socket)
     adviser = Adviser(work, socket)
