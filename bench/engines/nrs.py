@@ -8,6 +8,7 @@ from bench import agents
 from bench.engines.base import INNER, Missing, Tunnel
 from bench.pair import UNDERLAY, Pair
 from bench.settings import Places
+from bench.traffic import IPERF3_PORT
 from testbed import link
 from testbed.failed import Failed
 
@@ -30,7 +31,12 @@ class Nrs:
     def start(self, pair: Pair) -> Tunnel:
         psk = agents.new_psk()
         pair.host("b").batch([link.bridge("egress0"), *link.up("egress0")])
-        tunnel = {"psk": psk, "tun_ipv4": f"{INNER['b']}/16", "tun_ipv6": "fd00:10:1::1/32"}
+        tunnel = {
+            "psk": psk,
+            "tun_ipv4": f"{INNER['b']}/16",
+            "tun_ipv6": "fd00:10:1::1/32",
+            "allow_input": [{"proto": proto, "port": IPERF3_PORT} for proto in ("tcp", "udp")],
+        }
         router = agents.start_router(pair, self._python, self._codec, tunnel)
         endpoint = agents.start(
             pair,

@@ -22,7 +22,7 @@ _LOOPBACK: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = [
 
 
 class Api(Section):
-    """How this agent proves itself to an API, and whom its own API trusts to read.
+    """How this agent proves itself to an API, whom its own API trusts to read, and whom it refuses.
 
     Without `token` and `token_file`, `/etc/network-routing-system/api_token` is
     used where it exists.
@@ -31,6 +31,7 @@ class Api(Section):
     token: SecretStr | None = None
     token_file: Path | None = None
     trusted_networks: list[Network] = Field(default_factory=lambda: list(_LOOPBACK))
+    refused_networks: list[Network] = Field(default_factory=list)
     _value: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")

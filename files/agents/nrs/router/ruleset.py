@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from nrs.system import nftables
+from nrs.system import nft_guard, nftables
+from nrs.system.nft_guard import Guard
 from nrs.system.nftables import NftablesError
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ class Wanted:
 
     tunnel_interface: str
     egress_interface: str
+    guard: Guard = field(default_factory=Guard)
     rejecting: bool = False
 
 
@@ -93,6 +95,8 @@ class Ruleset:
 
 
 def _commands(wanted: Wanted) -> list[dict[str, Any]]:
-    return nftables.nat_ruleset(
-        wanted.tunnel_interface, wanted.egress_interface, rejecting=wanted.rejecting
-    )
+    interfaces = wanted.tunnel_interface, wanted.egress_interface
+    return [
+        *nftables.nat_ruleset(*interfaces, rejecting=wanted.rejecting),
+        *nft_guard.ruleset(nftables.TABLE, *interfaces, wanted.guard),
+    ]
