@@ -6,7 +6,7 @@ import ipaddress
 import re
 from pathlib import Path
 
-from pydantic import Field, PrivateAttr, SecretStr, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, StrictBool, model_validator
 from typing_extensions import Self
 
 from nrs.config.types import Network, Seconds, Section, Urls
@@ -76,8 +76,9 @@ class LoadBalancerAccess(Section):
 
 
 class PolledLoadBalancer(LoadBalancerAccess):
-    """The load balancer as an endpoint uses it."""
+    """The load balancer as an endpoint uses it; without `use` it is not asked."""
 
+    use: StrictBool = True
     poll_interval: Seconds = 10.0
 
 

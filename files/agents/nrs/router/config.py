@@ -23,6 +23,7 @@ from nrs.config.types import (
     IPAddress,
     IPNetwork,
     Label,
+    LogLevel,
     Mtu,
     Name,
     Network,
@@ -56,6 +57,7 @@ class Server(Section):
     external_ip: Address | None = None
     egress_interface: Interface
     log_file: Path | None = None
+    log_level: LogLevel = "info"
 
 
 class Service(Section):
