@@ -14,8 +14,8 @@ class Access(Enum):
     """The outcome of a check; the value is the text of the 401 answer."""
 
     GRANTED = ""
-    NO_TOKEN = "a bearer token is required"  # noqa: S105 - a message, not a secret
-    WRONG_TOKEN = "the bearer token is not valid"  # noqa: S105 - a message, not a secret
+    NO_TOKEN = "a bearer token is required"  # noqa: S105 - a message, not a secret  # nosec B105
+    WRONG_TOKEN = "the bearer token is not valid"  # noqa: S105 - a message, not a secret  # nosec B105
     UNCONFIGURED = (
         "this service has no token configured and serves loopback only: set api.token_file"
     )

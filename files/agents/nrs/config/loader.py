@@ -16,7 +16,7 @@ from nrs.config.scalars import Misread, PlainLoader
 
 Model = TypeVar("Model", bound=BaseModel)
 Lay = Callable[[Model, dict[str, Any], Mapping[str, Any]], dict[str, Any]]
-"""Of a file's model, its content and what is pushed over it, all together. Raises OverlayRefused."""
+"""A file's model, its content and what is pushed to their sum. Raises OverlayRefused."""
 
 _SECRET_KEYS = {"psk", "previous_psk", "device_key", "default_psk", "token"}
 _NUMBERS = {"int_type": "a whole number", "float_type": "a number"}
@@ -73,7 +73,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text at byte {error.start}") from None
     try:
-        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader  # nosec B506
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(f"{path}{line}: {error.problem}") from None
