@@ -62,7 +62,6 @@ class PacketAgent(Agent[Config]):
 
     COMPANION: ClassVar[str]
     """Its companion's module."""
-    TAKES_PUSHED = True
     REFUSALS = (OSError, LinkError, NftablesError, codec.CodecError)
     engine: Engine
     families: Families = BOTH
@@ -85,7 +84,7 @@ class PacketAgent(Agent[Config]):
         self.memory = SessionMemory(self.store.take(_SESSIONS))
         self.keep(_SESSIONS, self.memory.file)
         self.notes = Notes(socket_path(self.UNIT).parent)
-        self._in_force = InForce(start, self.UNIT, self.restart_keys, self._try_take_over)
+        self._in_force = InForce(start, self.UNIT, self.restart_keys, self._try_take_over, self.lay)
         self._changing = threading.Lock()
         """Held while another configuration is read and taken over."""
         self._for_good = not self.store.available

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from collections.abc import Sequence
 from enum import Enum
 
+from nrs.api.sources import address_of
 from nrs.config.types import IPNetwork
 
 
@@ -14,8 +14,8 @@ class Access(Enum):
     """The outcome of a check; the value is the text of the 401 answer."""
 
     GRANTED = ""
-    NO_TOKEN = "a bearer token is required"  # noqa: S105 - a message, not a secret
-    WRONG_TOKEN = "the bearer token is not valid"  # noqa: S105 - a message, not a secret
+    NO_TOKEN = "a bearer token is required"  # noqa: S105 - a message, not a secret  # nosec B105
+    WRONG_TOKEN = "the bearer token is not valid"  # noqa: S105 - a message, not a secret  # nosec B105
     UNCONFIGURED = (
         "this service has no token configured and serves loopback only: set api.token_file"
     )
@@ -39,19 +39,10 @@ def check(
         scheme, _, stated = authorization.partition(" ")
         good = token is not None and hmac.compare_digest(stated.strip().encode(), token.encode())
         return Access.GRANTED if good and scheme.lower() == "bearer" else Access.WRONG_TOKEN
-    address = _address(remote)
+    address = address_of(remote)
     if token is None:
         local = address is not None and address.is_loopback
         return Access.GRANTED if local else Access.UNCONFIGURED
     if reading and address is not None and any(address in network for network in trusted):
         return Access.GRANTED
     return Access.NO_TOKEN
-
-
-def _address(remote: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        address = ipaddress.ip_address((remote or "").partition("%")[0])
-    except ValueError:
-        return None
-    mapped = getattr(address, "ipv4_mapped", None)
-    return mapped or address

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 from werkzeug.wsgi import get_host
 
-from nrs.api import auth
+from nrs.api import auth, sources
 from nrs.api.server import LARGEST_BODY, TOO_LARGE
 from nrs.api.strict_json import JsonError, parse_object
 from nrs.config.common import Api
@@ -108,10 +108,12 @@ def create_app(
     @app.before_request
     def _authenticate() -> None:
         stated = request.environ
+        trusted: Api = app.extensions[_API]
+        if sources.is_refused(stated.get("REMOTE_ADDR"), trusted.refused_networks):
+            raise ApiError(403, sources.REFUSED)
         reading = stated["REQUEST_METHOD"] in {"GET", "HEAD"}
         if reading and stated["PATH_INFO"] == HEALTH:
             return
-        trusted: Api = app.extensions[_API]
         access = auth.check(
             authorization=stated.get("HTTP_AUTHORIZATION"),
             remote=stated.get("REMOTE_ADDR"),

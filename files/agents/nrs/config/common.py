@@ -6,7 +6,7 @@ import ipaddress
 import re
 from pathlib import Path
 
-from pydantic import Field, PrivateAttr, SecretStr, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, StrictBool, model_validator
 from typing_extensions import Self
 
 from nrs.config.types import Network, Seconds, Section, Urls
@@ -22,7 +22,7 @@ _LOOPBACK: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = [
 
 
 class Api(Section):
-    """How this agent proves itself to an API, and whom its own API trusts to read.
+    """How this agent proves itself to an API, whom its own API trusts to read, and whom it refuses.
 
     Without `token` and `token_file`, `/etc/network-routing-system/api_token` is
     used where it exists.
@@ -31,6 +31,7 @@ class Api(Section):
     token: SecretStr | None = None
     token_file: Path | None = None
     trusted_networks: list[Network] = Field(default_factory=lambda: list(_LOOPBACK))
+    refused_networks: list[Network] = Field(default_factory=list)
     _value: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
@@ -75,8 +76,9 @@ class LoadBalancerAccess(Section):
 
 
 class PolledLoadBalancer(LoadBalancerAccess):
-    """The load balancer as an endpoint uses it."""
+    """The load balancer as an endpoint uses it; without `use` it is not asked."""
 
+    use: StrictBool = True
     poll_interval: Seconds = 10.0
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nrs.agent.packet_agent import PacketAgent
 from nrs.agent.run import Start
 from nrs.config.pushed import state_directory
-from nrs.endpoint import event_command, event_file
+from nrs.endpoint import event_command, event_file, push
 from nrs.endpoint.config import NetworkAccessEndpointConfig
 from nrs.endpoint.events import SwitchLog
 from nrs.endpoint.flow_memory import FlowMemory
@@ -25,6 +25,7 @@ from nrs.endpoint.orders import Deliver, Order, SendAgain, SendHello, UseRouter
 from nrs.endpoint.uplink import TRY_S, Uplink, Uplinks
 from nrs.endpoint.work import work_of
 from nrs.system.addresses import Addresses
+from nrs.system.connected import connected
 from nrs.system.control import socket_path
 from nrs.system.link_events import LinkEvents
 from nrs.tunnel.codec.sealing import Check
@@ -109,6 +110,12 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         self.end_beside(lan.keeper.stop)
         lan.keeper.start()
         return lan
+
+    @classmethod
+    def lay(
+        cls, config: NetworkAccessEndpointConfig, data: dict[str, Any], over: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        return push.lay(config, data, over, connected(config.tunnel.interface_name))
 
     def _make_machine(self) -> Machine:
         memory = FlowMemory(self.store.take(_FLOWS))

@@ -86,9 +86,10 @@ def main(socket: Path) -> None:
     controller = ControllerLink(work, socket)
     adviser = Adviser(work, socket)
     events = event_poster.EventPoster(work, socket)
+    advice = [Task(work.load_balancer.poll_interval, adviser.poll)]
     repeat(
         [
-            Task(work.load_balancer.poll_interval, adviser.poll),
+            *(advice if work.load_balancer.use else ()),
             Task(work.controller.status_interval, controller.exchange),
             Task(event_poster.INTERVAL_S, events.look),
         ]

@@ -69,6 +69,22 @@ def test_a_new_token_counts_from_the_next_request_on(app: Flask, client: FlaskCl
     assert client.get("/nowhere", headers=headers).status_code == 404
 
 
+@pytest.mark.parametrize("remote", ["10.10.100.1", "::ffff:10.10.100.1", "fd00:10:100::1", None])
+@pytest.mark.parametrize("path", ["/health", "/status", "/nowhere"])
+def test_out_of_tunnels_nothing_is_answered_whoever_asks(
+    app: Flask, client: FlaskClient, remote: str | None, path: str
+) -> None:
+    networks = ["10.10.0.0/16", "fd00:10::/32"]
+    service.trust(app, Api.model_validate({"token": TOKEN, "refused_networks": networks}))
+    answer = client.get(path, headers=BEARER, environ_base={"REMOTE_ADDR": remote})
+    refusal = "this service takes no requests out of tunnels (api.refused_networks)"
+    assert (answer.status_code, answer.json) == (403, {"error": refusal, "field": None})
+    assert client.get("/health", environ_base=REMOTE).status_code == 200
+    service.trust(app, Api(token=TOKEN))
+    answer = client.get("/health", headers=BEARER, environ_base={"REMOTE_ADDR": remote})
+    assert answer.status_code == 200
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [("GET", "/nowhere", 404), ("GET", "/status", 405), ("GET", "/device//router_1", 404)],
