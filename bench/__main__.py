@@ -13,6 +13,7 @@ from harness.report import Unusable
 from bench import balance_quality, document, sessions, trains, tunnel
 from bench.balancer import part as balancer
 from bench.failover import part as failover
+from bench.failover import starved
 from bench.progress import progress
 from bench.settings import Places, places
 from testbed.failed import Failed
@@ -40,6 +41,11 @@ PARTS = {
     ),
     "failover": Part(
         "what faults and planned moves cost", failover.add_arguments, failover.measure
+    ),
+    "starved": Part(
+        "false failovers, and what faults cost, where processors are scarce",
+        starved.add_arguments,
+        starved.measure,
     ),
     "balance-quality": Part(
         "how evenly and calmly the load balancer spreads the load",

@@ -8,6 +8,7 @@ from bench import agents
 from bench.engines.base import INNER, MTU, Missing, Tunnel
 from bench.pair import UNDERLAY, Pair
 from bench.settings import Places
+from bench.traffic import IPERF3_PORT
 from testbed import link
 from testbed.failed import Failed
 
@@ -46,6 +47,7 @@ class Nrs:
             "mtu": self._mtu,
             "tun_ipv4": f"{INNER['b']}/16",
             "tun_ipv6": "fd00:10:1::1/32",
+            "allow_input": [{"proto": proto, "port": IPERF3_PORT} for proto in ("tcp", "udp")],
         }
         router = agents.start_router(pair, self._python, self._codec, tunnel)
         endpoint = agents.start(

@@ -23,7 +23,7 @@ from nrs.agent.notes import FORWARDING, Notes
 from nrs.agent.run import CANNOT_START, Agent, Config, Start, open_log
 from nrs.config.loader import ConfigError, Pushed
 from nrs.config.tun_addresses import BOTH, Families
-from nrs.system import forwarding, ipv6, systemd
+from nrs.system import forwarding, ipv6, scheduling, systemd
 from nrs.system.control import ControlThread, socket_path
 from nrs.system.descriptor_store import DescriptorStore
 from nrs.system.links import Interface, LinkError, Links, LinkState
@@ -62,7 +62,6 @@ class PacketAgent(Agent[Config]):
 
     COMPANION: ClassVar[str]
     """Its companion's module."""
-    TAKES_PUSHED = True
     REFUSALS = (OSError, LinkError, NftablesError, codec.CodecError)
     engine: Engine
     families: Families = BOTH
@@ -70,6 +69,8 @@ class PacketAgent(Agent[Config]):
 
     def __init__(self, start: Start[Config]) -> None:
         """Raises OSError, CodecError."""
+        # First, as threads that are there already would keep what the unit gives all of them.
+        self._scheduling = scheduling.hurry()
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         handshake.warm_up()
         self.cleanup = start.cleanup
@@ -83,7 +84,7 @@ class PacketAgent(Agent[Config]):
         self.memory = SessionMemory(self.store.take(_SESSIONS))
         self.keep(_SESSIONS, self.memory.file)
         self.notes = Notes(socket_path(self.UNIT).parent)
-        self._in_force = InForce(start, self.UNIT, self.restart_keys, self._try_take_over)
+        self._in_force = InForce(start, self.UNIT, self.restart_keys, self._try_take_over, self.lay)
         self._changing = threading.Lock()
         """Held while another configuration is read and taken over."""
         self._for_good = not self.store.available
@@ -278,8 +279,6 @@ class PacketAgent(Agent[Config]):
             gc.freeze()
         self.engine.tend()
         self.tend()
-        if not self._leaving:
-            self._companion.tend()
         self.loop.call_later(_TEND_INTERVAL_S, self._tend)
 
     def _reload(self) -> None:
@@ -353,6 +352,7 @@ class PacketAgent(Agent[Config]):
             "codec": self.codec.name,
             **self.status(),
             "figures": self.engine.figures.as_dict(),
+            "scheduling": self._scheduling.as_dict(),
             "longest_turn_ms": round(self.loop.longest_turn_s * 1000, 2),
             "longest_wait_ms": round(self.loop.longest_wait_s * 1000, 2),
             "config_version": self._in_force.pushed.version,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -139,6 +139,9 @@ Line = Annotated[
     str, Field(min_length=1, max_length=256, json_schema_extra=_PRINTABLE), AfterValidator(_label)
 ]
 """A sentence for people: printable text on one line."""
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+"""From which on records are written."""
 
 Url = Annotated[str, BeforeValidator(_url)]
 Urls = Annotated[list[Url], BeforeValidator(_one_or_more), Field(min_length=1)]

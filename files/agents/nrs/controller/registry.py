@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from nrs.api.messages import DeviceStatus, Registration
 from nrs.config.types import IPAddress
-from nrs.controller import overlay, presence_store
+from nrs.controller import presence_store
 from nrs.controller.addresses import FIELDS, Addresses
+from nrs.controller.canonical import canonical
 from nrs.controller.config import NetworkControllerConfig
 from nrs.controller.database import Database
 from nrs.controller.errors import AddressTaken, UnknownDevice
@@ -116,7 +117,7 @@ class Registry:
 
         Raises UnknownDevice.
         """
-        text = overlay.canonical(config)
+        text = canonical(config)
         with self._database.writing() as session:
             device = _existing(session, device_id)
             changed = device.config != text

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nrs.agent.packet_agent import PacketAgent
 from nrs.agent.run import Start
 from nrs.config.pushed import state_directory
-from nrs.endpoint import event_command, event_file
+from nrs.endpoint import event_command, event_file, push
 from nrs.endpoint.config import NetworkAccessEndpointConfig
 from nrs.endpoint.events import SwitchLog
 from nrs.endpoint.flow_memory import FlowMemory
@@ -25,6 +25,7 @@ from nrs.endpoint.orders import Deliver, Order, SendAgain, SendHello, UseRouter
 from nrs.endpoint.uplink import TRY_S, Uplink, Uplinks
 from nrs.endpoint.work import work_of
 from nrs.system.addresses import Addresses
+from nrs.system.connected import connected
 from nrs.system.control import socket_path
 from nrs.system.link_events import LinkEvents
 from nrs.tunnel.codec.sealing import Check
@@ -65,6 +66,8 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         """Of the sessions of an earlier process, while they are looked at."""
         self._timer: Timer | None = None
         self._machine = self._make_machine()
+        self._waited = self.loop.waited()
+        """For a processor, as far as the machine has been told."""
         self._active: str | None = None
         """As told and as kept: who has seen it may rely on it after a restart."""
         self.engine = Engine(self._tun, self.loop, self._machine, self, self.codec, self.memory)
@@ -107,6 +110,12 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         self.end_beside(lan.keeper.stop)
         lan.keeper.start()
         return lan
+
+    @classmethod
+    def lay(
+        cls, config: NetworkAccessEndpointConfig, data: dict[str, Any], over: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        return push.lay(config, data, over, connected(config.tunnel.interface_name))
 
     def _make_machine(self) -> Machine:
         memory = FlowMemory(self.store.take(_FLOWS))
@@ -241,6 +250,12 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
 
     def _serve_due(self) -> None:
         """Do what is due, and come back when something is due next."""
+        waited, self._waited = self._waited, self.loop.waited()
+        self._machine.handle_wait(self._waited - waited)
+        for router_id in self._machine.condemned(self.loop.clock()):
+            socket = self._uplinks.by_router[router_id].socket
+            if socket is not None and not self.engine.catch_up(socket):
+                self._machine.handle_unread(router_id, self.loop.clock())
         self._carry_out(self._machine.due(self.loop.clock()))
         self._rearm()
 

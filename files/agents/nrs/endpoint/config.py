@@ -18,6 +18,7 @@ from nrs.config.types import (
     Interface,
     IPAddress,
     Label,
+    LogLevel,
     Mtu,
     Name,
     Network,
@@ -34,6 +35,7 @@ class Endpoint(Section):
     endpoint_id: Name
     name: Label
     log_file: Path | None = None
+    log_level: LogLevel = "info"
 
 
 class Tunnel(KeyedSection, TunAddresses):
@@ -130,6 +132,17 @@ class Router(Section):
         return self.host or str(self.address)
 
 
+class Push(Section):
+    """What the controller may choose: routes inside of networks, and some of `routers`.
+
+    Without `routers` it chooses among all. No route overlaps with `routes_never`.
+    """
+
+    routes_within: list[Network] = Field(default_factory=list)
+    routes_never: list[Network] = Field(default_factory=list)
+    routers: list[Name] | None = None
+
+
 class NetworkAccessEndpointConfig(Section):
     """The whole file."""
 
@@ -139,6 +152,7 @@ class NetworkAccessEndpointConfig(Section):
     load_balancer: PolledLoadBalancer
     network_controller: NetworkControllerAccess = NetworkControllerAccess()
     api: Api = Field(default_factory=Api)
+    push: Push = Push()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

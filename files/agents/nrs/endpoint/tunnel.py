@@ -299,10 +299,10 @@ class Tunnel:
 
     # -- what is due
 
-    def due(self, now: float, *, busy: bool, active: bool) -> list[Order]:
-        """What to send at `now`; `busy` as in `Liveness.due`, `active` where traffic takes it."""
+    def due(self, now: float, *, busy: bool, active: bool, judge: bool) -> list[Order]:
+        """What to send at `now`; `active` where traffic takes it, the rest as in `Liveness.due`."""
         orders = self._measure(now, busy=busy)
-        for action in self.liveness.due(now, busy):
+        for action in self.liveness.due(now, busy, judge=judge):
             orders += self._probe(now, active) if action is Action.PROBE else self._hello(now)
         orders += self._renew(now)
         self._judge(now)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, PrivateAttr, SecretStr, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, StrictBool, model_validator
 from typing_extensions import Self
 
 from nrs.api.messages import MaxBandwidth, MaxConnections
@@ -23,6 +23,7 @@ from nrs.config.types import (
     IPAddress,
     IPNetwork,
     Label,
+    LogLevel,
     Mtu,
     Name,
     Network,
@@ -31,6 +32,7 @@ from nrs.config.types import (
     Section,
     UnderlayAddress,
 )
+from nrs.system.nft_guard import Guard, Opening
 from nrs.tunnel.wire import INNER_MTU
 
 KeyModeName = Literal["shared", "device"]
@@ -55,10 +57,18 @@ class Server(Section):
     external_ip: Address | None = None
     egress_interface: Interface
     log_file: Path | None = None
+    log_level: LogLevel = "info"
+
+
+class Service(Section):
+    """A port of the router's own host."""
+
+    proto: Literal["tcp", "udp"]
+    port: Port
 
 
 class Tunnel(KeyedSection, TunAddresses):
-    """The TUN device, the keys, and the networks that endpoints may have, or have behind them.
+    """The TUN device, the keys, the networks that endpoints may have, and what they reach.
 
     The PSK is the master key of the endpoints' device keys. The one before it, of
     epoch `key_epoch - 1` (modulo 256), is accepted too where it is given.
@@ -68,6 +78,9 @@ class Tunnel(KeyedSection, TunAddresses):
     mtu: Mtu = INNER_MTU
     endpoint_networks: list[Network] | None = Field(default=None, min_length=1)
     endpoint_prefixes: list[Network] = Field(default_factory=list)
+    protected_networks: list[Network] = Field(default_factory=list)
+    allow_input: list[Service] = Field(default_factory=list)
+    client_to_client: StrictBool = False
     key_epoch: Epoch = 0
     previous_psk: SecretStr | None = None
     previous_psk_file: Path | None = None
@@ -106,6 +119,12 @@ class Tunnel(KeyedSection, TunAddresses):
         if self.endpoint_networks is not None:
             return self.endpoint_networks
         return [*map(ipaddress.ip_network, _ENDPOINTS), *self.on_link]
+
+    @property
+    def guard(self) -> Guard:
+        """What tunnels lead to beside the egress, and what they never do."""
+        openings = (Opening(service.proto, service.port) for service in self.allow_input)
+        return Guard(tuple(self.protected_networks), tuple(openings), self.client_to_client)
 
     @property
     def keys(self) -> dict[int, bytes]:
@@ -185,4 +204,15 @@ class RoutingServerConfig(Section):
     def _distinct_interfaces(self) -> Self:
         if self.server.egress_interface == self.tunnel.interface_name:
             raise ValueError("server.egress_interface and tunnel.interface_name are the same")
+        return self
+
+    @model_validator(mode="after")
+    def _askable(self) -> Self:
+        address = self.egress.check_ip
+        for network in self.tunnel.protected_networks:
+            if address is not None and address in network:
+                raise ValueError(
+                    f"egress.check_ip {address} lies in {network} of tunnel.protected_networks,"
+                    " so that nothing from tunnels reaches it"
+                )
         return self

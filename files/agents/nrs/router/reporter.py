@@ -17,7 +17,7 @@ from nrs.api.client import ApiClient
 from nrs.api.messages import MetricsReport
 from nrs.config.common import LoadBalancerAccess
 from nrs.router.config import Metrics
-from nrs.system import control
+from nrs.system import control, scheduling
 
 log = logging.getLogger("nrs.router.reporter")
 
@@ -82,6 +82,7 @@ class MetricsReporter:
 
 def main(socket: Path) -> None:
     """Report until the agent ends."""
+    scheduling.step_aside()
     work = given(RouterWork)
     repeat(
         [

@@ -284,7 +284,13 @@ class Engine:
 
     # -- from UDP sockets to the TUN device
 
-    def _read_udp(self, socket: UdpSocket) -> None:
+    def catch_up(self, socket: UdpSocket) -> bool:
+        """Read what has arrived at a socket by now; whether that was all. Not while it is read."""
+        self._loop.look()
+        return self._read_udp(socket)
+
+    def _read_udp(self, socket: UdpSocket) -> bool:
+        """For a while; whether nothing is left."""
         intake = self._intake
         until = self._loop.now + _TURN_S
         received = intake.receive(socket)
@@ -292,8 +298,9 @@ class Engine:
             more = self._loop.clock() < until
             state = self._deliver(intake, socket, more) if received > 0 else 0
             if state & DRAINED or not more:
-                return
+                return bool(state & DRAINED)
             received = 1 if state & WAITING else intake.receive(socket)
+        return True
 
     def _deliver(self, intake: Intake, socket: UdpSocket, more: bool) -> int:
         """Open the datagrams of a train, usually all of one session; WAITING, DRAINED or 0.

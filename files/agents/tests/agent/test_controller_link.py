@@ -12,7 +12,7 @@ from nrs.endpoint.reporter import EndpointWork
 from nrs.system import control
 
 WORK = {
-    "token": "t" * 40,
+    "tokens": {"http://192.0.2.1:8080": "t" * 40},
     "log_file": None,
     "registration": {
         "device_id": "endpoint_1",

@@ -9,10 +9,12 @@ from testbed.wait import wait_until
 
 from nrs.router.ruleset import Ruleset, Wanted
 from nrs.system import nftables
+from nrs.system.nft_guard import Guard
 from nrs.system.nftables import NftablesError, nat_ruleset
 
 SERVING = Wanted("tun0", "eth1")
 DRAINED = Wanted("tun0", "eth1", rejecting=True)
+OPENED = Wanted("tun0", "eth1", Guard(client_to_client=True))
 
 
 class Nft:
@@ -49,6 +51,14 @@ def test_what_is_in_force_already_is_not_made_again(nft: Nft) -> None:
         ruleset.want(wanted)
         ruleset.apply()
     assert nft.installed == ["serving", "rejecting", "serving"]
+
+
+def test_what_is_opened_makes_other_rules(nft: Nft) -> None:
+    ruleset = Ruleset()
+    for wanted in (SERVING, OPENED):
+        ruleset.want(wanted)
+        ruleset.apply()
+    assert nft.installed == ["serving", "serving"]
 
 
 def test_beside_the_loop_nobody_waits_and_the_last_wish_counts(nft: Nft) -> None:

@@ -11,9 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from nrs.api import service
 from nrs.api.service import ApiError
+from nrs.config.overlay import OverlayRefused
 from nrs.controller.database import reason
 from nrs.controller.errors import RegistryError, UnknownDevice
-from nrs.controller.overlay import OverlayRefused
 
 _FAILED = "the registry's storage failed; nothing was changed"
 FAILING = {503: _FAILED}
@@ -32,7 +32,7 @@ def answer_in(app: Flask, clock: Callable[[], float] = time.monotonic) -> None:
     """Have `app` answer the errors of the registry and of its storage."""
     service.answer_as(app, RegistryError, lambda error: ApiError(409, str(error), error.field))
     service.answer_as(app, UnknownDevice, lambda error: ApiError(404, str(error), error.field))
-    service.answer_as(app, OverlayRefused, lambda error: ApiError(400, str(error), error.field))
+    service.answer_as(app, OverlayRefused, _not_pushed)
     told: dict[str, float] = {}
 
     def failed(error: SQLAlchemyError) -> ApiError:
@@ -43,3 +43,7 @@ def answer_in(app: Flask, clock: Callable[[], float] = time.monotonic) -> None:
         return ApiError(503, _FAILED)
 
     service.answer_as(app, SQLAlchemyError, failed)
+
+
+def _not_pushed(error: OverlayRefused) -> ApiError:
+    return ApiError(400, str(error), f"config.{error.field}")
