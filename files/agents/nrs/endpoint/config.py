@@ -21,6 +21,7 @@ from nrs.config.types import (
     Name,
     Network,
     Port,
+    Ports,
     Section,
     UnderlayAddress,
 )
@@ -76,6 +77,7 @@ class Router(Section):
     internal_ip: UnderlayAddress | None = None
     external_ip: UnderlayAddress | None = None
     bind_address: UnderlayAddress | None = None
+    ports: Ports | None = None
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:

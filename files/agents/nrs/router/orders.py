@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from nrs.tunnel.orders import (
     CloseSession,
-    JoinTrains,
     LimitDatagrams,
     NoteSession,
     OpenSession,
@@ -40,6 +39,14 @@ class RemoveRoutes:
 
 
 @dataclass(frozen=True, slots=True)
+class JoinAt:
+    """Let the kernel join what arrives at a port, or not."""
+
+    port: int
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Announce:
     """Call `RouterMachine.announce_next`, a few times in each turn, until all have been told."""
 
@@ -61,7 +68,7 @@ Order = (
     | LimitDatagrams
     | SendTrain
     | SendTogether
-    | JoinTrains
+    | JoinAt
     | OpenSession
     | CloseSession
     | NoteSession

@@ -53,3 +53,15 @@ def test_services_are_known_where_they_are_no_names() -> None:
         ipaddress.ip_address("192.0.2.10"): "load_balancer.url",
         ipaddress.ip_address("2001:db8::11"): "network_controller.url",
     }
+
+
+def test_one_port_or_several() -> None:
+    def ports(**given: Any) -> list[int]:
+        server = {"server_id": "r", "name": "r", "tunnel_id": 1, "egress_interface": "eth1"}
+        return config(server={**server, **given}).server.ports
+
+    assert ports() == [51820]
+    assert ports(bind_port=443) == [443]
+    assert ports(bind_ports=[443, 51820]) == [443, 51820]
+    with pytest.raises(ValidationError, match="both given"):
+        ports(bind_port=51820, bind_ports=[51820])
