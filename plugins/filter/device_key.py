@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -56,7 +57,7 @@ def device_key(
         (_parsed("prefixes", prefix, ipaddress.ip_network) for prefix in prefixes),
         key=lambda p: (p.version, int(p.network_address), p.prefixlen),
     )
-    for one, other in zip(networks, networks[1:]):
+    for one, other in itertools.pairwise(networks):
         if one.version == other.version and one.overlaps(other):
             raise AnsibleFilterError("device_key: prefixes: %s and %s overlap" % (one, other))
     claim = _claim(

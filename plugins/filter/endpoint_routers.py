@@ -25,9 +25,10 @@ def endpoint_routers(
 ) -> list[dict[str, Any]]:
     """Each entry's `router_id`, `internal_ip`, `external_ip` and what else of its own is given.
 
-    That may be `host`, `bind_address` and `gateway`. An address that the entry does not give is the one that the inventory gives to that router;
-    empty where it gives none, and where the entry gives a `host`. `servers` are the inventory's
-    routing servers.
+    That may be `host`, `bind_address`, `gateway` and `ports`. An address that the entry does not
+    give is the one that the inventory gives to that router; empty where it gives none, and where
+    the entry gives a `host`. So are `ports`, where that router has several. `servers` are the
+    inventory's routing servers.
     """
     hosts = _hosts_by_id(hostvars, servers)
     return [_complete(entry, hostvars, hosts.get(str(entry["router_id"]))) for entry in entries]
@@ -60,6 +61,9 @@ def _complete(entry: Entry, hostvars: HostVars, host: str | None) -> dict[str, A
     for key in ("host", "bind_address", "gateway"):
         if key in entry:
             router[key] = entry[key]
+    ports = entry.get("ports") or _several_ports(hostvars, host)
+    if ports:
+        router["ports"] = [int(port) for port in ports]
     return router
 
 
@@ -89,9 +93,23 @@ def _faults(
         return
     if not addressed and not any(_address(hostvars, host, key) for key in _ADDRESSES):
         yield f"{host} has neither routing_server_external_ip nor routing_server_internal_ip"
-    listening = given(hostvars, host, "routing_server_bind_port", _DEFAULT_PORT)
-    if int(listening) != int(port):
-        yield f"{host} listens on port {listening}, and network_access_endpoint_port is {port}"
+    several = _several_ports(hostvars, host)
+    if several and not entry.get("ports"):
+        return
+    listening = several or [given(hostvars, host, "routing_server_bind_port", _DEFAULT_PORT)]
+    known = {int(one) for one in listening}
+    if "ports" not in entry and int(port) not in known:
+        yield f"{host} listens on port {listening[0]}, and network_access_endpoint_port is {port}"
+    for one in entry.get("ports") or ():
+        if int(one) not in known:
+            yield (
+                f"{host} listens on port {', '.join(map(str, listening))}, and ports of"
+                f" router_id {identity} has {one}"
+            )
+
+
+def _several_ports(hostvars: HostVars, host: str | None) -> Sequence[int | str]:
+    return given(hostvars, host, "routing_server_bind_ports", ()) if host else ()
 
 
 def _hosts_by_id(hostvars: HostVars, servers: Sequence[str]) -> dict[str, str]:

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from nrs.tunnel.address_text import name_ports
+
 Row = Mapping[str, Any]
 Column = tuple[str, Callable[[Row], Text]]
 
@@ -62,7 +64,7 @@ def problems(report: Row, now: float) -> list[Text]:
 
 
 def details(report: Row) -> list[Text]:
-    """A line for every further single value that the agent reports, and for its routes."""
+    """A line for every further single value that the agent reports, for its routes and ports."""
     lines = [
         Text(f"  {key.replace('_', ' ')}: {_plain(value)}")
         for key, value in report.items()
@@ -71,6 +73,8 @@ def details(report: Row) -> list[Text]:
     if isinstance(routes := report.get("routes"), Mapping):
         text = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in routes.items())
         lines.append(Text(f"  routes: {text}"))
+    if ports := report.get("ports"):
+        lines.append(Text(f"  listens on UDP {name_ports(ports)}"))
     return lines
 
 
@@ -78,7 +82,9 @@ def tables(report: Row, now: float) -> list[Table]:
     """The tables of one report, by what it holds."""
     found = []
     if report.get("tunnels"):
-        found.append(_table(_tunnel_columns(now), report["tunnels"]))
+        found.append(
+            _table(_tunnel_columns(now, len(report.get("ports") or ())), report["tunnels"])
+        )
     elif report.get("codec"):
         found.append(_table([("", lambda _: Text("no tunnel"))], [{}]))
     if isinstance(report.get("servers"), list):
@@ -108,13 +114,17 @@ def _table(columns: Sequence[Column], rows: Iterable[Row]) -> Table:
     return table
 
 
-def _tunnel_columns(now: float) -> list[Column]:
+def _tunnel_columns(now: float, ports: int) -> list[Column]:
+    """`ports`: at how many the agent listens; with several it is told which one a tunnel uses."""
+    own: list[Column] = [("port", lambda row: Text(str(row.get("port", "-"))))] if ports > 1 else []
     return [
         ("peer", lambda row: Text(str(row.get("router_id") or row.get("endpoint_id") or "?"))),
         ("state", lambda row: _word(_tunnel_state(row))),
         ("active", lambda row: _word("yes") if row.get("active") else Text("standby")),
         ("rtt", lambda row: _figure(row.get("rtt_ms"), "{:.2f} ms")),
         ("path MTU", _path),
+        ("address", lambda row: Text(str(row.get("address") or "-"))),
+        *own,
         ("since", lambda row: _since(row.get("since"), now)),
     ]
 

@@ -119,6 +119,13 @@ def _possible(address6: str | None, port: str | None) -> bool:
         return False
 
 
+def _different(ports: list[int]) -> list[int]:
+    for port in ports:
+        if ports.count(port) > 1:
+            raise ValueError(f"port {port} is given twice")
+    return ports
+
+
 def _one_or_more(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -152,6 +159,8 @@ HostName = Annotated[str, BeforeValidator(_host)]
 Mtu = Annotated[int, Field(strict=True, ge=1280, le=8900)]
 """Of a TUN device: what IPv6 needs, and what a path of 9000 bytes carries in one datagram."""
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
+Ports = Annotated[list[Port], Field(min_length=1, max_length=8), AfterValidator(_different)]
+"""Of one host, the one that is preferred first."""
 EPOCHS = 256
 Epoch = Annotated[int, Field(strict=True, ge=0, lt=EPOCHS)]
 """Which key of a row of keys this is: what a HELLO names as its key id."""

@@ -398,6 +398,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
                     "active": tunnel.router_id == self._active,
                     "rtt_ms": tunnel.rtt_ms,
                     "since": tunnel.state_since,
+                    "address": self._uplinks.remote(tunnel.router_id),
                     "state": tunnel.liveness.state.value,
                     "path_mtu": tunnel.path.size if tunnel.index else None,
                     "path_state": tunnel.path.state.value if tunnel.index else None,

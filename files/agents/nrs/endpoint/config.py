@@ -23,6 +23,7 @@ from nrs.config.types import (
     Name,
     Network,
     Port,
+    Ports,
     Section,
     UnderlayAddress,
 )
@@ -88,6 +89,7 @@ class Router(Section):
     external_ip: UnderlayAddress | None = None
     bind_address: UnderlayAddress | None = None
     gateway: Address | None = None
+    ports: Ports | None = None
 
     @model_validator(mode="after")
     def _leaves_by(self) -> Self:

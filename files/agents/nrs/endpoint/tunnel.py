@@ -23,6 +23,7 @@ from nrs.endpoint.quality import THRESHOLDS, Counts, Measure, Quality
 from nrs.endpoint.resend import ResendRing
 from nrs.endpoint.trains import COUNT, LENGTH, Trains
 from nrs.tunnel import wire
+from nrs.tunnel.address_text import name_ports
 from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import BadTag, ClaimRefused, HandshakeError, Initiator, StaticKey
@@ -435,7 +436,8 @@ class Tunnel:
             orders.append(
                 Tell(
                     logging.WARNING,
-                    f"{self.router_id} at {self.router.place} port {self._settings.port}"
+                    f"{self.router_id} at {self.router.place}"
+                    f" {name_ports(self.router.ports or [self._settings.port])}"
                     f" does not answer{stays if renewing else ''}; still trying",
                 )
             )

@@ -15,10 +15,14 @@ from nrs.endpoint.names import Names
 from nrs.endpoint.route_plan import EVERYTHING_BITS
 from nrs.system.addresses import Addresses
 from nrs.system.descriptor_store import DescriptorStore
+from nrs.tunnel.address_text import describe
 from nrs.tunnel.udp_socket import UdpSocket, peer_of
 
 TRY_S = 2.5
-"""For one of a name's addresses to answer: longer than the longest pause between HELLOs."""
+"""For an address and port to answer: longer than the longest pause between HELLOs."""
+
+Place = tuple[IPAddress, int]
+"""Address and port of a router."""
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +37,15 @@ class Uplink:
         store: DescriptorStore,
         names: Names | None = None,
     ) -> None:
-        """`names` looks the router up where it is a name."""
+        """`port` is for a router without `ports`; `names` looks it up where it is a name."""
         self.router = router
         self._names = names
         self._avoided: Sequence[IPNetwork] = ()
-        self._remote: IPAddress | None = None
+        self._remote: Place | None = None
         """Where the socket leads to, and since when."""
         self._since = 0.0
+        self._told: Place | None = None
+        """Where it was last said to lead to."""
         self._inherited: int | None = None
         """The descriptor of an earlier process's socket, until it is used."""
         self.port = port
@@ -57,11 +63,14 @@ class Uplink:
         changes, and, unless its tunnel is `settled`, when its own address is at another
         interface, or at one made anew. The one before stays open: see `replace`.
 
-        Of a name's addresses the next one is tried while the tunnel is `failing`, and only then.
+        Of its ports and a name's addresses the next are tried while the tunnel is `failing`, and
+        only then.
         """
         remote = self._choose(now, failing=failing)
         if remote is None:
             return None
+        if settled and remote == self._remote:
+            self._tell(remote)
         local = self.router.bind_address
         device = None
         if local is not None and (self.socket is None or not settled):
@@ -73,9 +82,11 @@ class Uplink:
         if not same:
             self._since = now
         try:
-            opened = self._open(str(local) if local is not None else _any(remote), remote, device)
+            opened = self._open(
+                str(local) if local is not None else _any(remote[0]), remote, device
+            )
         except OSError as error:
-            why = f"{error.strerror} (from {local or 'any address'} to {remote})"
+            why = f"{error.strerror} (from {local or 'any address'} to {remote[0]})"
             if why != self._unreachable:
                 log.warning("tunnel to %s: %s", self.router.router_id, why)
             self._unreachable = why
@@ -91,9 +102,10 @@ class Uplink:
         """Use `opened` from now on; nobody may use the one before any more."""
         before, self.socket = self.socket, opened
         if before is not None:
+            left, where = before.local_address[0], opened.local_address[0]
             before.close()
-            where = opened.local_address[0]
-            log.info("tunnel to %s leaves from %s now", self.router.router_id, where)
+            if where != left:
+                log.info("tunnel to %s leaves from %s now", self.router.router_id, where)
 
     def close(self) -> None:
         """Close the socket for good."""
@@ -102,13 +114,25 @@ class Uplink:
             self._store.drop(self._name)
             self.socket = None
 
-    def _choose(self, now: float, *, failing: bool) -> IPAddress | None:
+    @property
+    def remote(self) -> str | None:
+        """Address and port that it leads to, for people."""
+        return None if self._remote is None else describe((str(self._remote[0]), self._remote[1]))
+
+    @property
+    def _ports(self) -> list[int]:
+        return self.router.ports or [self.port]
+
+    def _tell(self, remote: Place) -> None:
+        """Say which of several places it is that answers."""
+        chosen = self.router.ports is not None or self.router.host is not None
+        if chosen and remote != self._told:
+            log.info("tunnel to %s goes to %s", self.router.router_id, self.remote)
+        self._told = remote
+
+    def _choose(self, now: float, *, failing: bool) -> Place | None:
         """Where the socket is to lead to; None where that is not known, or not yet."""
-        name = self.router.host
-        if name is None or self._names is None:
-            return self.router.address
-        found = self._names.addresses(name, now, failing=failing)
-        possible = [address for address in found if self._is_possible(address)]
+        possible = self._possible(now, failing=failing)
         present = self._remote = self._remote or self._inherited_remote()
         if not possible or (present is not None and not failing):
             return present
@@ -119,11 +143,28 @@ class Uplink:
         self._since = now
         return possible[(possible.index(present) + 1) % len(possible)]
 
-    def _inherited_remote(self) -> IPAddress | None:
+    def _possible(self, now: float, *, failing: bool) -> list[Place]:
+        """In the order to try them: every address (RFC 8305 section 4) at the port preferred."""
+        if self.router.address is not None:
+            addresses = [self.router.address]
+        elif self.router.host is not None and self._names is not None:
+            found = self._names.addresses(self.router.host, now, failing=failing)
+            addresses = [address for address in found if self._is_possible(address)]
+        else:
+            addresses = []
+        return [(address, port) for port in self._ports for address in addresses]
+
+    def _inherited_remote(self) -> Place | None:
         """Where the socket of an earlier process leads to: its session goes on there."""
         self._inherited = self._inherited or self._store.take(self._name)
         peer = None if self._inherited is None else peer_of(self._inherited)
-        return None if peer is None else ipaddress.ip_address(peer)
+        if peer is None or peer[1] not in self._ports:
+            return None
+        address, port = ipaddress.ip_address(peer[0]), peer[1]
+        own = self.router.address
+        if own is None:
+            return address, port
+        return (own, port) if own.packed == address.packed else None
 
     def _is_possible(self, address: IPAddress) -> bool:
         local = self.router.bind_address
@@ -131,8 +172,8 @@ class Uplink:
             return False
         return not any(address in network for network in self._avoided)
 
-    def _open(self, local: str, remote: IPAddress, device: str | None) -> UdpSocket:
-        peer = (str(remote), self.port)
+    def _open(self, local: str, remote: Place, device: str | None) -> UdpSocket:
+        peer = (str(remote[0]), remote[1])
         inherited, self._inherited = self._inherited or self._store.take(self._name), None
         if inherited is not None:
             adopted = UdpSocket.adopt(inherited, local, 0, peer=peer, device=device)
@@ -154,6 +195,11 @@ class Uplinks:
     def owner(self, socket: UdpSocket) -> str | None:
         """The router that a socket leads to."""
         return next((r for r, uplink in self.by_router.items() if uplink.socket is socket), None)
+
+    def remote(self, router_id: str) -> str | None:
+        """Where the tunnel to a router leads to, for people."""
+        uplink = self.by_router.get(router_id)
+        return None if uplink is None else uplink.remote
 
     def configure(self, config: NetworkAccessEndpointConfig) -> list[Uplink]:
         """Have one for each router of the configuration; those that are of no use any more."""

@@ -1,4 +1,4 @@
-"""The routing server's shell: socket, TUN device, forwarding and NAT."""
+"""The routing server's shell: sockets, TUN device, forwarding and NAT."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from nrs.router.drainer import Drainer
 from nrs.router.egress_watch import EgressWatch
 from nrs.router.endpoints import Endpoints
 from nrs.router.host_watch import HostWatch
+from nrs.router.listening import listen
 from nrs.router.machine import RouterMachine
 from nrs.router.passage import WINDOW_S
 from nrs.router.passages import Passages
@@ -30,16 +31,13 @@ from nrs.system import ipv6
 from nrs.system.host_keeper import HostKeeper
 from nrs.system.host_routes import HostRoutes
 from nrs.system.route_keeper import RouteKeeper
-from nrs.tunnel.address_text import describe
+from nrs.tunnel.address_text import describe, name_ports
 from nrs.tunnel.session import key_of
-from nrs.tunnel.udp_socket import UdpSocket
 
 log = logging.getLogger(__name__)
 
 IN_USE_S = 10.0
 """A tunnel counts as in use while packets have passed it this recently."""
-
-_SOCKET = "udp"
 
 
 class RoutingServer(PacketAgent[RoutingServerConfig]):
@@ -57,7 +55,8 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             log.warning("egress interface %s is not there yet", server.egress_interface)
         self._restart_told = False
         self._down_since = time.time()
-        self._socket = self._open_socket(ipv6.bindable(str(server.bind_address)), server.bind_port)
+        address = ipv6.bindable(str(server.bind_address))
+        self._sockets = listen(address, server.ports, self.store, self.cleanup)
         self._tun = self.open_device(tunnel.interface_name, tunnel.mtu, *tunnel.addresses)
         self._interfaces = (self._tun.name, server.egress_interface)
         self.forward(self._interfaces)
@@ -73,7 +72,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             self._machine,
             self.loop,
             self._tun,
-            self._socket,
+            self._sockets,
             self.codec,
             self.memory,
             routes,
@@ -110,25 +109,14 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         self.open_control(metrics=self._metrics, drain=self._drain, undrain=self._undrain)
         self._take_state()
         log.info(
-            "routing server %s listens on %s port %d, device %s, codec %s, offloads %s",
+            "routing server %s listens on %s %s, device %s, codec %s, offloads %s",
             server.server_id,
             server.bind_address,
-            server.bind_port,
+            name_ports(server.ports),
             self._tun.name,
             self.codec.name,
             ", ".join(self._offloads()) or "none",
         )
-
-    def _open_socket(self, address: str, port: int) -> UdpSocket:
-        inherited = self.store.take(_SOCKET)
-        opened = UdpSocket.adopt(inherited, address, port) if inherited is not None else None
-        if opened is None:
-            if inherited is not None:
-                self.store.drop_now(_SOCKET)  # it may be at the same port
-            opened = UdpSocket(address, port)
-            self.store.keep(_SOCKET, opened.fd)
-        self.cleanup.callback(opened.close)
-        return opened
 
     # -- what every agent says
 
@@ -138,7 +126,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
 
     @property
     def ready(self) -> str:
-        return f"serving on port {self.config.server.bind_port}"
+        return f"serving on {name_ports(self.config.server.ports)}"
 
     def work(self) -> dict[str, Any]:
         return work_of(self.config)
@@ -147,7 +135,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         return {
             "server.server_id": config.server.server_id,
             "server.bind_address": config.server.bind_address,
-            "server.bind_port": config.server.bind_port,
+            "server.bind_port or server.bind_ports": set(config.server.ports),
             "tunnel.interface_name": config.tunnel.interface_name,
             "tunnel.mtu": config.tunnel.mtu,
             "tunnel.tun_ipv4": config.tunnel.tun_ipv4,
@@ -256,6 +244,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             "id": server.server_id,
             "name": server.name,
             "tunnel_id": server.tunnel_id,
+            "ports": [socket.port for socket in self._sockets],
             "offloads": self._offloads(),
             **told,
             "second_devices_refused": self._machine.refused_devices,
@@ -268,6 +257,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
                     "rtt_ms": None,
                     "since": device.since,
                     "address": describe(session.path.peer or ()),
+                    "port": session.socket.port,
                     "path_mtu": session.path_mtu,
                     "not_together": [] if session.together else ["trains that are sent to it"],
                     "tun_ipv4": _text(device.claim.tun_ipv4),
@@ -292,7 +282,13 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         )
 
     def _offloads(self) -> list[str]:
-        return [*self._tun.offloads, *self._socket.offloads]
+        """Of the sockets, what each of them has."""
+        common = [
+            name
+            for name in self._sockets[0].offloads
+            if all(name in socket.offloads for socket in self._sockets)
+        ]
+        return [*self._tun.offloads, *common]
 
 
 def _text(address: IPAddress | None) -> str | None:

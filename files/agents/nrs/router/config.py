@@ -28,6 +28,7 @@ from nrs.config.types import (
     Name,
     Network,
     Port,
+    Ports,
     Seconds,
     Section,
     UnderlayAddress,
@@ -53,11 +54,26 @@ class Server(Section):
     tunnel_id: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] | Name
     bind_address: UnderlayAddress = ipaddress.IPv6Address("::")
     bind_port: Port = 51820
+    bind_ports: Ports | None = None
     internal_ip: Address | None = None
     external_ip: Address | None = None
     egress_interface: Interface
     log_file: Path | None = None
     log_level: LogLevel = "info"
+
+    @model_validator(mode="after")
+    def _one_way_to_say_it(self) -> Self:
+        if self.bind_ports is not None and "bind_port" in self.model_fields_set:
+            raise ValueError(
+                f"bind_port {self.bind_port} and bind_ports {self.bind_ports} are both given:"
+                " keep one of them"
+            )
+        return self
+
+    @property
+    def ports(self) -> list[int]:
+        """All that it listens at."""
+        return self.bind_ports or [self.bind_port]
 
 
 class Service(Section):

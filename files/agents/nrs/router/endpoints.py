@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from nrs.router.announcer import Announcer
@@ -16,6 +16,7 @@ from nrs.router.orders import (
     Announce,
     Answer,
     AskHolders,
+    JoinAt,
     Order,
     RemoveRoutes,
     Report,
@@ -27,7 +28,7 @@ from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.engine import Engine
 from nrs.tunnel.loop import PacketLoop
-from nrs.tunnel.orders import ForSession, JoinTrains, OpenSession, Refuse, SendControl, Tell
+from nrs.tunnel.orders import ForSession, OpenSession, Refuse, SendControl, Tell
 from nrs.tunnel.session import Session, open_session, resume_session
 from nrs.tunnel.session_memory import SessionMemory, Slot
 from nrs.tunnel.tun_device import TunDevice
@@ -46,14 +47,14 @@ class _Came(NamedTuple):
 
 
 class Endpoints:
-    """The engine between a TUN device and one UDP socket, and who decides about its sessions."""
+    """The engine between a TUN device and UDP sockets, and who decides about its sessions."""
 
     def __init__(
         self,
         machine: RouterMachine,
         loop: PacketLoop,
         tun: TunDevice,
-        socket: UdpSocket,
+        sockets: Sequence[UdpSocket],
         codec: Codec,
         memory: SessionMemory | None,
         routes: RouteKeeper,
@@ -61,23 +62,29 @@ class Endpoints:
         own: Callable[[bytes], bool] | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """`report` has the load balancers told at once; `own` is the engine's."""
+        """`sockets` are at a port each; `report` has the load balancers told at once.
+
+        `own` is the engine's.
+        """
         self._machine = machine
         self._loop = loop
-        self._socket = socket
+        self._sockets = {socket.port: socket for socket in sockets}
+        self._first = sockets[0]
+        """For sessions of a port where nobody listens any more, until they come in elsewhere."""
         self._routes = routes
         self._report = report
         self._wall = wall
         self._announcer = Announcer(loop, self._announce_next)
         self.engine = Engine(tun, loop, machine, self, codec, memory, own)
-        self.engine.add_socket(socket)
+        for socket in sockets:
+            self.engine.add_socket(socket)
 
     def resume(self) -> None:
         """Go on with the sessions of an earlier process."""
         found = sorted(self.engine.memory or (), key=lambda entry: entry[1].created)
         for slot, record in found:
             orders: list[Order] = []
-            if self._socket.can_reach(slot.peer[0]):
+            if self._first.can_reach(slot.peer[0]):
                 orders = self._machine.resume(record, slot.progress, self._loop.clock())
             if not orders:
                 slot.release()
@@ -125,7 +132,8 @@ class Endpoints:
         highest = session.opener.highest(control.lane)
         received = session.opener.received(control.lane)
         index, now = session.local_index, self._loop.now
-        self.carry_out(self._machine.handle_control(index, control, highest, received, now))
+        port = session.socket.port
+        self.carry_out(self._machine.handle_control(index, control, highest, received, port, now))
 
     # -- what is ordered
 
@@ -137,8 +145,8 @@ class Endpoints:
             match order:
                 case SendControl():
                     engine.send_control(order)
-                case JoinTrains(_, allowed):
-                    self._socket.join(allowed=allowed)
+                case JoinAt(port, allowed):
+                    self._sockets[port].join(allowed=allowed)
                 case Answer(datagram) if isinstance(source, _Came):
                     engine.send_raw(source.socket, datagram, source.peer, source.local)
                 case OpenSession() if source is not None:
@@ -167,8 +175,8 @@ class Endpoints:
     def _opened(self, order: OpenSession, source: _Came | Slot) -> Session:
         codec, record, key = self.engine.codec, order.record, order.key
         if isinstance(source, Slot):
-            now = self._loop.clock()
-            return resume_session(codec, source, record, key, Check.SOURCE, self._socket, now)
+            now, socket = self._loop.clock(), self._sockets.get(source.port, self._first)
+            return resume_session(codec, source, record, key, Check.SOURCE, socket, now)
         return open_session(
             codec,
             self.engine.memory,

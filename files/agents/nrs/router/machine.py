@@ -35,6 +35,7 @@ from nrs.router.orders import (
     Announce,
     Answer,
     AskHolders,
+    JoinAt,
     Order,
     RemoveRoutes,
     Report,
@@ -60,7 +61,6 @@ from nrs.tunnel.handshake import (
 from nrs.tunnel.inner import flow_destination
 from nrs.tunnel.orders import (
     CloseSession,
-    JoinTrains,
     LimitDatagrams,
     NoteSession,
     OpenSession,
@@ -126,8 +126,8 @@ class RouterMachine:
         self._announcement = Announcement()
         self._contests = Contests(random)
         self._asking = False
-        self._joins_again: float | None = None
-        """When to join what arrives again; None: it is joined."""
+        self._joins_again: dict[int, float] = {}
+        """When to join again what arrives at a port; it is joined at all others."""
         self.refused_claims = 0
         """How often an endpoint whose key is known claimed what it may not have."""
         self._limiter = SourceLimiter()
@@ -386,11 +386,11 @@ class RouterMachine:
         return [SendControl(rival, Type.BYE), *self._forget(device, gone), *routes, note, *told]
 
     def handle_control(
-        self, index: int, control: Control, highest: int, received: int, now: float
+        self, index: int, control: Control, highest: int, received: int, port: int, now: float
     ) -> list[Order]:
         """`highest`, `received`: what the session has received in the datagram's lane.
 
-        Raises wire.Malformed.
+        `port` is where it comes in. Raises wire.Malformed.
         """
         device = self._table.device(index)
         if device is None:
@@ -429,7 +429,7 @@ class RouterMachine:
                 device.limit = limit
                 orders.append(LimitDatagrams(index, *limit))
             if newer:
-                orders += self._hear_of_trains(device, index, control.flags, now)
+                orders += self._hear_of_trains(device, index, control.flags, port, now)
         if control.kind in {Type.PROBE, Type.ROLE} and current:
             active = bool(control.flags & wire.ACTIVE)
             if device.take_role(control.sequence, active):
@@ -458,11 +458,13 @@ class RouterMachine:
             orders += [SendTrain(sent)] if back is Group.TRAIN else sent
         return orders
 
-    def _hear_of_trains(self, device: Device, index: int, flags: int, now: float) -> list[Order]:
+    def _hear_of_trains(
+        self, device: Device, index: int, flags: int, port: int, now: float
+    ) -> list[Order]:
         """What an endpoint has found out about datagrams that go together.
 
-        Its session goes by that at once. The socket is everybody's: it stops joining when several
-        endpoints say that it should.
+        Its session goes by that at once. The socket of a port is for many: it stops joining when
+        several endpoints say that it should.
         """
         orders: list[Order] = []
         together = not flags & wire.NO_TRAINS
@@ -470,24 +472,31 @@ class RouterMachine:
             device.together = together
             orders.append(SendTogether(index, together))
         badly = bool(flags & wire.JOINED_BADLY)
-        if badly is not device.joined_badly:
-            device.joined_badly = badly
-            accusers = sum(other.joined_badly for other in self._table)
-            if self._joins_again is None and accusers >= _ACCUSERS:
-                self._joins_again = now + _APART_S
-                text = f"{accusers} endpoints say that what this socket joins is damaged"
-                orders += [JoinTrains(index, False), Tell(WARNING, f"{text}: it does not now")]
+        if (badly, port) != (device.joined_badly, device.port):
+            device.joined_badly, device.port = badly, port
+            accusers = self._accusers(port)
+            if port not in self._joins_again and accusers >= _ACCUSERS:
+                self._joins_again[port] = now + _APART_S
+                text = f"{accusers} endpoints say that what port {port} joins is damaged"
+                orders += [JoinAt(port, False), Tell(WARNING, f"{text}: it does not now")]
         return orders
+
+    def _accusers(self, port: int) -> int:
+        return sum(device.joined_badly and device.port == port for device in self._table)
 
     def _join_again(self, now: float) -> list[Order]:
         """Join what arrives again after a while, unless as many say still that it is damaged."""
-        if self._joins_again is None or now < self._joins_again:
-            return []
-        if sum(device.joined_badly for device in self._table) >= _ACCUSERS:
-            self._joins_again = now + _APART_S
-            return []
-        self._joins_again = None
-        return [JoinTrains(0, True), Tell(INFO, "what arrives is joined again")]
+        orders: list[Order] = []
+        for port, when in list(self._joins_again.items()):
+            if now < when:
+                continue
+            if self._accusers(port) >= _ACCUSERS:
+                self._joins_again[port] = now + _APART_S
+                continue
+            del self._joins_again[port]
+            text = f"what arrives at port {port} is joined again"
+            orders += [JoinAt(port, True), Tell(INFO, text)]
+        return orders
 
     def handle_unknown(self, datagram: bytes, peer: Peer, now: float) -> list[Order]:
         """Tell the sender that there is no such session: after a reboot it will say HELLO."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nrs.system.route import Prefix
-from nrs.tunnel.orders import ForSession, JoinTrains, OpenSession, Refuse, SendControl, Tell
+from nrs.tunnel.orders import ForSession, OpenSession, Refuse, SendControl, Tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,14 @@ class RemoveRoutes:
 
 
 @dataclass(frozen=True, slots=True)
+class JoinAt:
+    """Let the kernel join what arrives at a port, or not."""
+
+    port: int
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Announce:
     """Call `RouterMachine.announce_next`, a few times in each turn, until all have been told."""
 
@@ -49,7 +57,7 @@ class Report:
 Order = (
     ForSession
     | SendControl
-    | JoinTrains
+    | JoinAt
     | OpenSession
     | Answer
     | AddRoutes

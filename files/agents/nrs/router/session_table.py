@@ -93,6 +93,8 @@ class Device:
     """Whether that may go in trains."""
     joined_badly: bool = False
     """Whether its endpoint says that what this router joins is damaged."""
+    port: int = 0
+    """Where it has come in when it said that, or that it is not."""
     trial: tuple[int, float] | None = None
     """The trial of its endpoint's that was answered last, and when."""
     delivery: Delivery = field(default_factory=Delivery)

@@ -29,7 +29,7 @@ def work_of(config: RoutingServerConfig) -> dict[str, Any]:
             "tun_ipv6": "::" if tunnel.tun_ipv6 is None else str(tunnel.tun_ipv6.ip),
             "internal_ip": None if internal is None else str(internal),
             "external_ip": None if external is None else str(external),
-            "port": server.bind_port,
+            "port": server.ports[0],
             "version": nrs.__version__,
         },
         "load_balancer": config.load_balancer.model_dump(mode="json"),

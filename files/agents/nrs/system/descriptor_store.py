@@ -42,6 +42,10 @@ class DescriptorStore:
         """Whether what is kept will outlive this process."""
         return systemd.is_listening()
 
+    def inherited(self, beginning: str) -> list[str]:
+        """The names that begin so of what was kept and is not taken yet."""
+        return [name for name in self._inherited if name.startswith(beginning)]
+
     def take(self, name: str) -> int | None:
         """The descriptor that was kept under `name`, for the caller to own; None where none was."""
         return self._inherited.pop(name, None)

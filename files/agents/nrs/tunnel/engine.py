@@ -55,6 +55,7 @@ _ERRORS_A_SECOND, _ERRORS_AT_ONCE = 20, 20
 """ICMP errors to one sender inside (RFC 4443 section 2.4(f))."""
 _HANDSHAKE_TYPES = frozenset({Type.HELLO, Type.HELLO_ACK, Type.NO_SESSION})
 _TYPES = {int(kind): kind for kind in Type}
+_LANE = 0
 
 
 class Routing(Protocol):
@@ -316,7 +317,10 @@ class Engine:
                 self._stray(intake, start, socket)
                 start += intake.each
             else:
+                highest = None if session.socket is socket else session.opener.highest(_LANE)
                 result = inbox.carry(session.opener, session.path, follow, intake, start, fd)
+                if highest is not None:
+                    self._follow(session, socket, highest)
                 if result & AUTHENTIC:
                     self._heard(session, result)
                 if result & BAD_TAG:
@@ -334,6 +338,12 @@ class Engine:
             if start >= intake.length:
                 return 0
             index = intake.index_at(start)
+
+    def _follow(self, session: Session, socket: UdpSocket, highest: int) -> None:
+        """Answer from the port that was asked last, as the path does from the address."""
+        path = session.path
+        if session.opener.highest(_LANE) > highest and path.peer is not None:
+            session.move(self.codec, socket, path.peer, path.local)
 
     def _heard(self, session: Session, result: int) -> None:
         now = self._loop.now

@@ -48,10 +48,19 @@ class Session:
         """Where it sends to, unless its socket is connected."""
         return self.path.peer
 
-    def move(self, codec: Codec, socket: UdpSocket) -> None:
-        """Go on through `socket`, which is connected to the peer."""
+    def move(
+        self,
+        codec: Codec,
+        socket: UdpSocket,
+        peer: SocketAddress | None = None,
+        local: bytes | None = None,
+    ) -> None:
+        """Go on through `socket`, to `peer` where it is not connected to that."""
         self.socket = socket
-        self.path = codec.path(socket, None, None, self.slot.path if self.slot else None)
+        self.path = codec.path(socket, peer, local, self.slot.path if self.slot else None)
+        self.path.send_together(allowed=self.together)
+        if self.slot is not None:
+            self.slot.port = socket.port
 
     def limit(self, longest: int, *, settled: bool) -> None:
         """Send datagrams of at most `longest` bytes from now on; see `Sealer.limit`."""
@@ -134,6 +143,8 @@ def _session(
     s, claim = record.secrets, record.claim
     owned = Owned([address.packed for address in claim.addresses], claim.prefixes)
     counter, window, path = (slot.counter, slot.window, slot.path) if slot else (None, None, None)
+    if slot is not None:
+        slot.port = socket.port
     return Session(
         local_index=s.local_index,
         sealer=codec.sealer(s.send_key, s.peer_index, s.key_id, memory=counter),

@@ -6,7 +6,8 @@ what it has sent and received. A slot, of which there are MOST_SESSIONS:
     0     u8    1: used, written last; 0: free
     4     u32   bytes of the record
     8           counter of the sealer, window of the opener (one lane each), path
-    1132        `Progress`: confirmed (u8), active (u8), since (f64)
+    1132        `Progress`: confirmed (u8), active (u8), since (f64, at 1136)
+    1134  u16   port of its socket
     1144        the record, written once: keys, indices, claim, whose session it is
 
 All in host order.
@@ -40,8 +41,10 @@ _USED = struct.Struct("=BxxxI")
 _COUNTER = _USED.size
 _WINDOW = _COUNTER + COUNTER_BYTES
 _PATH = _WINDOW + WINDOW_BYTES
-_PROGRESS_FORMAT = struct.Struct("=BBxxd")
+_PROGRESS_FORMAT = struct.Struct("=BBHd")
 _PROGRESS = _PATH + PATH_BYTES
+_PORT_FORMAT = struct.Struct("=H")
+_PORT = _PROGRESS + 2
 _RECORD = _PROGRESS + _PROGRESS_FORMAT.size
 
 
@@ -79,7 +82,7 @@ class Slot:
     @property
     def progress(self) -> Progress:
         """As noted last."""
-        confirmed, active, since = _PROGRESS_FORMAT.unpack_from(
+        confirmed, active, _, since = _PROGRESS_FORMAT.unpack_from(
             self._memory.view, self._start + _PROGRESS
         )
         return Progress(bool(confirmed), bool(active), since)
@@ -91,8 +94,18 @@ class Slot:
             self._start + _PROGRESS,
             progress.confirmed,
             progress.active,
+            self.port,
             progress.since,
         )
+
+    @property
+    def port(self) -> int:
+        """Of the socket that the session came in at last; 0: not known."""
+        return int(_PORT_FORMAT.unpack_from(self._memory.view, self._start + _PORT)[0])
+
+    @port.setter
+    def port(self, port: int) -> None:
+        _PORT_FORMAT.pack_into(self._memory.view, self._start + _PORT, port)
 
     def release(self) -> None:
         """The session is over: nothing of it stays, keys neither."""

@@ -78,6 +78,7 @@ class UdpSocket:
             self._socket.close()
             raise OSError(error.errno, error.strerror, f"UDP {address} port {port}") from None
         self.fd = self._socket.fileno()
+        self.port: int = self._socket.getsockname()[1]
         self._family = family
         self._connected = peer is not None
         self._roams_to = peer if address in _WILDCARDS else None
@@ -328,13 +329,20 @@ class UdpSocket:
         self._socket.close()
 
 
-def peer_of(fd: int) -> str | None:
-    """The address that a socket is connected to, without its scope; None for any other one."""
+def peer_of(fd: int) -> tuple[str, int] | None:
+    """Address and port that a socket is connected to, without a scope; None for any other one."""
     with socket.socket(fileno=socket.dup(fd)) as sock:
         try:
-            return str(sock.getpeername()[0]).partition("%")[0]
+            host, port = sock.getpeername()[:2]
         except OSError:
             return None
+    return host.partition("%")[0], port
+
+
+def port_of(fd: int) -> int:
+    """The port that a UDP socket is bound to."""
+    with socket.socket(fileno=socket.dup(fd)) as sock:
+        return int(sock.getsockname()[1])
 
 
 def _is_bound(sock: socket.socket, address: str, port: int, peer: tuple[str, int] | None) -> bool:

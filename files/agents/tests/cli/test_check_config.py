@@ -67,3 +67,36 @@ def test_a_file_that_is_not_there(nrs: Nrs, tmp_path: Path) -> None:
     done = nrs("check-config", tmp_path / "load_balancer.yaml")
     assert done.returncode == 2
     assert done.stderr == f"{tmp_path}/load_balancer.yaml: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("bind_ports: []", "server.bind_ports: List should have at least 1 item"),
+        ("bind_ports: 443", "server.bind_ports: found 443: "),
+        ("bind_ports: [443, 53, 443]", "server.bind_ports: port 443 is given twice"),
+        ("bind_ports: [443, 65536]", "server.bind_ports[1]: found 65536: "),
+        ("bind_ports: [0755]", "server.bind_ports[0]: found 0755, which YAML reads as 493: "),
+        (
+            "bind_port: 443, bind_ports: [53]",
+            "server: bind_port 443 and bind_ports [53] are both given: keep one of them",
+        ),
+    ],
+)
+def test_ports_that_cannot_be(nrs: Nrs, tmp_path: Path, given: str, said: str) -> None:
+    path = write(tmp_path, "routing_server.yaml", "routing_server")
+    path.write_text(path.read_text().replace("server: {", f"server: {{{given}, "))
+    done = nrs("check-config", path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"{path}: {said}")
+
+
+@pytest.mark.parametrize(("ports", "place"), [("[]", ""), ("[0]", "[0]"), ("['443']", "[0]")])
+def test_ports_of_an_endpoint_that_cannot_be(
+    nrs: Nrs, tmp_path: Path, ports: str, place: str
+) -> None:
+    path = write(tmp_path, "network_access_endpoint.yaml", "network_access_endpoint")
+    path.write_text(path.read_text().replace("192.0.2.1}", f"192.0.2.1, ports: {ports}}}"))
+    done = nrs("check-config", path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"{path}: routers[0].ports{place}: ")

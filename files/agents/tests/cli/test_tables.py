@@ -35,7 +35,7 @@ def test_tunnels_of_either_end_are_shown_by_their_peer() -> None:
         "codec": "python",
         "tunnels": [
             {"router_id": "r1", "up": True, "active": True, "rtt_ms": 1.234, "since": NOW - 61}
-            | {"path_mtu": 1400, "path_state": "search"},
+            | {"path_mtu": 1400, "path_state": "search", "address": "192.0.2.21:443"},
             {"endpoint_id": "e1", "up": False, "active": False, "rtt_ms": None, "since": None}
             | {"path_mtu": 1492, "not_together": ["trains that are sent to it"]},
             {"router_id": "r2", "up": False, "active": False, "rtt_ms": None, "since": None},
@@ -45,12 +45,22 @@ def test_tunnels_of_either_end_are_shown_by_their_peer() -> None:
     }
     (table,) = tables(report, NOW)
     assert rows(table) == [
-        ["r1", "up", "yes", "1.23 ms", "1400 (search)", "1 min 1 s"],
-        ["e1", "down", "standby", "-", "1492, no trains", "-"],
-        ["r2", "down", "standby", "-", "-", "-"],
-        ["e2", "contested", "yes", "-", "-", "-"],
-        ["e3", "down", "standby", "-", "-", "-"],
+        ["r1", "up", "yes", "1.23 ms", "1400 (search)", "192.0.2.21:443", "1 min 1 s"],
+        ["e1", "down", "standby", "-", "1492, no trains", "-", "-"],
+        ["r2", "down", "standby", "-", "-", "-", "-"],
+        ["e2", "contested", "yes", "-", "-", "-", "-"],
+        ["e3", "down", "standby", "-", "-", "-", "-"],
     ]
+
+
+def test_the_ports_of_a_router_that_has_several() -> None:
+    tunnel = {"endpoint_id": "e1", "up": True, "address": "192.0.2.1:4000", "port": 443}
+    report = {"codec": "c", "ports": [51820, 443], "tunnels": [tunnel]}
+    (table,) = tables(report, NOW)
+    assert rows(table)[0][5:7] == ["192.0.2.1:4000", "443"]
+    assert [str(line) for line in details(report)] == ["  listens on UDP ports 51820, 443"]
+    (table,) = tables({**report, "ports": [443]}, NOW)
+    assert rows(table)[0][5:] == ["192.0.2.1:4000", "-"]
 
 
 def test_an_agent_of_tunnels_that_has_none_says_so() -> None:

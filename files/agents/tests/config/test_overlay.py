@@ -47,6 +47,7 @@ NEVER = {
         "network_controller",
         "server.bind_address",
         "server.bind_port",
+        "server.bind_ports",
         "server.egress_interface",
         "server.external_ip",
         "server.internal_ip",

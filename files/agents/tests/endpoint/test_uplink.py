@@ -150,7 +150,8 @@ def leads_to(uplink: Uplink, now: float, *, failing: bool = False) -> str | None
         uplink.replace(opened)
     if uplink.socket is None:
         return None
-    return peer_of(uplink.socket.fd)
+    peer = peer_of(uplink.socket.fd)
+    return None if peer is None else peer[0]
 
 
 def test_the_addresses_of_a_name_are_tried_in_turn_while_it_fails() -> None:
@@ -193,4 +194,76 @@ def test_the_next_process_goes_on_before_the_name_is_looked_up() -> None:
     assert after.socket is not None
     assert after.socket.local_address == uplink.socket.local_address
     after.close()
+    uplink.close()
+
+
+def ported(store: DescriptorStore | None = None, **entry: object) -> Uplink:
+    given = {"router_id": "r1", "external_ip": "127.0.0.1", "ports": [51820, 443], **entry}
+    return Uplink(Router.model_validate(given), 4500, store or DescriptorStore({}))
+
+
+def port_of(uplink: Uplink, now: float, *, failing: bool = False) -> int:
+    assert leads_to(uplink, now, failing=failing) == "127.0.0.1"
+    assert uplink.socket is not None
+    peer = peer_of(uplink.socket.fd)
+    assert peer is not None
+    return peer[1]
+
+
+def test_ports_are_tried_in_turn_while_a_tunnel_fails_and_only_then() -> None:
+    uplink = ported()
+    assert port_of(uplink, 0.0) == 51820
+    assert port_of(uplink, 1000.0) == 51820
+    for turn, port in enumerate((443, 51820, 443), 401):
+        assert port_of(uplink, turn * TRY_S, failing=True) == port
+        assert port_of(uplink, (turn + 0.9) * TRY_S, failing=True) == port
+    assert port_of(uplink, 5000.0) == 443
+    assert uplink.remote == "127.0.0.1:443"
+    uplink.close()
+
+
+def test_every_address_of_a_name_is_tried_at_the_first_port_before_the_next() -> None:
+    names = Names("::1", "127.0.0.2")
+    router = {"router_id": "r1", "host": "r1.example.net", "ports": [51820, 443]}
+    uplink = Uplink(Router.model_validate(router), 4500, DescriptorStore({}), names)  # type: ignore[arg-type]
+    found = []
+    for turn in range(5):
+        leads_to(uplink, turn * TRY_S, failing=turn > 0)
+        found.append(uplink.remote)
+    places = ["[::1]:51820", "127.0.0.2:51820", "[::1]:443", "127.0.0.2:443", "[::1]:51820"]
+    assert found == places
+    uplink.close()
+
+
+def test_the_next_process_stays_at_the_port_that_works() -> None:
+    uplink = ported()
+    port_of(uplink, 0.0)
+    assert port_of(uplink, TRY_S, failing=True) == 443
+    assert uplink.socket is not None
+
+    def kept() -> DescriptorStore:
+        assert uplink.socket is not None
+        return DescriptorStore({"udp.r1": os.dup(uplink.socket.fd)})
+
+    after = ported(kept())
+    assert port_of(after, 0.0) == 443
+    assert after.socket is not None
+    assert after.socket.local_address == uplink.socket.local_address
+    after.close()
+    # But not at one that the file does not have any more.
+    after = ported(kept(), ports=[4501])
+    assert port_of(after, 0.0) == 4501
+    after.close()
+    uplink.close()
+
+
+def test_it_says_once_which_port_answers(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    uplink = ported()
+    for turn in range(4):
+        port_of(uplink, turn * TRY_S, failing=turn > 0)
+    assert caplog.records == [], "while it is tried"
+    for _ in range(2):
+        port_of(uplink, 100.0)
+    assert [r.getMessage() for r in caplog.records] == ["tunnel to r1 goes to 127.0.0.1:443"]
     uplink.close()

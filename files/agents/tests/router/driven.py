@@ -197,12 +197,13 @@ class Router:
         body: bytes = b"",
         highest: int = 0,
         specific: int = 0,
+        port: int = 51820,
     ) -> None:
         """A control datagram of the endpoint's."""
         if index in self.sessions:
             self.sessions[index].last_received = self.now
         control = Control(kind, flags, 0, sequence, specific, body)
-        self.take(self.machine.handle_control(index, control, highest, highest, self.now))
+        self.take(self.machine.handle_control(index, control, highest, highest, port, self.now))
 
     def asked(self, index: int) -> list[int]:
         """The questions to a session whether it is in use."""

@@ -89,3 +89,15 @@ def test_what_the_router_asks_through_the_egress_is_not_shut_to_tunnels() -> Non
     said = "egress.check_ip 203.0.113.7 lies in 203.0.113.0/24 of tunnel.protected_networks"
     with pytest.raises(ValidationError, match=said):
         config({"protected_networks": ["203.0.113.0/24"]}, egress={"check_ip": "203.0.113.7"})
+
+
+def test_one_port_or_several() -> None:
+    def ports(**given: Any) -> list[int]:
+        server = {"server_id": "r", "name": "r", "tunnel_id": 1, "egress_interface": "eth1"}
+        return config(server={**server, **given}).server.ports
+
+    assert ports() == [51820]
+    assert ports(bind_port=443) == [443]
+    assert ports(bind_ports=[443, 51820]) == [443, 51820]
+    with pytest.raises(ValidationError, match="both given"):
+        ports(bind_port=51820, bind_ports=[51820])

@@ -37,6 +37,7 @@ class Socket:
     """Keeps what is sent; knows how IPv6 addresses are written."""
 
     def __init__(self) -> None:
+        self.port = 51820
         self.sent: list[bytes] = []
 
     def fileno(self) -> int:
@@ -79,7 +80,7 @@ class Process:
             machine,
             cast(PacketLoop, FakeLoop()),
             cast(TunDevice, opened.enter_context(closing(FakeTun()))),
-            cast(UdpSocket, self.socket),
+            [cast(UdpSocket, self.socket)],
             CODEC,
             memory,
             cast(RouteKeeper, routes),

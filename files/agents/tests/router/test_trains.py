@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from nrs.router.orders import JoinAt
 from nrs.tunnel import wire
-from nrs.tunnel.orders import JoinTrains, SendControl, SendTogether, SendTrain
+from nrs.tunnel.orders import SendControl, SendTogether, SendTrain
 from nrs.tunnel.wire import Group, Member, Probe, Type
 from tests.router.driven import CLAIM, ELSEWHERE, Router, config, shared
 
@@ -50,9 +51,12 @@ def test_trials_in_a_hurry_are_not_answered_with_groups(router: Router) -> None:
     assert len(hear(router, session, Group.ROW, 3)) > 1
 
 
-def probe(router: Router, session: int, sequence: int, flags: int = 0) -> list[object]:
+def probe(
+    router: Router, session: int, sequence: int, flags: int = 0, port: int = 51820
+) -> list[object]:
     before = len(router.others)
-    router.control(session, Type.PROBE, sequence, body=Probe(1, 1452).encode(), flags=flags)
+    body = Probe(1, 1452).encode()
+    router.control(session, Type.PROBE, sequence, body=body, flags=flags, port=port)
     return router.others[before:]
 
 
@@ -65,14 +69,15 @@ def test_a_session_goes_by_what_its_endpoint_says_last(router: Router) -> None:
     assert probe(router, session, 4, wire.NO_TRAINS) == [], "it was overtaken"
 
 
-def test_the_socket_stops_joining_when_several_say_so_and_tries_again_later(
+def test_the_socket_of_a_port_stops_joining_when_several_say_so_and_tries_again_later(
     router: Router,
 ) -> None:
     one, two = router.open(shared(), CLAIM), router.open(shared(), ELSEWHERE)
     assert probe(router, one, 1, wire.JOINED_BADLY) == []
     assert probe(router, one, 2, wire.JOINED_BADLY) == []
-    assert probe(router, two, 1, wire.JOINED_BADLY) == [JoinTrains(two, False)]
-    assert "joins is damaged" in router.told[-1].text
+    assert probe(router, two, 1, wire.JOINED_BADLY, 443) == [], "alone at that port"
+    assert probe(router, two, 2, wire.JOINED_BADLY) == [JoinAt(51820, False)]
+    assert "port 51820 joins is damaged" in router.told[-1].text
 
     def later(seconds: float) -> list[object]:
         router.now += seconds
@@ -86,4 +91,4 @@ def test_the_socket_stops_joining_when_several_say_so_and_tries_again_later(
     assert later(2) == [], "they still say so"
     assert probe(router, one, 3) == []
     assert later(500) == []
-    assert later(101) == [JoinTrains(0, True)]
+    assert later(101) == [JoinAt(51820, True)]

@@ -252,6 +252,23 @@ def test_where_the_peer_has_moved_to_is_known(pair: Pair, later: str) -> None:
     moved.close()
 
 
+def test_the_port_that_it_came_in_at_is_known(pair: Pair) -> None:
+    def port() -> int:
+        ((slot, _),) = list(pair.memory)
+        return slot.port
+
+    assert port() == pair.router_socket.port
+    pair.router.note(active=True, since=5.0)
+    assert port() == pair.router_socket.port
+    other = UdpSocket("::1", 0)
+    here = codec.load("c" if type(pair.router.opener).__name__.startswith("C") else "python")
+    path = pair.router.path
+    pair.router.move(here, other, path.peer, path.local)
+    ((slot, _),) = list(pair.memory)
+    assert (slot.port, slot.progress.active, slot.progress.since) == (other.port, True, 5.0)
+    other.close()
+
+
 def test_a_session_without_room_works(pair: Pair) -> None:
     session = pair.endpoint
     session.note(since=1.0)

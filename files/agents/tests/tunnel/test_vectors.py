@@ -372,7 +372,7 @@ class Router:
             self.machine,
             self.loop,  # type: ignore[arg-type]
             self.tun,  # type: ignore[arg-type]
-            self.socket,
+            [self.socket],
             codec,
             None,
             NoRoutes(),  # type: ignore[arg-type]

@@ -20,6 +20,7 @@ HOSTVARS: dict[str, dict[str, Any]] = {
     },
     "router_2": {"routing_server_external_ip": "2001:db8:2::22"},
     "router_3": {},
+    "router_4": {"routing_server_bind_ports": [51820, "443"]},
 }
 SERVERS = list(HOSTVARS)
 
@@ -61,6 +62,13 @@ def test_a_name_stands_in_place_of_the_addresses_of_the_inventory() -> None:
     for name in ("router_1", "elsewhere"):
         entry = {"router_id": name, "host": "router1.example.net"}
         assert completed(**entry) == {**entry, "internal_ip": "", "external_ip": ""}
+
+
+def test_ports_come_from_the_inventory_too() -> None:
+    assert completed(router_id="router_4")["ports"] == [51820, 443]
+    assert completed(router_id="router_4", host="r4.example.net")["ports"] == [51820, 443]
+    assert completed(router_id="router_4", ports=[443])["ports"] == [443]
+    assert completed(router_id="elsewhere", ports=["4500"])["ports"] == [4500]
 
 
 def test_in_the_order_of_the_entries_and_without_routing_servers() -> None:

@@ -21,11 +21,15 @@ HOSTVARS: dict[str, dict[str, Any]] = {
         "routing_server_bind_port": "51821",
     },
     "router_3": {},
+    "router_4": {
+        "routing_server_external_ip": "192.0.2.24",
+        "routing_server_bind_ports": [51820, 443],
+    },
 }
 SERVERS = list(HOSTVARS)
 UNKNOWN = (
-    "router_id router_9 is no routing server of the inventory (router_1, router_2, router_3),"
-    " and no address is given for it"
+    "router_id router_9 is no routing server of the inventory"
+    " (router_1, router_2, router_3, router_4), and no address is given for it"
 )
 NO_ADDRESS = "router_3 has neither routing_server_external_ip nor routing_server_internal_ip"
 INTERFACES = ["eth0", "eth1"]
@@ -72,6 +76,23 @@ def test_an_inventory_without_routing_servers() -> None:
     (fault,) = router_faults([{"router_id": "router_1"}], {}, [], 51820, [])
     assert fault.startswith("router_id router_1 is no routing server of the inventory ()")
     assert router_faults([], {}, [], 51820, []) == []
+
+
+def test_ports_are_those_of_the_router() -> None:
+    def faults(router_id: str, **entry: Any) -> list[str]:
+        entries = [{"router_id": router_id, **entry}]
+        return router_faults(entries, HOSTVARS, SERVERS, 4500, INTERFACES)
+
+    assert faults("router_4") == faults("router_4", ports=["443"]) == []
+    assert faults("router_2", ports=[51821]) == []
+    assert faults("router_4", ports=[443, 53, 80]) == [
+        f"router_4 listens on port 51820, 443, and ports of router_id router_4 has {port}"
+        for port in (53, 80)
+    ]
+    assert faults("router_1", ports=[443]) == [
+        "r1.example.org listens on port 51820, and ports of router_id router_1 has 443"
+    ]
+    assert faults("router_9", host="r9.example.net", ports=[53]) == []
 
 
 @pytest.mark.parametrize("key", ["bind_address", "external_ip", "internal_ip"])
