@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from nrs.api.messages import MetricsReport
-from nrs.api.server import HttpService, listen
+from nrs.api.listener import listen
+from nrs.api.server import HttpService
 from nrs.balancer.config import LoadBalancerConfig
 from nrs.balancer.http.app import create_app
 from nrs.balancer.live import LiveBalancer

@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 
 from flask import Flask
-from nrs.api.server import HttpService, listen
+from nrs.api.listener import listen
+from nrs.api.server import HttpService
 
 app = Flask("hello")
 

@@ -29,7 +29,7 @@ class ControllerLink:
     ) -> None:
         """`socket` is the agent's control socket."""
         access = work.controller
-        self._client = ApiClient(access.url, work.token) if access.url else None
+        self._client = ApiClient(access.url, work.token, work.ca_file) if access.url else None
         self._registration = work.registration
         self._device_id = work.registration.device_id
         self._socket = socket

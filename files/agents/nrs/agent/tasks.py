@@ -30,6 +30,7 @@ class Work(BaseModel):
 
     log_file: Path | None
     token: str | None = Field(repr=False)
+    ca_file: Path | None = None
     controller: NetworkControllerAccess
     registration: Registration
 

@@ -15,7 +15,7 @@ from werkzeug.routing import MapAdapter
 from werkzeug.wsgi import get_host
 
 from nrs.api import auth
-from nrs.api.server import LARGEST_BODY, TOO_LARGE
+from nrs.api.incoming import LARGEST_BODY, TOO_LARGE
 from nrs.api.strict_json import JsonError, parse_object
 from nrs.config.common import Api
 
@@ -119,8 +119,14 @@ def create_app(
             token=trusted.bearer_token,
             trusted=trusted.trusted_networks,
         )
-        if access is not auth.Access.GRANTED:
-            raise ApiError(401, access.value)
+        remote = stated.get("REMOTE_ADDR")
+        if access is auth.Access.GRANTED:
+            if "HTTP_AUTHORIZATION" in stated:
+                stated.get("nrs.verified", _nobody)(f"the token, from {remote}")
+            return
+        if access is auth.Access.WRONG_TOKEN:
+            stated.get("nrs.refused", _nobody)(remote)
+        raise ApiError(401, access.value)
 
     @app.errorhandler(ApiError)
     def _answer(error: ApiError) -> Response:
@@ -145,6 +151,10 @@ def create_app(
         return _answer(ApiError(500, "internal error; see the log of this service"))
 
     return app
+
+
+def _nobody(said: object) -> None:
+    """Where an app is called without a server."""
 
 
 def answer_as(app: Flask, kind: type[Raised], answer: Callable[[Raised], ApiError]) -> None:

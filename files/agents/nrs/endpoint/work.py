@@ -18,6 +18,7 @@ def work_of(config: NetworkAccessEndpointConfig) -> dict[str, Any]:
     return {
         "log_file": None if endpoint.log_file is None else str(endpoint.log_file),
         "token": config.api.bearer_token,
+        "ca_file": None if config.api.ca_file is None else str(config.api.ca_file),
         "controller": config.network_controller.model_dump(mode="json"),
         "registration": {
             "device_id": endpoint.endpoint_id,

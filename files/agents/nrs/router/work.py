@@ -19,6 +19,7 @@ def work_of(config: RoutingServerConfig) -> dict[str, Any]:
     return {
         "log_file": None if server.log_file is None else str(server.log_file),
         "token": config.api.bearer_token,
+        "ca_file": None if config.api.ca_file is None else str(config.api.ca_file),
         "controller": config.network_controller.model_dump(mode="json"),
         "registration": {
             "device_id": server.server_id,

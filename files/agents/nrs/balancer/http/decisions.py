@@ -25,6 +25,7 @@ _MADE = Operation(
     answers.DecisionMade,
     query=DecisionQuery,
     refused={503: "no routing server can be used; the error says why"},
+    brief=True,
 )
 _LISTED = Operation("Where each endpoint is, by id", answers.Decisions, query=DecisionsQuery)
 _EXPLAINED = Operation(

@@ -26,6 +26,7 @@ _REPORT = Operation(
     answers.ReportTaken,
     body=MetricsReport,
     refused={503: "too many routing servers are known and active"},
+    brief=True,
 )
 _STATE = Operation(
     "What the operator wants of a routing server",
