@@ -1,6 +1,6 @@
-"""The load balancer's app behind one of several servers: python -m bench.api.rivals NAME PORT [CERT KEY]
+"""The load balancer's app behind one of several servers.
 
-With certificate and key it is served by TLS 1.3, else by plain HTTP.
+python -m bench.api.rivals NAME PORT [CERTIFICATE KEY], with these by TLS 1.3, else by plain HTTP.
 """
 
 from __future__ import annotations
@@ -258,55 +258,6 @@ def httptools_hop(place: Place) -> None:
             )
 
     asyncio.run(_serve(place, Hopping))
-
-
-def httptools_epoll(place: Place) -> None:
-    """httptools over sockets that one epoll watches, TLS by the socket itself."""
-    import select
-    import socket
-
-    listener = socket.create_server(("127.0.0.1", place.port), backlog=1024)
-    listener.setblocking(False)
-    context = place.context()
-    poll = select.epoll()
-    poll.register(listener, select.EPOLLIN)
-    held: dict[int, tuple[socket.socket, _Http]] = {}
-
-    class Sending:
-        def __init__(self, sock: socket.socket) -> None:
-            self.write = sock.send
-
-    while True:
-        for number, _ in poll.poll():
-            if number == listener.fileno():
-                for _ in range(64):
-                    try:
-                        sock, _ = listener.accept()
-                    except BlockingIOError:
-                        break
-                    sock.setblocking(False)
-                    if context is not None:
-                        sock = context.wrap_socket(
-                            sock, server_side=True, do_handshake_on_connect=False
-                        )
-                    protocol = _Http()
-                    protocol.connection_made(Sending(sock))
-                    held[sock.fileno()] = sock, protocol
-                    poll.register(sock, select.EPOLLIN)
-                continue
-            sock, protocol = held[number]
-            try:
-                data = sock.recv(65536)
-            except (ssl.SSLWantReadError, BlockingIOError):
-                continue
-            except OSError:
-                data = b""
-            if data:
-                protocol.data_received(data)
-            else:
-                del held[number]
-                poll.unregister(number)
-                sock.close()
 
 
 if __name__ == "__main__":
