@@ -1,7 +1,7 @@
 """Holds idle TLS connections that have asked once, until its input ends.
 
-Usage: holder.py PORT COUNT TOKEN. From many addresses of the loopback network, as the connections of one credential are few. Says how
-many there are.
+Usage: holder.py PORT COUNT TOKEN. From many addresses of the loopback network, as the connections
+of one credential are few. Says how many there are.
 """
 
 from __future__ import annotations
