@@ -11,6 +11,7 @@ from typing import NamedTuple, NoReturn
 from harness.report import Unusable
 
 from bench import balance_quality, document, sessions, trains, tunnel
+from bench.api import part as api
 from bench.balancer import part as balancer
 from bench.failover import part as failover
 from bench.failover import starved
@@ -38,6 +39,9 @@ PARTS = {
     "trains": Part("what a card that damages trains costs", trains.add_arguments, trains.measure),
     "balancer": Part(
         "questions that a load balancer answers", balancer.add_arguments, balancer.measure
+    ),
+    "api": Part(
+        "what the server of the APIs carries, also under attack", api.add_arguments, api.measure
     ),
     "failover": Part(
         "what faults and planned moves cost", failover.add_arguments, failover.measure

@@ -1,22 +1,17 @@
-"""The load balancer's app with routers and endpoints that it knows, and a bare route beside it.
-
-Served as `app` by a WSGI server, or on a port by the agents' own: python -m bench.balancer.app PORT
-"""
+"""The load balancer's app with routers and endpoints that it knows, and a bare route beside it."""
 
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from nrs.api.auth import Trust
 from nrs.api.messages import MetricsReport
-from nrs.api.server import HttpService, listen
 from nrs.balancer.config import LoadBalancerConfig
 from nrs.balancer.http.app import create_app
 from nrs.balancer.live import LiveBalancer
-from nrs.config.common import Api
 
 from bench.balancer import hello, questions
 
@@ -34,7 +29,7 @@ def _known(routers: int, endpoints: int) -> LiveBalancer:
 
 _balancer = create_app(
     _known(int(os.environ["NRS_BENCH_ROUTERS"]), int(os.environ["NRS_BENCH_ENDPOINTS"])),
-    Api.model_validate({"token": os.environ["NRS_BENCH_TOKEN"]}),
+    Trust(secret=os.environ["NRS_BENCH_TOKEN"]),
 )
 
 
@@ -42,7 +37,3 @@ def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable
     """Both apps at one port."""
     one = hello.app if environ["PATH_INFO"] == "/hello" else _balancer
     return one(environ, start_response)
-
-
-if __name__ == "__main__":
-    HttpService(app, listen("127.0.0.1", int(sys.argv[1]))).run()

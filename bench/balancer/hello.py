@@ -1,6 +1,6 @@
 """A Flask app with one route and nothing else, behind the agents' own HTTP server.
 
-Usage: hello.py PORT
+Usage: hello.py PORT [CERTIFICATE KEY], with these by TLS
 """
 
 from __future__ import annotations
@@ -8,7 +8,10 @@ from __future__ import annotations
 import sys
 
 from flask import Flask
-from nrs.api.server import HttpService, listen
+from nrs.api import tls
+from nrs.api.listener import listen
+from nrs.api.server import HttpService
+from nrs.config.common import Api
 
 app = Flask("hello")
 
@@ -20,4 +23,10 @@ def hello() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    HttpService(app, listen("127.0.0.1", int(sys.argv[1]))).run()
+    _pair = dict(zip(("certificate_file", "key_file"), sys.argv[2:], strict=False))
+    HttpService(
+        app,
+        listen("127.0.0.1", int(sys.argv[1])),
+        context=tls.served_by(Api.model_validate(_pair)),
+        brief=lambda _: True,
+    ).run()

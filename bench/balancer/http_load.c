@@ -1,13 +1,14 @@
 /* A load generator for HTTP on loopback that costs little itself: one thread, epoll.
 
-   Usage: http_load PORT REQUESTS CONNECTIONS SECONDS RATE close|keep
+   Usage: http_load PORT REQUESTS CONNECTIONS SECONDS RATE close|keep plain|tls
 
    REQUESTS is a file of whole requests, each behind its length (32 bits, this machine's byte
    order); they are sent in turn. RATE 0 sends the next request as soon as an answer is in, on
    each of CONNECTIONS at once; `once` does so too, but ends when each request has been sent, or
    after SECONDS. Any other RATE sends so many a second whatever the server does,
    CONNECTIONS of them at once at most: a request's time is counted from when it was due, so that
-   a server that stalls is not asked less. `close` takes a new connection for each request.
+   a server that stalls is not asked less. `close` takes a new connection for each request; with
+   `tls` each is TLS 1.3 with a full handshake, and the certificate is not looked at.
 
    Prints one JSON object: answers with a 2xx status, failures (any other status, or no answer),
    seconds, the percentiles of the answers' times in microseconds, and this program's own processor
@@ -18,6 +19,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +40,8 @@ enum { MOST_TIMES = 20000000, MOST = 4096, HEAD = 16384, EVENTS = 256, SOURCES =
 
 struct connection {
     int fd;          /* -1: none */
+    SSL *ssl;        /* 0: plain */
+    uint32_t wants;  /* EPOLLIN or EPOLLOUT, before the rest can be sent */
     int waiting;     /* for an answer */
     const char *request;
     uint32_t length, sent;
@@ -51,6 +55,7 @@ struct connection {
 static struct connection connections[MOST];
 static int poll_fd, port, count, keep, once;
 static const char *requests, *requests_end, *next_request;
+static SSL_CTX *tls;
 static double ends, *times;
 static size_t answered, failed, room;
 
@@ -83,18 +88,44 @@ static void connect_to_server(struct connection *c) {
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (bind(c->fd, (struct sockaddr *)&from, sizeof from)) die("bind");
     if (connect(c->fd, (struct sockaddr *)&to, sizeof to) && errno != EINPROGRESS) die("connect");
+    if (tls) {
+        c->ssl = SSL_new(tls);
+        if (!c->ssl || !SSL_set_fd(c->ssl, c->fd)) die("SSL_new");
+        SSL_set_connect_state(c->ssl);
+    }
     watch(c, EPOLLOUT, EPOLL_CTL_ADD);
 }
 
 static void hang_up(struct connection *c) {
+    SSL_free(c->ssl);
+    c->ssl = 0;
     close(c->fd);
     c->fd = -1;
 }
 
+/* Of SSL_read and SSL_write, as recv and send have it. */
+static ssize_t outcome(struct connection *c, int done) {
+    if (done > 0) return done;
+    int error = SSL_get_error(c->ssl, done);
+    c->wants = error == SSL_ERROR_WANT_READ ? EPOLLIN : EPOLLOUT;
+    errno = error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? EAGAIN : EIO;
+    return error == SSL_ERROR_ZERO_RETURN ? 0 : -1;
+}
+
+static void end(struct connection *c, int good);
+
 static void send_rest(struct connection *c) {
-    ssize_t done = send(c->fd, c->request + c->sent, c->length - c->sent, MSG_NOSIGNAL);
+    const char *rest = c->request + c->sent;
+    uint32_t left = c->length - c->sent;
+    c->wants = EPOLLOUT;
+    ssize_t done = c->ssl ? outcome(c, SSL_write(c->ssl, rest, (int)left))
+                          : send(c->fd, rest, left, MSG_NOSIGNAL);
+    if (done < 0 && errno != EAGAIN && errno != EINTR) {
+        end(c, 0);
+        return;
+    }
     if (done > 0) c->sent += (uint32_t)done;
-    watch(c, c->sent < c->length ? EPOLLOUT : EPOLLIN, EPOLL_CTL_MOD);
+    watch(c, c->sent < c->length ? c->wants : EPOLLIN, EPOLL_CTL_MOD);
 }
 
 static void begin(struct connection *c, double due) {
@@ -128,8 +159,9 @@ static void read_head(struct connection *c) {
 static void take(struct connection *c) {
     char rest[65536];
     int in_head = c->body_left < 0;
-    ssize_t got = in_head ? recv(c->fd, c->head + c->got, HEAD - 1 - c->got, 0)
-                          : recv(c->fd, rest, sizeof rest, 0);
+    char *to = in_head ? c->head + c->got : rest;
+    size_t most = in_head ? HEAD - 1 - c->got : sizeof rest;
+    ssize_t got = c->ssl ? outcome(c, SSL_read(c->ssl, to, (int)most)) : recv(c->fd, to, most, 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (got <= 0) {
         if (c->waiting) end(c, 0);
@@ -143,6 +175,7 @@ static void take(struct connection *c) {
         c->body_left -= got;
     }
     if (c->body_left == 0) end(c, c->status / 100 == 2);
+    else if (c->ssl && SSL_pending(c->ssl)) take(c);
 }
 
 static void turn(int timeout_ms) {
@@ -193,8 +226,8 @@ static double percentile(double share) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 7) {
-        fprintf(stderr, "usage: http_load PORT REQUESTS CONNECTIONS SECONDS RATE close|keep\n");
+    if (argc != 8) {
+        fprintf(stderr, "usage: http_load PORT REQUESTS CONNECTIONS SECONDS RATE close|keep plain|tls\n");
         return 2;
     }
     struct stat info;
@@ -206,6 +239,11 @@ int main(int argc, char **argv) {
     next_request = requests, requests_end = requests + info.st_size;
     port = atoi(argv[1]), count = atoi(argv[3]), keep = !strcmp(argv[6], "keep");
     once = !strcmp(argv[5], "once");
+    if (!strcmp(argv[7], "tls")) {
+        tls = SSL_CTX_new(TLS_client_method());
+        if (!tls || !SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION)) die("SSL_CTX_new");
+        SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS);
+    }
     double seconds = atof(argv[4]), rate = atof(argv[5]);
     if (count < 1 || count > MOST || seconds <= 0) return 2;
     room = seconds < 100 ? (size_t)(seconds * 200000) : MOST_TIMES;

@@ -69,19 +69,20 @@ def believable(answers: Answers, seconds: float, *, paced: bool) -> str | None:
 
 @dataclass(frozen=True)
 class Client:
-    """A load generator for one server; `keep` has it use a connection again."""
+    """A load generator for one server; `keep` has it use a connection again, `tls` speak TLS."""
 
     program: Path
     server: Server
     keep: bool = False
+    tls: bool = False
 
     def command(
         self, requests: Path, connections: int, seconds: float, rate: float | str
     ) -> list[str]:
         """Its words: `rate` 0 is as fast as answers come, `once` ends with the last request."""
-        mode = "keep" if self.keep else "close"
+        mode = ("keep" if self.keep else "close", "tls" if self.tls else "plain")
         numbers = (self.server.port, requests, connections, seconds, rate)
-        return ["taskset", "-c", CLIENT_CPU, str(self.program), *map(str, numbers), mode]
+        return ["taskset", "-c", CLIENT_CPU, str(self.program), *map(str, numbers), *mode]
 
     def ask(
         self, requests: Path, *, connections: int, seconds: float, rate: float = 0.0

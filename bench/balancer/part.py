@@ -7,8 +7,6 @@ connection for each as agents do; at last endpoints ask at half of the rate that
 whatever the load balancer does, and an answer's time counts from when its question was due.
 
 Servers run on one processor, the load generator (`http_load.c`) on another.
-
-With `--servers` it compares WSGI servers instead, with the load balancer's own app.
 """
 
 from __future__ import annotations
@@ -16,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import secrets
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,7 +23,7 @@ from pathlib import Path
 
 from bench import agents, document
 from bench.arguments import positive
-from bench.balancer import figures, questions, servers
+from bench.balancer import figures, questions
 from bench.balancer.figures import Figures
 from bench.balancer.load import Answers, Client, median
 from bench.balancer.server import Server, free_port, running
@@ -53,9 +50,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=positive, default=3, help="default: 3")
     parser.add_argument(
         "--seconds", type=positive, default=5, help="of each measurement; default: 5"
-    )
-    parser.add_argument(
-        "--servers", action="store_true", help="compare WSGI servers instead: 20,000 endpoints"
     )
 
 
@@ -95,18 +89,9 @@ def measure(options: argparse.Namespace, places: Places) -> int:
     if (os.cpu_count() or 1) < 2:
         raise Failed("needs two processors: one for the server, one for the load generator")
     watch = Watch()
-    program = compiled(places, HERE / "http_load.c")
+    program = compiled(places, HERE / "http_load.c", "ssl", "crypto")
     with tempfile.TemporaryDirectory(prefix="nrs-bench-") as name:
         directory = Path(name)
-        if options.servers:
-            token = secrets.token_hex(32)
-            files = write_requests(directory, options.routers, servers.ENDPOINTS, 0, token)
-            rows = servers.compare(
-                places, program, files.hello, files.decisions, directory, options, token
-            )
-            print("\n".join([watch.described, watch.disturbance(), "", *plain(rows)]), flush=True)
-            document.show(options.origin, rows)
-            return 0
         files = write_requests(
             directory, options.routers, options.endpoints, options.rounds, agents.TOKEN
         )

@@ -24,6 +24,9 @@ LAYERS = (
 RANK = {package: rank for rank, layer in enumerate(LAYERS) for package in layer}
 FILES = sorted(ROOT.rglob("*.py"))
 PURE = (
+    "api/gate.py",
+    "api/incoming.py",
+    "api/refusals.py",
     "balancer/decide/*.py",
     "endpoint/machine.py",
     "endpoint/path_mtu.py",
@@ -55,7 +58,7 @@ TOUCHING = {
     *("asyncio", "mmap", "os", "select", "signal", "socket", "sqlite3", "subprocess"),
     *("threading", "time"),
     *("flask", "prometheus_client", "psutil", "pyroute2", "redis", "requests", "sqlalchemy"),
-    "waitress",
+    "ssl",
 }
 
 

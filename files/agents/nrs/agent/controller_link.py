@@ -30,7 +30,7 @@ class ControllerLink:
     ) -> None:
         """`socket` is the agent's control socket."""
         access = work.controller
-        self._client = ApiClient(access.url, work.tokens) if access.url else None
+        self._client = ApiClient(access.url, work.tokens, work.ca_file) if access.url else None
         self._registration = work.registration
         self._device_id = work.registration.device_id
         self._socket = socket

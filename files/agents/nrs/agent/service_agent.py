@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import resource
 import signal
 import socket
+import ssl
+import sys
 import threading
 from abc import abstractmethod
 from typing import Any
@@ -14,8 +17,10 @@ from flask import Flask
 
 from nrs.agent.revocation_peers import RevocationPeers
 from nrs.agent.run import Agent, Config, Start, open_log
+from nrs.api import operation, tls
 from nrs.api.auth import Trust
-from nrs.api.server import HttpService, listen
+from nrs.api.listener import listen
+from nrs.api.server import HttpService
 from nrs.api.trust import trust_of
 from nrs.config import pushed
 from nrs.config.common import ServiceApi
@@ -28,6 +33,7 @@ from nrs.system.control import ControlThread, socket_path
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _TICK_S = 1.0
 _STOP_TIMEOUT_S = 5.0
+_SWITCH_INTERVAL_S = 0.0005
 
 log = logging.getLogger(__name__)
 
@@ -94,13 +100,26 @@ class ServiceAgent(Agent[Config]):
         return trust
 
     def offer(self, app: Flask) -> None:
-        """What is to be served."""
-        self._http = HttpService(app, self._listener)
+        """What is to be served. Raises ConfigError."""
+        self._http = HttpService(
+            app, self._listener, context=self._context(self.config), brief=operation.brief(app)
+        )
+
+    def _context(self, config: Config) -> ssl.SSLContext | None:
+        api: ServiceApi = getattr(config, "api")  # noqa: B009 - every service has this section
+        try:
+            return tls.served_by(api)
+        except ValueError as error:
+            raise ConfigError(f"{self.path}: api: {error}") from None
 
     # -- running
 
     def serve(self) -> int:
         """Answer requests until SIGTERM or SIGINT; the exit status."""
+        # A thread that computes is to give the one with the connections its turn soon.
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         http = threading.Thread(target=self._http.run, name="http", daemon=True)
         http.start()
         self._open_control()
@@ -136,7 +155,9 @@ class ServiceAgent(Agent[Config]):
             for what, value in self.fixed(config).items():
                 if value != before[what]:
                     log.warning("a changed %s needs a restart", what)
+            context = self._context(config)
             self.take_over(config)
+            self._http.renew(context)
         except ConfigError as error:
             log.error("the configuration stays as it was: %s", error)
         else:

@@ -33,6 +33,7 @@ class Work(BaseModel):
     log_level: LogLevel = "info"
     tokens: dict[str, str] = Field(repr=False)
     """What to state to a service, by URL."""
+    ca_file: Path | None = None
     controller: NetworkControllerAccess
     registration: Registration
 

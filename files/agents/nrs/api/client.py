@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
+
+from nrs.api import tls
 
 _TIMEOUT_S = (2.0, 5.0)
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
@@ -29,14 +32,20 @@ class ApiRefused(Exception):
 class ApiClient:
     """Calls the first server of `urls` that can serve, and starts there the next time."""
 
-    def __init__(self, urls: Sequence[str], tokens: Mapping[str, str]) -> None:
-        """`tokens` has what to state to each server, by URL."""
-        self._urls, self._tokens = list(urls), tokens
+    def __init__(
+        self, urls: Sequence[str], tokens: Mapping[str, str], ca_file: Path | None = None
+    ) -> None:
+        """`tokens` has what to state to each server, by URL.
+
+        Trust the CAs in `ca_file` and no others; without it, the public ones.
+        """
+        self._urls, self._tokens, self._ca_file = list(urls), tokens, ca_file
         self._session = requests.Session()
         self._session.trust_env = False
         retry = Retry(total=1, backoff_factor=0.2, allowed_methods=_IDEMPOTENT)
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=retry))
+            self._session.mount(scheme, _Adapter(max_retries=retry))
+        self._session.verify = True if ca_file is None else str(ca_file)
 
     def get(self, path: str, params: dict[str, str] | None = None) -> Any:
         """The JSON answer of `GET path`. Raises ApiUnavailable, ApiRefused."""
@@ -53,7 +62,7 @@ class ApiClient:
             try:
                 self._one("POST", url, path, json=body)
             except (ApiRefused, requests.RequestException) as error:
-                failures[url] = _why(error)
+                failures[url] = self._why(error, url)
         return failures
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
@@ -64,7 +73,7 @@ class ApiClient:
             try:
                 return self._one(method, url, path, **arguments)
             except requests.RequestException as error:
-                failures.append(f"{url}: {_why(error)}")
+                failures.append(f"{url}: {self._why(error, url)}")
             except ApiRefused as error:
                 if error.status < 500:
                     raise
@@ -93,12 +102,22 @@ class ApiClient:
         error = answer.get("error") if isinstance(answer, dict) else None
         raise ApiRefused(url, response.status_code, str(error or response.reason))
 
+    def _why(self, error: Exception, url: str) -> str:
+        if (distrust := tls.distrust(error, url, self._ca_file)) is not None:
+            return distrust
+        if isinstance(error, requests.ConnectTimeout):
+            return "no connection in time"
+        if isinstance(error, requests.ReadTimeout):
+            return "no answer in time"
+        if isinstance(error, requests.exceptions.SSLError):
+            return "no TLS 1.3 there"
+        if isinstance(error, requests.ConnectionError):
+            return "connection failed"
+        return str(error)
 
-def _why(error: Exception) -> str:
-    if isinstance(error, requests.ConnectTimeout):
-        return "no connection in time"
-    if isinstance(error, requests.ReadTimeout):
-        return "no answer in time"
-    if isinstance(error, requests.ConnectionError):
-        return "connection failed"
-    return str(error)
+
+class _Adapter(HTTPAdapter):
+    """TLS 1.3 only."""
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options, ssl_context=tls.client())

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import unquote_plus
 
-from flask import request
+from flask import Flask, request
 from pydantic import BaseModel, ValidationError
 
 from nrs.api import service
@@ -41,6 +41,8 @@ class Operation:
     """Who may call it beside operators."""
     open: bool = False
     """Whether it needs no token."""
+    brief: bool = False
+    """Whether its view never blocks, and takes no longer than a change of threads."""
 
 
 def takes(operation: Operation) -> Callable[[View], Callable[..., Any]]:
@@ -79,6 +81,17 @@ def of(view: Callable[..., Any]) -> Operation | None:
     """What `view` was declared with, if it was."""
     found: Operation | None = getattr(view, _ATTRIBUTE, None)
     return found
+
+
+def brief(app: Flask) -> Callable[[str], bool]:
+    """Tells by method and path, as in `GET /health`, whether a view of `app` is brief."""
+    begins = tuple(
+        f"{method} {rule.rule.partition('<')[0]}"
+        for rule in app.url_map.iter_rules()
+        if (found := of(app.view_functions[rule.endpoint])) is not None and found.brief
+        for method in (rule.methods or ())
+    )
+    return lambda line: line.startswith(begins)
 
 
 def name(text: str, parameter: str) -> str:

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from nrs.api import service
 from nrs.api.access import Access
 from nrs.api.answers import Answer
+from nrs.api.incoming import LARGEST_BODY
 from nrs.api.operation import Operation, takes
-from nrs.api.server import LARGEST_BODY
 from nrs.api.service import ApiError
 from nrs.identity.credential import Role
 from nrs.identity.revocation_file import RevocationFile

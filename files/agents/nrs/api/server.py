@@ -1,227 +1,438 @@
-"""Serve a WSGI app with waitress, one request per connection, errors in JSON.
+"""Serve a WSGI app over HTTP/1.1, plain or TLS 1.3: a thread with an epoll, a few for views.
 
-waitress answers what it refuses by itself as plain text and closes the connection on a
-client that still sends, which then sees a reset instead of the answer. It also keeps
-idle connections open, of which a hundred are its limit: fewer than there are endpoints.
+Who may hold a connection, and for how long, is decided in `gate.py`; requests are read in
+`incoming.py`, answers made in `answering.py`. A view that is `brief` is called in the loop, as a
+change of threads would cost as much as its answer; any other may block a thread. One that waits
+(`waiting.py`) takes none. In a request's environ an app finds
+
+    nrs.verified(credential)   the request has proved this credential: a text that is its alone
+    nrs.refused(source)        the request had a credential in vain; such answers are slowed
 """
 
 from __future__ import annotations
 
-import json
+import errno
 import logging
+import os
+import queue
+import select
 import socket
+import ssl
 import threading
 import time
+from collections import Counter, deque
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
-from waitress import wasyncore
-from waitress.adjustments import Adjustments
-from waitress.buffers import OverflowableBuffer
-from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
-from waitress.server import TcpWSGIServer
-from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
-from waitress.utilities import RequestEntityTooLarge
+from nrs.api.answering import Answering, App, plain_error
+from nrs.api.connection import Connection, NotTls, Parked
+from nrs.api.gate import Gate, Limits, Phase
+from nrs.api.incoming import Refused
+from nrs.api.refusals import Refusals
+from nrs.api.waiting import Wait
 
-LARGEST_BODY = 64 * 1024
-"""Bytes of a request body; a larger one is answered 413."""
-
-TOO_LARGE = f"the body is larger than {LARGEST_BODY} bytes"
+_THREADS = 8
+_LOOK_S = 0.25
+"""How late a deadline may be noticed."""
+_DRAIN_S = 2.0
+_ACCEPTED_AT_ONCE = 64
+_SOURCE_AT_ONCE = 4
+"""Strangers of one source that are heard in a turn: a handshake takes most of a millisecond."""
+_MOST_EVENTS = 8192
+_NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 log = logging.getLogger(__name__)
 
-_LARGEST_DRAINED = 64 * 1024 * 1024
-_LARGEST_HEADERS = 32 * 1024
-_THREADS = 8
-_BACKLOG = 1024
-_MOST_CONNECTIONS = 500
-_REQUEST_DEADLINE_S = 15
-_LOOP_S = 1.0
-_ACCEPT_AGAIN_S = 1.0
-_DRAIN_S = 2.0
 
-
-def listen(address: str, port: int) -> socket.socket:
-    """A listening TCP socket; `::` serves IPv4 too. Raises OSError."""
-    # The look-up finds the interface that a link-local address names.
-    found = socket.getaddrinfo(
-        address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_PASSIVE
-    )
-    family, _, _, _, place = found[0]
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        listener.bind(place)
-        listener.listen(_BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener
+def _never_brief(line: str) -> bool:
+    return False
 
 
 class HttpService:
-    """Serves an app until `stop`; `run` blocks, `stop` may be called from any thread."""
+    """Serves an app until `stop`; `run` blocks, the others may be called from any thread."""
 
-    def __init__(self, app: Callable[..., Any], listener: socket.socket) -> None:
-        # Its warning for each request that waits a moment would drown the log under load.
-        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-        self._stopping = threading.Event()
+    def __init__(
+        self,
+        app: App,
+        listener: socket.socket,
+        *,
+        context: ssl.SSLContext | None = None,
+        brief: Callable[[str], bool] = _never_brief,
+        limits: Limits | None = None,
+    ) -> None:
+        """`brief` is asked with method and path, and says that this view never blocks."""
+        listener.setblocking(False)
+        self._app = app
+        self._listener = listener
+        self._context = context
+        self._brief = brief
+        self._gate: Gate[int] = Gate(limits or Limits())
+        self.refusals = Refusals()
+        self._connections: dict[int, Connection] = {}
+        self._timed: dict[Connection, float] = {}
+        self._again: list[Connection] = []
+        self._poll = select.epoll()
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._calls: deque[Callable[[], None]] = deque()
+        self._jobs: queue.SimpleQueue[Connection | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
-        self._sockets: dict[int, Any] = {}
-        self._dispatcher = ThreadedTaskDispatcher()
-        self._dispatcher.set_thread_count(_THREADS)
-        self._server = _Server(
-            app,
-            self._sockets,
-            _sock=listener,
-            dispatcher=self._dispatcher,
-            bind_socket=False,
-            sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
-            adj=Adjustments(
-                ident=None,
-                backlog=_BACKLOG,
-                max_request_body_size=_LARGEST_DRAINED,
-                max_request_header_size=_LARGEST_HEADERS,
-                connection_limit=_MOST_CONNECTIONS,
-                # A long answer stays in memory: a full disk takes no file of it.
-                outbuf_overflow=_LARGEST_DRAINED,
-                cleanup_interval=1,
-                clear_untrusted_proxy_headers=True,
-            ),
-        )
+        self._stopping = False
+        self._running = True
+        self._environ = {
+            "SCRIPT_NAME": "",
+            "SERVER_NAME": str(listener.getsockname()[0]),
+            "SERVER_PORT": str(listener.getsockname()[1]),
+            "wsgi.version": (1, 0),
+            "wsgi.errors": _Errors(),
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+            "wsgi.input_terminated": True,
+        }
 
-    def run(self) -> None:
-        """Serve requests; returns after `stop`, with the requests at hand answered."""
-        while not self._stopping.is_set():
-            wasyncore.loop(timeout=_LOOP_S, use_poll=True, map=self._sockets, count=1)
-        wasyncore.dispatcher.close(self._server)
-        deadline = time.monotonic() + _DRAIN_S
-        while self._server.busy() and time.monotonic() < deadline:
-            wasyncore.loop(timeout=0.05, use_poll=True, map=self._sockets, count=1)
-        self._dispatcher.shutdown(timeout=_DRAIN_S)
-        with self._closing:
-            wasyncore.close_all(self._sockets, ignore_all=True)
+    # -- from any thread
 
     def stop(self) -> None:
         """Let `run` finish and return."""
+        self._stopping = True
+        self._call(lambda: None)
+
+    def renew(self, context: ssl.SSLContext | None) -> None:
+        """Connections that come from now on are TLS by `context`, or plain; others go on."""
+        self._context = context
+
+    def _call(self, what: Callable[[], None]) -> None:
+        """Have the loop do it."""
+        self._calls.append(what)
         with self._closing:
-            self._stopping.set()
-            if self._sockets:
-                self._server.pull_trigger()
+            if self._running:
+                os.eventfd_write(self._bell, 1)
 
+    # -- the loop
 
-class _LimitedBuffer(OverflowableBuffer):
-    """Keeps at most a body's size and drops what goes beyond it."""
+    def run(self) -> None:
+        """Serve requests; returns after `stop`, with the requests at hand answered."""
+        threads = [
+            threading.Thread(target=self._work, name=f"view {number}", daemon=True)
+            for number in range(_THREADS)
+        ]
+        for thread in threads:
+            thread.start()
+        self._poll.register(self._bell, select.EPOLLIN)
+        self._poll.register(self._listener, select.EPOLLIN)
+        looked = time.monotonic()
+        while not self._stopping:
+            self._turn(0.0 if self._again else _LOOK_S)
+            if time.monotonic() - looked >= _LOOK_S:
+                looked = time.monotonic()
+                self._look(looked)
+        self._drain()
+        for connection in list(self._connections.values()):
+            self._close(connection)
+        for _ in threads:
+            self._jobs.put(None)
+        with self._closing:
+            self._running = False
+            self._poll.close()
+            os.close(self._bell)
+        deadline = time.monotonic() + _DRAIN_S
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
-    too_large = False
+    def _drain(self) -> None:
+        self._poll.unregister(self._listener)
+        self._listener.close()
+        deadline = time.monotonic() + _DRAIN_S
+        for connection in list(self._connections.values()):
+            if connection.parked is not None:
+                self._resume(connection.parked)
+            elif connection.answering is None and not connection.out:
+                self._close(connection)
+        while self._connections and time.monotonic() < deadline:
+            self._turn(0.05)
 
-    def __init__(self) -> None:
-        super().__init__(2 * LARGEST_BODY)
+    def _turn(self, timeout: float) -> None:
+        again, self._again = self._again, []
+        strangers: list[tuple[Connection, int]] = []
+        arrived = False
+        for number, mask in self._poll.poll(timeout, _MOST_EVENTS):
+            connection = self._connections.get(number)
+            if connection is None:
+                arrived |= number == self._listener.fileno()
+                if number == self._bell:
+                    os.eventfd_read(self._bell)
+            elif connection.guest.credential is None:
+                strangers.append((connection, mask))
+            else:
+                self._do(connection, self._ready, mask)
+        while self._calls:
+            self._calls.popleft()()
+        for connection in again:
+            self._do(connection, self._proceed)
+        heard: Counter[str] = Counter()
+        for connection, mask in strangers:
+            heard[connection.guest.source] += 1
+            if heard[connection.guest.source] <= _SOURCE_AT_ONCE:
+                self._do(connection, self._ready, mask)
+        if arrived and not self._stopping:
+            self._accept()
 
-    def append(self, data: bytes) -> None:
-        if self.too_large or len(self) + len(data) > LARGEST_BODY:
-            self.too_large = True
-        else:
-            super().append(data)
-
-
-class _Parser(HTTPRequestParser):
-    """Reads an over-long body to its end without keeping it, so that the 413 arrives."""
-
-    error: Any
-    completed: bool
-    expect_continue: bool
-
-    def parse_header(self, header_plus: bytes) -> None:
-        super().parse_header(header_plus)
-        if self.body_rcv is not None:
-            self.body_rcv.buf = _LimitedBuffer()
-
-    def received(self, data: bytes) -> int:
-        consumed: int = super().received(data)
-        if self.expect_continue and self.content_length > LARGEST_BODY:
-            self.expect_continue = False
-            self.completed = True
-        if self.completed and not self.error and self._too_large():
-            self.error = RequestEntityTooLarge("")
-        return consumed
-
-    def _too_large(self) -> bool:
-        if self.content_length > LARGEST_BODY:
-            return True
-        return self.body_rcv is not None and self.body_rcv.buf.too_large
-
-
-class _Task(WSGITask):
-    """Closes the connection after the answer.
-
-    Endpoints ask every ten seconds: their idle connections would be most of what the
-    server holds, and one that the server times out as it is used again loses a request.
-    """
-
-    def start(self) -> None:
-        super().start()
-        self.set_close_on_finish()
-
-
-class _ErrorTask(ErrorTask):
-    """What the server itself refuses, in the form that the APIs answer errors in."""
-
-    def execute(self) -> None:
-        problem = self.request.error
-        text = TOO_LARGE if problem.code == 413 else f"{problem.reason}: {problem.body}"
-        answer = json.dumps({"error": text, "field": None}).encode() + b"\n"
-        self.status = f"{problem.code} {problem.reason}"
-        self.response_headers.append(("Content-Type", "application/json"))
-        self.set_close_on_finish()
-        self.content_length = len(answer)
-        self.write(answer)
-
-
-class _Channel(HTTPChannel):
-    task_class = _Task
-    error_task_class = _ErrorTask
-    parser_class = _Parser
-
-
-class _Server(TcpWSGIServer):
-    channel_class = _Channel
-    _failed: int | None = None
-    """The error number of the connection that could not be accepted last."""
-    _accept_again = 0.0
-
-    def readable(self) -> bool:
-        """Who waits is there still: without descriptors it would be asked at once again."""
-        ready: bool = super().readable()
-        return ready and time.monotonic() >= self._accept_again
-
-    def accept(self) -> Any:
-        """A connection, if there is one to be had."""
+    def _do(self, connection: Connection, what: Callable[..., None], *arguments: Any) -> None:
+        """A defect here costs one connection."""
+        if connection.gone:
+            return
         try:
-            found = super().accept()
-        except OSError as error:
-            if error.errno != self._failed:
-                log.error("connections are not accepted: %s", error.strerror)
-            self._failed, self._accept_again = error.errno, time.monotonic() + _ACCEPT_AGAIN_S
-            return None
-        if found is not None and self._failed is not None:
-            log.info("connections are accepted again")
-            self._failed = None
-        return found
+            what(connection, *arguments)
+        except OSError:
+            self._close(connection)
+        except Exception:
+            log.exception("a connection from %s failed", connection.guest.source)
+            self._close(connection)
 
-    def maintenance(self, now: float) -> None:
-        """Close connections that did not state a whole request in time, however busily."""
-        cutoff = now - _REQUEST_DEADLINE_S
-        for channel in self.active_channels.values():
-            if not channel.requests and channel.creation_time < cutoff:
-                channel.will_close = True
+    def _look(self, now: float) -> None:
+        for number in self._gate.overdue(now):
+            self._close(self._connections[number])
+        due = [connection for connection, until in self._timed.items() if until <= now]
+        for connection in due:
+            del self._timed[connection]
+            if connection.parked is not None:
+                self._resume(connection.parked)
+            elif connection.held_until is not None:
+                connection.held_until = None
+                self._do(connection, self._send)
 
-    def busy(self) -> bool:
-        """Whether a request is being answered or an answer is on its way out."""
-        return any(
-            channel.requests or channel.total_outbufs_len
-            for channel in list(self.active_channels.values())
-        )
+    def _accept(self) -> None:
+        for _ in range(_ACCEPTED_AT_ONCE):
+            try:
+                sock, address = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _NO_ROOM and not self._make_room():
+                    # Nothing can be done but to let those finish that are at it.
+                    time.sleep(0.01)
+                return
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            environ = {
+                **self._environ,
+                "REMOTE_ADDR": address[0],
+                "REMOTE_PORT": str(address[1]),
+                "wsgi.url_scheme": "http" if self._context is None else "https",
+            }
+            connection = Connection(sock, self._context, environ)
+            connection.guest, leaving = self._gate.opened(
+                connection.number, address[0], time.monotonic()
+            )
+            self._connections[connection.number] = connection
+            self._watch(connection, select.EPOLLIN)
+            if leaving is not None:
+                self._close(self._connections[leaving])
+
+    def _make_room(self) -> bool:
+        number = self._gate.oldest_stranger()
+        if number is None:
+            return False
+        self._close(self._connections[number])
+        return True
+
+    # -- one connection
+
+    def _ready(self, connection: Connection, mask: int) -> None:
+        if mask & (select.EPOLLERR | select.EPOLLHUP) or (
+            mask & select.EPOLLRDHUP and connection.parked is not None
+        ):
+            self._close(connection)
+        elif connection.out:
+            self._send(connection)
+        elif mask & select.EPOLLIN:
+            self._receive(connection)
+
+    def _receive(self, connection: Connection) -> None:
+        try:
+            data = connection.receive()
+        except NotTls:
+            connection.problem = Refused(
+                HTTPStatus.BAD_REQUEST, "this port speaks TLS: use https://"
+            )
+            self._proceed(connection)
+            return
+        if data is None or (connection.lingering and data):
+            return
+        if not data:
+            self._close(connection)
+            return
+        try:
+            connection.incoming.feed(data)
+        except Refused as problem:
+            connection.problem = problem
+        self._proceed(connection)
+
+    def _proceed(self, connection: Connection) -> None:
+        """Do what is next, where nothing is under way."""
+        incoming = connection.incoming
+        if incoming.whole:
+            self._begin(connection)
+        elif connection.problem is not None:
+            connection.out += plain_error(connection.problem.status, connection.problem.error)
+            connection.leaving = True
+            self._send(connection)
+        elif self._stopping:
+            self._close(connection)
+        else:
+            phase, guest = Phase.ARRIVING if incoming.within else Phase.IDLE, connection.guest
+            # The time of the first request counts from the connection's begin.
+            if guest.phase is not phase and (incoming.within or guest.phase is not Phase.ARRIVING):
+                guest.becomes(phase, time.monotonic())
+            self._watch(connection, select.EPOLLIN)
+            if incoming.expects:
+                incoming.expects = False
+                connection.out += b"HTTP/1.1 100 Continue\r\n\r\n"
+                connection.send()
+
+    def _begin(self, connection: Connection) -> None:
+        request = connection.incoming.whole.popleft()
+        environ = request.environ
+        connection.answering = Answering(self._app, request)
+        connection.guest.becomes(Phase.BUSY, time.monotonic())
+        if self._brief(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"):
+            self._stepped(connection, *connection.answering.step())
+        else:
+            self._hand_over(connection)
+
+    def _hand_over(self, connection: Connection) -> None:
+        self._watch(connection, 0)
+        connection.stepping = True
+        self._jobs.put(connection)
+
+    def _work(self) -> None:
+        """A thread that calls views."""
+        while (connection := self._jobs.get()) is not None:
+            answering = connection.answering
+            assert answering is not None
+            if connection.gone:
+                answering.close()
+                continue
+            out, wait = answering.step()
+            self._call(lambda c=connection, o=out, w=wait: self._done(c, o, w))  # type: ignore[misc]
+
+    def _done(self, connection: Connection, out: bytes, wait: Wait | None) -> None:
+        connection.stepping = False
+        if connection.gone:
+            if wait is not None:
+                self._jobs.put(connection)
+            return
+        self._do(connection, self._stepped, out, wait)
+
+    def _stepped(self, connection: Connection, out: bytes, wait: Wait | None) -> None:
+        answering = connection.answering
+        assert answering is not None
+        self._judge(connection)
+        connection.out += out
+        if wait is not None:
+            self._park(connection, wait)
+        else:
+            connection.answering = None
+            connection.leaving = not answering.keep or self._stopping
+        if connection.out:
+            self._send(connection)
+
+    def _judge(self, connection: Connection) -> None:
+        """What the view has said of the credential."""
+        credential, source = connection.credential, connection.refused_from
+        if credential is not None and connection.guest.credential != credential:
+            leaving = self._gate.verified(connection.guest, credential)
+            if leaving is not None:
+                self._close(self._connections[leaving])
+        if source is not None:
+            connection.refused_from = None
+            refused = self.refusals.refused(source, time.monotonic())
+            if refused.log is not None:
+                log.warning("%s", refused.log)
+            if refused.delay_s:
+                connection.held_until = time.monotonic() + refused.delay_s
+                self._timed[connection] = connection.held_until
+
+    def _park(self, connection: Connection, wait: Wait) -> None:
+        if self._stopping:
+            self._close(connection)
+            return
+        parked = Parked(connection, wait, time.monotonic() + wait.seconds)
+        connection.parked = parked
+        self._timed[connection] = parked.until
+        self._watch(connection, select.EPOLLRDHUP)
+        if not wait.bell.listen(wait.seen, parked.wake_by(self._call, self._resume)):
+            self._resume(parked)
+
+    def _resume(self, parked: Parked) -> None:
+        connection = parked.connection
+        if connection.parked is not parked or connection.gone:
+            return
+        parked.leave()
+        connection.parked = None
+        self._timed.pop(connection, None)
+        self._hand_over(connection)
+
+    def _send(self, connection: Connection) -> None:
+        if connection.held_until is not None:
+            connection.guest.becomes(Phase.SENDING, time.monotonic())
+            self._watch(connection, 0)
+        elif not connection.send():
+            # Its time begins anew whenever the other end has taken something.
+            connection.guest.becomes(Phase.SENDING, time.monotonic())
+            self._watch(connection, select.EPOLLOUT)
+        elif connection.answering is not None:
+            # There is more to come of this answer.
+            if connection.guest.phase is not Phase.BUSY:
+                connection.guest.becomes(Phase.BUSY, time.monotonic())
+            self._watch(connection, 0 if connection.stepping else select.EPOLLRDHUP)
+        elif not connection.leaving:
+            self._next(connection)
+        elif connection.problem is not None:
+            # With what it still sends unread, a close would take the answer back.
+            connection.end_sending()
+            connection.lingering = True
+            self._watch(connection, select.EPOLLIN)
+        else:
+            self._close(connection)
+
+    def _next(self, connection: Connection) -> None:
+        """Others get their turn between two requests that came together."""
+        if connection.incoming.whole:
+            self._again.append(connection)
+        else:
+            self._proceed(connection)
+
+    def _watch(self, connection: Connection, events: int) -> None:
+        if events == connection.events:
+            return
+        if connection.events == 0 and not connection.watched:
+            self._poll.register(connection.number, events)
+            connection.watched = True
+        else:
+            self._poll.modify(connection.number, events)
+        connection.events = events
+
+    def _close(self, connection: Connection) -> None:
+        if connection.gone:
+            return
+        self._gate.closed(connection.guest)
+        self._timed.pop(connection, None)
+        if connection.parked is not None:
+            connection.parked.leave()
+            connection.parked = None
+        if connection.answering is not None and not connection.stepping:
+            self._jobs.put(connection)
+        del self._connections[connection.number]
+        connection.close()
+
+
+class _Errors:
+    """`wsgi.errors`: text for the log."""
+
+    def write(self, text: str) -> None:
+        log.error("%s", text.rstrip())
+
+    def flush(self) -> None:
+        """Nothing waits here."""

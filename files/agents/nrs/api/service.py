@@ -19,7 +19,7 @@ from nrs.api import sources
 from nrs.api.access import Access, Caller
 from nrs.api.access import refusal as why_not
 from nrs.api.auth import Trust, Unidentified
-from nrs.api.server import LARGEST_BODY, TOO_LARGE
+from nrs.api.incoming import LARGEST_BODY, TOO_LARGE
 from nrs.api.strict_json import JsonError, parse_object
 
 HEALTH = "/health"
@@ -124,15 +124,20 @@ def create_app(
             return
         if not trusted.serves_as(stated.get("HTTP_HOST", "")):
             raise ApiError(421, "this service is not called that; see urls in its file", "Host")
+        authorization, remote = stated.get("HTTP_AUTHORIZATION"), stated.get("REMOTE_ADDR")
         try:
-            stated[_CALLER] = trusted.identify(
-                authorization=stated.get("HTTP_AUTHORIZATION"),
-                remote=stated.get("REMOTE_ADDR"),
-                reading=reading,
-                now=clock(),
+            found = trusted.identify(
+                authorization=authorization, remote=remote, reading=reading, now=clock()
             )
         except Unidentified as error:
+            if authorization is not None:
+                stated.get("nrs.refused", _nobody)(remote)
             raise ApiError(401, str(error)) from None
+        stated[_CALLER] = found
+        if authorization is not None:
+            shared = f"the token, from {remote}"
+            key = shared if found.credential is None else found.credential.serial
+            stated.get("nrs.verified", _nobody)(key)
 
     @app.errorhandler(ApiError)
     def _answer(error: ApiError) -> Response:
@@ -157,6 +162,10 @@ def create_app(
         return _answer(ApiError(500, "internal error; see the log of this service"))
 
     return app
+
+
+def _nobody(said: object) -> None:
+    """Where an app is called without a server."""
 
 
 def answer_as(app: Flask, kind: type[Raised], answer: Callable[[Raised], ApiError]) -> None:

@@ -32,11 +32,16 @@ class Api(Section):
 
     Without `token` and `token_file`, `/etc/network-routing-system/api_token` is
     used where it exists. The file holds tokens that the deployment has signed, one a line
-    for each service, or one secret for all.
+    for each service, or one secret for all. A service shows `certificate_file`, the intermediate
+    ones behind it, and has `key_file`; with neither it serves plain HTTP. A client trusts `ca_file`
+    alone, which may hold several CAs; without it, the public ones.
     """
 
     token: SecretStr | None = None
     token_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    ca_file: Path | None = None
     _value: str | None = PrivateAttr(default=None)
     _tokens: Tokens | None = PrivateAttr(default=None)
 
@@ -62,6 +67,18 @@ class Api(Section):
             raise ValueError(f"cannot read {path}: {error.strerror}") from None
         except UnicodeDecodeError:
             raise ValueError(f"{path} must hold plain ASCII text") from None
+        return self
+
+    @model_validator(mode="after")
+    def _certified(self) -> Self:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("takes both of certificate_file and key_file, or neither")
+        if self.certificate_file is not None and self.key_file is not None:
+            from nrs.config.certificates import check_pair  # noqa: PLC0415 - keeps starts quick
+
+            check_pair(self.certificate_file, self.key_file)
+        if self.ca_file is not None:
+            _check_authorities(self.ca_file)
         return self
 
     @property
@@ -113,6 +130,18 @@ class ServiceApi(Api):
     def signers(self) -> tuple[Ed25519PublicKey, ...]:
         """The keys that sign tokens; none where nothing is signed."""
         return self._signers
+
+
+def _check_authorities(path: Path) -> None:
+    """Not whether they have expired: that must not keep an agent with tunnels from starting."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} holds no certificate in PEM") from None
+    if "-----BEGIN CERTIFICATE-----" not in text:
+        raise ValueError(f"{path} holds no certificate in PEM")
 
 
 def _checked(token: str, where: str) -> str:

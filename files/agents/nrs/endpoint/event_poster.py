@@ -46,7 +46,7 @@ class EventPoster:
     ) -> None:
         """`socket` is the agent's control socket; `spread` says how long to hold back events."""
         access = work.controller
-        self._client = ApiClient(access.url, work.tokens) if access.url else None
+        self._client = ApiClient(access.url, work.tokens, work.ca_file) if access.url else None
         self._retry_s = access.status_interval
         self._device_id = work.registration.device_id
         self._socket = socket

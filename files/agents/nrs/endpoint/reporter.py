@@ -39,7 +39,7 @@ class Adviser:
         self._interval = work.load_balancer.poll_interval
         self._endpoint_id = work.registration.device_id
         self._candidates = ",".join(work.candidates)
-        self._client = ApiClient(work.load_balancer.url, work.tokens)
+        self._client = ApiClient(work.load_balancer.url, work.tokens, work.ca_file)
         self._socket = socket
         self._failing = False
         self._traffic: Bandwidth | None = None

@@ -19,6 +19,7 @@ def work_of(config: NetworkAccessEndpointConfig) -> dict[str, Any]:
         "log_file": None if endpoint.log_file is None else str(endpoint.log_file),
         "log_level": endpoint.log_level,
         "tokens": config.api.tokens(config.load_balancer.url, config.network_controller.url),
+        "ca_file": None if config.api.ca_file is None else str(config.api.ca_file),
         "controller": config.network_controller.model_dump(mode="json"),
         "registration": {
             "device_id": endpoint.endpoint_id,

@@ -37,7 +37,7 @@ class MetricsReporter:
         self._router = work.registration
         self._capacity = work.metrics
         self._socket = socket
-        self._client = ApiClient(work.load_balancer.url, work.tokens)
+        self._client = ApiClient(work.load_balancer.url, work.tokens, work.ca_file)
         self._last: Bandwidth | None = None
         self._failing: set[str] = set()
         psutil.cpu_percent()

@@ -20,6 +20,7 @@ def work_of(config: RoutingServerConfig) -> dict[str, Any]:
         "log_file": None if server.log_file is None else str(server.log_file),
         "log_level": server.log_level,
         "tokens": config.api.tokens(config.load_balancer.url, config.network_controller.url),
+        "ca_file": None if config.api.ca_file is None else str(config.api.ca_file),
         "controller": config.network_controller.model_dump(mode="json"),
         "registration": {
             "device_id": server.server_id,

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import contextlib
 import json
+import re
 import socket
 import threading
 import time
@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 from flask import Flask, request
+from testbed.wait import wait_until
 
 from nrs.api import server, service
+from nrs.api.gate import Limits
+from nrs.api.listener import listen
 from nrs.api.messages import DeviceStatus
 from tests.api.callers import shared
-from tests.serving import TIMEOUT_S, exchange, free_port, serving
+from tests.serving import TIMEOUT_S, exchange, free_port, received, serving, serving_by
 
 GOOD = b'{"device_id": "router_1", "timestamp": 5}'
 
@@ -66,11 +69,32 @@ def parsed(answer: bytes) -> tuple[int, dict[str, str], Any]:
     return int(first.split()[1]), headers, json.loads(body) if body else None
 
 
-def test_an_answer_closes_the_connection(port: int) -> None:
-    status, headers, body = parsed(exchange(port, post(GOOD)))
-    assert (status, body) == (200, {"device_id": "router_1"})
-    assert headers["connection"] == "close"
-    assert "server" not in headers
+def test_a_connection_is_kept_for_the_next_request(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as sock:
+        for _ in range(3):
+            sock.sendall(post(GOOD))
+            status, headers, body = parsed(received(sock))
+            assert (status, body) == (200, {"device_id": "router_1"})
+            assert "connection" not in headers
+            assert "server" not in headers
+
+
+def test_who_wants_it_closed_sees_it_closed(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as sock:
+        sock.sendall(post(GOOD, b"Connection: close"))
+        assert parsed(received(sock))[1]["connection"] == "close"
+        assert sock.recv(1) == b""
+
+
+def test_requests_that_come_together_are_answered_in_turn(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as sock:
+        sock.sendall(
+            post(GOOD) + b"GET /nowhere HTTP/1.1\r\n\r\n" + post(GOOD, b"Connection: close")
+        )
+        answers = b""
+        while chunk := sock.recv(65536):
+            answers += chunk
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"404", b"200"]
 
 
 def test_a_chunked_body_is_read_whole(port: int) -> None:
@@ -109,6 +133,12 @@ def test_who_expects_to_continue_is_told_413_at_once(port: int) -> None:
     assert parsed(exchange(port, head))[0] == 413
 
 
+@pytest.mark.parametrize("length", [b"", b"Content-Length: 0\r\n"])
+def test_who_expects_to_continue_without_a_body_does_not_wait(port: int, length: bytes) -> None:
+    head = b"GET /health HTTP/1.1\r\nHost: [::1]\r\n%bExpect: 100-continue\r\n\r\n" % length
+    assert parsed(exchange(port, head))[0] == 200
+
+
 def test_who_expects_to_continue_may(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as sock:
         sock.sendall(post(b"", b"Expect: 100-continue").replace(b": 0", b": %d" % len(GOOD)))
@@ -124,6 +154,10 @@ def test_who_expects_to_continue_may(port: int) -> None:
         (b"POST /status HTTP/1.1\r\nContent-Length: -5\r\n\r\n", 400),
         (b"POST /status HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
         (b"POST /status HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 400),
+        (b"POST /status HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (b"POST /status HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nA: b\n\n", 400),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
         (b"GET /health HTTP/1.1\r\nA: ".ljust(32 * 1024, b"b"), 431),
     ],
 )
@@ -133,6 +167,40 @@ def test_what_the_server_refuses_is_json_too(port: int, raw: bytes, status: int)
     assert headers["content-type"] == "application/json"
     assert body["error"]
     assert body["field"] is None
+
+
+def test_what_is_no_upgrade_is_answered_as_it_is(port: int) -> None:
+    raw = b"GET /health HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    status, headers, _ = parsed(exchange(port, raw))
+    assert (status, headers["connection"]) == (200, "close")
+
+
+def test_a_header_with_an_underscore_does_not_pass_for_another(app: Flask) -> None:
+    seen: list[str | None] = []
+    app.before_request(lambda: seen.append(request.headers.get("X-A")))
+    with serving(app) as port:
+        exchange(port, b"GET /health HTTP/1.1\r\nX_A: 1\r\n\r\n")
+        exchange(port, b"GET /health HTTP/1.1\r\nX-A: 1\r\nX-A: 2\r\n\r\n")
+    assert seen == [None, "1,2"]
+
+
+@pytest.mark.parametrize(
+    ("target", "seen"),
+    [
+        (b"/health?a=b", ("/health", "a=b")),
+        (b"http://a:80/health?a=b", ("/health", "a=b")),
+        (b"/he%61lth", ("/health", "")),
+        (b"/%ff", ("/\xff", "")),
+    ],
+)
+def test_what_is_asked_for(target: bytes, seen: tuple[str, str]) -> None:
+    def app(environ: dict[str, Any], start: Any) -> list[bytes]:
+        start("200 OK", [])
+        return [json.dumps([environ["PATH_INFO"], environ["QUERY_STRING"]]).encode()]
+
+    with serving_by(app, listen("127.0.0.1", 0)) as (_, port):
+        answer = parsed(exchange(port, b"GET %b HTTP/1.1\r\nHost: [::1]\r\n\r\n" % target))
+    assert answer[2] == list(seen)
 
 
 def test_the_remote_address_cannot_be_forged(port: int) -> None:
@@ -146,19 +214,98 @@ def test_the_ipv6_wildcard_serves_ipv4_as_loopback(app: Flask) -> None:
     assert (status, body) == (200, {"device_id": "router_1"})
 
 
-def test_silent_connections_do_not_stay(monkeypatch: pytest.MonkeyPatch, app: Flask) -> None:
-    monkeypatch.setattr(server, "_REQUEST_DEADLINE_S", 0)
-    monkeypatch.setattr(server, "_LOOP_S", 0.05)
+@pytest.mark.parametrize("begin", [b"", b"GET /health", post(GOOD)[:-1], chunked(b"a")[:-6]])
+def test_a_request_has_so_long_and_no_longer(app: Flask, begin: bytes) -> None:
+    with serving(app, limits=Limits(request_s=0.5)) as port:
+        began = time.monotonic()
+        assert exchange(port, begin) == b""
+        assert time.monotonic() - began >= 0.5
+
+
+def test_a_byte_now_and_then_does_not_prolong_it(app: Flask) -> None:
+    with (
+        serving(app, limits=Limits(request_s=1.0)) as port,
+        socket.create_connection(("127.0.0.1", port), 0.05) as sock,
+    ):
+        deadline = time.monotonic() + TIMEOUT_S
+        for byte in b"GET /health HTTP/1.1\r\nA: ".ljust(10_000, b"a"):
+            assert time.monotonic() < deadline
+            try:
+                sock.sendall(bytes([byte]))
+                if sock.recv(1) == b"":
+                    break
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                break
+        else:
+            pytest.fail("it went on")
+
+
+def test_the_time_of_a_later_request_begins_with_it(app: Flask) -> None:
+    limits = Limits(request_s=1.0, stranger_idle_s=TIMEOUT_S)
+    with (
+        serving(app, limits=limits) as port,
+        socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as sock,
+    ):
+        sock.sendall(post(GOOD))
+        assert parsed(received(sock))[0] == 200
+        time.sleep(1.5)
+        sock.sendall(post(GOOD))
+        assert parsed(received(sock))[0] == 200
+        sock.sendall(b"GET")
+        assert received(sock) == b""
+
+
+def test_an_idle_connection_ends(app: Flask) -> None:
+    with (
+        serving(app, limits=Limits(stranger_idle_s=0.3)) as port,
+        socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as sock,
+    ):
+        sock.sendall(post(GOOD))
+        assert parsed(received(sock))[0] == 200
+        assert sock.recv(1) == b""
+
+
+def test_a_client_that_does_not_read_is_left(app: Flask) -> None:
+    app.add_url_rule("/large", view_func=lambda: b"a" * 50_000_000)
+    with (
+        serving_by(app, listen("127.0.0.1", 0), limits=Limits(sending_s=0.5)) as (service, port),
+        socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as sock,
+    ):
+        sock.sendall(b"GET /large HTTP/1.1\r\n\r\n")
+        wait_until(lambda: bool(service._connections), TIMEOUT_S, "it is there")
+        wait_until(lambda: not service._connections, TIMEOUT_S, "it is closed")
+
+
+def test_a_large_answer_arrives_whole(app: Flask) -> None:
+    app.add_url_rule("/large", view_func=lambda: b"a" * 20_000_000)
     with serving(app) as port:
-        assert exchange(port, b"GET /health") == b""
+        answer = exchange(port, b"GET /large HTTP/1.1\r\n\r\n")
+    assert answer.partition(b"\r\n\r\n")[2] == b"a" * 20_000_000
 
 
-def test_idle_connections_keep_nobody_out(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
-    monkeypatch.setattr(server, "_REQUEST_DEADLINE_S", 10 * TIMEOUT_S)
-    with contextlib.ExitStack() as stack:
-        for _ in range(200):
-            stack.enter_context(socket.create_connection(("127.0.0.1", port), TIMEOUT_S))
-        assert parsed(exchange(port, post(GOOD)))[0] == 200
+def test_views_that_block_hold_up_nobody_else() -> None:
+    arrived, released = threading.Semaphore(0), threading.Event()
+
+    def app(environ: dict[str, Any], start: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/slow":
+            arrived.release()
+            assert released.wait(TIMEOUT_S)
+        start("200 OK", [])
+        return [b'"done"']
+
+    listener = listen("127.0.0.1", 0)
+    with serving_by(app, listener, brief=lambda line: line == "GET /brief") as (_, port):
+        socks = [socket.create_connection(("127.0.0.1", port), TIMEOUT_S) for _ in range(30)]
+        for sock in socks:
+            sock.sendall(b"GET /slow HTTP/1.1\r\n\r\n")
+        assert all(arrived.acquire(timeout=TIMEOUT_S) for _ in range(server._THREADS))
+        assert parsed(exchange(port, b"GET /brief HTTP/1.1\r\n\r\n"))[2] == "done"
+        released.set()
+        for sock in socks:
+            assert parsed(received(sock))[2] == "done"
+            sock.close()
 
 
 def test_stop_answers_what_has_come_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,33 +319,41 @@ def test_stop_answers_what_has_come_in(monkeypatch: pytest.MonkeyPatch) -> None:
         assert released.wait(TIMEOUT_S)
         return {"done": True}
 
-    raw = b"GET /slow HTTP/1.1\r\nHost: [::1]\r\n\r\n"
     answers: list[bytes] = []
-    listener = server.listen("127.0.0.1", 0)
-    port = listener.getsockname()[1]
-    http = server.HttpService(app, listener)
-    serving_thread = threading.Thread(target=http.run)
-    clients = [
-        threading.Thread(target=lambda: answers.append(exchange(port, raw)))
-        for _ in range(server._THREADS + 3)
-    ]
-    for thread in (serving_thread, *clients):
-        thread.start()
-    assert all(arrived.acquire(timeout=TIMEOUT_S) for _ in range(server._THREADS))
-    deadline = time.monotonic() + TIMEOUT_S
-    while len(http._dispatcher.queue) < 3:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    http.stop()
-    threading.Timer(0.3, released.set).start()
-    for thread in (serving_thread, *clients):
-        thread.join(TIMEOUT_S)
+    with serving_by(app, listen("127.0.0.1", 0)) as (http, port):
+        raw = b"GET /slow HTTP/1.1\r\nHost: [::1]\r\n\r\n"
+        clients = [
+            threading.Thread(target=lambda: answers.append(exchange(port, raw)))
+            for _ in range(server._THREADS + 3)
+        ]
+        for thread in clients:
+            thread.start()
+        assert all(arrived.acquire(timeout=TIMEOUT_S) for _ in range(server._THREADS))
+        wait_until(lambda: http._jobs.qsize() == 3, TIMEOUT_S, "three wait for a thread")
+        http.stop()
+        threading.Timer(0.3, released.set).start()
+        for thread in clients:
+            thread.join(TIMEOUT_S)
     assert [parsed(answer)[2] for answer in answers] == [{"done": True}] * len(clients)
     with pytest.raises(ConnectionRefusedError):
         exchange(port, raw)
 
 
+def test_a_defect_of_the_app_costs_one_answer(caplog: pytest.LogCaptureFixture) -> None:
+    def app(environ: dict[str, Any], start: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/broken":
+            raise RuntimeError("hunter2")
+        start("200 OK", [])
+        return [b"{}"]
+
+    with serving_by(app, listen("127.0.0.1", 0)) as (_, port):
+        status, _, body = parsed(exchange(port, b"GET /broken HTTP/1.1\r\n\r\n"))
+        assert (status, body["error"]) == (500, "internal error; see the log of this service")
+        assert parsed(exchange(port, b"GET / HTTP/1.1\r\n\r\n"))[0] == 200
+    assert "hunter2" in caplog.text
+
+
 def test_a_port_in_use_is_an_error() -> None:
     port = free_port()
-    with server.listen("127.0.0.1", port), pytest.raises(OSError, match="in use"):
-        server.listen("127.0.0.1", port)
+    with listen("127.0.0.1", port), pytest.raises(OSError, match="in use"):
+        listen("127.0.0.1", port)

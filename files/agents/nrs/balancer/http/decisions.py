@@ -29,6 +29,7 @@ _MADE = Operation(
     query=DecisionQuery,
     access=_ASKS,
     refused={503: "no routing server can be used; the error says why"},
+    brief=True,
 )
 _LISTED = Operation(
     "Where each endpoint is, by id", answers.Decisions, query=DecisionsQuery, access=READERS

@@ -29,6 +29,7 @@ _REPORT = Operation(
     body=MetricsReport,
     access=devices("server_id", Role.ROUTER),
     refused={503: "too many routing servers are known and active"},
+    brief=True,
 )
 _STATE = Operation(
     "What the operator wants of a routing server",

@@ -1,0 +1,1 @@
+"""What the server of the APIs carries, and what attacks on it cost those who are honest."""

@@ -1,0 +1,54 @@
+"""How refused credentials are counted, told and slowed. Pure: the time is given."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from nrs.api.gate import source_of
+
+AT_ONCE = 20
+"""Refusals of one source that are answered at once; one more with each second."""
+
+_EVERY_S = 1.0
+_LONGEST_S = 10.0
+_MOST_SOURCES = 4096
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What follows: the seconds to hold the answer back, and a line for the log, if any."""
+
+    delay_s: float
+    log: str | None
+
+
+class Refusals:
+    """All that were refused; sources are counted as connections are."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._free_at: OrderedDict[str, float] = OrderedDict()
+        self._logged_at: float | None = None
+        self._untold = 0
+
+    def refused(self, address: str, now: float) -> Refused:
+        """One more, from `address`."""
+        source = source_of(address)
+        self.total += 1
+        self._untold += 1
+        # Each takes a second of its source's time; AT_ONCE seconds may be owed.
+        free_at = max(self._free_at.pop(source, now), now) + _EVERY_S
+        delay = max(0.0, free_at - now - AT_ONCE * _EVERY_S)
+        self._free_at[source] = min(free_at, now + AT_ONCE * _EVERY_S + _LONGEST_S)
+        while len(self._free_at) > _MOST_SOURCES:
+            self._free_at.popitem(last=False)
+        return Refused(min(delay, _LONGEST_S), self._line(source, now))
+
+    def _line(self, source: str, now: float) -> str | None:
+        if self._logged_at is not None and now - self._logged_at < _EVERY_S:
+            return None
+        self._logged_at = now
+        count, self._untold = self._untold, 0
+        more = "" if count == 1 else f", and {count - 1} more since the last such line"
+        return f"a credential from {source} was refused{more}"

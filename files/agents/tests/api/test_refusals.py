@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from nrs.api.refusals import AT_ONCE, Refusals
+
+ONE, OTHER = "192.0.2.1", "192.0.2.2"
+
+
+def test_twenty_are_answered_at_once_and_then_one_a_second() -> None:
+    refusals = Refusals()
+    delays = [refusals.refused(ONE, 100.0).delay_s for _ in range(AT_ONCE + 3)]
+    assert delays == [0.0] * AT_ONCE + [1.0, 2.0, 3.0]
+    assert refusals.refused(ONE, 102.0).delay_s == 2.0
+    assert refusals.refused(ONE, 1000.0).delay_s == 0.0
+
+
+def test_another_source_is_not_slowed() -> None:
+    refusals = Refusals()
+    for _ in range(1000):
+        refusals.refused(ONE, 0.0)
+    assert refusals.refused(OTHER, 0.0).delay_s == 0.0
+    assert refusals.refused(ONE, 0.0).delay_s == 10.0
+    assert refusals.refused(ONE, 31.0).delay_s == 0.0
+
+
+def test_all_are_counted_and_told_once_a_second() -> None:
+    refusals = Refusals()
+    lines = [refusals.refused(ONE, now).log for now in (5.0, 5.1, 5.9, 6.0)]
+    assert lines == [
+        "a credential from 192.0.2.1 was refused",
+        None,
+        None,
+        "a credential from 192.0.2.1 was refused, and 2 more since the last such line",
+    ]
+    assert refusals.total == 4
+
+
+def test_sources_without_end_are_not_all_remembered() -> None:
+    refusals = Refusals()
+    for number in range(10_000):
+        refusals.refused(f"2001:db8:0:{number:x}::1", 0.0)
+    assert len(refusals._free_at) == 4096
+    assert refusals.total == 10_000

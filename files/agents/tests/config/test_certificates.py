@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from nrs.config.common import Api
+from tests.api.certified import DAY, NOW, Authority
+
+
+def refused(**keys: Path) -> str:
+    with pytest.raises(ValidationError) as caught:
+        Api(**keys)  # type: ignore[arg-type]
+    return str(caught.value.errors()[0]["msg"])
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+def test_a_pair_and_an_authority(authority: Authority) -> None:
+    certificate, key = authority.certify("one", "192.0.2.1")
+    api = Api(certificate_file=certificate, key_file=key, ca_file=authority.file)
+    assert api.certificate_file == certificate
+
+
+def test_one_without_the_other(authority: Authority) -> None:
+    certificate, key = authority.certify("one", "192.0.2.1")
+    assert "both of certificate_file and key_file" in refused(certificate_file=certificate)
+    assert "both of certificate_file and key_file" in refused(key_file=key)
+
+
+def test_an_end_that_has_come_and_a_begin_that_has_not(authority: Authority) -> None:
+    certificate, key = authority.certify("old", "192.0.2.1", begin=NOW - 9 * DAY, end=NOW - DAY)
+    expected = f"{certificate} has expired on {(NOW - DAY).date()}"
+    assert expected in refused(certificate_file=certificate, key_file=key)
+    certificate, key = authority.certify("soon", "192.0.2.1", begin=NOW + DAY)
+    expected = f"{certificate} is not valid before {(NOW + DAY).date()}"
+    assert expected in refused(certificate_file=certificate, key_file=key)
+
+
+def test_the_key_of_another(authority: Authority) -> None:
+    certificate, _ = authority.certify("one", "192.0.2.1")
+    _, key = authority.certify("two", "192.0.2.1")
+    said = refused(certificate_file=certificate, key_file=key)
+    assert f"{key} is not the key of the certificate in {certificate}" in said
+    assert str((NOW + 9 * DAY).date()) in said
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b"-----BEGIN CERTIFICATE-----\nx\n"])
+def test_what_cannot_be_read_is_named(authority: Authority, content: bytes | None) -> None:
+    certificate, key = authority.certify("one", "192.0.2.1")
+    bad = certificate.with_name("bad.pem")
+    if content is not None:
+        bad.write_bytes(content)
+    assert str(bad) in refused(certificate_file=bad, key_file=key)
+    assert str(bad) in refused(certificate_file=certificate, key_file=bad)
+    if content is None or b"BEGIN" not in content:
+        assert str(bad) in refused(ca_file=bad)
