@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,3 +18,12 @@ settings.load_profile("nrs")
 @pytest.fixture(autouse=True)
 def no_installed_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(common, "DEFAULT_TOKEN_FILE", Path("/no/such/token"))
+
+
+@pytest.fixture(autouse=True)
+def the_level_of_its_log() -> Iterator[None]:
+    """An agent that is begun in this process sets it for all that follow."""
+    root = logging.getLogger()
+    before = root.level
+    yield
+    root.setLevel(before)

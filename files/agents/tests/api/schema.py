@@ -27,6 +27,8 @@ _CONFIG = {
     "checks": {"negative_data_rejection": {"expected-statuses": _REFUSED}},
 }
 
+_UNTOLD = (None, "", True, False, "true", "false")
+
 
 def published(app: Flask) -> Any:
     """The schema of `app`, whose token is TOKEN and which trusts nobody without."""
@@ -35,9 +37,13 @@ def published(app: Flask) -> Any:
 
     @schema.hook
     def filter_query(_context: Any, query: dict[str, Any] | None) -> bool:
-        """A query is text: null is the same as nothing there, and a list of one as its item."""
-        return not any(
-            value is None or (isinstance(value, list) and len(value) < 2)
+        """A query is text.
+
+        Null and an empty one are the same as nothing there, a list of one as its item, and false
+        as its name.
+        """
+        return all(
+            len(value) > 1 if isinstance(value, list) else value not in _UNTOLD
             for value in (query or {}).values()
         )
 

@@ -89,7 +89,9 @@ def test_who_wants_it_closed_sees_it_closed(port: int) -> None:
 def test_requests_that_come_together_are_answered_in_turn(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as sock:
         sock.sendall(
-            post(GOOD) + b"GET /nowhere HTTP/1.1\r\n\r\n" + post(GOOD, b"Connection: close")
+            post(GOOD)
+            + b"GET /nowhere HTTP/1.1\r\nHost: [::1]\r\n\r\n"
+            + post(GOOD, b"Connection: close")
         )
         answers = b""
         while chunk := sock.recv(65536):
@@ -273,7 +275,7 @@ def test_a_client_that_does_not_read_is_left(app: Flask) -> None:
         serving_by(app, listen("127.0.0.1", 0), limits=Limits(sending_s=0.5)) as (service, port),
         socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as sock,
     ):
-        sock.sendall(b"GET /large HTTP/1.1\r\n\r\n")
+        sock.sendall(b"GET /large HTTP/1.1\r\nHost: [::1]\r\n\r\n")
         wait_until(lambda: bool(service._connections), TIMEOUT_S, "it is there")
         wait_until(lambda: not service._connections, TIMEOUT_S, "it is closed")
 
@@ -281,7 +283,7 @@ def test_a_client_that_does_not_read_is_left(app: Flask) -> None:
 def test_a_large_answer_arrives_whole(app: Flask) -> None:
     app.add_url_rule("/large", view_func=lambda: b"a" * 20_000_000)
     with serving(app) as port:
-        answer = exchange(port, b"GET /large HTTP/1.1\r\n\r\n")
+        answer = exchange(port, b"GET /large HTTP/1.1\r\nHost: [::1]\r\n\r\n")
     assert answer.partition(b"\r\n\r\n")[2] == b"a" * 20_000_000
 
 

@@ -13,6 +13,7 @@ from nrs.api import service, tls
 from nrs.api.client import ApiClient, ApiUnavailable
 from nrs.api.gate import Limits
 from nrs.api.listener import listen
+from nrs.config.common import Api
 from tests.api.callers import shared
 from tests.api.certified import DAY, NOW, Authority
 from tests.serving import TIMEOUT_S, exchange, received, serving, serving_by
