@@ -109,7 +109,7 @@ def work(url: list[str] | None) -> Work:
     """What a companion is given; its controllers are at `url`."""
     return Work(
         log_file=None,
-        token=TOKEN,
+        tokens=dict.fromkeys(url or (), TOKEN),
         controller=NetworkControllerAccess(url=url, status_interval=RETRY_S),
         registration=Registration(
             device_id="endpoint_1",
