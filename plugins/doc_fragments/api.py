@@ -21,7 +21,8 @@ options:
     required: true
   token:
     description:
-      - A bearer token for this API, such as P(nrs.network_routing.api_token#lookup) makes for the run.
+      - A bearer token for this API, such as P(nrs.network_routing.api_token#lookup) makes for
+        the run.
       - Where it is not set, the environment variable E(NRS_API_TOKEN) is used.
     type: str
   token_file:

@@ -12,9 +12,11 @@ short_description: Make tokens for the APIs
 version_added: "1.1.0"
 author: Contributors to the network routing system (@nrs)
 description:
-  - Makes a token on the control node for each service that is named, and notes it in the ledger there.
+  - Makes a token on the control node for each service that is named, and notes it in the
+    ledger there.
   - Without O(role) it is an operator's, ends after five minutes and is kept nowhere.
-  - Tokens are secrets. Hand them to an option that is not shown, such as C(token) of this collection's modules.
+  - Tokens are secrets. Hand them to an option that is not shown, such as C(token) of this
+    collection's modules.
 options:
   _terms:
     description:
@@ -42,7 +44,8 @@ options:
     type: int
     default: 300
   secrets_directory:
-    description: Where the signing key and the ledger are; by default V(.secrets) beside the inventory.
+    description:
+      - Where the signing key and the ledger are; by default V(.secrets) beside the inventory.
     type: str
     vars:
       - name: nrs_secrets_directory
@@ -75,7 +78,6 @@ _raw:
 """
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -102,7 +104,7 @@ class LookupModule(LookupBase):
         asked = {
             "source": agents_source(str(_ROLE)),
             "directory": self._option("secrets_directory") or _beside_inventory(variables or {}),
-            "cache": os.path.expanduser(self._option("build_directory")),
+            "cache": str(Path(self._option("build_directory")).expanduser()),
             "signing_key": self._option("signing_key"),
             "wanted": {"role": role, "urls": [str(term) for term in terms], **given},
             "lifetime": int(self._option("lifetime")) if role in _OF_PEOPLE else None,
