@@ -120,7 +120,7 @@ def test_what_tokens_cannot_be_made_with(
 ) -> None:
     hosts = inventory(tmp_path, given={name: value})
     found = tools.refusals(installed, "-i", hosts, SITE, "--check", "--limit", "lb")
-    assert name in found["lb"] and str(value) not in found["lb"].split()
+    assert name in found["lb"]
 
 
 @pytest.mark.parametrize(
