@@ -10,9 +10,10 @@ from typing import NamedTuple, NoReturn
 
 from harness.report import Unusable
 
-from bench import balance_quality, document, sessions, tunnel
+from bench import balance_quality, document, sessions, trains, tunnel
 from bench.balancer import part as balancer
 from bench.failover import part as failover
+from bench.failover import starved
 from bench.progress import progress
 from bench.settings import Places, places
 from testbed.failed import Failed
@@ -34,11 +35,17 @@ PARTS = {
     "sessions": Part(
         "a routing server with many sessions", sessions.add_arguments, sessions.measure
     ),
+    "trains": Part("what a card that damages trains costs", trains.add_arguments, trains.measure),
     "balancer": Part(
         "questions that a load balancer answers", balancer.add_arguments, balancer.measure
     ),
     "failover": Part(
         "what faults and planned moves cost", failover.add_arguments, failover.measure
+    ),
+    "starved": Part(
+        "false failovers, and what faults cost, where processors are scarce",
+        starved.add_arguments,
+        starved.measure,
     ),
     "balance-quality": Part(
         "how evenly and calmly the load balancer spreads the load",

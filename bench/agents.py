@@ -117,7 +117,7 @@ def start(
     return pair.start(host, command, words, env=environment(directory, codec))
 
 
-def start_router(pair: Pair, program: Path, codec: str, tunnel: Mapping[str, str]) -> Child:
+def start_router(pair: Pair, program: Path, codec: str, tunnel: Mapping[str, Any]) -> Child:
     """A routing server on host b, which has the interface `egress0`."""
     config = {
         "server": {

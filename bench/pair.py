@@ -56,6 +56,11 @@ class Pair:
         """The namespace of one of the two."""
         return self._hosts[name]
 
+    def widen(self, mtu: int) -> None:
+        """Let packets of this many bytes pass the link."""
+        for host in self._hosts.values():
+            host.ip("link", "set", LINK, "mtu", str(mtu))
+
     def start(
         self,
         host: str,

@@ -84,6 +84,19 @@ def rows(figures: Mapping[str, Sample]) -> list[Sequence[str]]:
     return found
 
 
+def wider(figures: Mapping[str, Sample]) -> list[str]:
+    """What larger packets save, of each tunnel that was measured as `NAME` and `NAME MTU`."""
+    found = []
+    for name, own in figures.items():
+        plain, _, mtu = name.partition(" ")
+        share = ratio(own.cpu_s_per_gb, figures.get(plain, Sample()).cpu_s_per_gb)
+        if mtu and share is not None:
+            before = number(figures[plain].cpu_s_per_gb, 2)
+            figure = f"{before} s/GB with MTU 1400, {number(own.cpu_s_per_gb, 2)} with {mtu}"
+            found.append(f"{plain}: CPU {figure}: {share:.2f} of it")
+    return found
+
+
 _REPORTED = ("gbps", "gbps_reverse", "cpu_s_per_gb", "small_loss_percent", "small_us", "rtt_ms")
 
 

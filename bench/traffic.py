@@ -11,6 +11,8 @@ from typing import Any
 
 from testbed.failed import Failed
 
+IPERF3_PORT = 5201
+"""The one that iperf3 takes by itself."""
 _REPLY = re.compile(r"\btime[=<]([0-9.]+) ms")
 
 

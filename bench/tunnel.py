@@ -18,7 +18,8 @@ from dataclasses import dataclass, field, replace
 from bench import document, sample, table, targets, traffic
 from bench.arguments import add_names, positive
 from bench.engines import ENGINES
-from bench.engines.base import Engine, Missing, Tunnel
+from bench.engines.base import MTU, Engine, Missing, Tunnel
+from bench.engines.nrs import Nrs
 from bench.machine import Watch
 from bench.pair import UNDERLAY, Pair
 from bench.progress import progress
@@ -31,6 +32,8 @@ from testbed.command import run
 from testbed.failed import Failed
 from testbed.wait import NotInTime, wait_until
 
+LARGEST_MTU = 8900
+"""Of the TUN devices (`tunnel.mtu`)."""
 _PREFLIGHT_S = 20.0
 _SETTLE_S = 4.0
 _SLACK_S = 25.0
@@ -45,6 +48,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_names(parser, "--engines", "engine", ENGINES)
     parser.add_argument(
         "--seconds", type=positive, default=3, help="of each of the six measurements; default: 3"
+    )
+    parser.add_argument(
+        "--mtu",
+        type=int,
+        default=MTU,
+        choices=range(MTU, LARGEST_MTU + 1),
+        metavar="BYTES",
+        help="measure our agents also with TUN devices of this MTU, over a link of 9000;"
+        f" up to {LARGEST_MTU}",
     )
     parser.add_argument(
         "--idle",
@@ -66,8 +78,13 @@ class _Outcome:
 def measure(options: argparse.Namespace, places: Places) -> int:
     """Measure, print, and return the exit status: 0 unless a measurement was broken."""
     watch = Watch()
-    outcome = _Outcome(samples={name: [] for name in options.engines})
-    engines = _prepared(options.engines, places, outcome)
+    outcome = _Outcome()
+    asked = [ENGINES[name](places) for name in options.engines]
+    if options.mtu > MTU:
+        codecs = [name.removeprefix("nrs-") for name in options.engines if name.startswith("nrs-")]
+        asked += [Nrs(places, codec, options.mtu) for codec in codecs]
+    outcome.samples = {engine.name: [] for engine in asked}
+    engines = _prepared(asked, outcome)
     for number in range(1, options.rounds + 1):
         for engine in engines:
             progress(f"round {number} of {options.rounds}: {engine.name}")
@@ -77,15 +94,14 @@ def measure(options: argparse.Namespace, places: Places) -> int:
     return 1 if outcome.broken else 0
 
 
-def _prepared(names: Sequence[str], places: Places, outcome: _Outcome) -> list[Engine]:
+def _prepared(asked: Sequence[Engine], outcome: _Outcome) -> list[Engine]:
     ready = []
-    for name in names:
-        engine = ENGINES[name](places)
+    for engine in asked:
         try:
             engine.prepare()
         except Missing as error:
-            outcome.missing.append(f"{name}: {error}")
-            progress(f"{name} is missing: {error}")
+            outcome.missing.append(f"{engine.name}: {error}")
+            progress(f"{engine.name} is missing: {error}")
         else:
             ready.append(engine)
     return ready
@@ -96,13 +112,29 @@ def _measure_one(engine: Engine, seconds: float, idle: float, outcome: _Outcome)
         run_ = _Run(pair, engine.name, seconds, outcome)
         try:
             tunnel = engine.start(pair)
-            run_.wait_until_it_works(tunnel)
+            wait_until_it_works(pair, tunnel)
+            time.sleep(tunnel.settle_s)
             if idle:
                 run_.idle(tunnel, idle)
             outcome.samples[engine.name].append(run_.all(tunnel))
             pair.check()
         except Failed as error:
             run_.complain("not measured", error)
+
+
+def wait_until_it_works(pair: Pair, tunnel: Tunnel) -> None:
+    """Raises Failed."""
+
+    def answers() -> bool:
+        pair.check()
+        ping = ["ping", "-n", "-q", "-c", "1", "-W", "1", tunnel.address]
+        return " 1 received" in run(pair.host("a").enter(*ping), check=False)
+
+    try:
+        wait_until(answers, _PREFLIGHT_S, "an answer through it", every=0.1)
+    except NotInTime as error:
+        said = "\n".join(f"{child.name} said:\n{child.tail}" for child in tunnel.processes)
+        raise Failed(f"{error}\n{said}") from None
 
 
 class _Run:
@@ -119,20 +151,6 @@ class _Run:
         text = f"{self._name}: {what}: {error}"
         self._outcome.broken.append(text)
         progress(text)
-
-    def wait_until_it_works(self, tunnel: Tunnel) -> None:
-        """Raises Failed."""
-
-        def answers() -> bool:
-            self._pair.check()
-            ping = ["ping", "-n", "-q", "-c", "1", "-W", "1", tunnel.address]
-            return " 1 received" in run(self._pair.host("a").enter(*ping), check=False)
-
-        try:
-            wait_until(answers, _PREFLIGHT_S, "an answer through it", every=0.1)
-        except NotInTime as error:
-            said = "\n".join(f"{child.name} said:\n{child.tail}" for child in tunnel.processes)
-            raise Failed(f"{error}\n{said}") from None
 
     def idle(self, tunnel: Tunnel, seconds: float) -> None:
         """What each agent, with what it has started, uses while nothing is carried."""
@@ -258,6 +276,7 @@ def _print(
         f" 1300 B: UDP offered at {LARGE_RATE}b/s. RTT: beside one TCP flow."
     )
     print(terms)
+    print("".join(f"{line}\n" for line in sample.wider(measured)), end="")
     for text in outcome.missing:
         print(f"missing: {text}")
     for text in outcome.broken:

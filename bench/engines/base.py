@@ -31,6 +31,8 @@ class Tunnel:
     """Host b's, at the other end of the tunnel as host a sees it."""
     processes: Sequence[Child] = field(default_factory=tuple)
     """Whose processor time is the tunnel's: these and what they start."""
+    settle_s: float = 0.0
+    """How long it carries packets before it is as it stays."""
 
 
 class Engine(Protocol):

@@ -5,19 +5,29 @@ from __future__ import annotations
 from harness.report import Unusable
 
 from bench import agents
-from bench.engines.base import INNER, Missing, Tunnel
+from bench.engines.base import INNER, MTU, Missing, Tunnel
 from bench.pair import UNDERLAY, Pair
 from bench.settings import Places
+from bench.traffic import IPERF3_PORT
 from testbed import link
 from testbed.failed import Failed
+
+_WIDE_UNDERLAY = 9000
+_SEARCH_S = 2.0
+"""Within a second an endpoint knows what its path carries."""
 
 
 class Nrs:
     """See `base.Engine`. The endpoint is on host a, the routing server on host b."""
 
-    def __init__(self, places: Places, codec: str) -> None:
-        self.name = f"nrs-{codec}"
-        self.version = f"the checkout's agents, codec {codec}"
+    def __init__(
+        self, places: Places, codec: str, mtu: int = MTU, through: str | None = None
+    ) -> None:
+        """`mtu`: of the TUN devices; `through`: host a's address of a relay to the router."""
+        self.name = f"nrs-{codec}" if mtu == MTU else f"nrs-{codec} {mtu}"
+        self.version = f"the checkout's agents, codec {codec}, MTU {mtu}"
+        self._mtu = mtu
+        self._through = through
         self._codec = codec
         self._places = places
 
@@ -28,9 +38,17 @@ class Nrs:
             raise Missing(str(error)) from None
 
     def start(self, pair: Pair) -> Tunnel:
+        if self._mtu > MTU:
+            pair.widen(_WIDE_UNDERLAY)
         psk = agents.new_psk()
         pair.host("b").batch([link.bridge("egress0"), *link.up("egress0")])
-        tunnel = {"psk": psk, "tun_ipv4": f"{INNER['b']}/16", "tun_ipv6": "fd00:10:1::1/32"}
+        tunnel = {
+            "psk": psk,
+            "mtu": self._mtu,
+            "tun_ipv4": f"{INNER['b']}/16",
+            "tun_ipv6": "fd00:10:1::1/32",
+            "allow_input": [{"proto": proto, "port": IPERF3_PORT} for proto in ("tcp", "udp")],
+        }
         router = agents.start_router(pair, self._python, self._codec, tunnel)
         endpoint = agents.start(
             pair,
@@ -41,6 +59,7 @@ class Nrs:
                 "endpoint": {"endpoint_id": "endpoint_a", "name": "endpoint a"},
                 "tunnel": {
                     "psk": psk,
+                    "mtu": self._mtu,
                     "tun_ipv4": INNER["a"],
                     "tun_ipv6": "fd00:10:100::1",
                     "routes": ["10.10.0.0/16", "fd00:10::/32"],
@@ -48,8 +67,8 @@ class Nrs:
                 "routers": [
                     {
                         "router_id": "router_b",
-                        "external_ip": UNDERLAY["b"],
-                        "bind_address": UNDERLAY["a"],
+                        "external_ip": self._through or UNDERLAY["b"],
+                        **({} if self._through else {"bind_address": UNDERLAY["a"]}),
                     }
                 ],
                 "load_balancer": {"url": agents.NOBODY},
@@ -57,4 +76,5 @@ class Nrs:
             },
             self._codec,
         )
-        return Tunnel(INNER["b"], [router, endpoint])
+        settle = _SEARCH_S if self._mtu > MTU else 0.0
+        return Tunnel(INNER["b"], [router, endpoint], settle)

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import os
 import statistics
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
+from bench.failover.conditions import busy, no_advice
 from bench.failover.load import BULK_PORT, Program
-from bench.failover.rig import BALANCER, BUSINESS, ENDPOINT, Rig
+from bench.failover.rig import BUSINESS, ENDPOINT, Rig
 from bench.progress import progress
 from lab.topology import INTERNET
-from testbed import process
 from testbed.failed import Failed
 from testbed.wait import wait_until
 
@@ -27,25 +26,17 @@ _SETTLE_S = 10.0
 _LEARN_S = 5.0
 """A path of 0.3 ms that has turned into one of 60 ms is a silent one until it has answered."""
 _POLL_S = 0.1
-# Ends with the bench, however that ends.
-_BURN = """
-import os
-parent = os.getppid()
-while os.getppid() == parent:
-    for _ in range(1_000_000):
-        pass
-"""
 
 
 def count(rig: Rig, minutes: int, jitter_ms: int) -> int:
     """The switches that the endpoint makes. Raises Failed, OSError."""
     switches = 0
     with ExitStack() as stack:
-        stack.enter_context(_no_advice(rig))
+        stack.enter_context(no_advice(rig))
         stack.enter_context(_late(rig, jitter_ms))
         wait_until(rig.healthy, _SETTLE_S, "two healthy tunnels on the paths that jitter")
         for _ in range(os.cpu_count() or 1):
-            stack.enter_context(_busy())
+            stack.enter_context(busy())
         flow = stack.enter_context(_Flow(rig))
         progress(f"{_watch(rig, flow, _LEARN_S)} switches while the endpoint learns the late paths")
         progress(f"{minutes} minutes of busy processors, late packets and a full tunnel")
@@ -124,25 +115,6 @@ def _received(rig: Rig) -> int:
     """Bytes that came out of the endpoint's tunnels."""
     total: int = rig.status()["figures"]["rx_bytes"]
     return total
-
-
-@contextmanager
-def _busy() -> Iterator[None]:
-    child = process.start("a busy loop", [sys.executable, "-c", _BURN])
-    try:
-        yield
-    finally:
-        child.end()
-
-
-@contextmanager
-def _no_advice(rig: Rig) -> Iterator[None]:
-    shell = rig.shell(BALANCER)
-    try:
-        shell.run("systemctl stop load_balancer")
-        yield
-    finally:
-        shell.run("systemctl start load_balancer")
 
 
 @contextmanager

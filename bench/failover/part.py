@@ -9,19 +9,16 @@ begins with two healthy tunnels and a new flow, through the routers in turn.
 from __future__ import annotations
 
 import argparse
-import os
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 from bench import document
 from bench.arguments import add_names, positive
-from bench.failover import false_failovers, moves, report, trial
+from bench.failover import false_failovers, labs, moves, report, trial
 from bench.failover.balancer import Balancer
 from bench.failover.faults import FAULTS
 from bench.failover.moves import MOVES, Missing
@@ -30,13 +27,10 @@ from bench.failover.summary import Summary, Trial
 from bench.failover.trial import Left, Setting
 from bench.machine import Watch
 from bench.progress import progress
-from bench.settings import CHECKOUT, Places
-from lab.settings import Settings, from_environment
-from testbed import process
+from bench.settings import Places
 from testbed.failed import Failed
 from testbed.wait import wait_until
 
-LAB_NAME = "nrsbench"
 FALSE_FAILOVERS = "false_failovers"
 NAMES = (*FAULTS, *MOVES, FALSE_FAILOVERS)
 _ATTEMPTS = 3
@@ -70,14 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FACTOR",
         help="multiply the targets, for a noisy machine; default: 1",
     )
-    parser.add_argument(
-        "--keep", action="store_true", help="leave the benchmark's lab up for the next time"
-    )
-    parser.add_argument(
-        "--deployed",
-        action="store_true",
-        help="use the lab of NRS_LAB_ROOT and NRS_LAB_NAME as it is, and leave it up",
-    )
+    labs.add_arguments(parser)
 
 
 @dataclass
@@ -102,57 +89,12 @@ def measure(options: argparse.Namespace, places: Places) -> int:
     watch = Watch()
     outcome = Outcome()
     try:
-        with _lab(options, places) as settings, _rig(settings) as rig:
+        with labs.lab(options, places) as settings, labs.rig(settings) as rig:
             _measure_all(options, rig, outcome)
     finally:
         if outcome.trials or outcome.false_failovers is not None:
             _print(watch, options, outcome)
     return 1 if outcome.broken else 0
-
-
-@contextmanager
-def _lab(options: argparse.Namespace, places: Places) -> Iterator[Settings]:
-    """A lab in which the checkout is deployed."""
-    if options.deployed:
-        yield from_environment()
-        return
-    environment = {
-        **os.environ,
-        "NRS_LAB_NAME": LAB_NAME,
-        "NRS_LAB_ROOT": str(places.root / "lab"),
-    }
-    try:
-        progress("deploying the checkout on the benchmark's lab, about three minutes")
-        _bin_lab("up", environment, places.root / "lab-up.log")
-        yield from_environment(environment)
-    finally:
-        if not options.keep:
-            _bin_lab("down", environment, places.root / "lab-down.log")
-
-
-def _bin_lab(word: str, environment: Mapping[str, str], log: Path) -> None:
-    child = process.start(
-        f"bin/lab {word}", [CHECKOUT / "bin" / "lab", word], log=log, env=environment
-    )
-    try:
-        status = child.process.wait()
-    except BaseException:
-        # With what it has started, such as Ansible.
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGTERM)
-        child.process.wait()
-        raise
-    if status:
-        raise Failed(f"{child.name}: exit {status}, its output is {log}\n{child.tail}")
-
-
-@contextmanager
-def _rig(settings: Settings) -> Iterator[Rig]:
-    rig = Rig(settings)
-    try:
-        yield rig
-    finally:
-        rig.close()
 
 
 def _measure_all(options: argparse.Namespace, rig: Rig, outcome: Outcome) -> None:

@@ -52,11 +52,18 @@ def device_key(
         raise AnsibleFilterError("device_key: epoch must be a number from 0 to 255: %r" % (epoch,))
     if not tun_ipv4 and not tun_ipv6:
         raise AnsibleFilterError("device_key: neither tun_ipv4 nor tun_ipv6 is given")
+    networks = sorted(
+        (_parsed("prefixes", prefix, ipaddress.ip_network) for prefix in prefixes),
+        key=lambda p: (p.version, int(p.network_address), p.prefixlen),
+    )
+    for one, other in zip(networks, networks[1:]):
+        if one.version == other.version and one.overlaps(other):
+            raise AnsibleFilterError("device_key: prefixes: %s and %s overlap" % (one, other))
     claim = _claim(
         _identifier(endpoint_id),
         _parsed("tun_ipv4", tun_ipv4 or _NONE4, ipaddress.IPv4Interface).ip,
         _parsed("tun_ipv6", tun_ipv6 or _NONE6, ipaddress.IPv6Interface).ip,
-        [_parsed("prefixes", prefix, ipaddress.ip_network) for prefix in prefixes],
+        networks,
     )
     return _hkdf(_master(psk), b"nrs v1 device" + claim + bytes((epoch,))).hex()
 
@@ -109,7 +116,7 @@ def _claim(
     tun_ipv6: ipaddress.IPv6Address,
     prefixes: list[Network],
 ) -> bytes:
-    """A HELLO's claim; the prefixes stand in it in the order given."""
+    """A HELLO's claim; `prefixes` are in its order."""
     encoded = b"".join(
         bytes((p.version, p.prefixlen)) + p.network_address.packed.ljust(16, b"\0")
         for p in prefixes

@@ -15,7 +15,7 @@ from ansible_collections.nrs.network_routing.plugins.plugin_utils._inventory imp
     given,
 )
 
-_DEFAULT = ("10.10.0.0/16", "fd00:10::/32", "fd00:100::/32")
+DEFAULT_NETWORKS = ("10.10.0.0/16", "fd00:10::/32", "fd00:100::/32")
 """What a routing server takes beside the networks of its own TUN device."""
 
 
@@ -26,7 +26,7 @@ def endpoint_networks(hostvars: HostVars, endpoints: Sequence[str], *tun: Any) -
     endpoint's own play.
     """
     own = [ipaddress.ip_interface(text).network for text in _texts(tun)]
-    networks = [*map(ipaddress.ip_network, _DEFAULT), *own]
+    networks = [*map(ipaddress.ip_network, DEFAULT_NETWORKS), *own]
     others = [
         address
         for address in _addresses(hostvars, endpoints)

@@ -45,3 +45,12 @@ def test_a_router_gets_a_number_of_sessions_that_has_addresses(text: str, good: 
     else:
         with pytest.raises(SystemExit):
             parser.parse_args(["--sessions", text])
+
+
+@pytest.mark.parametrize(("text", "good"), [("1400", True), ("8900", True), ("8901", False)])
+def test_devices_have_an_mtu_that_agents_take(text: str, good: bool) -> None:
+    if good:
+        assert tunnel_options("--mtu", text).mtu == int(text)
+    else:
+        with pytest.raises(SystemExit):
+            tunnel_options("--mtu", text)

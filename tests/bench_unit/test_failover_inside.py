@@ -7,6 +7,7 @@ import pytest
 from bench.failover import faults
 from bench.failover.false_failovers import redirection
 from bench.failover.jitter import Delay
+from bench.failover.starved import ends_of
 from lab.topology import lab
 
 
@@ -46,3 +47,13 @@ def test_a_host_that_is_gone_is_silent_towards_all_on_all_its_networks() -> None
         }
         assert all((a in own) != (b in own) for a, b in pairs)
         assert {a for a, _ in pairs} - own == {b for _, b in pairs} - own == others
+
+
+@pytest.mark.parametrize(
+    ("processors", "near", "far"),
+    [([3], {3}, {3}), ([0, 1], {0}, {1}), ([0, 1, 2], {0}, {1, 2}), ([0, 1, 2, 3], {0, 1}, {2, 3})],
+)
+def test_each_end_has_processors_of_its_own_where_there_are_two(
+    processors: list[int], near: set[int], far: set[int]
+) -> None:
+    assert ends_of(processors) == (near, far)

@@ -18,6 +18,7 @@ from bench.balancer.load import Answers
 from bench.document import Origin
 from bench.engines.veth import Veth
 from bench.failover import part as failover
+from bench.failover import starved
 from bench.failover.summary import Trial
 from bench.failover.trace import Outage
 from bench.machine import Watch
@@ -72,7 +73,19 @@ def print_balance_quality(origin: Origin | None, monkeypatch: pytest.MonkeyPatch
     assert balance_quality.measure(options(balance_quality, origin), PLACES) == 0
 
 
-PARTS = [print_tunnel, print_sessions, print_balancer, print_failover, print_balance_quality]
+def print_starved(origin: Origin | None, _: pytest.MonkeyPatch) -> None:
+    found = {"both": starved.Found(600.0, 0, [41.0, 45.5], 4.2)}
+    starved.show(WATCH, options(starved, origin), found, [])
+
+
+PARTS = [
+    print_tunnel,
+    print_sessions,
+    print_balancer,
+    print_failover,
+    print_starved,
+    print_balance_quality,
+]
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bench.sample import Sample, medians, ratio, report, rows
+from bench.sample import Sample, medians, ratio, report, rows, wider
 
 
 def test_each_figure_has_its_own_median() -> None:
@@ -67,3 +67,15 @@ def test_ratios_are_to_the_floor_and_to_wireguard_go() -> None:
     }
     _, first, *_ = rows(figures)
     assert first[-4:] == ["1.00", "1.10", "10.00", "0.11"]
+
+
+def test_what_larger_packets_save_is_told_of_those_measured_with_both() -> None:
+    figures = {
+        "nrs-c": Sample(cpu_s_per_gb=0.8),
+        "nrs-c 8900": Sample(cpu_s_per_gb=0.2),
+        "nrs-python 8900": Sample(cpu_s_per_gb=0.5),
+    }
+    assert wider(figures) == [
+        "nrs-c: CPU 0.80 s/GB with MTU 1400, 0.20 with 8900: 0.25 of it",
+    ]
+    assert wider({"nrs-c": Sample()}) == []

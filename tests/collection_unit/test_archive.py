@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 import tarfile
@@ -24,6 +25,7 @@ AT_THE_TOP = {
     "playbooks",
     "plugins",
     "roles",
+    "sbom.cdx.json",
 }
 OF_THE_AGENTS = {
     "README.md",
@@ -62,6 +64,33 @@ def test_only_what_is_named_gets_in(archive: Path) -> None:
     assert [path for path in found if any(part.startswith(".") for part in path.parts)] == []
 
 
+def test_the_bill_of_materials_has_every_package_with_its_hashes(archive: Path) -> None:
+    found = contents(archive)
+    bill = json.loads(found[Path("sbom.cdx.json")])
+    lock = found[AGENTS / "requirements.lock"].decode()
+    pinned = re.findall(r"(?m)^([a-z0-9._-]+)==(\S+)", lock)
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    assert [(one["name"], one["version"]) for one in bill["components"]] == pinned
+    hashes = {one["content"] for part in bill["components"] for one in part["hashes"]}
+    assert hashes == set(re.findall(r"--hash=sha256:([0-9a-f]{64})", lock))
+    assert all(part["hashes"] for part in bill["components"])
+    release = json.loads(found[Path("MANIFEST.json")])["collection_info"]["version"]
+    assert bill["metadata"]["component"]["version"] == release
+
+
+def test_what_is_not_pinned_with_a_hash_makes_no_archive(
+    tools: Any, checkout: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(checkout, copy, symlinks=True)
+    with (copy / "files" / "agents" / "requirements.lock").open("a", encoding="utf-8") as lock:
+        lock.write("surprise==1.0\n")
+    ended = tools.end(copy / "bin" / "build", tmp_path)
+    assert ended.returncode != 0
+    assert "requirements.lock: not pinned with a hash: surprise==1.0" in ended.stdout
+    assert list(tmp_path.glob("*.tar.gz")) == []
+
+
 def test_no_secret_gets_in(archive: Path) -> None:
     assert secrets(contents(archive)) == []
 
@@ -74,7 +103,7 @@ def test_what_is_left_out_is_named(tools: Any, checkout: Path, tmp_path: Path) -
 
 
 def test_a_build_needs_its_programs(tools: Any, checkout: Path, tmp_path: Path) -> None:
-    for name in ("bash", "dirname", "readlink", "git", "tar"):
+    for name in ("bash", "dirname", "readlink", "git", "tar", "python3"):
         (tmp_path / name).symlink_to(str(shutil.which(name)))
     with pytest.raises(AssertionError, match="bin/build: needs ansible-galaxy"):
         tools.run(checkout / "bin" / "build", tmp_path, env={"PATH": str(tmp_path)})

@@ -123,6 +123,29 @@ def test_what_tokens_cannot_be_made_with(
     assert name in found["lb"]
 
 
+def test_networks_behind_endpoints_that_overlap(
+    tools: Any, installed: Path, tmp_path: Path
+) -> None:
+    given = {"network_access_endpoint_advertise": ["192.168.7.0/24", "192.168.0.0/16"]}
+    words = ("-i", inventory(tmp_path, given=given), SITE, "--check", "--limit", "lb")
+    said = "192.168.7.0/24 of endpoint_1 and 192.168.0.0/16 of endpoint_1"
+    found = tools.refusals(installed, *words)
+    assert found == {"lb": f"network_access_endpoint_advertise overlaps: {said}."}
+
+
+def test_apis_that_would_refuse_their_own_hosts(
+    tools: Any, installed: Path, tmp_path: Path
+) -> None:
+    words = (SITE, "--check", "--limit", "lb")
+    hosts = inventory(tmp_path, "load_balancers", {"ansible_host": "10.10.0.7"})
+    said = tools.refusals(installed, "-i", hosts, *words)["lb"]
+    assert said.startswith("nrs_api_refused_networks holds the management address of a host")
+    assert "would refuse: 10.10.0.7." in said
+    given = {"ansible_host": "10.10.0.7", "nrs_api_refused_networks": []}
+    hosts = inventory(tmp_path, "load_balancers", given)
+    assert "nrs_api_refused" not in tools.refusals(installed, "-i", hosts, *words).get("lb", "")
+
+
 @pytest.mark.parametrize(
     ("group", "given", "said"),
     [
@@ -144,12 +167,27 @@ def test_what_tokens_cannot_be_made_with(
             "routing_servers",
             {
                 "routing_server_endpoint_networks": ["10.10.1.1/16", "fd00::/8"],
+                "routing_server_protected_networks": ["203.0.113.7/24"],
                 "routing_server_allowed_networks": ["2001:db8::1/32"],
             },
             "router_1: routing_server_endpoint_networks: 10.10.1.1/16 has host bits set;"
             " 10.10.0.0/16 was probably meant;"
+            " routing_server_protected_networks: 203.0.113.7/24 has host bits set;"
+            " 203.0.113.0/24 was probably meant;"
             " routing_server_allowed_networks: 2001:db8::1/32 has host bits set;"
             " 2001:db8::/32 was probably meant.",
+        ),
+        (
+            "network_access_endpoints",
+            {"network_access_endpoint_advertise": ["192.168.7.1/24"]},
+            "endpoint_1: network_access_endpoint_advertise: 192.168.7.1/24 has host bits set;"
+            " 192.168.7.0/24 was probably meant.",
+        ),
+        (
+            "routing_servers",
+            {"routing_server_endpoint_prefixes": ["192.168.7.1/16"]},
+            "router_1: routing_server_endpoint_prefixes: 192.168.7.1/16 has host bits set;"
+            " 192.168.0.0/16 was probably meant.",
         ),
         (
             "network_access_endpoints",

@@ -11,6 +11,8 @@ from harness.settings import AGENTS, CHECKOUT, Cache, environment
 
 PART = "lint"
 _LIMIT_S = 300
+_PYTHON = ("files/agents/nrs", "plugins", "roles", "lab", "bench", "testbed")
+"""What runs; tests have passwords and assertions of their own."""
 
 
 def run(report: Report, cache: Cache) -> None:
@@ -22,6 +24,11 @@ def run(report: Report, cache: Cache) -> None:
     steps: list[tuple[str, Path, Sequence[str | Path]]] = [
         ("ruff check", CHECKOUT, ["ruff", "check", "."]),
         ("ruff format", CHECKOUT, ["ruff", "format", "--check", "."]),
+        (
+            "bandit",
+            CHECKOUT,
+            ["bandit", "-q", "-c", "bandit.yaml", "-r", *_PYTHON],
+        ),
         ("mypy agents", AGENTS, ["mypy"]),
         ("mypy testbed", CHECKOUT, ["mypy", "--strict", "--package", "testbed"]),
         ("mypy lab", CHECKOUT, ["mypy", "--strict", "--package", "lab"]),

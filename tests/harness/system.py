@@ -30,12 +30,14 @@ class _System:
             "ANSIBLE_DISPLAY_OK_HOSTS": "false",
             "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false",
             "MOLECULE_COMMAND_BORDERS": "false",
+            "NRS_HOSTS_BEFORE": str(cache.root / "hosts_before.json"),
         }
 
     def run(self) -> None:
         try:
             if self._deploy():
                 self._pytest("deployed system", "tests/system/deployed", 1500)
+                self._pytest("uninstalled system", "tests/system/uninstalled", 300)
                 self._step("molecule destroy", self._at_control_node("molecule", "destroy"), 120)
             else:
                 self._diagnose()
@@ -51,6 +53,7 @@ class _System:
         playbook = ["-i", "inventories/lab", "playbooks/wheelhouse.yml"]
         return (
             self._step("hosts", [_LAB, "hosts"], 600)
+            and self._pytest("bare hosts", "tests/system/bare", 120)
             and self._step("wheels", ["ansible-playbook", *playbook], 600)
             and self._step("molecule", self._at_control_node(*_MOLECULE), 1200)
         )
@@ -68,8 +71,8 @@ class _System:
     def _step(self, name: str, command: list[str | Path], limit: float) -> bool:
         return self._report.step(PART, name, command, cwd=CHECKOUT, env=self._env, limit=limit).ok
 
-    def _pytest(self, name: str, tests: str, limit: float) -> None:
-        self._report.step(
+    def _pytest(self, name: str, tests: str, limit: float) -> bool:
+        return self._report.step(
             PART,
             name,
             [self._ansible.python, *_PYTEST, tests],
@@ -77,4 +80,4 @@ class _System:
             env=self._env,
             limit=limit,
             count=counts.of_pytest,
-        )
+        ).ok

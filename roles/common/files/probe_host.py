@@ -17,6 +17,7 @@ import platform
 import socket
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 _NOT_ON_EVERY_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -63,6 +64,8 @@ def main() -> None:
     os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:{_NOT_ON_EVERY_PATH}"
     found = {
         "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
+        "interpreter": str(Path(sys.executable).resolve()),
+        "library": sysconfig.get_path("stdlib"),
         "machine": platform.machine(),
         "libc": platform.libc_ver()[0],
         "has_venv": importlib.util.find_spec("venv") is not None,

@@ -2,7 +2,8 @@
 
 The companion gets its work on its standard input, one line of JSON, and talks to its agent over
 the agent's control socket. It ends when its standard input does, which the agent's end causes
-however it comes. What it does is in `tasks.py`.
+however it comes. What it does is in `tasks.py`. A thread starts it: until the new process runs its
+program, which takes a while where many want a processor, whoever starts it waits.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,10 +26,11 @@ _FIRST_DELAY_S = 1.0
 _LONGEST_DELAY_S = 30.0
 _HEALTHY_AFTER_S = 60.0
 _STOP_TIMEOUT_S = 2.0
+_TEND_INTERVAL_S = 1.0
 
 
 class Companion:
-    """Keeps `python -m MODULE SOCKET` running; call `tend` about once a second."""
+    """Keeps `python -m MODULE SOCKET` running from `start` to `stop`."""
 
     def __init__(
         self,
@@ -46,25 +49,20 @@ class Companion:
         self._next_start = 0.0
         self._restarting = False
         self._failure: int | None = None
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="companion", daemon=True)
 
     def start(self) -> None:
-        """Start the process; where the host has no room for one, `tend` tries again."""
-        self._started = self._clock()
-        try:
-            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, bufsize=0)
-        except OSError as error:
-            if error.errno != self._failure:
-                log.error("%s cannot be started: %s", self._command[2], error.strerror)
-            self._failure = error.errno
-            self._later()
-            return
-        self._failure = None
-        if self._process.stdin is not None:
-            os.set_blocking(self._process.stdin.fileno(), False)
-        self._say(json.dumps(self._work()).encode() + b"\n")
+        """Start the process, and keep it running; does not wait."""
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            self.tend()
+            self._ending.wait(_TEND_INTERVAL_S)
 
     def tend(self) -> None:
-        """Start the process again if it has ended, later each time."""
+        """Start the process if none runs, later each time that it has ended."""
         now = self._clock()
         if self._process is not None:
             status = self._process.poll()
@@ -75,12 +73,31 @@ class Companion:
             self._release()
             if self._restarting:
                 self._restarting = False
-                self.start()
+                self._launch()
                 return
             log.warning("%s ended with status %d", self._command[2], status)
             self._later()
         elif now >= self._next_start:
-            self.start()
+            self._launch()
+
+    def _launch(self) -> None:
+        """Where the host has no room for one, `tend` tries again."""
+        self._started = self._clock()
+        try:
+            process = subprocess.Popen(self._command, stdin=subprocess.PIPE, bufsize=0)
+        except OSError as error:
+            if error.errno != self._failure:
+                log.error("%s cannot be started: %s", self._command[2], error.strerror)
+            self._failure = error.errno
+            self._later()
+            return
+        self._failure = None
+        if process.stdin is not None:
+            os.set_blocking(process.stdin.fileno(), False)
+            # Before anybody else can write: the work comes first.
+            with suppress(OSError):
+                process.stdin.write(json.dumps(self._work()).encode() + b"\n")
+        self._process = process
 
     def _later(self) -> None:
         self._next_start = self._clock() + self._delay
@@ -92,12 +109,16 @@ class Companion:
 
     def restart(self) -> None:
         """Have the process replaced, so that it works as the agent now does; does not wait."""
-        if self._process is not None:
+        process = self._process
+        if process is not None:
             self._restarting = True
-            self._process.terminate()
+            process.terminate()
 
     def stop(self) -> None:
-        """End the process."""
+        """End the process, for good."""
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join()
         if self._process is None:
             return
         if self._process.poll() is None:
@@ -110,12 +131,13 @@ class Companion:
         self._release()
 
     def _say(self, what: bytes) -> None:
-        if self._process is not None and self._process.stdin is not None:
+        process = self._process
+        if process is not None and process.stdin is not None:
             # A full pipe has been asked already; one that ended is started again by `tend`.
-            with suppress(OSError):
-                self._process.stdin.write(what)
+            with suppress(OSError, ValueError):
+                process.stdin.write(what)
 
     def _release(self) -> None:
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-        self._process = None
+        process, self._process = self._process, None
+        if process is not None and process.stdin is not None:
+            process.stdin.close()

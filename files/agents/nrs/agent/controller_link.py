@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 _MOST_TUNNELS = 400
 """What fits into a request of 64 KB; the endpoints report every tunnel in any case."""
+_LONGEST_ERROR = 2048
 _NOT_FOUND = 404
 
 
@@ -77,8 +78,12 @@ class ControllerLink:
                 timestamp=time.time(),
                 tunnels=_tunnels(status)[:_MOST_TUNNELS],
                 config_version=status["config_version"],
-                config_error=status["config_error"],
-            ).model_dump(mode="json"),
+                config_error=status["config_error"] and status["config_error"][:_LONGEST_ERROR],
+                put_back=status["put_back"],
+                not_kept=status["not_kept"],
+                # What is as usual is left out: a controller of an older release refuses fields
+                # that it does not know.
+            ).model_dump(mode="json", exclude_defaults=True),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic
@@ -11,7 +12,7 @@ from typing import Generic
 from nrs.agent.run import Config, Start
 from nrs.config import pushed
 from nrs.config.apart import read_apart
-from nrs.config.loader import ConfigError, Pushed, load
+from nrs.config.loader import ConfigError, Lay, Pushed, load_pushed
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +39,11 @@ class InForce(Generic[Config]):
         unit: str,
         fixed: Callable[[Config], Mapping[str, object]],
         take_over: Callable[[Config], None],
+        lay: Lay[Config],
     ) -> None:
         """`fixed` has the values, by key path, that a running agent cannot change.
 
-        `take_over` runs with another configuration, or raises Refused.
+        `take_over` runs with another configuration, or raises Refused. `lay` is `Agent.lay`.
         """
         self.config = start.config
         self.pushed = start.pushed
@@ -51,19 +53,34 @@ class InForce(Generic[Config]):
         self._directory = pushed.state_directory(unit)
         self._fixed = fixed
         self._take_over = take_over
+        self._lay = lay
 
     def read(self, version: Pushed | None = None) -> Candidate[Config]:
-        """The file as it is now, with `version` over it or what is in force. In any thread."""
-        version = self.pushed if version is None else version
+        """The file as it is now, with `version` over it or what is in force. In any thread.
+
+        What is in force is left out where the file does not allow it any more.
+        """
         try:
-            config = load(self._path, type(self.config), version, read=read_apart)
+            return self._read(self.pushed if version is None else version)
         except ConfigError as error:
-            return Candidate(version, None, str(error))
+            if version is None and self.pushed.version:
+                with suppress(ConfigError):
+                    candidate = self._read(Pushed())
+                    log.error("the pushed configuration is left out: %s", error)
+                    return candidate
+            return Candidate(version or self.pushed, None, str(error))
+
+    def _read(self, version: Pushed) -> Candidate[Config]:
+        model = type(self.config)
+        config = load_pushed(self._path, model, version, self._lay, read=read_apart)
         return Candidate(version, config, None)
 
     def reload(self, candidate: Candidate[Config]) -> str | None:
         """Run with it; what stands against it, else None."""
-        return self._try(candidate)
+        error = self._try(candidate)
+        if error is None:
+            self.pushed = candidate.version
+        return error
 
     def push(self, candidate: Candidate[Config]) -> str | None:
         """Run with it, and keep its version; what stands against it, else None."""

@@ -13,6 +13,8 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 FILE_NAME = "notes.json"
+FORWARDING = "forwarding turned on"
+"""The name of the settings that were turned on, a list of paths."""
 
 
 class Notes:

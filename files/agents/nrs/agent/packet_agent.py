@@ -13,15 +13,17 @@ import threading
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, ClassVar
 
 from nrs.agent.companion import Companion
 from nrs.agent.in_force import Candidate, InForce, Refused
-from nrs.agent.notes import Notes
+from nrs.agent.notes import FORWARDING, Notes
 from nrs.agent.run import CANNOT_START, Agent, Config, Start, open_log
 from nrs.config.loader import ConfigError, Pushed
 from nrs.config.tun_addresses import BOTH, Families
-from nrs.system import ipv6, systemd
+from nrs.system import forwarding, ipv6, scheduling, systemd
 from nrs.system.control import ControlThread, socket_path
 from nrs.system.descriptor_store import DescriptorStore
 from nrs.system.links import Interface, LinkError, Links, LinkState
@@ -48,6 +50,7 @@ _TAKE_OVER_TIMEOUT_S = 4.0
 _ANNOUNCED_S = 0.03
 _DEVICE = "tun"
 _SESSIONS = "sessions"
+_ASKED_FILE = "forwarding.wanted"
 
 
 class PacketAgent(Agent[Config]):
@@ -59,7 +62,6 @@ class PacketAgent(Agent[Config]):
 
     COMPANION: ClassVar[str]
     """Its companion's module."""
-    TAKES_PUSHED = True
     REFUSALS = (OSError, LinkError, NftablesError, codec.CodecError)
     engine: Engine
     families: Families = BOTH
@@ -67,6 +69,8 @@ class PacketAgent(Agent[Config]):
 
     def __init__(self, start: Start[Config]) -> None:
         """Raises OSError, CodecError."""
+        # First, as threads that are there already would keep what the unit gives all of them.
+        self._scheduling = scheduling.hurry()
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         handshake.warm_up()
         self.cleanup = start.cleanup
@@ -80,7 +84,7 @@ class PacketAgent(Agent[Config]):
         self.memory = SessionMemory(self.store.take(_SESSIONS))
         self.keep(_SESSIONS, self.memory.file)
         self.notes = Notes(socket_path(self.UNIT).parent)
-        self._in_force = InForce(start, self.UNIT, self.restart_keys, self._try_take_over)
+        self._in_force = InForce(start, self.UNIT, self.restart_keys, self._try_take_over, self.lay)
         self._changing = threading.Lock()
         """Held while another configuration is read and taken over."""
         self._for_good = not self.store.available
@@ -190,6 +194,18 @@ class PacketAgent(Agent[Config]):
             log.warning("%s: %s carries IPv4 alone", why, name)
         return possible
 
+    def forward(self, interfaces: Sequence[str], families: Families = BOTH) -> None:
+        """Turn forwarding on, and off at the end where it was off before this or an earlier run."""
+        changed = [str(path) for path in forwarding.enable(interfaces, families)]
+        changed += self.notes.get(FORWARDING) or []
+        self.notes.put(FORWARDING, changed)
+        self.undo(forwarding.restore, [Path(path) for path in changed])
+
+    def ask_for_forwarding(self) -> None:
+        """Have root turn it on, by a file that systemd waits for (network_routing_forwarding)."""
+        with suppress(OSError):
+            (socket_path(self.UNIT).parent / _ASKED_FILE).write_text("forwarding is off\n")
+
     def open_control(self, **commands: Callable[[dict[str, Any]], Any]) -> None:
         """The control socket and the companion, which talks to it. Raises OSError."""
         socket = socket_path(self.UNIT)
@@ -263,8 +279,6 @@ class PacketAgent(Agent[Config]):
             gc.freeze()
         self.engine.tend()
         self.tend()
-        if not self._leaving:
-            self._companion.tend()
         self.loop.call_later(_TEND_INTERVAL_S, self._tend)
 
     def _reload(self) -> None:
@@ -338,6 +352,7 @@ class PacketAgent(Agent[Config]):
             "codec": self.codec.name,
             **self.status(),
             "figures": self.engine.figures.as_dict(),
+            "scheduling": self._scheduling.as_dict(),
             "longest_turn_ms": round(self.loop.longest_turn_s * 1000, 2),
             "longest_wait_ms": round(self.loop.longest_wait_s * 1000, 2),
             "config_version": self._in_force.pushed.version,

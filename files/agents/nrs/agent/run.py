@@ -9,15 +9,16 @@ import logging
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from nrs.config import pushed
-from nrs.config.loader import ConfigError, Pushed, load
+from nrs.config import overlay, pushed
+from nrs.config.loader import ConfigError, Pushed, load, load_pushed
 from nrs.system import logs
 
 log = logging.getLogger(__name__)
@@ -47,8 +48,6 @@ class Agent(ABC, Generic[Config]):
     UNIT: ClassVar[str]
     SECTION: ClassVar[str]
     """The section of its file that says who it is and where it logs."""
-    TAKES_PUSHED: ClassVar[bool] = False
-    """Whether the controller may push configuration over its file."""
     REFUSALS: ClassVar[tuple[type[Exception], ...]] = (OSError,)
     """What may be raised where the host does not allow something."""
 
@@ -60,6 +59,15 @@ class Agent(ABC, Generic[Config]):
     @abstractmethod
     def model() -> type[Config]:
         """Of its configuration file."""
+
+    @classmethod
+    def lay(cls, config: Config, data: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+        """`data`, the content of the file `config`, with what was pushed over it.
+
+        Raises OverlayRefused.
+        """
+        overlay.check(over, cls.UNIT)
+        return overlay.merge(data, over)
 
     @abstractmethod
     def serve(self) -> int:
@@ -91,9 +99,10 @@ def run_agent(path: Path, agent: type[Agent[Config]]) -> int:
 
 def open_log(path: Path, config: BaseModel, section: str) -> None:
     """Log to standard error and where `config` wants it. Raises ConfigError."""
-    log_file: Path | None = getattr(config, section).log_file
+    named = getattr(config, section)
+    log_file: Path | None = named.log_file
     try:
-        logs.configure(log_file)
+        logs.configure(log_file, level=logs.LEVELS[named.log_level])
     except OSError as error:
         raise ConfigError(f"{path}: {section}.log_file: {log_file}: {error.strerror}") from None
 
@@ -102,11 +111,11 @@ def _load(path: Path, agent: type[Agent[Config]]) -> tuple[Config, Pushed]:
     """The configuration to start with: a pushed one that is no good is left out."""
     model = agent.model()
     plain = load(path, model)
-    if not agent.TAKES_PUSHED:
+    if agent.UNIT not in overlay.PUSHABLE:
         return plain, Pushed()
     try:
         stored = pushed.read(pushed.state_directory(agent.UNIT))
-        return load(path, model, stored), stored
+        return load_pushed(path, model, stored, agent.lay), stored
     except ConfigError as error:
         print(f"the pushed configuration is left out: {error}", file=sys.stderr)
         return plain, Pushed()

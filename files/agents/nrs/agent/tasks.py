@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 
 from nrs.api.messages import Registration
 from nrs.config.common import NetworkControllerAccess
+from nrs.config.types import LogLevel
 from nrs.system import logs
 from nrs.system.control import ControlError
 
@@ -29,6 +30,7 @@ class Work(BaseModel):
     """What every companion is given by its agent."""
 
     log_file: Path | None
+    log_level: LogLevel = "info"
     tokens: dict[str, str] = Field(repr=False)
     """What to state to a service, by URL."""
     controller: NetworkControllerAccess
@@ -69,11 +71,11 @@ def given(model: type[Given]) -> Given:
         text += part
     # What follows only hurries tasks that are all done at once at first.
     work = model.model_validate_json(text.partition(b"\n")[0])
-    if work.log_file is not None:
+    log_file = work.log_file
+    if log_file is not None:
         # Two processes cannot rotate one file.
-        logs.configure(work.log_file.with_name(f"{work.log_file.stem}.reporter.log"))
-    else:
-        logs.configure(None)
+        log_file = log_file.with_name(f"{log_file.stem}.reporter.log")
+    logs.configure(log_file, level=logs.LEVELS[work.log_level])
     return work
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nrs.api.access import Caller
+from nrs.api.sources import address_of
 from nrs.config.types import IPNetwork
 from nrs.identity.credential import CredentialRefused, Role
 from nrs.identity.revocation_file import RevocationFile
@@ -32,6 +32,8 @@ class Trust:
     """One token for everybody, beside those that are signed while devices change over to them."""
     readers: Sequence[IPNetwork] = ()
     """Networks that read without a token."""
+    refused: Sequence[IPNetwork] = ()
+    """Networks that are told nothing at all."""
     names: frozenset[str] = field(default=LOOPBACK_NAMES)
     """What the service is called in URLs, in lower case; it has its addresses besides."""
 
@@ -79,13 +81,3 @@ class Trust:
         except CredentialRefused as error:
             raise Unidentified(f"the bearer token is not valid: {error}") from None
         return Caller(credential.role, credential)
-
-
-def address_of(remote: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address that a connection came from, as IPv4 where it is mapped into IPv6."""
-    try:
-        address = ipaddress.ip_address((remote or "").partition("%")[0])
-    except ValueError:
-        return None
-    mapped = getattr(address, "ipv4_mapped", None)
-    return mapped or address

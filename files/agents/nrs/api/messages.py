@@ -48,6 +48,8 @@ class MetricsReport(Message):
     draining: StrictBool = False
     max_bandwidth_mbps: MaxBandwidth | None = None
     max_connections: MaxConnections | None = None
+    put_back: Count = 0
+    not_kept: Count = 0
 
 
 class ServerState(Message):
@@ -108,6 +110,9 @@ class DeviceStatus(Message):
     tunnels: Annotated[list[TunnelStatus], Field(max_length=4096)] = Field(default_factory=list)
     config_version: Count = 0
     config_error: Annotated[str, Field(max_length=2048)] | None = None
+    put_back: Count = 0
+    """What somebody else took of the host's settings and the device has put back."""
+    not_kept: Count = 0
 
 
 class TunnelEvidence(Message):

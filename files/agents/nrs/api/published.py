@@ -1,17 +1,33 @@
-"""What every service says of itself: that it serves, and what can be asked of it."""
+"""What every service says of itself: its health, its figures, and what can be asked of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask
+from flask import Flask, Response, request
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
 import nrs
-from nrs.api import openapi, revoked
+from nrs.api import openapi, revoked, service
+from nrs.api.access import READERS
 from nrs.api.answers import Health
 from nrs.api.operation import Operation, takes
 from nrs.api.service import HEALTH
+
+
+def expose(app: Flask, summary: str, figures: Collector) -> None:
+    """Answer `GET /metrics` with `figures`, for Prometheus."""
+    exposed = CollectorRegistry(auto_describe=False)
+    exposed.register(figures)
+
+    @app.get("/metrics", endpoint="exposed")
+    @takes(Operation(summary, None, access=READERS))
+    def prometheus() -> Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return Response(encode(exposed), headers=service.UNCACHED, content_type=content_type)
 
 
 def publish(

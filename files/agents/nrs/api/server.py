@@ -29,6 +29,8 @@ LARGEST_BODY = 64 * 1024
 
 TOO_LARGE = f"the body is larger than {LARGEST_BODY} bytes"
 
+log = logging.getLogger(__name__)
+
 _LARGEST_DRAINED = 64 * 1024 * 1024
 _LARGEST_HEADERS = 32 * 1024
 _THREADS = 8
@@ -36,6 +38,7 @@ _BACKLOG = 1024
 _MOST_CONNECTIONS = 500
 _REQUEST_DEADLINE_S = 15
 _LOOP_S = 1.0
+_ACCEPT_AGAIN_S = 1.0
 _DRAIN_S = 2.0
 
 
@@ -83,6 +86,8 @@ class HttpService:
                 max_request_body_size=_LARGEST_DRAINED,
                 max_request_header_size=_LARGEST_HEADERS,
                 connection_limit=_MOST_CONNECTIONS,
+                # A long answer stays in memory: a full disk takes no file of it.
+                outbuf_overflow=_LARGEST_DRAINED,
                 cleanup_interval=1,
                 clear_untrusted_proxy_headers=True,
             ),
@@ -184,6 +189,28 @@ class _Channel(HTTPChannel):
 
 class _Server(TcpWSGIServer):
     channel_class = _Channel
+    _failed: int | None = None
+    """The error number of the connection that could not be accepted last."""
+    _accept_again = 0.0
+
+    def readable(self) -> bool:
+        """Who waits is there still: without descriptors it would be asked at once again."""
+        ready: bool = super().readable()
+        return ready and time.monotonic() >= self._accept_again
+
+    def accept(self) -> Any:
+        """A connection, if there is one to be had."""
+        try:
+            found = super().accept()
+        except OSError as error:
+            if error.errno != self._failed:
+                log.error("connections are not accepted: %s", error.strerror)
+            self._failed, self._accept_again = error.errno, time.monotonic() + _ACCEPT_AGAIN_S
+            return None
+        if found is not None and self._failed is not None:
+            log.info("connections are accepted again")
+            self._failed = None
+        return found
 
     def maintenance(self, now: float) -> None:
         """Close connections that did not state a whole request in time, however busily."""

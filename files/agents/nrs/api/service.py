@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 from werkzeug.wsgi import get_host
 
+from nrs.api import sources
 from nrs.api.access import Access, Caller
 from nrs.api.access import refusal as why_not
 from nrs.api.auth import Trust, Unidentified
@@ -115,10 +116,12 @@ def create_app(
     @app.before_request
     def _authenticate() -> None:
         stated = request.environ
+        trusted = trust_in(app)
+        if sources.is_refused(stated.get("REMOTE_ADDR"), trusted.refused):
+            raise ApiError(403, sources.REFUSED)
         reading = stated["REQUEST_METHOD"] in {"GET", "HEAD"}
         if reading and stated["PATH_INFO"] == HEALTH:
             return
-        trusted = trust_in(app)
         if not trusted.serves_as(stated.get("HTTP_HOST", "")):
             raise ApiError(421, "this service is not called that; see urls in its file", "Host")
         try:

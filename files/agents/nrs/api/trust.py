@@ -19,7 +19,12 @@ def trust_of(api: ServiceApi, directory: Path | None) -> Trust:
     """Raises RevocationsRefused for a damaged list, OSError where it cannot be kept."""
     names = LOOPBACK_NAMES | {urlsplit(url).hostname or "" for url in api.urls or ()}
     if not api.signers:
-        return Trust(secret=api.shared_token, readers=api.trusted_networks, names=names)
+        return Trust(
+            secret=api.shared_token,
+            readers=api.trusted_networks,
+            refused=api.refused_networks,
+            names=names,
+        )
     revocations = None
     if directory is not None:
         revocations = RevocationFile(directory / _FILE_NAME, api.signers)
@@ -29,6 +34,7 @@ def trust_of(api: ServiceApi, directory: Path | None) -> Trust:
         revocations=revocations,
         secret=api.shared_token,
         readers=LOOPBACK if api.loopback_reads else (),
+        refused=api.refused_networks,
         names=names,
     )
 

@@ -12,7 +12,7 @@ from typing_extensions import Self
 
 from nrs.balancer.decide.algorithm import Algorithm
 from nrs.config.common import ServiceApi
-from nrs.config.types import Address, Port, Seconds, Section
+from nrs.config.types import Address, LogLevel, Port, Seconds, Section
 
 _REDIS = re.compile(r"rediss?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?(/\d{1,4})?")
 
@@ -34,6 +34,7 @@ class Listener(Section):
     bind_address: Address = ipaddress.IPv6Address("::")
     bind_port: Port = 8080
     log_file: Path | None = None
+    log_level: LogLevel = "info"
 
 
 class Metrics(Section):

@@ -97,6 +97,7 @@ class ServiceApi(Api):
     loopback_reads: StrictBool = False
     trusted_networks: list[Network] = Field(default_factory=lambda: list(LOOPBACK))
     """Networks that read without a token, where all others share one."""
+    refused_networks: list[Network] = Field(default_factory=list)
     _signers: tuple[Ed25519PublicKey, ...] = PrivateAttr(default=())
     _shared: str | None = PrivateAttr(default=None)
 
@@ -152,8 +153,9 @@ class LoadBalancerAccess(Section):
 
 
 class PolledLoadBalancer(LoadBalancerAccess):
-    """The load balancer as an endpoint uses it."""
+    """The load balancer as an endpoint uses it; without `use` it is not asked."""
 
+    use: StrictBool = True
     poll_interval: Seconds = 10.0
 
 

@@ -11,9 +11,12 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from nrs.config.overlay import OverlayRefused, shown
 from nrs.config.scalars import Misread, PlainLoader
 
 Model = TypeVar("Model", bound=BaseModel)
+Lay = Callable[[Model, dict[str, Any], Mapping[str, Any]], dict[str, Any]]
+"""A file's model, its content and what is pushed to their sum. Raises OverlayRefused."""
 
 _SECRET_KEYS = {"psk", "previous_psk", "device_key", "default_psk", "token"}
 _NUMBERS = {"int_type": "a whole number", "float_type": "a number"}
@@ -70,7 +73,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text at byte {error.start}") from None
     try:
-        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader  # nosec B506
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(f"{path}{line}: {error.problem}") from None
@@ -88,25 +91,34 @@ def read_mapping(path: Path) -> dict[str, Any]:
 def load(
     path: Path,
     model: type[Model],
-    pushed: Pushed = Pushed(),
     *,
     read: Callable[[Path], dict[str, Any]] = read_mapping,
 ) -> Model:
-    """The file at `path` with `pushed` over it. Raises ConfigError, a line for each problem."""
-    source = f"{path} with pushed version {pushed.version}" if pushed.version else str(path)
-    return build(merge(read(path), pushed.config), model, source)
+    """The file at `path`. Raises ConfigError, a line for each problem."""
+    return build(read(path), model, str(path))
 
 
-def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the keys of `over`; mappings are merged, everything else is replaced."""
-    result = dict(base)
-    for key, value in over.items():
-        present = result.get(key)
-        if isinstance(present, Mapping) and isinstance(value, Mapping):
-            result[key] = merge(present, value)
-        else:
-            result[key] = value
-    return result
+def load_pushed(
+    path: Path,
+    model: type[Model],
+    pushed: Pushed,
+    lay: Lay[Model],
+    *,
+    read: Callable[[Path], dict[str, Any]] = read_mapping,
+) -> Model:
+    """The file at `path` with `pushed` over it, as `lay` lets it be.
+
+    Raises ConfigError, a line for each problem, also where the file is no good by itself.
+    """
+    data = read(path)
+    config = build(data, model, str(path))
+    if not pushed.config:
+        return config
+    source = f"{path} with pushed version {pushed.version}"
+    try:
+        return build(lay(config, data, pushed.config), model, source)
+    except OverlayRefused as refused:
+        raise ConfigError(f"{source}: {refused.field}: {refused}") from None
 
 
 def build(data: dict[str, Any], model: type[Model], source: str) -> Model:
@@ -121,7 +133,7 @@ def build(data: dict[str, Any], model: type[Model], source: str) -> Model:
 def _problem(item: Any, model: type[BaseModel], data: Any) -> str:
     kind, found = item["type"], item["input"]
     loc, section = _keys(item["loc"], model, data)
-    key = ".".join(f"[{p}]" if isinstance(p, int) else str(p) for p in loc).replace(".[", "[")
+    key = ".".join(f"[{p}]" if isinstance(p, int) else shown((p,)) for p in loc).replace(".[", "[")
     if kind == "missing":
         return f"{key}: is required"
     if kind == "extra_forbidden":

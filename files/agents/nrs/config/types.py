@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -33,6 +33,11 @@ _URL = re.compile(
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")
 _SCOPED = re.compile(r"[^%]*(%[A-Za-z0-9_.-]{1,15})?")
+
+
+def text_of(network: IPNetwork) -> str:
+    """For people: a network of one address is shown as that."""
+    return str(network.network_address if network.num_addresses == 1 else network)
 
 
 class Section(BaseModel):
@@ -134,6 +139,9 @@ Line = Annotated[
     str, Field(min_length=1, max_length=256, json_schema_extra=_PRINTABLE), AfterValidator(_label)
 ]
 """A sentence for people: printable text on one line."""
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+"""From which on records are written."""
 
 Url = Annotated[str, BeforeValidator(_url)]
 Urls = Annotated[list[Url], BeforeValidator(_one_or_more), Field(min_length=1)]

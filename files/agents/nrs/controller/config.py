@@ -12,7 +12,7 @@ from typing_extensions import Self
 
 from nrs.config.common import ServiceApi
 from nrs.config.secret import decode_psk
-from nrs.config.types import Address, Address4, Address6, Port, Section
+from nrs.config.types import Address, Address4, Address6, LogLevel, Port, Section
 
 Index = Annotated[int, Field(strict=True, ge=0, lt=2**64)]
 _SQLITE_URL = re.compile(r"sqlite:////[^?#]*[^?#/]")
@@ -24,6 +24,7 @@ class Controller(Section):
     bind_address: Address = ipaddress.IPv6Address("::")
     bind_port: Port = 8090
     log_file: Path | None = None
+    log_level: LogLevel = "info"
 
 
 class Pool4(Section):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, event, make_url
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from nrs.controller.models import Base
@@ -17,6 +17,11 @@ from nrs.controller.models import Base
 DEFAULT_DIRECTORY = Path("/var/lib/network-routing-system/network_controller")
 _FILE_NAME = "registry.sqlite3"
 _LOCK_TIMEOUT_S = 10.0
+
+
+def reason(error: SQLAlchemyError) -> str:
+    """What the database says, in a line, without the statement."""
+    return str(getattr(error, "orig", None) or error).partition("\n")[0]
 
 
 class StorageError(Exception):
@@ -92,7 +97,7 @@ def _allow_one_family(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE devices RENAME TO devices_before")
     table.create(connection)
     connection.exec_driver_sql(
-        f"INSERT INTO devices ({names}) SELECT {names} FROM devices_before"  # noqa: S608 - ours
+        f"INSERT INTO devices ({names}) SELECT {names} FROM devices_before"  # noqa: S608 - ours  # nosec B608
     )
     connection.exec_driver_sql("DROP TABLE devices_before")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
@@ -11,13 +10,11 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from nrs.api.messages import DeviceStatus
-from nrs.controller.database import Database
+from nrs.controller.database import Database, reason
 from nrs.controller.models import Device
 from nrs.controller.presence import Seen
 
 _ROWS_AT_ONCE = 1000
-
-log = logging.getLogger(__name__)
 
 
 def load(database: Database) -> dict[str, Seen]:
@@ -27,16 +24,15 @@ def load(database: Database) -> dict[str, Seen]:
     return {device_id: Seen(at, _status(status)) for device_id, at, status in rows}
 
 
-def store(database: Database, changes: Mapping[str, Seen]) -> dict[str, Seen]:
-    """Write `changes`; returns what could not be, for another time."""
+def store(database: Database, changes: Mapping[str, Seen]) -> tuple[dict[str, Seen], str | None]:
+    """Write `changes`; returns what could not be, for another time, and why."""
     pending = iter(changes.items())
     while batch := list(islice(pending, _ROWS_AT_ONCE)):
         try:
             _write(database, batch)
         except SQLAlchemyError as error:
-            log.error("statuses could not be stored: %s", error)
-            return dict([*batch, *pending])
-    return {}
+            return dict([*batch, *pending]), reason(error)
+    return {}, None
 
 
 def _write(database: Database, batch: Sequence[tuple[str, Seen]]) -> None:

@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from nrs.api.messages import DeviceStatus, Registration
 from nrs.config.types import IPAddress
-from nrs.controller import overlay, presence_store
+from nrs.controller import presence_store
 from nrs.controller.addresses import FIELDS, Addresses
+from nrs.controller.canonical import canonical
 from nrs.controller.config import NetworkControllerConfig
 from nrs.controller.database import Database
 from nrs.controller.errors import AddressTaken, UnknownDevice
@@ -66,6 +67,8 @@ class Registry:
         self._database = database
         self._clock = clock
         self._registering = threading.Lock()
+        self._failing = False
+        """Whether statuses could not be stored last."""
         self.configure(config)
         self._presence = Presence(presence_store.load(database))
 
@@ -114,7 +117,7 @@ class Registry:
 
         Raises UnknownDevice.
         """
-        text = overlay.canonical(config)
+        text = canonical(config)
         with self._database.writing() as session:
             device = _existing(session, device_id)
             changed = device.config != text
@@ -146,8 +149,16 @@ class Registry:
 
     def flush(self) -> None:
         """Write the statuses that arrived since the last flush; those that fail come again."""
-        left = presence_store.store(self._database, self._presence.take_changes())
+        changes = self._presence.take_changes()
+        if not changes:
+            return
+        left, why = presence_store.store(self._database, changes)
         self._presence.put_back(left)
+        if why is not None and not self._failing:
+            log.error("statuses are not stored: %s", why)
+        elif why is None and self._failing:
+            log.info("statuses are stored again")
+        self._failing = why is not None
 
     def close(self) -> None:
         """Store what is only in memory and close the database."""

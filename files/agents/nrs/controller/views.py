@@ -59,6 +59,8 @@ def summary(device: Record, now: float) -> dict[str, Any]:
         "config_version": device.config_version,
         "config_acknowledged": reported.config_version if reported else 0,
         "config_error": reported.config_error if reported else None,
+        "put_back": reported.put_back if reported else 0,
+        "not_kept": reported.not_kept if reported else 0,
     }
 
 

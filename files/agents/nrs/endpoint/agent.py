@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nrs.agent.packet_agent import PacketAgent
 from nrs.agent.run import Start
 from nrs.config.pushed import state_directory
-from nrs.endpoint import event_command, event_file
+from nrs.endpoint import event_command, event_file, push
 from nrs.endpoint.config import NetworkAccessEndpointConfig
 from nrs.endpoint.events import SwitchLog
 from nrs.endpoint.flow_memory import FlowMemory
 from nrs.endpoint.flows import FlowTable
 from nrs.endpoint.host_network import HostNetwork
+from nrs.endpoint.lan import Lan, families_of
 from nrs.endpoint.liveness import State
 from nrs.endpoint.machine import Machine
 from nrs.endpoint.names import Names
@@ -24,6 +25,7 @@ from nrs.endpoint.orders import Deliver, Order, SendAgain, SendHello, UseRouter
 from nrs.endpoint.uplink import TRY_S, Uplink, Uplinks
 from nrs.endpoint.work import work_of
 from nrs.system.addresses import Addresses
+from nrs.system.connected import connected
 from nrs.system.control import socket_path
 from nrs.system.link_events import LinkEvents
 from nrs.tunnel.codec.sealing import Check
@@ -31,18 +33,7 @@ from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.engine import Engine
 from nrs.tunnel.loop import Timer
-from nrs.tunnel.orders import (
-    CloseSession,
-    JoinTrains,
-    LimitDatagrams,
-    NoteSession,
-    OpenSession,
-    Refuse,
-    SendControl,
-    SendTogether,
-    SendTrain,
-    Tell,
-)
+from nrs.tunnel.orders import JoinTrains, OpenSession, Refuse, SendControl, Tell
 from nrs.tunnel.session import Session, key_of, open_session, resume_session
 from nrs.tunnel.session_memory import Slot
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
@@ -75,6 +66,8 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         """Of the sessions of an earlier process, while they are looked at."""
         self._timer: Timer | None = None
         self._machine = self._make_machine()
+        self._waited = self.loop.waited()
+        """For a processor, as far as the machine has been told."""
         self._active: str | None = None
         """As told and as kept: who has seen it may rely on it after a restart."""
         self.engine = Engine(self._tun, self.loop, self._machine, self, self.codec, self.memory)
@@ -83,6 +76,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         self._connect()
         self._resume()
         self._serve_due()
+        self._lan = self._serve_lan()
         self._network = HostNetwork(
             self._tun.name, self.config, self.families, socket_path(self.UNIT).parent
         )
@@ -103,6 +97,25 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
             self.codec.name,
             ", ".join(self._offloads()) or "none",
         )
+
+    def _serve_lan(self) -> Lan | None:
+        """Forward for the networks behind this endpoint, where there are any."""
+        advertised = self.config.tunnel.advertise
+        if not advertised:
+            return None
+        host = self._addresses.networks
+        lan = Lan(advertised, self._tun.name, host, self.ask_for_forwarding)
+        self.cleanup.callback(lan.keeper.close)
+        self.forward(lan.interfaces, families_of(advertised))
+        self.end_beside(lan.keeper.stop)
+        lan.keeper.start()
+        return lan
+
+    @classmethod
+    def lay(
+        cls, config: NetworkAccessEndpointConfig, data: dict[str, Any], over: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        return push.lay(config, data, over, connected(config.tunnel.interface_name))
 
     def _make_machine(self) -> Machine:
         memory = FlowMemory(self.store.take(_FLOWS))
@@ -165,12 +178,6 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
                 case SendControl():
                     if not self.engine.send_control(order):
                         self._machine.handle_too_long(order.index, order.specific)
-                case LimitDatagrams(index, longest, settled):
-                    self.engine.sessions[index].limit(longest, settled=settled)
-                case SendTrain():
-                    self.engine.send_train(order)
-                case SendTogether(index, allowed):
-                    self.engine.sessions[index].send_together(allowed=allowed)
                 case JoinTrains(index, allowed):
                     self.engine.sessions[index].socket.join(allowed=allowed)
                 case SendHello():
@@ -179,10 +186,6 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
                         self.engine.send_raw(socket, order.datagram, None, None)
                 case OpenSession():
                     self._open(order)
-                case CloseSession():
-                    self.engine.remove_session(self.engine.sessions[order.index])
-                case NoteSession():
-                    self.engine.sessions[order.index].note(since=order.since)
                 case SendAgain():
                     self.engine.send_again(self.engine.sessions[order.index], order.frames)
                 case Deliver():
@@ -195,6 +198,8 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
                     refused = order.reason
                 case Tell():
                     log.log(order.level, "%s", order.text)
+                case _:
+                    self.engine.carry_out(order)
         return refused
 
     def _open(self, order: OpenSession) -> None:
@@ -245,6 +250,12 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
 
     def _serve_due(self) -> None:
         """Do what is due, and come back when something is due next."""
+        waited, self._waited = self._waited, self.loop.waited()
+        self._machine.handle_wait(self._waited - waited)
+        for router_id in self._machine.condemned(self.loop.clock()):
+            socket = self._uplinks.by_router[router_id].socket
+            if socket is not None and not self.engine.catch_up(socket):
+                self._machine.handle_unread(router_id, self.loop.clock())
         self._carry_out(self._machine.due(self.loop.clock()))
         self._rearm()
 
@@ -330,6 +341,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
             "tunnel.mtu": config.tunnel.mtu,
             "tunnel.tun_ipv4": config.tunnel.tun_ipv4,
             "tunnel.tun_ipv6": config.tunnel.tun_ipv6,
+            "tunnel.advertise": config.tunnel.advertise,
         }
 
     def take_over(self, config: NetworkAccessEndpointConfig) -> None:
@@ -348,6 +360,8 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
 
     def tend(self) -> None:
         self._machine.sweep(self.loop.now)
+        if self._lan is not None:
+            self._lan.tend()
         self._connect()
         self._rearm()
 
@@ -356,12 +370,27 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
 
     # -- for the control thread
 
+    def _refusals(self) -> list[dict[str, Any]]:
+        """Routers that this endpoint may not have a tunnel to, as it claims too much."""
+        return [
+            {"what": tunnel.refusal, "since": tunnel.state_since}
+            for tunnel in list(self._machine.tunnels.values())
+            if tunnel.refusal is not None
+        ]
+
+    def _lan_problems(self) -> list[dict[str, Any]]:
+        found = [] if self._lan is None else self._lan.keeper.problems
+        return [{"what": what, "since": since} for what, since in found]
+
     def status(self) -> dict[str, Any]:
+        network = self._network.status()
         return {
             "id": self.config.endpoint.endpoint_id,
             "name": self.config.endpoint.name,
             "offloads": self._offloads(),
-            **self._network.status(),
+            **network,
+            "problems": [*network["problems"], *self._refusals(), *self._lan_problems()],
+            "advertised": list(map(str, self.config.tunnel.advertise)),
             "tunnels": [
                 {
                     "router_id": tunnel.router_id,

@@ -18,6 +18,7 @@ from nrs.config.types import (
     Interface,
     IPAddress,
     Label,
+    LogLevel,
     Mtu,
     Name,
     Network,
@@ -25,7 +26,7 @@ from nrs.config.types import (
     Section,
     UnderlayAddress,
 )
-from nrs.tunnel.wire import INNER_MTU
+from nrs.tunnel.wire import INNER_MTU, MOST_PREFIXES, in_order
 
 
 class Endpoint(Section):
@@ -34,13 +35,14 @@ class Endpoint(Section):
     endpoint_id: Name
     name: Label
     log_file: Path | None = None
+    log_level: LogLevel = "info"
 
 
 class Tunnel(KeyedSection, TunAddresses):
-    """The TUN device, the key, and what goes through the tunnel.
+    """The TUN device, the key, what goes through the tunnel, and what is behind this endpoint.
 
     The key is a PSK that all endpoints share, or the device key that was made for this
-    endpoint's id and addresses.
+    endpoint's id, addresses and networks to advertise.
     """
 
     interface_name: Interface = "tun0"
@@ -53,6 +55,9 @@ class Tunnel(KeyedSection, TunAddresses):
     routes: list[Network] = Field(default_factory=list)
     exclude: list[Network] = Field(default_factory=list)
     manage_policy_routing: bool = False
+    advertise: Annotated[list[Network], Field(max_length=MOST_PREFIXES)] = Field(
+        default_factory=list
+    )
     device_key: SecretStr | None = None
     device_key_file: Path | None = None
     key_epoch: Epoch = 0
@@ -62,6 +67,10 @@ class Tunnel(KeyedSection, TunAddresses):
     def _resolve(self) -> Self:
         field, self._key = self._one_of("psk", "psk_file", "device_key", "device_key_file")
         self._own_key = field.startswith("device_key")
+        try:
+            in_order(self.advertise)
+        except ValueError as error:
+            raise ValueError(f"advertise: {error}") from None
         return self
 
     @property
@@ -123,6 +132,17 @@ class Router(Section):
         return self.host or str(self.address)
 
 
+class Push(Section):
+    """What the controller may choose: routes inside of networks, and some of `routers`.
+
+    Without `routers` it chooses among all. No route overlaps with `routes_never`.
+    """
+
+    routes_within: list[Network] = Field(default_factory=list)
+    routes_never: list[Network] = Field(default_factory=list)
+    routers: list[Name] | None = None
+
+
 class NetworkAccessEndpointConfig(Section):
     """The whole file."""
 
@@ -132,13 +152,16 @@ class NetworkAccessEndpointConfig(Section):
     load_balancer: PolledLoadBalancer
     network_controller: NetworkControllerAccess = NetworkControllerAccess()
     api: Api = Field(default_factory=Api)
+    push: Push = Push()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         families = {address.version for address in self.tunnel.addresses}
-        for route in self.tunnel.routes:
-            if route.version not in families:
-                raise ValueError(f"tunnel.routes: {route} needs tunnel.tun_ipv{route.version}")
+        for key in ("routes", "advertise"):
+            for network in getattr(self.tunnel, key):
+                if network.version not in families:
+                    needed = f"tunnel.tun_ipv{network.version}"
+                    raise ValueError(f"tunnel.{key}: {network} needs {needed}")
         seen: set[str] = set()
         for router in self.routers:
             if router.router_id in seen:

@@ -42,7 +42,7 @@ class EventPoster:
         *,
         wall_clock: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
-        spread: Callable[[], float] = lambda: random.uniform(0, SPREAD_S),  # noqa: S311 - no secret
+        spread: Callable[[], float] = lambda: random.uniform(0, SPREAD_S),  # noqa: S311 - no secret  # nosec B311
     ) -> None:
         """`socket` is the agent's control socket; `spread` says how long to hold back events."""
         access = work.controller

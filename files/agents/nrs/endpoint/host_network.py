@@ -87,7 +87,11 @@ class HostNetwork:
 
     def status(self) -> dict[str, Any]:
         """For `nrs status`."""
-        return {"problems": self._keeper.problems(), "routes": self._keeper.status()}
+        return {
+            "problems": self._keeper.problems(),
+            "routes": self._keeper.status(),
+            **self._keeper.upkeep(),
+        }
 
     def _take_services(self, services: Services) -> None:
         """Called in a thread too."""
@@ -104,6 +108,7 @@ class HostNetwork:
             {r.address: r.router_id for r in config.routers if r.address is not None},
             services,
             config.tunnel.exclude,
+            config.tunnel.advertise,
         )
         tunnels = list(_bound(config, services))
         sources = {bound.source.packed for bound in tunnels}

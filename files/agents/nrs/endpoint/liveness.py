@@ -20,7 +20,12 @@ that RTTVAR falls slowly: with a hundred samples a second its memory would be a 
 What answers after a failure of more than a moment, or a restart, has waited for its end: the
 round trip is measured with probes that were sent since. A spike is over sooner, and is learnt.
 Not judged is who could not answer: the third probe has had its round trip, a router that
-restarts has its `pause`, and an endpoint that was itself held up first reads what came.
+restarts has its `pause`, and an endpoint that was held up once in a silence waits a moment.
+
+Where processors are scarce, at either end, life takes longer to show. What the endpoint waited
+for one since the last answer is added to the limit. An answer that was later than SRTT by L makes
+the limit two L and a probe's interval at least; L is forgotten by and by. `patience` bounds both,
+so that a real fault is not made a long one; where nobody waits there is nothing to add.
 Pure: every method is told the time.
 """
 
@@ -61,11 +66,15 @@ class Timing:
     """Between probes of an idle tunnel whose last probe is unanswered."""
     least_limit: float = 0.040
     """Without evidence of life for this long, or SRTT + 4 RTTVAR if that is longer: suspect."""
+    patience: float = 0.090
+    """The longest that lateness of the endpoint's or the router's own makes the limit."""
     first_round_trip: float = 1.0
     """Taken for the round trip until one is measured (RFC 6298 section 2.1)."""
     unanswered: int = 3
     held_up: float = 0.020
     """An endpoint that comes back to a busy tunnel later than this was held up itself."""
+    reading: float = 0.001
+    """Until what has arrived is read on."""
     pause: float = 3.0
     """A router that has announced its restart may be silent for this long."""
     leaving: float = 0.1
@@ -81,8 +90,7 @@ _LONG_AGO = -1e9
 _MOST_GAIN = 1 / 4
 _MEMORY_S = 0.64
 """Of RTTVAR where it falls: each sample counts for the time since the one before."""
-_MOST_EXCUSED = 10
-"""Limits of silence after which being held up is no excuse any more."""
+_LATENESS_HALVES_S = 1.0
 
 
 class Liveness:
@@ -96,11 +104,16 @@ class Liveness:
         self.srtt: float | None = None
         self.last_answer = now
         self._rttvar = 0.0
+        self._waited = 0.0
+        """For a processor, since the last evidence of life."""
+        self._lateness = 0.0
+        """Of answers, the most, as remembered when the last one came."""
         self._probe_number = 0
         self._outstanding: deque[tuple[int, float]] = deque(maxlen=_MOST_OUTSTANDING)
         self._last_probe = _LONG_AGO
         self._last_due = now
         self._not_before = now
+        self._excused_at = _LONG_AGO
         self._paused = _LONG_AGO
         self._measured_from = now
         self._hello_pause = timing.hello_first
@@ -130,7 +143,9 @@ class Liveness:
     @property
     def limit(self) -> float:
         """How long there may be no evidence of life, in seconds."""
-        return max(self.timing.least_limit, self.round_trip)
+        limit = max(self.timing.least_limit, self.round_trip)
+        late = self.timing.probe + 2 * self._lateness
+        return max(limit, min(max(limit, late) + self._waited, self.timing.patience))
 
     # -- what happened
 
@@ -147,6 +162,23 @@ class Liveness:
         self._outstanding.clear()
         self._enter(State.CONNECTING, now)
         self._restart_hello(now)
+
+    def waited(self, seconds: float) -> None:
+        """The endpoint has waited so much longer for a processor."""
+        self._waited += seconds
+
+    def condemned(self, now: float) -> bool:
+        """Whether `due` would find it suspect."""
+        return (
+            self.state is State.UP
+            and len(self._outstanding) >= self.timing.unanswered
+            and now >= self._verdict()
+        )
+
+    def unread(self, now: float) -> None:
+        """There is more to read of what has arrived: no verdict yet, but for twice the limit."""
+        if self._outstanding and now - self._silent_since() < 2 * self.limit:
+            self._not_before = max(self._not_before, now + self.timing.reading)
 
     def probe_now(self) -> None:
         """A probe is due at once: the tunnel leaves from another address, or takes over."""
@@ -172,12 +204,14 @@ class Liveness:
             self._enter(State.UP, now)
         if now - rtt >= self._measured_from:
             self._measure(rtt, now)
-        self.last_answer = now
+        self.last_answer, self._waited = now, 0.0
 
     def _measure(self, rtt: float, now: float) -> None:
         if self.srtt is None:
             self.srtt, self._rttvar = rtt, rtt / 2
             return
+        self._lateness *= 0.5 ** ((now - self.last_answer) / _LATENESS_HALVES_S)
+        self._lateness = max(self._lateness, rtt - self.srtt)
         error = abs(self.srtt - rtt)
         gain = _MOST_GAIN
         if error < self._rttvar:
@@ -187,12 +221,19 @@ class Liveness:
 
     # -- what to do
 
-    def due(self, now: float, busy: bool) -> list[Action]:
-        """What to send at `now`; `busy` when the tunnel carries traffic or is in doubt."""
-        self._judge(now)
+    def due(self, now: float, busy: bool, *, judge: bool = True) -> list[Action]:
+        """What to send at `now`; `busy` when the tunnel carries traffic or is in doubt.
+
+        `judge` where all is read that has arrived for it.
+        """
+        self._excuse(now)
+        if judge:
+            self._judge(now)
         actions = []
         if self.state in {State.UP, State.SUSPECT} and now >= self._probe_time(busy):
             self._probe_number = (self._probe_number + 1) % _NUMBERS
+            if not self._outstanding:
+                self._waited = 0.0
             self._outstanding.append((self._probe_number, now))
             self._last_probe = now
             actions.append(Action.PROBE)
@@ -216,19 +257,22 @@ class Liveness:
 
     def _verdict(self) -> float:
         """When the tunnel is suspect if nothing is answered; enough probes are unanswered."""
-        first, third = self._outstanding[0][1], self._outstanding[self.timing.unanswered - 1][1]
-        # An idle tunnel's last answer is old: the silence begins with what was asked first.
-        silent_since = max(self.last_answer, first - self.timing.probe)
-        return max(silent_since + self.limit, third + self.round_trip, self._not_before)
+        third = self._outstanding[self.timing.unanswered - 1][1]
+        return max(self._silent_since() + self.limit, third + self.round_trip, self._not_before)
+
+    def _silent_since(self) -> float:
+        """An idle tunnel's last answer is old: the silence begins with what was asked first."""
+        return max(self.last_answer, self._outstanding[0][1] - self.timing.probe)
+
+    def _excuse(self, now: float) -> None:
+        late = now - self._last_due > self.timing.held_up
+        if late and self._excused_at < self.last_answer:
+            # Whoever answers may have been held up too, as on a machine that stood still.
+            self._excused_at = now
+            self._not_before = max(self._not_before, now + self.timing.probe)
 
     def _judge(self, now: float) -> None:
-        late = now - self._last_due > self.timing.held_up
-        if late and now - self.last_answer < _MOST_EXCUSED * self.limit:
-            # Answers may be waiting to be read, and are when `due` is called the next time.
-            self._not_before = max(self._not_before, now + self.timing.probe)
-        if self.state is State.UP and (
-            len(self._outstanding) >= self.timing.unanswered and now >= self._verdict()
-        ):
+        if self.condemned(now):
             self.failures += 1
             self._enter(State.SUSPECT, now)
             self._hello_pause = self.timing.hello_first

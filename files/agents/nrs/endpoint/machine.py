@@ -137,7 +137,7 @@ class Machine:
     def handle_advice(self, router_id: str, now: float) -> list[Order]:
         """The load balancer's optimal router."""
         self._advised = router_id
-        return self.due(now)
+        return self._react(now)
 
     def handle_handshake(
         self, router_id: str, kind: Type, datagram: bytes, last_sent: int, now: float
@@ -155,7 +155,7 @@ class Machine:
         orders = tunnel.handle_hello_ack(datagram, now, active=router_id == self.active)
         if tunnel.index != before:
             self._index()
-            orders += self.due(now)
+            orders += self._react(now)
         return orders
 
     def handle_control(
@@ -170,7 +170,7 @@ class Machine:
         if self._unmeasured is not None:
             self._measure(index, now)
         if (tunnel.liveness.state, tunnel.flags) != before or self._fled_at is not None:
-            orders += self.due(now)
+            orders += self._react(now)
         return orders
 
     def handle_too_long(self, index: int, number: int) -> None:
@@ -178,6 +178,15 @@ class Machine:
         tunnel = self._by_index.get(index)
         if tunnel is not None:
             tunnel.path.refused(number)
+
+    def handle_wait(self, seconds: float) -> None:
+        """The endpoint has waited so much longer for a processor."""
+        for tunnel in self.tunnels.values():
+            tunnel.liveness.waited(seconds)
+
+    def handle_unread(self, router_id: str, now: float) -> None:
+        """There is more to read of what has arrived for a tunnel that is `condemned`."""
+        self.tunnels[router_id].liveness.unread(now)
 
     def close(self, now: float) -> list[Order]:
         """Say BYE on every tunnel."""
@@ -189,10 +198,22 @@ class Machine:
 
     # -- what the time brings
 
+    def condemned(self, now: float) -> list[str]:
+        """The routers whose tunnels `due` would find silent: first read what has arrived."""
+        return [
+            router_id
+            for router_id, tunnel in self.tunnels.items()
+            if tunnel.liveness.condemned(now)
+        ]
+
     def due(self, now: float) -> list[Order]:
-        """What is to be sent, and whether traffic moves."""
+        """What is to be sent, who does not answer, and whether traffic moves."""
+        return self._react(now, judge=True)
+
+    def _react(self, now: float, *, judge: bool = False) -> list[Order]:
+        """Nobody is judged on the way, while others' answers wait to be read."""
         orders, self._told = self._told, []
-        orders += self._drive(now)
+        orders += self._drive(now, judge=judge)
         orders += self._note_states()
         moved = self._decide(now)
         if moved:
@@ -208,13 +229,13 @@ class Machine:
         times += [now + _LONGEST_S, self._nudges.next_due()]
         return max(now + _SHORTEST_S, min(times))
 
-    def _drive(self, now: float) -> list[Order]:
+    def _drive(self, now: float, *, judge: bool = False) -> list[Order]:
         """What is due on each tunnel."""
         in_doubt = self._in_doubt()
         orders: list[Order] = []
         for router_id, tunnel in self.tunnels.items():
             busy = self._busy(tunnel, now, in_doubt)
-            orders += tunnel.due(now, busy=busy, active=router_id == self.active)
+            orders += tunnel.due(now, busy=busy, active=router_id == self.active, judge=judge)
         return orders
 
     def _in_doubt(self) -> bool:

@@ -39,13 +39,9 @@ class UseRouter:
 
 
 Order = (
-    orders.OpenSession
-    | orders.CloseSession
-    | orders.NoteSession
+    orders.ForSession
+    | orders.OpenSession
     | orders.SendControl
-    | orders.LimitDatagrams
-    | orders.SendTrain
-    | orders.SendTogether
     | orders.JoinTrains
     | orders.Refuse
     | orders.Tell

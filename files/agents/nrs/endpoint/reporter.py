@@ -16,7 +16,7 @@ from nrs.api.client import ApiClient, ApiRefused, ApiUnavailable
 from nrs.api.messages import Decision
 from nrs.config.common import PolledLoadBalancer
 from nrs.endpoint import event_poster
-from nrs.system import control
+from nrs.system import control, scheduling
 
 log = logging.getLogger("nrs.endpoint.reporter")
 
@@ -81,13 +81,15 @@ class Adviser:
 
 def main(socket: Path) -> None:
     """Poll and report until the agent ends."""
+    scheduling.step_aside()
     work = given(EndpointWork)
     controller = ControllerLink(work, socket)
     adviser = Adviser(work, socket)
     events = event_poster.EventPoster(work, socket)
+    advice = [Task(work.load_balancer.poll_interval, adviser.poll)]
     repeat(
         [
-            Task(work.load_balancer.poll_interval, adviser.poll),
+            *(advice if work.load_balancer.use else ()),
             Task(work.controller.status_interval, controller.exchange),
             Task(event_poster.INTERVAL_S, events.look),
         ]

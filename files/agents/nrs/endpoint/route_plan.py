@@ -16,7 +16,7 @@ reverse path filter, as its look-up follows the same rules.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nrs.config.types import IPAddress, IPNetwork
@@ -44,6 +44,8 @@ class Wish:
     services: Mapping[IPAddress, str]
     """The same of APIs and resolvers that the agent asks."""
     exclude: Sequence[IPNetwork] = ()
+    advertise: Sequence[IPNetwork] = ()
+    """Networks behind this host."""
 
 
 @dataclass
@@ -63,6 +65,8 @@ def plan(wish: Wish, host: Iterable[Found], interface: int, names: Mapping[int, 
     if len(wanted) < len(set(wish.routes)):
         draft.left_out.append("tunnel.routes: some are of an IP version without a tunnel address")
     others = [one for one in host if one.interface != interface and one.table == MAIN]
+    if wish.advertise:
+        draft.left_out += _without_a_way(wish.advertise, others)
     taken = {found.prefix for found in others if found.prefix in wanted}
     for found in others:
         if found.connected:
@@ -108,9 +112,10 @@ def plan(wish: Wish, host: Iterable[Found], interface: int, names: Mapping[int, 
     return Plan(
         frozenset(routes),
         frozenset(rules),
-        frozenset(map(prefix_of, wish.routes)),
+        frozenset(map(prefix_of, (*wish.routes, *wish.advertise))),
         tuple(draft.left_out),
         tuple(draft.warnings),
+        wanted=len(set(wish.routes)),
     )
 
 
@@ -132,6 +137,15 @@ def _around(connected: Prefix, name: str, wanted: set[Prefix], draft: _Draft) ->
         if prefix != connected
     ]
     return {connected} & wanted
+
+
+def _without_a_way(networks: Iterable[IPNetwork], host: Collection[Found]) -> Iterator[str]:
+    """What is said to be behind this host, and is not, by its own routes."""
+    ways = {found.prefix for found in host if found.prefix[2] > EVERYTHING_BITS}
+    for network in networks:
+        prefix = prefix_of(network)
+        if _Holders(ways).longest(prefix) is None and not _inside(prefix, ways):
+            yield f"tunnel.advertise: {network} is not behind this host: it has no route there"
 
 
 def _inside(outer: Prefix, prefixes: Collection[Prefix]) -> set[Prefix]:

@@ -35,8 +35,10 @@ _PROOFS = 3
 _RECOVERIES = 2
 _LOSS, _WINDOW_S, _LEAST = 0.10, 0.1, 10
 """The share lost of so many datagrams or more within this time asks for a trial."""
-_PAUSE_S = 2.0
-"""Between a trial that has found nothing and the next one."""
+_HEAVY = 0.4
+"""A share lost as damaged trains of more than two datagrams lose, and chance and queues hardly."""
+_PAUSE_S, _SHORT_PAUSE_S = 2.0, 0.3
+"""Between a trial that has found nothing and the next one; the second where the loss is heavy."""
 _RETRY_S, _LONGEST_RETRY_S = 60.0, 3600.0
 _LEAST_PATIENCE_S = 0.020
 _SLACK_S = 0.020
@@ -116,7 +118,7 @@ class Trains:
         self.down = _Way()
         self._trial: _Trial | None = None
         self._tested = False
-        self._wanted = False
+        self._wanted = self._heavy = False
         self._ended = self._not_before = _LONG_AGO
         self._retry = math.inf
         self._retries = 0
@@ -163,7 +165,8 @@ class Trains:
             return self._not_before
         if not busy:
             return math.inf
-        return min(self._ended + _PAUSE_S if self._wanted else math.inf, self._retry)
+        pause = _SHORT_PAUSE_S if self._heavy else _PAUSE_S
+        return min(self._ended + pause if self._wanted else math.inf, self._retry)
 
     # -- what happened
 
@@ -193,9 +196,9 @@ class Trains:
         if now - since < _WINDOW_S:
             return
         self._window = counts, now
-        self._wanted |= any(
-            sent >= _LEAST and sent - received > _LOSS * sent for sent, received in ways
-        )
+        lost = max((1 - received / sent for sent, received in ways if sent >= _LEAST), default=0.0)
+        self._wanted |= lost > _LOSS
+        self._heavy |= lost > _HEAVY
 
     def _end(self, trial: _Trial, now: float) -> None:
         self._trial = None
@@ -205,7 +208,8 @@ class Trains:
         before = self._off
         self.up.learn(trial.up, own=False, again=trial.again)
         self.down.learn(trial.down, own=True, again=trial.again)
-        self._tested, self._wanted, self._ended = True, False, now
+        self._tested, self._ended = True, now
+        self._wanted = self._heavy = False
         if self._off and (self._off != before or self._retry == math.inf):
             pause = min(_RETRY_S * 2**self._retries, _LONGEST_RETRY_S)
             self._retries += 1

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from nrs.config.types import text_of
 from nrs.endpoint.config import NetworkAccessEndpointConfig, Router
 from nrs.endpoint.damping import Damping
 from nrs.endpoint.events import Evidence
@@ -24,7 +25,7 @@ from nrs.endpoint.trains import COUNT, LENGTH, Trains
 from nrs.tunnel import wire
 from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
-from nrs.tunnel.handshake import BadTag, HandshakeError, Initiator, StaticKey
+from nrs.tunnel.handshake import BadTag, ClaimRefused, HandshakeError, Initiator, StaticKey
 from nrs.tunnel.orders import (
     CloseSession,
     JoinTrains,
@@ -38,7 +39,17 @@ from nrs.tunnel.orders import (
     Tell,
 )
 from nrs.tunnel.record import Record, key_print
-from nrs.tunnel.wire import Claim, Group, KeyMode, Member, Probe, ProbeAck, RouterFlag, Type
+from nrs.tunnel.wire import (
+    Claim,
+    Group,
+    KeyMode,
+    Member,
+    Objection,
+    Probe,
+    ProbeAck,
+    RouterFlag,
+    Type,
+)
 
 REKEY_S = 3600.0
 """A session older than this is replaced by a new one, for forward secrecy."""
@@ -55,6 +66,12 @@ _RECENT = 100_000
 _KNOWN_FLAGS = int(RouterFlag.DRAINING | RouterFlag.EGRESS_DOWN | RouterFlag.RESTARTING)
 _MOST_MARKS = 1024
 _LONG_AGO = -1e9
+_WHY = {
+    Objection.OUTSIDE: "it is not among what endpoints may have there (tunnel.endpoint_networks,"
+    " tunnel.endpoint_prefixes)",
+    Objection.TAKEN: "it is or holds the router's own, or what its host reaches without a tunnel",
+    Objection.ANOTHERS: "another endpoint has it or a part of it",
+}
 
 
 @dataclass(frozen=True)
@@ -79,6 +96,7 @@ class Settings:
                 config.endpoint.endpoint_id,
                 tunnel.tun_ipv4 and tunnel.tun_ipv4.ip,
                 tunnel.tun_ipv6 and tunnel.tun_ipv6.ip,
+                wire.in_order(tunnel.advertise),
             ),
             Timing(keepalive=keepalive, dead=3 * keepalive),
         )
@@ -118,6 +136,8 @@ class Tunnel:
         self.data_sent = self.data_received = _LONG_AGO
         self.flags = RouterFlag(0)
         """What the router has last said of itself."""
+        self.refusal: str | None = None
+        """Why the router gives it no session, as a sentence."""
         self._settings = settings
         self._random = random
         self._new_index = new_index
@@ -279,10 +299,10 @@ class Tunnel:
 
     # -- what is due
 
-    def due(self, now: float, *, busy: bool, active: bool) -> list[Order]:
-        """What to send at `now`; `busy` as in `Liveness.due`, `active` where traffic takes it."""
+    def due(self, now: float, *, busy: bool, active: bool, judge: bool) -> list[Order]:
+        """What to send at `now`; `active` where traffic takes it, the rest as in `Liveness.due`."""
         orders = self._measure(now, busy=busy)
-        for action in self.liveness.due(now, busy):
+        for action in self.liveness.due(now, busy, judge=judge):
             orders += self._probe(now, active) if action is Action.PROBE else self._hello(now)
         orders += self._renew(now)
         self._judge(now)
@@ -471,6 +491,8 @@ class Tunnel:
             ack, agreed = self._attempt[0].finish(datagram)
         except BadTag:
             return [Refuse(Drop.TAG)]
+        except ClaimRefused as refused:
+            return self._refused(refused)
         except HandshakeError as error:
             return [
                 Tell(logging.DEBUG, f"HELLO_ACK of {self.router_id}: {error}"),
@@ -488,7 +510,7 @@ class Tunnel:
             text = f"tunnel to {self.router_id}: new session with {_named(key)}"
             orders.append(Tell(logging.INFO, text))
         self._attempt, self._hellos, self._rekeyed = None, 0, False
-        self._answer = datagram
+        self._answer, self.refusal = datagram, None
         record = Record.of(
             agreed,
             key,
@@ -505,6 +527,16 @@ class Tunnel:
             if action is Action.PROBE:
                 orders += self._probe(now, active)
         return orders
+
+    def _refused(self, refused: ClaimRefused) -> list[Order]:
+        """The router does not let this endpoint have what it claims; it may later."""
+        if refused.router_id != self.router_id:
+            return [Refuse(Drop.SOURCE)]
+        self._hellos = 0
+        text = f"{self.router_id} refuses {text_of(refused.network)}: {_WHY[refused.objection]}"
+        before, self.refusal = self.refusal, text
+        told = [] if text == before else [Tell(logging.WARNING, text)]
+        return [*told, Refuse(Drop.SOURCE)]
 
     def _note_families(self, record: Record) -> list[Order]:
         """Say once what the endpoint has and the router does not carry."""

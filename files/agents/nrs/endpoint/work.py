@@ -17,6 +17,7 @@ def work_of(config: NetworkAccessEndpointConfig) -> dict[str, Any]:
     endpoint, tunnel = config.endpoint, config.tunnel
     return {
         "log_file": None if endpoint.log_file is None else str(endpoint.log_file),
+        "log_level": endpoint.log_level,
         "tokens": config.api.tokens(config.load_balancer.url, config.network_controller.url),
         "controller": config.network_controller.model_dump(mode="json"),
         "registration": {

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from nrs.agent.packet_agent import PacketAgent
@@ -20,17 +18,16 @@ from nrs.router.drain import Phase
 from nrs.router.drainer import Drainer
 from nrs.router.egress_watch import EgressWatch
 from nrs.router.endpoints import Endpoints
-from nrs.router.host_keeper import HostKeeper
 from nrs.router.host_watch import HostWatch
 from nrs.router.machine import RouterMachine
 from nrs.router.passage import WINDOW_S
-from nrs.router.passage_watch import PassageWatch
+from nrs.router.passages import Passages
 from nrs.router.probe import Probes
 from nrs.router.ruleset import Ruleset
 from nrs.router.service import Service
 from nrs.router.work import work_of
-from nrs.system import forwarding, ipv6
-from nrs.system.control import socket_path
+from nrs.system import ipv6
+from nrs.system.host_keeper import HostKeeper
 from nrs.system.host_routes import HostRoutes
 from nrs.system.route_keeper import RouteKeeper
 from nrs.tunnel.address_text import describe
@@ -43,8 +40,6 @@ IN_USE_S = 10.0
 """A tunnel counts as in use while packets have passed it this recently."""
 
 _SOCKET = "udp"
-FORWARDING = "forwarding turned on"
-_ASKED_FILE = "forwarding.wanted"
 
 
 class RoutingServer(PacketAgent[RoutingServerConfig]):
@@ -65,10 +60,10 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         self._socket = self._open_socket(ipv6.bindable(str(server.bind_address)), server.bind_port)
         self._tun = self.open_device(tunnel.interface_name, tunnel.mtu, *tunnel.addresses)
         self._interfaces = (self._tun.name, server.egress_interface)
-        self._forward()
+        self.forward(self._interfaces)
         ruleset = Ruleset()
         self.undo(ruleset.remove)
-        self._keeper = HostKeeper(ruleset, self._interfaces, self._ask_root)
+        self._keeper = HostKeeper(ruleset, self._interfaces, self.ask_for_forwarding)
         self.cleanup.callback(self._keeper.close)
         routes = RouteKeeper(HostRoutes(tunnel.interface_name), tunnel.interface_name)
         self.cleanup.callback(routes.close)
@@ -99,16 +94,17 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             self.loop, server.egress_interface, config.egress, self._take_state, self._busy
         )
         self.cleanup.callback(self._egress.close)
-        self._passage = PassageWatch(
+        self._passages = Passages(
             self.loop,
             self._tun,
             config,
             probes,
+            self.families,
             taken=self._machine.is_taken,
             sending=self._count_sending,
             changed=self._take_state,
         )
-        self.cleanup.callback(self._passage.close)
+        self.cleanup.callback(self._passages.close)
         self.end_beside(self._keeper.stop)
         self._keeper.start()
         self.open_control(metrics=self._metrics, drain=self._drain, undrain=self._undrain)
@@ -133,13 +129,6 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             self.store.keep(_SOCKET, opened.fd)
         self.cleanup.callback(opened.close)
         return opened
-
-    def _forward(self) -> None:
-        """Turn forwarding on, and off at the end where it was off before this or an earlier run."""
-        changed = [str(path) for path in forwarding.enable(self._interfaces)]
-        changed += self.notes.get(FORWARDING) or []
-        self.notes.put(FORWARDING, changed)
-        self.undo(forwarding.restore, [Path(path) for path in changed])
 
     # -- what every agent says
 
@@ -174,7 +163,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             self._drainer.configure(self.config)
             raise
         self._keeper.configure((self._tun.name, config.server.egress_interface))
-        self._passage.configure(config)
+        self._passages.configure(config)
         self._endpoints.carry_out(self._machine.handle_config(config))
 
     def tend(self) -> None:
@@ -189,8 +178,8 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
 
     def _take_state(self) -> None:
         health, phase = self._egress.health, self._drainer.phase
-        self._passage.pause(phase is Phase.DRAINED)
-        up = health.up and self._passage.open
+        self._passages.pause(phase is Phase.DRAINED)
+        up = health.up and self._passages.open
         if not up and self._machine.service.egress_up:
             self._down_since = time.time()
         self._endpoints.carry_out(
@@ -209,17 +198,12 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         sessions = self.engine.sessions.values()
         return sum(session.last_data_received > since for session in sessions)
 
-    def _ask_root(self) -> None:
-        """By a file that systemd waits for (role routing_server, nrs-forwarding.path)."""
-        with suppress(OSError):
-            (socket_path(self.UNIT).parent / _ASKED_FILE).write_text("forwarding is off\n")
-
     def _egress_reason(self) -> str | None:
-        return self._egress.health.reason or self._passage.reason
+        return self._egress.health.reason or self._passages.reason
 
     def _problems(self) -> list[dict[str, Any]]:
         """What is not as it should be, and since when (seconds since the epoch)."""
-        found = [*self._keeper.problems, *self._passage.problems]
+        found = [*self._keeper.problems, *self._passages.problems]
         reason = self._egress_reason()
         if reason is not None:
             found.insert(0, (reason, self._down_since))
@@ -249,6 +233,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             "rx_bytes": figures.rx_bytes,
             "tx_bytes": figures.tx_bytes,
             **self._told(),
+            **self._keeper.upkeep(),
         }
 
     def _told(self) -> dict[str, Any]:
@@ -262,7 +247,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             **self._told(),
             "egress_reason": self._egress_reason(),
             "problems": self._problems(),
-            "put_back": self._keeper.put_back,
+            **self._keeper.upkeep(),
         }
         left = self._drainer.left
         if left is not None:
@@ -274,6 +259,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             "offloads": self._offloads(),
             **told,
             "second_devices_refused": self._machine.refused_devices,
+            "claims_refused": self._machine.refused_claims,
             "tunnels": [
                 {
                     "endpoint_id": device.claim.endpoint_id,
@@ -286,6 +272,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
                     "not_together": [] if session.together else ["trains that are sent to it"],
                     "tun_ipv4": _text(device.claim.tun_ipv4),
                     "tun_ipv6": _text(device.claim.tun_ipv6),
+                    "prefixes": list(map(str, device.claim.prefixes)),
                     "contested": self._machine.contested(device),
                     **key_of(session),
                 }

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nrs.config.types import IPAddress, IPNetwork
-from nrs.tunnel.wire import Claim
+from nrs.config.types import IPAddress, IPNetwork, text_of
+from nrs.tunnel.wire import Claim, Objection
 
 
 @dataclass(frozen=True)
@@ -22,11 +21,23 @@ class Host:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """Why something that is claimed cannot be had."""
+
+    item: int
+    """Which of `Claim.networks` that is."""
+    objection: Objection
+    why: str
+
+
+@dataclass(frozen=True)
 class Rules:
     """What claims are held against."""
 
     networks: Sequence[IPNetwork]
-    """`tunnel.endpoint_networks`: everything claimed has to lie in these."""
+    """`tunnel.endpoint_networks`: addresses that are claimed have to lie in these."""
+    prefixes: Sequence[IPNetwork] = ()
+    """`tunnel.endpoint_prefixes`: networks behind endpoints have to lie in these."""
     own: Sequence[IPAddress] = ()
     """Addresses of the router, as configured."""
     on_link: Sequence[IPNetwork] = ()
@@ -35,24 +46,39 @@ class Rules:
     """What it has to reach, and by which key of its configuration."""
     host: Host = Host()
 
-    def refusal(self, claim: Claim, outer: IPAddress | None = None) -> str | None:
+    def refusal(self, claim: Claim, outer: IPAddress | None = None) -> Refusal | None:
         """Why a claim that has come from the address `outer` is refused, or None."""
-        for wanted in _wanted(claim):
-            if not any(_within(wanted, network) for network in self.networks):
-                return f"{_text(wanted)} is outside of tunnel.endpoint_networks"
-        return self.conflict(claim, outer)
+        return self.beyond(claim) or self.conflict(claim, outer)
 
-    def conflict(self, claim: Claim, outer: IPAddress | None = None) -> str | None:
+    def beyond(self, claim: Claim) -> Refusal | None:
+        """What is claimed of what endpoints may not have, if anything."""
+        addresses = len(claim.addresses)
+        for item, wanted in enumerate(claim.networks):
+            key, allowed = (
+                ("networks", self.networks) if item < addresses else ("prefixes", self.prefixes)
+            )
+            if not any(is_within(wanted, network) for network in allowed):
+                why = f"{text_of(wanted)} is outside of tunnel.endpoint_{key}"
+                return Refusal(item, Objection.OUTSIDE, why)
+        return None
+
+    def conflict(self, claim: Claim, outer: IPAddress | None = None) -> Refusal | None:
         """Whose the claimed addresses are, if anybody's."""
-        for wanted in _wanted(claim):
-            for address, whose in self._taken(outer):
-                if address in wanted:
-                    holds = "is" if wanted.num_addresses == 1 else f"holds {address},"
-                    return f"{_text(wanted)} {holds} {whose}"
-            for network, interface in self.host.connected:
-                if wanted.overlaps(network) and not self._nearer(wanted, network):
-                    lies = "lies in" if _within(wanted, network) else "holds"
-                    return f"{_text(wanted)} {lies} {network}, which {interface} is connected to"
+        for item, wanted in enumerate(claim.networks):
+            whose = self._holder(wanted, outer)
+            if whose is not None:
+                return Refusal(item, Objection.TAKEN, f"{text_of(wanted)} {whose}")
+        return None
+
+    def _holder(self, wanted: IPNetwork, outer: IPAddress | None) -> str | None:
+        for address, whose in self._taken(outer):
+            if address in wanted:
+                holds = "is" if wanted.num_addresses == 1 else f"holds {address},"
+                return f"{holds} {whose}"
+        for network, interface in self.host.connected:
+            if wanted.overlaps(network) and not self._nearer(wanted, network):
+                lies = "lies in" if is_within(wanted, network) else "holds"
+                return f"{lies} {network}, which {interface} is connected to"
         return None
 
     def _taken(self, outer: IPAddress | None) -> Iterator[tuple[IPAddress, str]]:
@@ -68,20 +94,10 @@ class Rules:
     def _nearer(self, wanted: IPNetwork, network: IPNetwork) -> bool:
         """Whether the host's own routes lead into the TUN device in any case: longest prefix."""
         return any(
-            _within(wanted, own) and own.prefixlen > network.prefixlen for own in self.on_link
+            is_within(wanted, own) and own.prefixlen > network.prefixlen for own in self.on_link
         )
 
 
-def _wanted(claim: Claim) -> Iterator[IPNetwork]:
-    for address in claim.addresses:
-        yield ipaddress.ip_network(address)
-    yield from claim.prefixes
-
-
-def _within(wanted: IPNetwork, network: IPNetwork) -> bool:
+def is_within(wanted: IPNetwork, network: IPNetwork) -> bool:
+    """Whether it is `network` or a part of it."""
     return wanted.network_address in network and wanted.prefixlen >= network.prefixlen
-
-
-def _text(wanted: IPNetwork) -> str:
-    """An address as such, which a prefix of one address is not distinguished from."""
-    return str(wanted.network_address if wanted.num_addresses == 1 else wanted)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, PrivateAttr, SecretStr, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, StrictBool, model_validator
 from typing_extensions import Self
 
 from nrs.api.messages import MaxBandwidth, MaxConnections
@@ -23,6 +23,7 @@ from nrs.config.types import (
     IPAddress,
     IPNetwork,
     Label,
+    LogLevel,
     Mtu,
     Name,
     Network,
@@ -31,6 +32,7 @@ from nrs.config.types import (
     Section,
     UnderlayAddress,
 )
+from nrs.system.nft_guard import Guard, Opening
 from nrs.tunnel.wire import INNER_MTU
 
 KeyModeName = Literal["shared", "device"]
@@ -55,10 +57,18 @@ class Server(Section):
     external_ip: Address | None = None
     egress_interface: Interface
     log_file: Path | None = None
+    log_level: LogLevel = "info"
+
+
+class Service(Section):
+    """A port of the router's own host."""
+
+    proto: Literal["tcp", "udp"]
+    port: Port
 
 
 class Tunnel(KeyedSection, TunAddresses):
-    """The TUN device, the keys, and the inner networks that endpoints may claim.
+    """The TUN device, the keys, the networks that endpoints may have, and what they reach.
 
     The PSK is the master key of the endpoints' device keys. The one before it, of
     epoch `key_epoch - 1` (modulo 256), is accepted too where it is given.
@@ -67,6 +77,10 @@ class Tunnel(KeyedSection, TunAddresses):
     interface_name: Interface = "tun0"
     mtu: Mtu = INNER_MTU
     endpoint_networks: list[Network] | None = Field(default=None, min_length=1)
+    endpoint_prefixes: list[Network] = Field(default_factory=list)
+    protected_networks: list[Network] = Field(default_factory=list)
+    allow_input: list[Service] = Field(default_factory=list)
+    client_to_client: StrictBool = False
     key_epoch: Epoch = 0
     previous_psk: SecretStr | None = None
     previous_psk_file: Path | None = None
@@ -83,6 +97,17 @@ class Tunnel(KeyedSection, TunAddresses):
                 raise ValueError("previous_psk is the same key as psk: nothing has been changed")
         return self
 
+    @model_validator(mode="after")
+    def _tell_apart(self) -> Self:
+        for prefix in self.endpoint_prefixes:
+            for network in self.claimable:
+                if prefix.version == network.version and prefix.overlaps(network):
+                    raise ValueError(
+                        f"endpoint_prefixes: {prefix} overlaps {network}, where endpoints have"
+                        " addresses of their own (endpoint_networks)"
+                    )
+        return self
+
     @property
     def on_link(self) -> list[IPNetwork]:
         """The networks of the TUN device."""
@@ -94,6 +119,12 @@ class Tunnel(KeyedSection, TunAddresses):
         if self.endpoint_networks is not None:
             return self.endpoint_networks
         return [*map(ipaddress.ip_network, _ENDPOINTS), *self.on_link]
+
+    @property
+    def guard(self) -> Guard:
+        """What tunnels lead to beside the egress, and what they never do."""
+        openings = (Opening(service.proto, service.port) for service in self.allow_input)
+        return Guard(tuple(self.protected_networks), tuple(openings), self.client_to_client)
 
     @property
     def keys(self) -> dict[int, bytes]:
@@ -120,12 +151,28 @@ class Egress(Section):
 
     Without `check_ip` nothing is asked. Otherwise that address is sent an echo every
     `check_interval` seconds, and the egress is down after `check_misses` intervals in a
-    row without an answer.
+    row without an answer. Whether the host lets what comes out of tunnels pass is asked by both
+    addresses, one of each family.
     """
 
     check_ip: Address | None = None
+    other_check_ip: Address | None = None
     check_interval: Annotated[float, Field(strict=True, ge=0.05, le=60, allow_inf_nan=False)] = 0.2
     check_misses: Annotated[int, Field(strict=True, ge=1, le=100)] = 3
+
+    @model_validator(mode="after")
+    def _one_of_each_family(self) -> Self:
+        if self.other_check_ip is not None:
+            if self.check_ip is None:
+                raise ValueError("other_check_ip: check_ip is not given")
+            if self.check_ip.version == self.other_check_ip.version:
+                raise ValueError("other_check_ip: it has to be of the other family than check_ip")
+        return self
+
+    def asked(self, version: int) -> IPAddress | None:
+        """The address of a family that endpoints' packets have to reach."""
+        addresses = (self.check_ip, self.other_check_ip)
+        return next((one for one in addresses if one is not None and one.version == version), None)
 
 
 class RoutingServerConfig(Section):
@@ -143,8 +190,9 @@ class RoutingServerConfig(Section):
     def services(self) -> dict[IPAddress, str]:
         """Addresses that the router has to reach, those that are no names, and by which key."""
         found: dict[IPAddress, str] = {}
-        if self.egress.check_ip is not None:
-            found[self.egress.check_ip] = "egress.check_ip"
+        for key in ("check_ip", "other_check_ip"):
+            if (address := getattr(self.egress, key)) is not None:
+                found[address] = f"egress.{key}"
         urls = [(url, "load_balancer.url") for url in self.load_balancer.url]
         urls += [(url, "network_controller.url") for url in self.network_controller.url or ()]
         for url, key in urls:
@@ -156,4 +204,15 @@ class RoutingServerConfig(Section):
     def _distinct_interfaces(self) -> Self:
         if self.server.egress_interface == self.tunnel.interface_name:
             raise ValueError("server.egress_interface and tunnel.interface_name are the same")
+        return self
+
+    @model_validator(mode="after")
+    def _askable(self) -> Self:
+        address = self.egress.check_ip
+        for network in self.tunnel.protected_networks:
+            if address is not None and address in network:
+                raise ValueError(
+                    f"egress.check_ip {address} lies in {network} of tunnel.protected_networks,"
+                    " so that nothing from tunnels reaches it"
+                )
         return self

@@ -27,18 +27,7 @@ from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.engine import Engine
 from nrs.tunnel.loop import PacketLoop
-from nrs.tunnel.orders import (
-    CloseSession,
-    JoinTrains,
-    LimitDatagrams,
-    NoteSession,
-    OpenSession,
-    Refuse,
-    SendControl,
-    SendTogether,
-    SendTrain,
-    Tell,
-)
+from nrs.tunnel.orders import ForSession, JoinTrains, OpenSession, Refuse, SendControl, Tell
 from nrs.tunnel.session import Session, open_session, resume_session
 from nrs.tunnel.session_memory import SessionMemory, Slot
 from nrs.tunnel.tun_device import TunDevice
@@ -148,26 +137,16 @@ class Endpoints:
             match order:
                 case SendControl():
                     engine.send_control(order)
-                case LimitDatagrams(index, longest, settled):
-                    engine.sessions[index].limit(longest, settled=settled)
-                case SendTrain():
-                    engine.send_train(order)
-                case SendTogether(index, allowed):
-                    engine.sessions[index].send_together(allowed=allowed)
                 case JoinTrains(_, allowed):
                     self._socket.join(allowed=allowed)
-                case NoteSession(index, active, since):
-                    engine.sessions[index].note(active=active, since=since)
                 case Answer(datagram) if isinstance(source, _Came):
                     engine.send_raw(source.socket, datagram, source.peer, source.local)
                 case OpenSession() if source is not None:
                     engine.add_session(self._opened(order, source))
-                case CloseSession(index):
-                    engine.remove_session(engine.sessions[index])
-                case AddRoutes(addresses):
-                    self._routes.add(addresses)
-                case RemoveRoutes(addresses):
-                    self._routes.remove(addresses)
+                case AddRoutes(prefixes):
+                    self._routes.add(prefixes)
+                case RemoveRoutes(prefixes):
+                    self._routes.remove(prefixes)
                 case Announce():
                     self._announcer.begin()
                 case AskHolders(when):
@@ -178,6 +157,8 @@ class Endpoints:
                     refused = reason
                 case Tell(level, text):
                     log.log(level, "%s", text)
+                case _ if isinstance(order, ForSession):
+                    engine.carry_out(order)
         return refused
 
     def _ask_holders(self) -> None:

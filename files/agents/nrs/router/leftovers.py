@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from nrs.agent.notes import Notes
-from nrs.router.agent import FORWARDING, RoutingServer
-from nrs.system import forwarding, nftables, route
-from nrs.system.control import socket_path
+from nrs.agent import leftover_forwarding
+from nrs.router.agent import RoutingServer
+from nrs.system import nftables, route
 from nrs.system.network_view import remove_leftovers
 
 
@@ -16,10 +13,4 @@ def remove() -> list[str]:
     count = remove_leftovers(route.ROUTER)
     said = [f"{count} routes removed"] if count else []
     nftables.remove()
-    notes = Notes(socket_path(RoutingServer.UNIT).parent)
-    changed = [Path(path) for path in notes.get(FORWARDING) or []]
-    if changed:
-        forwarding.restore(changed)
-        said.append("forwarding turned off again")
-    notes.clear()
-    return said
+    return said + leftover_forwarding.turn_off(RoutingServer.UNIT)

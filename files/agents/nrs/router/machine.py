@@ -6,7 +6,7 @@
     handle_control    PROBE, PROBE_ACK, ROLE, BYE
     ask_holders       who is asked is asked again, or does not answer
     handle_unknown    a datagram of no session  ->  NO_SESSION
-    handle_config     keys, networks            ->  sessions of keys that are gone end
+    handle_config     keys, networks            ->  sessions of what is gone of these end
     handle_host       addresses, networks       ->  so do those that have another's address
     handle_service    egress, drain, restart    ->  endpoints and load balancers are told
     due               what has been silent for too long is forgotten
@@ -25,9 +25,9 @@ from logging import DEBUG, INFO, WARNING
 from typing import Any
 
 from nrs.config.tun_addresses import BOTH, Families
-from nrs.config.types import IPAddress
+from nrs.config.types import IPAddress, IPNetwork, text_of
 from nrs.router.announcement import Announcement
-from nrs.router.claims import Host, Rules
+from nrs.router.claims import Host, Rules, is_within
 from nrs.router.config import RoutingServerConfig
 from nrs.router.contest import Contest, Contests
 from nrs.router.orders import (
@@ -41,6 +41,7 @@ from nrs.router.orders import (
 )
 from nrs.router.service import Service
 from nrs.router.session_table import Device, Entry, Pending, Sessions, SessionTable
+from nrs.system.route import prefix_of
 from nrs.tunnel import wire
 from nrs.tunnel.address_text import describe
 from nrs.tunnel.control import Control
@@ -71,7 +72,17 @@ from nrs.tunnel.orders import (
 )
 from nrs.tunnel.ratelimit import SourceLimiter
 from nrs.tunnel.record import Progress, Record, key_print
-from nrs.tunnel.wire import Claim, Group, KeyMode, Member, Probe, ProbeAck, RouterFlag, Type
+from nrs.tunnel.wire import (
+    Claim,
+    Group,
+    KeyMode,
+    Member,
+    Objection,
+    Probe,
+    ProbeAck,
+    RouterFlag,
+    Type,
+)
 
 _REFUSAL_INTERVAL_S = 1.0
 _TRIAL_INTERVAL_S = 0.030
@@ -117,6 +128,8 @@ class RouterMachine:
         self._asking = False
         self._joins_again: float | None = None
         """When to join what arrives again; None: it is joined."""
+        self.refused_claims = 0
+        """How often an endpoint whose key is known claimed what it may not have."""
         self._limiter = SourceLimiter()
         self._strangers = SourceLimiter(rate=_NO_SESSIONS_A_SECOND, burst=_NO_SESSIONS_A_SECOND)
         self._refused_at = -_REFUSAL_INTERVAL_S
@@ -127,7 +140,14 @@ class RouterMachine:
         own: list[IPAddress] = [address.ip for address in tunnel.addresses]
         own += [a for a in (config.server.internal_ip, config.server.external_ip) if a]
         self._on_link = tunnel.on_link
-        self._rules = Rules(tunnel.claimable, own, tunnel.on_link, config.services, self._host)
+        self._rules = Rules(
+            tunnel.claimable,
+            tunnel.endpoint_prefixes,
+            own,
+            tunnel.on_link,
+            config.services,
+            self._host,
+        )
         four = tunnel.tun_ipv4 if 4 in self._families else None
         six = tunnel.tun_ipv6 if 6 in self._families else None
         self._identity = Identity(config.server.server_id, four and four.ip, six and six.ip)
@@ -189,9 +209,11 @@ class RouterMachine:
         try:
             offer = self._responder.check(datagram)
             claim = offer.hello.claim
-            why = self._rules.refusal(claim, _address(peer))
-            if why is not None:
-                return [Refuse(Drop.SOURCE), *self._tell_refusal(now, claim, peer, why)]
+            refusal = self._rules.refusal(claim, _address(peer))
+            if refusal is not None:
+                self.refused_claims += 1
+                told = self._tell_refusal(now, claim, peer, refusal.why)
+                return [*self._deny(offer, refusal.objection, refusal.item), *told]
             repeated = self._table.repeated(claim, offer.hello.nonce)
             if repeated is not None:
                 return [Answer(repeated.answer)]
@@ -218,9 +240,23 @@ class RouterMachine:
         asked = self._ask_holders(now) if contests else []
         contested = [contest for contest in contests if contest.contested is not None]
         if contested:
-            told = self._meets(contested[0], offer.hello.claim, describe(peer), now)
-            return [Refuse(Drop.SOURCE), *told, *asked]
+            claim = offer.hello.claim
+            told = self._meets(contested[0], claim, describe(peer), now)
+            item = self._disputed(contested[0], claim)
+            return [*self._deny(offer, Objection.ANOTHERS, item), *told, *asked]
         return [*self._offer(offer, now, tuple(c.holder for c in contests)), *asked]
+
+    def _deny(self, offer: Offer, objection: Objection, item: int) -> list[Order]:
+        """Say so to an endpoint whose key is known."""
+        answer = self._responder.refuse(offer, objection, item, self._flags)
+        return [Refuse(Drop.SOURCE), Answer(answer)]
+
+    def _disputed(self, contest: Contest, claim: Claim) -> int:
+        """Which of what is claimed the holder has."""
+        holder = self._table.device(contest.holder)
+        held = () if holder is None else holder.claim.networks
+        items = enumerate(claim.networks)
+        return next((item for item, wanted in items if any(_meet(wanted, h) for h in held)), 0)
 
     def _offer(self, offer: Offer, now: float, holders: tuple[int, ...]) -> list[Order]:
         index, claim, nonce = self._free_index(), offer.hello.claim, offer.hello.nonce
@@ -296,8 +332,7 @@ class RouterMachine:
         """
         claim, index = record.claim, record.secrets.local_index
         key = self._held.get(record.key_print)
-        why = self._rules.refusal(claim)
-        if key is None or why is not None:
+        if key is None or self._rules.refusal(claim) is not None:
             return []
         entry = Entry(index, key, succession_key(record.secrets))
         device, gone = self._table.resume(claim, entry, progress, now)
@@ -474,10 +509,14 @@ class RouterMachine:
     # -- the router itself
 
     def handle_config(self, config: RoutingServerConfig) -> list[Order]:
-        """Take over a configuration; sessions stay, but those of a key that is gone."""
+        """Take over a configuration; sessions stay, but those of a key or a prefix that is gone."""
         self._configure(config)
         orders: list[Order] = []
         for device in self._table:
+            beyond = self._rules.beyond(device.claim) if device.claim.prefixes else None
+            if beyond is not None:
+                orders += self._close(device, beyond.why)
+                continue
             current = device.current
             lost = self._table.revoke(device, self._responder.accepts)
             if current is not None and current.index in lost:
@@ -496,11 +535,9 @@ class RouterMachine:
         self._host, self._rules = host, replace(self._rules, host=host)
         orders: list[Order] = []
         for device in self._table:
-            why = self._rules.conflict(device.claim)
-            if why is not None:
-                text = f"tunnel to {device.claim.endpoint_id} is closed: {why}"
-                orders += [*self._bye(device), Tell(WARNING, text)]
-                orders += self._forget(device, self._table.remove(device))
+            conflict = self._rules.conflict(device.claim)
+            if conflict is not None:
+                orders += self._close(device, conflict.why)
         return orders
 
     def handle_service(self, service: Service) -> list[Order]:
@@ -531,6 +568,10 @@ class RouterMachine:
 
     # -- its parts
 
+    def _close(self, device: Device, why: str) -> list[Order]:
+        told = Tell(WARNING, f"tunnel to {device.claim.endpoint_id} is closed: {why}")
+        return [*self._bye(device), told, *self._forget(device, self._table.remove(device))]
+
     def _bye(self, device: Device) -> list[Order]:
         return [] if device.current is None else [SendControl(device.current.index, Type.BYE)]
 
@@ -542,36 +583,38 @@ class RouterMachine:
         return device.delivery.confirmed(highest, echoes) if current else 0
 
     def _routes(self, device: Device) -> list[Order]:
-        beyond = self._beyond(device)
+        beyond = tuple(map(prefix_of, self._beyond(device)))
         return [AddRoutes(beyond)] if beyond else []
 
     def _forget(self, device: Device, sessions: list[int]) -> list[Order]:
         if not sessions:
             return []
-        unused = tuple(a for a in self._beyond(device) if not self._table.select(a))
+        unused = tuple(prefix_of(n) for n in self._beyond(device) if not self._table.leads(n))
         for index in sessions:
             self._contests.forget(index)
         return [*map(CloseSession, sessions), *([RemoveRoutes(unused)] if unused else [])]
 
-    def _beyond(self, device: Device) -> tuple[bytes, ...]:
-        """Its addresses that the networks of the TUN device itself do not lead to.
+    def _beyond(self, device: Device) -> list[IPNetwork]:
+        """What it has that the networks of the TUN device itself do not lead to.
 
-        Those of a family that the router is without lead nowhere.
+        That of a family that the router is without leads nowhere.
         """
-        return tuple(
-            address.packed
-            for address in device.claim.addresses
-            if address.version in self._carried
-            and not any(address in network for network in self._on_link)
-        )
+        return [
+            claimed
+            for claimed in device.claim.networks
+            if claimed.version in self._carried
+            and not any(is_within(claimed, network) for network in self._on_link)
+        ]
 
 
 def _shared(one: Claim, other: Claim) -> str:
     """What both claim, for people."""
-    mine = {one.tun_ipv4, one.tun_ipv6, *one.prefixes}
-    return " and ".join(
-        str(what) for what in (other.tun_ipv4, other.tun_ipv6, *other.prefixes) if what in mine
-    )
+    pairs = [(a, b) for b in other.networks for a in one.networks if _meet(a, b)]
+    return " and ".join(text_of(b) if a == b else f"{a} or {b}" for a, b in pairs)
+
+
+def _meet(one: IPNetwork, other: IPNetwork) -> bool:
+    return one.version == other.version and one.overlaps(other)
 
 
 def _address(peer: Peer) -> IPAddress:

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nrs.tunnel.orders import (
-    CloseSession,
-    JoinTrains,
-    LimitDatagrams,
-    NoteSession,
-    OpenSession,
-    Refuse,
-    SendControl,
-    SendTogether,
-    SendTrain,
-    Tell,
-)
+from nrs.system.route import Prefix
+from nrs.tunnel.orders import ForSession, JoinTrains, OpenSession, Refuse, SendControl, Tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +17,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class AddRoutes:
-    """Have the host send packets to these addresses, 4 or 16 bytes, into the TUN device."""
+    """Have the host send packets to these addresses and networks into the TUN device."""
 
-    addresses: tuple[bytes, ...]
+    prefixes: tuple[Prefix, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveRoutes:
     """Have it do so no longer."""
 
-    addresses: tuple[bytes, ...]
+    prefixes: tuple[Prefix, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +47,10 @@ class Report:
 
 
 Order = (
-    SendControl
-    | LimitDatagrams
-    | SendTrain
-    | SendTogether
+    ForSession
+    | SendControl
     | JoinTrains
     | OpenSession
-    | CloseSession
-    | NoteSession
     | Answer
     | AddRoutes
     | RemoveRoutes

@@ -1,4 +1,6 @@
-"""Sends probes the way of the endpoints' packets, and brings what comes of it to `Passage`."""
+"""Sends probes of one family the way of the endpoints' packets, and brings what comes of it to
+`Passage`.
+"""
 
 from __future__ import annotations
 
@@ -50,20 +52,27 @@ class PassageWatch:
         tun: TunDevice,
         config: RoutingServerConfig,
         probes: Probes,
+        version: int,
         *,
         taken: Callable[[IPAddress], bool],
         sending: Callable[[float], int],
+        others_pass: Callable[[], bool],
+        tell_once: Callable[[str], None],
         changed: Callable[[], None],
     ) -> None:
         """`taken`: whether an address is somebody's; `sending`: how many endpoints have sent
-        packets within so many seconds. `probes` is shown what comes back.
+        packets within so many seconds; `others_pass`: whether packets of the other family get
+        through. `probes` is shown what comes back.
         """
         self._loop = loop
         self._tun = tun
         self._config = config
         self._probes = probes
+        self.version = version
         self._taken = taken
         self._sending = sending
+        self._others_pass = others_pass
+        self._tell_once = tell_once
         self._changed = changed
         self._passage = Passage()
         self._paused = False
@@ -85,6 +94,11 @@ class PassageWatch:
         return self._paused or self._passage.state is not State.SHUT
 
     @property
+    def passes(self) -> bool:
+        """Whether packets are known to get through."""
+        return self._passage.state is State.OPEN
+
+    @property
     def reason(self) -> str | None:
         """What is wrong, or None."""
         if self.open:
@@ -93,7 +107,8 @@ class PassageWatch:
             "; ".join(self._found.obstacles or ())
             or "see the firewall, NAT and rp_filter of this host"
         )
-        return f"nothing from tunnels gets through to {self._egress} and back: {why}"
+        what = f"no IPv{self.version} from tunnels"
+        return f"{what} gets through to {self._egress} and back: {why}"
 
     @property
     def problems(self) -> list[tuple[str, float]]:
@@ -110,8 +125,8 @@ class PassageWatch:
     def configure(self, config: RoutingServerConfig) -> None:
         """Go by another configuration."""
         before, self._config = self._config, config
-        watched = (self._egress, config.egress.check_ip)
-        if (before.server.egress_interface, before.egress.check_ip) != watched:
+        watched = (self._egress, self._asked)
+        if (before.server.egress_interface, before.egress.asked(self.version)) != watched:
             self._begin()
 
     def pause(self, paused: bool) -> None:
@@ -130,8 +145,12 @@ class PassageWatch:
         return self._config.server.egress_interface
 
     @property
+    def _asked(self) -> IPAddress | None:
+        return self._config.egress.asked(self.version)
+
+    @property
     def _target(self) -> IPAddress | None:
-        return self._config.egress.check_ip or self._found.gateway
+        return self._asked or self._found.gateway
 
     def _begin(self) -> None:
         self._passage = Passage()
@@ -149,10 +168,10 @@ class PassageWatch:
         self._passage.tick(
             now,
             echoed=echoed,
-            probed=self._probes.answered(),
+            probed=self._probes.answered(self.version),
             endpoints=self._sending(now),
             # A gateway need not be meant to be reached from tunnels.
-            sure=obstacles is not None and bool(self._config.egress.check_ip or obstacles),
+            sure=obstacles is not None and bool(self._asked or obstacles),
         )
         if self._passage.missed and not missed:
             self._since = time.time()
@@ -206,7 +225,7 @@ class PassageWatch:
         if self.open is was_open:
             return
         if self.open:
-            log.info("what tunnels bring gets through to %s again", self._egress)
+            log.info("IPv%d from tunnels gets through to %s again", self.version, self._egress)
         else:
             self._since = time.time()
             log.error("%s", self.reason)
@@ -220,7 +239,7 @@ class PassageWatch:
         traffic = passage.wants_traffic(endpoints)
         at_start = not self._told_at_start and now - self._began >= _START_S
         obstacles = passage.missed or passage.state is State.SHUT or at_start
-        if not traffic and not obstacles and self._config.egress.check_ip is not None:
+        if not traffic and not obstacles and self._asked is not None:
             return  # the gateway is of no interest
         wait = _LOOK_S if traffic or obstacles else _GATEWAY_S
         if now - self._looked < wait or (self._looking and self._looking.is_alive()):
@@ -229,8 +248,8 @@ class PassageWatch:
         self._told_at_start = self._told_at_start or at_start
 
         def ask() -> None:
-            found = _ask(self._config, self._source, obstacles=obstacles)
-            counted = _count() if traffic else None
+            found = _ask(self._config, self.version, self._source, obstacles=obstacles)
+            counted = _count(self.version) if traffic else None
             self._loop.wake(lambda: self._take(passage, found, counted, endpoints, at_start))
 
         self._looking = threading.Thread(target=ask, name="way", daemon=True)
@@ -249,21 +268,23 @@ class PassageWatch:
         was_open = self.open
         self._found = found
         if traffic is not None:
-            passage.handle_traffic(traffic, endpoints, self._loop.clock())
+            # Who sends by the other family says nothing of this one.
+            word = 0 if self._others_pass() else endpoints
+            passage.handle_traffic(traffic, word, self._loop.clock())
         if at_start and passage.state is State.UNKNOWN:
             for obstacle in found.obstacles or ():
-                log.warning("packets from tunnels may not get through: %s", obstacle)
+                self._tell_once(obstacle)
         self._tell(was_open)
 
 
-def _ask(config: RoutingServerConfig, source: Source, *, obstacles: bool) -> _Found:
+def _ask(config: RoutingServerConfig, version: int, source: Source, *, obstacles: bool) -> _Found:
     """Where nothing can be asked, nothing is known."""
     egress, tunnel = config.server.egress_interface, config.tunnel.interface_name
     try:
-        gateway = way.gateway(egress)
+        gateway = way.gateway(egress, version)
         if not obstacles:
             return _Found(gateway)
-        target = config.egress.check_ip or gateway
+        target = config.egress.asked(version) or gateway
         where = None if target is None else (source(target), target)
         return _Found(gateway, way.obstacles(where, tunnel, egress))
     except (OSError, NetlinkError) as error:
@@ -271,10 +292,10 @@ def _ask(config: RoutingServerConfig, source: Source, *, obstacles: bool) -> _Fo
         return _Found(None)
 
 
-def _count() -> Traffic:
+def _count(version: int) -> Traffic:
     try:
         counted = nftables.counters()
     except NftablesError:
         counted = {}
     names = (nftables.ENTERED, nftables.LEFT, nftables.RETURNED)
-    return Traffic(*(counted.get(name, 0) for name in names))
+    return Traffic(*(counted.get(nftables.counter_of(name, version), 0) for name in names))

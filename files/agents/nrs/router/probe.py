@@ -67,7 +67,7 @@ class Probes:
         """`first`: the first identifier, 16 bits, best a random one."""
         self._identifiers = itertools.count(first)
         self._waiting: deque[bytes] = deque(maxlen=_MOST_WAITING)
-        self._answered = False
+        self._answered: set[int] = set()
 
     def next(self, source: IPAddress, destination: IPAddress) -> bytes:
         """A packet that has not been sent before."""
@@ -82,10 +82,11 @@ class Probes:
         if flow not in self._waiting:
             return False
         self._waiting.remove(flow)
-        self._answered = True
+        self._answered.add(4 if flow[0] == _ICMP else 6)
         return True
 
-    def answered(self) -> bool:
-        """Whether one has been answered since the last call."""
-        answered, self._answered = self._answered, False
+    def answered(self, version: int) -> bool:
+        """Whether one of a family has been answered since the last call for it."""
+        answered = version in self._answered
+        self._answered.discard(version)
         return answered

@@ -17,7 +17,7 @@ from nrs.api.client import ApiClient
 from nrs.api.messages import MetricsReport
 from nrs.config.common import LoadBalancerAccess
 from nrs.router.config import Metrics
-from nrs.system import control
+from nrs.system import control, scheduling
 
 log = logging.getLogger("nrs.router.reporter")
 
@@ -62,6 +62,8 @@ class MetricsReporter:
             draining=figures["draining"],
             max_bandwidth_mbps=self._capacity.max_bandwidth_mbps,
             max_connections=self._capacity.max_connections,
+            put_back=figures["put_back"],
+            not_kept=figures["not_kept"],
         )
         self._last = present
         # A load balancer of an older release refuses fields that it does not know: what is as
@@ -80,6 +82,7 @@ class MetricsReporter:
 
 def main(socket: Path) -> None:
     """Report until the agent ends."""
+    scheduling.step_aside()
     work = given(RouterWork)
     repeat(
         [

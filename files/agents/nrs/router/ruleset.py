@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from nrs.system import nftables
+from nrs.config.types import IPNetwork
+from nrs.system import nft_guard, nftables
+from nrs.system.nft_guard import Guard
 from nrs.system.nftables import NftablesError
 
 log = logging.getLogger(__name__)
@@ -23,7 +25,10 @@ class Wanted:
 
     tunnel_interface: str
     egress_interface: str
+    guard: Guard = field(default_factory=Guard)
     rejecting: bool = False
+    unmasqueraded: tuple[IPNetwork, ...] = ()
+    """Networks behind endpoints, which are known beyond the egress."""
 
 
 class Ruleset:
@@ -93,6 +98,10 @@ class Ruleset:
 
 
 def _commands(wanted: Wanted) -> list[dict[str, Any]]:
-    return nftables.nat_ruleset(
-        wanted.tunnel_interface, wanted.egress_interface, rejecting=wanted.rejecting
-    )
+    interfaces = wanted.tunnel_interface, wanted.egress_interface
+    return [
+        *nftables.nat_ruleset(
+            *interfaces, rejecting=wanted.rejecting, unmasqueraded=wanted.unmasqueraded
+        ),
+        *nft_guard.ruleset(nftables.TABLE, *interfaces, wanted.guard),
+    ]

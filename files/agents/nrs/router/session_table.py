@@ -7,7 +7,6 @@ and a pending session becomes current with its first authentic datagram. Pure.
 
 from __future__ import annotations
 
-import ipaddress
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any, Protocol
 
 from nrs.config.types import IPNetwork
 from nrs.router.delivery import Delivery
+from nrs.router.prefix_table import PrefixTable
 from nrs.tunnel.handshake import StaticKey
 from nrs.tunnel.record import Progress
 from nrs.tunnel.wire import Claim
@@ -133,7 +133,7 @@ class SessionTable:
     def __init__(self) -> None:
         self._devices: dict[Claim, Device] = {}
         self._by_address: dict[bytes, int] = {}
-        self._by_prefix: dict[IPNetwork, int] = {}
+        self._prefixes = PrefixTable()
         self._by_session: dict[int, Device] = {}
 
     def __iter__(self) -> Iterator[Device]:
@@ -152,7 +152,8 @@ class SessionTable:
     def holders(self, claim: Claim) -> list[Entry]:
         """The sessions in use that one of this claim would take something from."""
         found = {self._by_address.get(address.packed) for address in claim.addresses}
-        found |= {self._by_prefix.get(prefix) for prefix in claim.prefixes}
+        for prefix in claim.prefixes:
+            found.update(self._prefixes.overlapping(prefix))
         devices = [self._by_session[index] for index in found if index is not None]
         if claim in self._devices:
             devices.append(self._devices[claim])
@@ -179,8 +180,7 @@ class SessionTable:
     def confirm(self, index: int, now: float, wall: float) -> tuple[Device, list[int]]:
         """Make a pending session current; the device and sessions to forget.
 
-        A device that claims an address of another one takes it over (only with a
-        shared key can two devices claim the same address).
+        A device that claims an address or prefix of another one takes it over.
         """
         device = self._by_session[index]
         forget = [p.entry.index for p in device.pending if p.entry.index != index]
@@ -208,7 +208,7 @@ class SessionTable:
         for address in device.addresses:
             self._by_address[address] = index
         for prefix in device.claim.prefixes:
-            self._by_prefix[prefix] = index
+            self._prefixes.put(prefix, index)
 
     def withdraw(self, index: int) -> list[int]:
         """Forget one session that was offered; this session."""
@@ -242,11 +242,12 @@ class SessionTable:
             self._lead(device, index)
 
     def robbed(self, index: int) -> Device | None:
-        """The device whose current session this is, if another one has an address of it."""
+        """The device whose current session this is, if another one has something of it."""
         device = self._by_session.get(index)
         if device is None or device.current is None or device.current.index != index:
             return None
         whole = all(self._by_address.get(address) == index for address in device.addresses)
+        whole = whole and all(self._prefixes.get(p) == index for p in device.claim.prefixes)
         return None if whole else device
 
     def resume(
@@ -265,15 +266,15 @@ class SessionTable:
         return self._by_session.get(index)
 
     def select(self, destination: bytes) -> int:
-        """The session that a packet to this address goes through, 0: none; longest prefix first."""
+        """The session that a packet to this address goes through, 0: none."""
         index = self._by_address.get(destination, 0)
-        if index or not self._by_prefix:
-            return index
-        address = ipaddress.ip_address(destination)
-        matching = [prefix for prefix in self._by_prefix if address in prefix]
-        if not matching:
-            return 0
-        return self._by_prefix[max(matching, key=lambda prefix: prefix.prefixlen)]
+        return index or (self._prefixes.session_of(destination) if self._prefixes else 0)
+
+    def leads(self, network: IPNetwork) -> bool:
+        """Whether packets to a claimed network go through a session."""
+        if network.num_addresses == 1 and network.network_address.packed in self._by_address:
+            return True
+        return self._prefixes.get(network) != 0
 
     def remove(self, device: Device) -> list[int]:
         """Forget a device; its sessions."""
@@ -325,8 +326,7 @@ class SessionTable:
                 if self._by_address.get(address) == index:
                     del self._by_address[address]
             for prefix in device.claim.prefixes:
-                if self._by_prefix.get(prefix) == index:
-                    del self._by_prefix[prefix]
+                self._prefixes.drop(prefix, index)
         if device.current is None and not device.pending:
             self._devices.pop(device.claim, None)
 

@@ -18,6 +18,7 @@ def work_of(config: RoutingServerConfig) -> dict[str, Any]:
     internal, external = server.internal_ip, server.external_ip
     return {
         "log_file": None if server.log_file is None else str(server.log_file),
+        "log_level": server.log_level,
         "tokens": config.api.tokens(config.load_balancer.url, config.network_controller.url),
         "controller": config.network_controller.model_dump(mode="json"),
         "registration": {

@@ -138,7 +138,7 @@ def report_interval(reports: Iterable[MetricsReport]) -> float:
 
 def invented(reports: Sequence[MetricsReport], count: int, interval: float) -> list[Ask]:
     """Questions of `count` endpoints over the time of the recording."""
-    phases = random.Random(0)  # noqa: S311 - the same for each algorithm
+    phases = random.Random(0)  # noqa: S311 - the same for each algorithm  # nosec B311
     begin, end = reports[0].timestamp, reports[-1].timestamp
     asks = []
     for number in range(1, count + 1):

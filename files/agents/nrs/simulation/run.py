@@ -55,14 +55,14 @@ class Simulation:
         self._record = record
         self._stopwatch = stopwatch
         # Apart, so that the same endpoints and routers meet each adviser.
-        setup = random.Random(f"setup {seed}")  # noqa: S311 - a simulation
-        self._random = random.Random(f"course {seed}")  # noqa: S311
+        setup = random.Random(f"setup {seed}")  # noqa: S311 - a simulation  # nosec B311
+        self._random = random.Random(f"course {seed}")  # noqa: S311  # nosec B311
         self._routers = [
             SimulatedRouter(
                 index + 1,
                 capacity,
                 scenario.flow_seconds,
-                random.Random(f"{index} {seed}"),  # noqa: S311
+                random.Random(f"{index} {seed}"),  # noqa: S311  # nosec B311
             )
             for index, capacity in enumerate(scenario.capacities)
         ]

@@ -6,21 +6,28 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
+from nrs.config.tun_addresses import BOTH, Families
+
 log = logging.getLogger(__name__)
 
 _ROOT = Path("/proc/sys/net")
-_SETTINGS = (_ROOT / "ipv4/ip_forward", _ROOT / "ipv6/conf/all/forwarding")
+_IPV4, _IPV6 = _ROOT / "ipv4/ip_forward", _ROOT / "ipv6/conf/all/forwarding"
 
 
-def settings(interfaces: Iterable[str]) -> list[Path]:
+def settings(interfaces: Iterable[str], families: Families = BOTH) -> list[Path]:
     """What has to be on, the whole host's first; an interface may be exempt by one of its own."""
-    return [*_SETTINGS, *(_ROOT / f"ipv4/conf/{name}/forwarding" for name in interfaces)]
+    own = [_ROOT / f"ipv4/conf/{name}/forwarding" for name in interfaces]
+    return [
+        *([_IPV4] if 4 in families else []),
+        *([_IPV6] if 6 in families else []),
+        *(own if 4 in families else []),
+    ]
 
 
-def those_off(interfaces: Iterable[str]) -> list[Path]:
+def those_off(interfaces: Iterable[str], families: Families = BOTH) -> list[Path]:
     """The settings that are off, of interfaces only where they differ from the host's."""
-    off = [path for path in settings(interfaces) if is_on(path) is False]
-    return [path for path in off if path in _SETTINGS] if _SETTINGS[0] in off else off
+    off = [path for path in settings(interfaces, families) if is_on(path) is False]
+    return [path for path in off if path in (_IPV4, _IPV6)] if _IPV4 in off else off
 
 
 def is_on(path: Path) -> bool | None:
@@ -43,16 +50,16 @@ def name_of(path: Path) -> str:
     return "/".join(parts) if dotted else ".".join(parts)
 
 
-def enable(interfaces: Iterable[str]) -> list[Path]:
+def enable(interfaces: Iterable[str], families: Families = BOTH) -> list[Path]:
     """Turn forwarding on; the settings that were off and are on now.
 
     One that may not be changed is left to who keeps them (`HostKeeper`).
     """
-    for path in _SETTINGS:
+    for path in settings((), families):
         if is_on(path) is None:
             log.warning("%s does not exist: this family is not forwarded", path)
     changed = []
-    for path in those_off(interfaces):
+    for path in those_off(interfaces, families):
         try:
             turn_on(path)
             changed.append(path)

@@ -1,4 +1,4 @@
-"""A routing server's routes to single addresses through its TUN device."""
+"""A routing server's routes through its TUN device."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ import socket
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from nrs.system import netlink, route
+from nrs.system import route
 from nrs.system.netlink_socket import NetlinkSocket
-
-_VERSION = {4: 4, 16: 6}
+from nrs.system.route import Prefix
 
 
 class Refused(NamedTuple):
     """A route that the kernel did not add, or did not remove."""
 
-    address: bytes
+    prefix: Prefix
     wanted: bool
     errno: int
 
 
 class HostRoutes:
-    """A netlink socket for the routes to `interface`. Addresses are 4 or 16 bytes."""
+    """A netlink socket for the routes to `interface`."""
 
     def __init__(self, interface: str) -> None:
         """Raises OSError, also where there is no such interface."""
@@ -33,10 +32,8 @@ class HostRoutes:
         """Close the socket."""
         self._socket.close()
 
-    def request(self, address: bytes, *, wanted: bool) -> bytes:
-        """To add the route to `address`, or to remove it; for `carry_out`."""
-        size = len(address)
-        prefix = _VERSION[size], int.from_bytes(address, "big"), 8 * size
+    def request(self, prefix: Prefix, *, wanted: bool) -> bytes:
+        """To add the route to `prefix`, or to remove it; for `carry_out`."""
         body = route.encode(prefix, self._interface, route.ROUTER)
         return route.add(body) if wanted else route.remove(body)
 
@@ -48,23 +45,18 @@ class HostRoutes:
         refused = []
         for kind, body, code in self._socket.carry_out(requests):
             wanted = kind == route.NEW_ROUTE
-            if code != (errno.EEXIST if wanted else errno.ESRCH):
-                refused.append(Refused(_address(body), wanted, code))
+            found = route.decode(body)
+            if found is not None and code != (errno.EEXIST if wanted else errno.ESRCH):
+                refused.append(Refused(found.prefix, wanted, code))
         return refused
 
-    def present(self) -> set[bytes]:
-        """The addresses that routes were added to, by this process or by one before it.
-
-        Raises OSError.
-        """
+    def present(self) -> set[Prefix]:
+        """What routes were added to, by this process or by one before it. Raises OSError."""
         found = set()
-        for size, version in _VERSION.items():
+        for version in route.FAMILY:
             asked = route.question(version, route.MAIN, route.ROUTER, self._interface)
             for kind, body in self._socket.dump(route.GET_ROUTE, asked):
-                if kind == route.NEW_ROUTE and body[1] == 8 * size:
-                    found.add(_address(body))
+                one = route.decode(body) if kind == route.NEW_ROUTE else None
+                if one is not None:
+                    found.add(one.prefix)
         return found
-
-
-def _address(body: bytes) -> bytes:
-    return netlink.attributes(body, route.HEADER_BYTES)[route.DESTINATION]

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 else:
     _StreamHandler = logging.StreamHandler  # takes no type before Python 3.11
 
+LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
 _FILE_BYTES = 10 * 1024 * 1024
 _FILES_KEPT = 5
 _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO}

@@ -114,12 +114,13 @@ class NetworkKeeper:
     # -- how it is; from any thread
 
     def status(self) -> dict[str, Any]:
-        """Prefixes that are wanted, routes that are in place, things that were put back."""
-        return {
-            "wanted": len(self._plan.prefixes),
-            "in_place": self._in_place,
-            "put_back": self._upkeep.put_back,
-        }
+        """Prefixes that are wanted, and routes that are in place."""
+        return {"wanted": self._plan.wanted, "in_place": self._in_place}
+
+    def upkeep(self) -> dict[str, int]:
+        """How many things that somebody took were put back, and how many cannot be kept."""
+        held = len(self._upkeep.problems)
+        return {"put_back": self._upkeep.put_back, "not_kept": held}
 
     def problems(self) -> list[dict[str, Any]]:
         """What is not as it is wanted, and since when (seconds since the epoch)."""

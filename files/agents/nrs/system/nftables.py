@@ -5,17 +5,22 @@ Programmed through `nft -j` in one transaction; nothing outside the table is tou
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import shutil
 import subprocess
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from nrs.config.types import IPNetwork
 
 TABLE = "nrs_routing_server"
 _FAMILY = "inet"
 _TIMEOUT_S = 10
 ENTERED, LEFT, RETURNED = "entered", "left", "returned"
 """Counters: connections that come out of tunnels to elsewhere, those of them that leave by the
-egress, and packets from there into tunnels; of TCP and UDP."""
+egress, and packets from there into tunnels; of TCP and UDP, by family (`counter_of`)."""
+_VERSIONS = {4: "ipv4", 6: "ipv6"}
 
 _IN_TABLE = {"family": _FAMILY, "table": TABLE}
 _IS_TCP = {"match": {"op": "==", "left": {"meta": {"key": "l4proto"}}, "right": "tcp"}}
@@ -37,6 +42,11 @@ _BEGUN_ELSEWHERE: list[dict[str, Any]] = [
 """A connection that connection tracking meets with another packet than its first."""
 
 
+def counter_of(name: str, version: int) -> str:
+    """The name of a counter's part for IPv4 or IPv6."""
+    return f"{name}{version}"
+
+
 class NftablesError(Exception):
     """nft is missing or refused; the text says why."""
 
@@ -46,12 +56,18 @@ class NotThere(NftablesError):
 
 
 def nat_ruleset(
-    tunnel_interface: str, egress_interface: str, *, rejecting: bool = False
+    tunnel_interface: str,
+    egress_interface: str,
+    *,
+    rejecting: bool = False,
+    unmasqueraded: Iterable[IPNetwork] = (),
 ) -> list[dict[str, Any]]:
     """Commands that make the table anew: masquerade both families, clamp the MSS both ways.
 
     A TCP connection that began elsewhere is answered with a reset: masquerading it would give
     it another address, which no server takes, and many firewalls drop without a word.
+
+    Neither happens to what comes from the networks `unmasqueraded`: it keeps its address.
 
     `rejecting`: whatever would be forwarded out of a tunnel or into one is answered instead,
     TCP with a reset, the rest with ICMP unreachable.
@@ -78,11 +94,21 @@ def nat_ruleset(
             "add": {"rule": {"family": _FAMILY, "table": TABLE, "chain": name, "expr": expression}}
         }
 
-    def count(chain_name: str, counter: str, *matches: dict[str, Any]) -> dict[str, Any]:
-        return rule(chain_name, [*matches, _IS_TCP_OR_UDP, {"counter": counter}])
+    def count(chain_name: str, counter: str, *matches: dict[str, Any]) -> list[dict[str, Any]]:
+        return [
+            rule(
+                chain_name,
+                [*matches, of(name), _IS_TCP_OR_UDP, {"counter": counter_of(counter, version)}],
+            )
+            for version, name in _VERSIONS.items()
+        ]
+
+    def of(name: str) -> dict[str, Any]:
+        return {"match": {"op": "==", "left": {"meta": {"key": "nfproto"}}, "right": name}}
 
     from_tunnel, to_tunnel = (_interface(key, tunnel_interface) for key in ("iifname", "oifname"))
     from_egress, to_egress = (_interface(key, egress_interface) for key in ("iifname", "oifname"))
+    others = _sources_beside(unmasqueraded)
     elsewhere = _interface("oifname", tunnel_interface, op="!=")
     clamp: list[dict[str, Any]] = [
         {
@@ -102,7 +128,11 @@ def nat_ruleset(
     return [
         {"add": {"table": table}},
         {"flush": {"table": table}},
-        *({"add": {"counter": {**_IN_TABLE, "name": name}}} for name in (ENTERED, LEFT, RETURNED)),
+        *(
+            {"add": {"counter": {**_IN_TABLE, "name": counter_of(name, version)}}}
+            for name in (ENTERED, LEFT, RETURNED)
+            for version in _VERSIONS
+        ),
         chain("postrouting", "nat", "postrouting", 100),
         chain("forward", "filter", "forward", -150),
         chain("leaving", "filter", "postrouting", 150),
@@ -110,14 +140,20 @@ def nat_ruleset(
             rule("forward", answer)
             for answer in (_rejections(tunnel_interface) if rejecting else ())
         ),
-        rule("forward", [from_tunnel, to_egress, *_BEGUN_ELSEWHERE, _RESET]),
-        count("forward", ENTERED, from_tunnel, elsewhere, _IS_NEW),
+        *(
+            rule("forward", [from_tunnel, to_egress, *source, *_BEGUN_ELSEWHERE, _RESET])
+            for source in others
+        ),
+        *count("forward", ENTERED, from_tunnel, elsewhere, _IS_NEW),
         # A chain of NAT sees the first packet of a connection only.
-        count("postrouting", LEFT, from_tunnel, to_egress),
-        rule("postrouting", [from_tunnel, to_egress, {"masquerade": None}]),
+        *count("postrouting", LEFT, from_tunnel, to_egress),
+        *(
+            rule("postrouting", [from_tunnel, to_egress, *source, {"masquerade": None}])
+            for source in others
+        ),
         rule("forward", [from_tunnel, *clamp]),
         rule("forward", [to_tunnel, *clamp]),
-        count("leaving", RETURNED, to_tunnel, from_egress),
+        *count("leaving", RETURNED, to_tunnel, from_egress),
     ]
 
 
@@ -131,6 +167,24 @@ def _rejections(tunnel_interface: str) -> list[list[dict[str, Any]]]:
             [{"reject": {"type": "icmpx", "expr": "admin-prohibited"}}],
         )
     ]
+
+
+def _sources_beside(networks: Iterable[IPNetwork]) -> list[list[dict[str, Any]]]:
+    """Rules' expressions that together match every source outside of `networks`."""
+    given = list(networks)
+    four = ipaddress.collapse_addresses(n for n in given if isinstance(n, ipaddress.IPv4Network))
+    six = ipaddress.collapse_addresses(n for n in given if isinstance(n, ipaddress.IPv6Network))
+    if not given:
+        return [[]]
+    return [[_source_beside("ip", "ipv4", list(four))], [_source_beside("ip6", "ipv6", list(six))]]
+
+
+def _source_beside(protocol: str, family: str, networks: Sequence[IPNetwork]) -> dict[str, Any]:
+    if not networks:
+        return {"match": {"op": "==", "left": {"meta": {"key": "nfproto"}}, "right": family}}
+    elements = [{"prefix": {"addr": str(n.network_address), "len": n.prefixlen}} for n in networks]
+    source = {"payload": {"protocol": protocol, "field": "saddr"}}
+    return {"match": {"op": "!=", "left": source, "right": {"set": elements}}}
 
 
 def _interface(key: str, name: str, *, op: str = "==") -> dict[str, Any]:

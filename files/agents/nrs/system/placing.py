@@ -32,6 +32,8 @@ class Plan:
     """Whose links, addresses and routes make another plan, beside our own's."""
     sources: Collection[bytes] = frozenset()
     """Addresses, packed, that make another plan where they come to an interface."""
+    wanted: int = 0
+    """How many prefixes are asked for, in the plan or left out."""
 
 
 class Address(NamedTuple):

@@ -1,15 +1,16 @@
-"""Has routes to single addresses added and removed by a thread: the packet loop never waits."""
+"""Has a router's routes added and removed by a thread: the packet loop never waits."""
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
 import threading
 from collections.abc import Collection, Sequence
 from queue import SimpleQueue
 
+from nrs.config.types import text_of
 from nrs.system.host_routes import HostRoutes
+from nrs.system.route import Prefix, network_of
 
 log = logging.getLogger(__name__)
 
@@ -28,23 +29,23 @@ class RouteKeeper:
         """`routes` lead to `interface`, and are closed at the end."""
         self._routes = routes
         self._interface = interface
-        self._wanted: set[bytes] = set()
-        self._queue: SimpleQueue[bytes | frozenset[bytes] | None] = SimpleQueue()
+        self._wanted: set[Prefix] = set()
+        self._queue: SimpleQueue[bytes | frozenset[Prefix] | None] = SimpleQueue()
         """Requests, those that stay where others go, and the end."""
         self._thread = threading.Thread(target=self._run, name="routes", daemon=True)
         self._thread.start()
 
-    def add(self, addresses: Collection[bytes]) -> None:
-        """Route these addresses; those that are routed already stay so."""
-        self._wanted.update(addresses)
-        for address in addresses:
-            self._queue.put(self._routes.request(address, wanted=True))
+    def add(self, prefixes: Collection[Prefix]) -> None:
+        """Route these; those that are routed already stay so."""
+        self._wanted.update(prefixes)
+        for prefix in prefixes:
+            self._queue.put(self._routes.request(prefix, wanted=True))
 
-    def remove(self, addresses: Collection[bytes]) -> None:
+    def remove(self, prefixes: Collection[Prefix]) -> None:
         """Route them no longer."""
-        self._wanted.difference_update(addresses)
-        for address in addresses:
-            self._queue.put(self._routes.request(address, wanted=False))
+        self._wanted.difference_update(prefixes)
+        for prefix in prefixes:
+            self._queue.put(self._routes.request(prefix, wanted=False))
 
     def drop_others(self) -> None:
         """Remove what a process before this one has left and is not wanted now."""
@@ -59,7 +60,7 @@ class RouteKeeper:
 
     def _run(self) -> None:
         batch: list[bytes] = []
-        asked: bytes | frozenset[bytes] | None = b""
+        asked: bytes | frozenset[Prefix] | None = b""
         while asked is not None:
             asked = self._queue.get()
             if isinstance(asked, bytes):
@@ -73,13 +74,13 @@ class RouteKeeper:
                 self._drop_all_but(asked)
         self._routes.close()
 
-    def _drop_all_but(self, wanted: frozenset[bytes]) -> None:
+    def _drop_all_but(self, wanted: frozenset[Prefix]) -> None:
         try:
             others = list(self._routes.present() - wanted)
         except OSError as error:
             log.error("cannot list the routes to %s: %s", self._interface, error)
             return
-        requests = [self._routes.request(address, wanted=False) for address in others]
+        requests = [self._routes.request(prefix, wanted=False) for prefix in others]
         for start in range(0, len(requests), _BATCH):
             self._carry_out(requests[start : start + _BATCH])
 
@@ -89,11 +90,11 @@ class RouteKeeper:
         except OSError as error:
             log.error("cannot change the routes to %s: %s", self._interface, error)
             return
-        for address, wanted, code in refused:
+        for prefix, wanted, code in refused:
             log.error(
                 "cannot %s the route of %s to %s: %s",
                 "add" if wanted else "remove",
-                ipaddress.ip_address(address),
+                text_of(network_of(prefix)),
                 self._interface,
                 os.strerror(code),
             )

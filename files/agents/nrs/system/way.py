@@ -32,20 +32,21 @@ _LEGACY = (
 )
 
 
-def gateway(interface: str) -> IPAddress | None:
-    """The router that a default route through `interface` leads to, if any.
+def gateway(interface: str, version: int) -> IPAddress | None:
+    """The router that a default route of a family through `interface` leads to, if any.
 
     Raises OSError, NetlinkError.
     """
     with _kernel() as kernel:
         index = _index(kernel, interface)
-        for version in (4, 6) if index is not None else ():
-            for route in kernel.get_default_routes(family=_FAMILY[version], table=_TABLE_MAIN):
-                text = route.get_attr("RTA_GATEWAY")
-                if text is not None and route.get_attr("RTA_OIF") == index:
-                    found = ipaddress.ip_address(text)
-                    if not found.is_link_local:
-                        return found
+        if index is None:
+            return None
+        for route in kernel.get_default_routes(family=_FAMILY[version], table=_TABLE_MAIN):
+            text = route.get_attr("RTA_GATEWAY")
+            if text is not None and route.get_attr("RTA_OIF") == index:
+                found = ipaddress.ip_address(text)
+                if not found.is_link_local:
+                    return found
     return None
 
 

@@ -29,7 +29,15 @@ from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.figures import Figures
 from nrs.tunnel.loop import PacketLoop
-from nrs.tunnel.orders import SendControl, SendTrain
+from nrs.tunnel.orders import (
+    CloseSession,
+    ForSession,
+    LimitDatagrams,
+    NoteSession,
+    SendControl,
+    SendTogether,
+    SendTrain,
+)
 from nrs.tunnel.ratelimit import SourceLimiter
 from nrs.tunnel.session import Session
 from nrs.tunnel.session_memory import SessionMemory
@@ -141,6 +149,20 @@ class Engine:
         self.sessions.pop(session.local_index, None)
         session.forget()
 
+    def carry_out(self, order: ForSession) -> None:
+        """Do what is ordered of a session."""
+        match order:
+            case CloseSession(index):
+                self.remove_session(self.sessions[index])
+            case LimitDatagrams(index, longest, settled):
+                self.sessions[index].limit(longest, settled=settled)
+            case NoteSession(index, active, since):
+                self.sessions[index].note(active=active, since=since)
+            case SendTogether(index, allowed):
+                self.sessions[index].send_together(allowed=allowed)
+            case SendTrain():
+                self._send_train(order)
+
     def send_control(self, order: SendControl) -> bool:
         """Send a control datagram at once; False where it may not be cut and is too long here."""
         session = self.sessions[order.index]
@@ -153,7 +175,7 @@ class Engine:
         self.send_raw(session.socket, datagram, path.peer, path.local)
         return True
 
-    def send_train(self, order: SendTrain) -> None:
+    def _send_train(self, order: SendTrain) -> None:
         """Send control datagrams of a session in one send; what has no room is not missed."""
         session = self.sessions[order.datagrams[0].index]
         path = session.path
@@ -262,7 +284,13 @@ class Engine:
 
     # -- from UDP sockets to the TUN device
 
-    def _read_udp(self, socket: UdpSocket) -> None:
+    def catch_up(self, socket: UdpSocket) -> bool:
+        """Read what has arrived at a socket by now; whether that was all. Not while it is read."""
+        self._loop.look()
+        return self._read_udp(socket)
+
+    def _read_udp(self, socket: UdpSocket) -> bool:
+        """For a while; whether nothing is left."""
         intake = self._intake
         until = self._loop.now + _TURN_S
         received = intake.receive(socket)
@@ -270,8 +298,9 @@ class Engine:
             more = self._loop.clock() < until
             state = self._deliver(intake, socket, more) if received > 0 else 0
             if state & DRAINED or not more:
-                return
+                return bool(state & DRAINED)
             received = 1 if state & WAITING else intake.receive(socket)
+        return True
 
     def _deliver(self, intake: Intake, socket: UdpSocket, more: bool) -> int:
         """Open the datagrams of a train, usually all of one session; WAITING, DRAINED or 0.

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
+from nrs.config.types import IPNetwork
 from nrs.tunnel import keys, wire
-from nrs.tunnel.wire import Claim, Hello, HelloAck, KeyMode, RouterFlag, Type
+from nrs.tunnel.wire import Claim, Hello, HelloAck, KeyMode, Objection, RouterFlag, Type
 
 Random = Callable[[int], bytes]
 
@@ -38,6 +39,16 @@ class ModeRefused(HandshakeError):
     def __init__(self, hello: Hello) -> None:
         super().__init__(f"key mode {hello.key_mode.name.lower()} is not allowed here")
         self.hello = hello
+
+
+class ClaimRefused(HandshakeError):
+    """The router knows the key, and does not let this endpoint have what it claims."""
+
+    def __init__(self, router_id: str, objection: Objection, network: IPNetwork) -> None:
+        super().__init__(f"{network} is refused")
+        self.router_id = router_id
+        self.objection = objection
+        self.network = network
 
 
 @dataclass(frozen=True)
@@ -77,6 +88,7 @@ class Initiator:
     ) -> None:
         """`present` is the session that the new one is to succeed, where there is one."""
         self._static = static
+        self._claim = claim
         self._index = index
         self._private = X25519PrivateKey.from_private_bytes(random(32))
         self._nonce = random(wire.NONCE_BYTES)
@@ -103,7 +115,7 @@ class Initiator:
         return self._signed + self._tag_key.tag(self._signed)
 
     def finish(self, datagram: bytes) -> tuple[HelloAck, SessionSecrets]:
-        """The session that a HELLO_ACK opens. Raises BadTag, HandshakeError."""
+        """The session that a HELLO_ACK opens. Raises BadTag, ClaimRefused, HandshakeError."""
         signed, tag = datagram[: -wire.TAG_BYTES], datagram[-wire.TAG_BYTES :]
         if not self._tag_key.verify(tag, signed):
             raise BadTag("HELLO_ACK")
@@ -113,6 +125,8 @@ class Initiator:
             raise HandshakeError(str(error)) from None
         if ack.echo != self._nonce:
             raise HandshakeError("HELLO_ACK answers another HELLO")
+        if ack.sender_index == 0:
+            raise self._refused(ack)
         shared = _exchange(self._private, ack.public)
         to_router, to_endpoint = keys.session_keys(
             self._static.secret,
@@ -127,6 +141,13 @@ class Initiator:
             send_key=to_router,
             receive_key=to_endpoint,
         )
+
+    def _refused(self, ack: HelloAck) -> HandshakeError:
+        try:
+            objection, item = wire.decode_refusal(ack.public)
+            return ClaimRefused(ack.router_id, objection, self._claim.networks[item])
+        except (wire.Malformed, IndexError):
+            return HandshakeError("HELLO_ACK refuses nothing that was claimed")
 
 
 @dataclass(frozen=True)
@@ -207,6 +228,22 @@ class Responder:
             held=StaticKey(master, hello.key_mode, key_id),
             tag_key=tag_key,
         )
+
+    def refuse(self, offer: Offer, objection: Objection, item: int, flags: RouterFlag) -> bytes:
+        """The HELLO_ACK that offers no session, as `item` of the claim's networks cannot be had."""
+        ack = HelloAck(
+            sender_index=0,
+            nonce=bytes(wire.NONCE_BYTES),
+            public=wire.encode_refusal(objection, item),
+            echo=offer.hello.nonce,
+            router_id=self._identity.router_id,
+            tun_ipv4=self._identity.tun_ipv4,
+            tun_ipv6=self._identity.tun_ipv6,
+            flags=flags,
+        )
+        index = offer.hello.sender_index
+        signed = _datagram(Type.HELLO_ACK, offer.static.key_id, index, ack.encode())
+        return signed + offer.tag_key.tag(signed)
 
     def accept(
         self, offer: Offer, index: int, flags: RouterFlag, random: Random

@@ -50,8 +50,9 @@ class PacketLoop:
         self.longest_wait_s = 0.0
         """The longest such wait within a turn."""
         self._kernel = ProcessorWait()
-        self._waited = waited or self._kernel.read
-        self._sampled_s = self._waited()
+        self.waited = waited or self._kernel.read
+        """How long the thread has waited for a processor so far, in seconds."""
+        self._sampled_s = self.waited()
         self._sampled_at = self.now
         self._epoll = select.epoll()
         self._readers: dict[int, Callback] = {}
@@ -116,6 +117,10 @@ class PacketLoop:
                 callback()
         self._account(began)
 
+    def look(self) -> None:
+        """Look at the clock again in the middle of a turn."""
+        self.now = self.clock()
+
     def _account(self, began: float) -> None:
         """Asking the kernel costs 2 us, so it is asked once a millisecond, and after a long turn.
 
@@ -133,7 +138,7 @@ class PacketLoop:
         self.longest_turn_s = max(self.longest_turn_s, took)
 
     def _sample(self, now: float) -> None:
-        self._sampled_at, self._sampled_s = now, self._waited()
+        self._sampled_at, self._sampled_s = now, self.waited()
 
     def _wait(self) -> float:
         while self._timers and self._timers[0][2].callback is None:

@@ -108,3 +108,7 @@ class Tell:
 
     level: int
     text: str
+
+
+ForSession = CloseSession | LimitDatagrams | NoteSession | SendTogether | SendTrain
+"""What `Engine.carry_out` does; the rest is for a shell, which knows sockets and its machine."""

@@ -32,9 +32,10 @@ log = logging.getLogger(__name__)
 MOST_SESSIONS = 65_536
 """Further sessions work as well, but do not outlive the process."""
 
-_LAYOUT = "nrs sessions 1"
+_LAYOUT = "nrs sessions 2"
 """Another layout is another number."""
-_SLOT_BYTES = 1536
+_SLOT_BYTES = 1792
+"""With the longest record, of a claim with MOST_PREFIXES."""
 _USED = struct.Struct("=BxxxI")
 _COUNTER = _USED.size
 _WINDOW = _COUNTER + COUNTER_BYTES

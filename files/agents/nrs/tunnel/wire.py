@@ -23,9 +23,10 @@ All integers are big-endian. `docs/PROTOCOL.md` is the specification.
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 
@@ -125,6 +126,17 @@ class KeyMode(IntEnum):
     DEVICE = 1
 
 
+class Objection(IntEnum):
+    """What a router has against a part of a claim."""
+
+    OUTSIDE = 1
+    """It is not among what the router lets endpoints have."""
+    TAKEN = 2
+    """It is the router's own, or something that its host reaches without a tunnel."""
+    ANOTHERS = 3
+    """Another endpoint has it, or a part of it."""
+
+
 class Malformed(ValueError):
     """A body that is not what its type says."""
 
@@ -143,11 +155,17 @@ class Claim:
     tun_ipv6: ipaddress.IPv6Address | None
     """Where an endpoint has no address of a family, the unspecified one says so in its place."""
     prefixes: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+    """Networks behind the endpoint, as `in_order` has them."""
 
     @property
     def addresses(self) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, ...]:
         """Those that it has, one or two."""
         return tuple(a for a in (self.tun_ipv4, self.tun_ipv6) if a is not None)
+
+    @property
+    def networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        """All that is claimed, addresses first."""
+        return (*map(ipaddress.ip_network, self.addresses), *self.prefixes)
 
     def encode(self) -> bytes:
         """`id length (1) | prefix count (1) | IPv4 (4) | IPv6 (16) | prefixes (18 each) | id`."""
@@ -176,10 +194,23 @@ class Claim:
             prefixes = tuple(
                 _prefix(data[offset : offset + 18]) for offset in range(22, 22 + 18 * count, 18)
             )
+            if prefixes != in_order(prefixes):
+                raise Malformed("prefixes are not in order")
             tun_ipv4, tun_ipv6 = _stated(data[2:22])
             return cls(_id(data[end - id_length : end]), tun_ipv4, tun_ipv6, prefixes)
         except (IndexError, ValueError) as error:
             raise Malformed(f"claim: {error}") from None
+
+
+def in_order(
+    prefixes: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network],
+) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """As a claim has them: IPv4 first, each ascending. Raises ValueError where two overlap."""
+    ordered = sorted(prefixes, key=lambda p: (p.version, int(p.network_address), p.prefixlen))
+    for one, other in itertools.pairwise(ordered):
+        if one.version == other.version and one.overlaps(other):
+            raise ValueError(f"{one} and {other} overlap")
+    return tuple(ordered)
 
 
 def _id(data: bytes) -> str:
@@ -274,7 +305,10 @@ class Hello:
 
 @dataclass(frozen=True)
 class HelloAck:
-    """A routing server's acceptance; `echo` is the nonce of the HELLO it answers."""
+    """A routing server's answer; `echo` is the nonce of the HELLO it answers.
+
+    With a `sender_index` of 0 it offers no session, and `public` is a refusal.
+    """
 
     sender_index: int
     nonce: bytes
@@ -330,6 +364,22 @@ class HelloAck:
             )
         except (struct.error, ValueError) as error:
             raise Malformed(f"HELLO_ACK: {error}") from None
+
+
+def encode_refusal(objection: Objection, item: int) -> bytes:
+    """What stands in a HELLO_ACK that offers no session, in place of the public key.
+
+    `item` tells which of `Claim.networks` the router objects to.
+    """
+    return bytes((objection, item)).ljust(32, b"\0")
+
+
+def decode_refusal(public: bytes) -> tuple[Objection, int]:
+    """Raises Malformed."""
+    try:
+        return Objection(public[0]), public[1]
+    except ValueError:
+        raise Malformed("refusal") from None
 
 
 @dataclass(frozen=True)

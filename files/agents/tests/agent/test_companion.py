@@ -56,11 +56,9 @@ def test_one_that_has_ended_gets_what_the_agent_then_works_with(
         number[0] = 2
         assert one._process is not None
         one._process.kill()
-        one._process.wait(10)
-        one.tend()
+        wait_until(lambda: one._process is None, 10, "the end is noticed")
         assert got() == [1], "later, as it has ended by itself"
         now[0] += 1.5
-        one.tend()
         wait_until(lambda: got() == [1, 2], 10, "the work is given anew")
     finally:
         one.stop()

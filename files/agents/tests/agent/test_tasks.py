@@ -68,7 +68,7 @@ def test_work_may_say_when_it_is_to_be_done_again(agent: int) -> None:
 def work(log_file: Path | None = None) -> Work:
     return Work(
         log_file=log_file,
-        token="t" * 32,
+        tokens={"http://192.0.2.1:8080": "t" * 32},
         controller=NetworkControllerAccess(url=["https://[2001:db8::1]:8090"]),
         registration=Registration(device_id="r", device_type="routing_server", name="R"),
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from nrs.api import service
+from nrs.api.auth import Trust
 from nrs.api.messages import DeviceStatus
 from tests.api.callers import shared
 
@@ -68,6 +70,22 @@ def test_a_new_token_counts_from_the_next_request_on(app: Flask, client: FlaskCl
     assert client.get("/nowhere", headers=BEARER).status_code == 401
     headers = {"Authorization": f"Bearer {renewed}"}
     assert client.get("/nowhere", headers=headers).status_code == 404
+
+
+@pytest.mark.parametrize("remote", ["10.10.100.1", "::ffff:10.10.100.1", "fd00:10:100::1", None])
+@pytest.mark.parametrize("path", ["/health", "/status", "/nowhere"])
+def test_out_of_tunnels_nothing_is_answered_whoever_asks(
+    app: Flask, client: FlaskClient, remote: str | None, path: str
+) -> None:
+    networks = [ip_network("10.10.0.0/16"), ip_network("fd00:10::/32")]
+    service.believe(app, Trust(secret=TOKEN, refused=networks))
+    answer = client.get(path, headers=BEARER, environ_base={"REMOTE_ADDR": remote})
+    refusal = "this service takes no requests out of tunnels (api.refused_networks)"
+    assert (answer.status_code, answer.json) == (403, {"error": refusal, "field": None})
+    assert client.get("/health", environ_base=REMOTE).status_code == 200
+    service.believe(app, shared(TOKEN))
+    answer = client.get("/health", headers=BEARER, environ_base={"REMOTE_ADDR": remote})
+    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -62,12 +62,18 @@ def test_an_agent_of_tunnels_that_has_none_says_so() -> None:
 def test_problems_and_routes_are_said() -> None:
     report = {
         "problems": [{"what": "route 198.51.100.0/24 of tun0 cannot be kept", "since": NOW - 61}],
-        "routes": {"wanted": 4, "in_place": 3, "put_back": 9},
+        "routes": {"wanted": 4, "in_place": 3},
+        "put_back": 9,
+        "not_kept": 1,
     }
     assert [str(line) for line in problems(report, NOW)] == [
         "  problem for 1 min 1 s: route 198.51.100.0/24 of tun0 cannot be kept"
     ]
-    assert [str(line) for line in details(report)] == ["  routes: 4 wanted, 3 in place, 9 put back"]
+    assert [str(line) for line in details(report)] == [
+        "  put back: 9",
+        "  not kept: 1",
+        "  routes: 4 wanted, 3 in place",
+    ]
     assert problems({}, NOW) == problems({"problems": []}, NOW) == []
 
 

@@ -43,6 +43,11 @@ def test_what_is_stated_is_taken(tmp_path: Path) -> None:
         ("egress: {check_misses: 0}", r"egress\.check_misses"),
         ("egress: {check_misses: 1.5}", r"egress\.check_misses"),
         ("egress: {misses: 3}", r"egress\.misses"),
+        ("egress: {other_check_ip: 192.0.2.1}", "other_check_ip: check_ip is not given"),
+        (
+            "egress: {check_ip: 192.0.2.1, other_check_ip: 192.0.2.2}",
+            "other_check_ip: it has to be of the other family",
+        ),
     ],
 )
 def test_what_is_impossible_is_refused(tmp_path: Path, section: str, problem: str) -> None:

@@ -7,7 +7,8 @@ import pytest
 from pydantic import Field
 
 from nrs.balancer.config import LoadBalancerConfig
-from nrs.config.loader import ConfigError, Pushed, load
+from nrs.config.loader import ConfigError, Pushed, load, load_pushed
+from nrs.config.overlay import merge
 from nrs.config.secret import KeyedSection
 from nrs.config.types import Interface, Label, Name, Network, Port, Seconds, Section, Urls
 from nrs.controller.config import NetworkControllerConfig
@@ -173,7 +174,13 @@ def test_truth_values(file: Path, text: str, value: bool) -> None:
 
 def test_what_is_pushed_replaces_it(file: Path) -> None:
     file.write_text("port: 0755")
-    assert load(file, Example, Pushed(1, {"port": 5})).port == 5
+    with pytest.raises(ConfigError, match="0755"):
+        load_pushed(file, Example, Pushed(1, {"port": 5}), lambda _, data, over: merge(data, over))
+    file.write_text("port: 755")
+    pushed = load_pushed(
+        file, Example, Pushed(1, {"port": 5}), lambda _, data, over: merge(data, over)
+    )
+    assert pushed.port == 5
 
 
 NUMBERS = [

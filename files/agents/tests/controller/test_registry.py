@@ -158,19 +158,23 @@ def test_statuses_reach_the_file_in_a_flush_and_not_before(
     assert stored() == {(clock.now, True)}
 
 
-def test_statuses_that_could_not_be_stored_are_stored_later(
-    open_registry: Open, database_file: Path
+def test_statuses_that_could_not_be_stored_are_stored_later_and_told_once(
+    open_registry: Open, database_file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     registry = open_registry()
     register(registry, "endpoint_1")
     registry.record_status(DeviceStatus.model_validate(status("endpoint_1", tunnel("r1"))))
-    with sqlite3.connect(database_file) as connection:
-        connection.execute("ALTER TABLE devices RENAME TO away")
+    with contextlib.closing(sqlite3.connect(database_file)) as connection:
+        with connection:
+            connection.execute("ALTER TABLE devices RENAME TO away")
+        registry.flush()
+        registry.flush()
+        with connection:
+            connection.execute("ALTER TABLE away RENAME TO devices")
     registry.flush()
-    with connection:
-        connection.execute("ALTER TABLE away RENAME TO devices")
-    connection.close()
-    registry.flush()
+    told = [record.message for record in caplog.records if "statuses" in record.message]
+    assert told == ["statuses are not stored: no such table: devices", "statuses are stored again"]
     assert open_registry().device("endpoint_1").reported is not None
 
 

@@ -518,3 +518,88 @@ def test_next_due_never_lies_behind_what_due_has_done() -> None:
                 path.live.due(when, busy)
             assert path.live.next_due(busy) > when
             path.now = when
+
+
+def silent_since(live: Liveness, since: float, probes: int = 9) -> None:
+    """Probes every 10 ms that nobody answers."""
+    for n in range(1, probes + 1):
+        live.due(since + n * 10 * MS, busy=True)
+
+
+def quiet_path() -> Simulation:
+    path = Simulation(rtt=0.001).open().run(1.0, busy=True)
+    assert path.live.limit == path.live.timing.least_limit
+    return path
+
+
+@pytest.mark.parametrize("waits", [0.0, 0.005, 0.02])
+def test_what_the_endpoint_waited_for_a_processor_is_added_to_its_patience(waits: float) -> None:
+    path = quiet_path()
+    path.live.waited(waits)
+    assert path.live.limit == pytest.approx(0.040 + waits)
+    path.run(0.02, busy=True)
+    assert path.live.limit == 0.040, "an answer has come since"
+
+
+def test_waiting_while_nothing_is_asked_is_no_excuse() -> None:
+    path = Simulation(rtt=0.001).open().run(5.0)
+    path.live.waited(0.05)
+    path.rtt = None
+    path.run(0.001, busy=True)
+    assert path.live.limit == 0.040
+
+
+def test_no_wait_and_no_late_answer_makes_a_real_fault_a_long_one() -> None:
+    live = quiet_path().live
+    live.waited(5.0)
+    assert live.limit == live.timing.patience == 0.090
+    silent_since(live, T0 + 1.0, 12)
+    assert live.state is State.SUSPECT
+
+
+def test_answers_that_were_late_lengthen_the_patience_for_a_while() -> None:
+    """The router, or the endpoint, waited for a processor: it will again."""
+    path = quiet_path()
+    usual = path.live.srtt or 0.0
+    path.live.due(path.now + 10 * MS, busy=True)
+    path.live.probe_answered(path.live.probe_number, usual + 0.030, path.now + 40 * MS)
+    assert path.live.limit == pytest.approx(0.070, abs=MS)
+    path.now += 41 * MS
+    path.run(2.0, busy=True)
+    assert path.live.limit == pytest.approx(0.040, abs=MS)
+
+
+def test_an_answer_that_is_late_by_less_than_15_ms_changes_nothing() -> None:
+    path = quiet_path()
+    path.live.due(path.now + 10 * MS, busy=True)
+    path.live.probe_answered(path.live.probe_number, 0.010, path.now + 20 * MS)
+    assert path.live.limit == path.live.timing.least_limit
+
+
+def test_a_lost_keepalive_is_not_a_late_one() -> None:
+    path = Simulation(rtt=0.001).open().run(15.0)
+    path.rtt = None
+    path.run(5.1)
+    path.rtt = 0.001
+    path.run(20.0)
+    assert path.live.state is State.UP
+    assert path.live.limit == path.live.timing.least_limit
+
+
+def test_nobody_is_suspected_while_there_is_more_to_read_but_not_for_ever() -> None:
+    path = quiet_path()
+    live, silent = path.live, path.live.last_answer
+    for n in range(1, 5):
+        live.due(path.now + n * 10 * MS, busy=True, judge=False)
+    now = path.now + 45 * MS
+    while live.condemned(now):
+        assert live.state is State.UP, "nobody has judged"
+        live.unread(now)
+        if live.condemned(now):
+            break
+        live.due(now, busy=True)
+        now += MS
+    assert live.state is State.UP
+    assert now - silent == pytest.approx(2 * live.limit, abs=2 * MS)
+    live.due(now, busy=True)
+    assert live.state is State.SUSPECT

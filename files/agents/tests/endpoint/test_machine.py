@@ -396,3 +396,33 @@ def test_who_does_not_know_what_was_sent_is_not_believed(
     before = len(endpoint.hellos)
     assert no_session(endpoint, **told) is Drop.NO_SESSION
     assert len(endpoint.hellos) == before
+
+
+def test_nobody_is_judged_before_all_that_has_arrived_is_read(endpoint: Endpoint) -> None:
+    endpoint.silent.add("r1")
+    busy(endpoint, 0.035)
+    assert endpoint.machine.condemned(endpoint.now) == []
+    endpoint.now += 0.010
+    assert endpoint.machine.condemned(endpoint.now) == ["r1"]
+    # What another socket brings is no time to judge, whatever it changes.
+    endpoint.flags["r2"] = RouterFlag.DRAINING
+    endpoint.hear("r2", Type.ROLE)
+    endpoint.advise("r1")
+    assert endpoint.machine.active == "r1"
+    endpoint.machine.handle_unread("r1", endpoint.now)
+    assert endpoint.machine.condemned(endpoint.now) == []
+    endpoint.hear("r1")
+    busy(endpoint, 0.010)
+    assert endpoint.machine.tunnels["r1"].liveness.failures == 0
+
+
+def test_what_the_endpoint_waits_for_a_processor_is_not_the_routers_silence(
+    endpoint: Endpoint,
+) -> None:
+    endpoint.silent.add("r1")
+    for _ in range(6):
+        endpoint.machine.handle_wait(0.005)
+        busy(endpoint, 0.010)
+    assert endpoint.machine.active == "r1"
+    busy(endpoint, 0.040)
+    assert endpoint.machine.active == "r2"

@@ -221,3 +221,25 @@ def test_the_longest_prefix_decides_and_the_tunnel_where_they_are_equal(seed: in
         if address == outside or max(theirs, default=-1) > max(ours, default=-1) or not ours:
             expected = ETH if theirs else None
         assert way(what, host, str(address)) == expected, address
+
+
+@pytest.mark.parametrize(
+    ("network", "known"),
+    [
+        ("10.1.2.0/24", True),
+        ("10.1.2.128/25", True),
+        ("10.0.0.0/8", True),
+        ("203.0.113.64/26", True),
+        ("192.168.7.0/24", False),
+        ("fd00:7::/64", False),
+    ],
+)
+def test_what_is_advertised_has_to_be_behind_the_host(network: str, known: bool) -> None:
+    advertised = ipaddress.ip_network(network)
+    what = plan(Wish([], SOURCES, {}, {}, (), [advertised]), HOST, TUN, NAMES)
+    text = f"tunnel.advertise: {network} is not behind this host: it has no route there"
+    assert what.left_out == (() if known else (text,))
+    assert (what.wanted, what.routes) == (0, frozenset())
+    assert prefix_of(advertised) in what.prefixes, "a route that comes or goes is looked at"
+    through = plan(Wish([], SOURCES, {}, {}, (), [advertised]), [found(network, TUN)], TUN, NAMES)
+    assert through.left_out == (text,), "a route into the tunnel is no way there"

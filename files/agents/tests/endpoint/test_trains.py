@@ -63,10 +63,10 @@ class Path:
     def _lucky(self) -> bool:
         return self._chance.random() >= self.loss
 
-    def suspect(self) -> None:
-        """A tenth of the datagrams is lost, and some."""
+    def suspect(self, received: int = 80) -> None:
+        """Of 100 datagrams so many arrive."""
         self.trains.observe(Counts(0, 0, 0, 0), self.now)
-        self.trains.observe(Counts(100, 80, 100, 100), self.now + 0.11)
+        self.trains.observe(Counts(100, received, 100, 100), self.now + 0.11)
 
     @property
     def lost(self) -> list[str]:
@@ -115,6 +115,19 @@ def test_damage_that_begins_later_is_found_when_datagrams_are_lost() -> None:
     path.suspect()
     path.run(0.3)
     assert path.lost == ["trains that are sent to it", "trains that it sends"]
+
+
+def test_damage_after_a_trial_for_another_loss_does_not_wait_for_long() -> None:
+    path = Path()
+    path.busy = True
+    path.run(5)
+    path.suspect()
+    path.run(0.4)
+    assert (path.trials, path.lost) == (2, [])
+    path.cut = {UP}
+    path.suspect(received=50)
+    path.run(0.7)
+    assert path.lost == ["trains that are sent to it"]
 
 
 def test_little_loss_or_few_datagrams_ask_for_nothing() -> None:

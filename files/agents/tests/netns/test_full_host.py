@@ -31,7 +31,7 @@ def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def fill(disk: Path) -> Path:
     """Up to the last byte, also of the pages that files there have begun."""
     ballast = disk / "ballast"
-    for path in (ballast, *disk.iterdir()):
+    for path in (ballast, *filter(Path.is_file, disk.iterdir())):
         with path.open("ab", buffering=0) as file:
             for size in (4096, 1):
                 with suppress(OSError):

@@ -108,6 +108,9 @@ def test_what_is_taken_five_times_is_a_problem(
     wait_until(lambda: what in str(router.status()["problems"]), 5, "it is a problem")
     time.sleep(2)
     assert what in str(router.status()["problems"])
+    told = router.command("metrics")
+    assert (told["put_back"], told["not_kept"]) == (put_back(router), 1)
+    assert told["put_back"] >= 4
     assert sysctl(world, "net.ipv4.ip_forward") == "0" or not has_table(world)
     assert router.log.count(": put back\n") == 1
     assert router.log.count("put back once a minute") == 1

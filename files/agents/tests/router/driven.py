@@ -9,9 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from nrs.config.types import IPNetwork
 from nrs.router.config import RoutingServerConfig
 from nrs.router.machine import RouterMachine
 from nrs.router.orders import AddRoutes, Answer, AskHolders, Order, RemoveRoutes
+from nrs.system.route import network_of
 from nrs.tunnel import keys
 from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
@@ -101,7 +103,7 @@ class Router:
         self.said: list[SendControl] = []
         self.limits: dict[int, LimitDatagrams] = {}
         self.noted: list[NoteSession] = []
-        self.routes: set[bytes] = set()
+        self.routes: set[IPNetwork] = set()
         self.told: list[Tell] = []
         self.others: list[Order] = []
         self.ask_at: list[float] = []
@@ -132,10 +134,10 @@ class Router:
                     self.noted.append(order)
                 case Answer(datagram):
                     self.answers.append(datagram)
-                case AddRoutes(addresses):
-                    self.routes |= set(addresses)
-                case RemoveRoutes(addresses):
-                    self.routes -= set(addresses)
+                case AddRoutes(prefixes):
+                    self.routes |= set(map(network_of, prefixes))
+                case RemoveRoutes(prefixes):
+                    self.routes -= set(map(network_of, prefixes))
                 case AskHolders(when):
                     self.ask_at.append(when)
                 case Refuse(reason):

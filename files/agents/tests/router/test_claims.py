@@ -4,8 +4,8 @@ import ipaddress
 
 import pytest
 
-from nrs.router.claims import Host, Rules
-from nrs.tunnel.wire import Claim
+from nrs.router.claims import Host, Refusal, Rules
+from nrs.tunnel.wire import Claim, Objection
 
 NETWORKS = [ipaddress.ip_network(text) for text in ("10.0.0.0/8", "fd00::/8")]
 OWN = [
@@ -20,7 +20,8 @@ def judge(tun4: str, tun6: str, *prefixes: str) -> str | None:
         ipaddress.IPv6Address(tun6),
         tuple(ipaddress.ip_network(prefix) for prefix in prefixes),
     )
-    return Rules(NETWORKS, OWN).refusal(claim)
+    refusal = Rules(NETWORKS, NETWORKS, OWN).refusal(claim)
+    return refusal and refusal.why
 
 
 @pytest.mark.parametrize(
@@ -86,6 +87,7 @@ HOST = Host(
 )
 RULES = Rules(
     EVERYTHING,
+    EVERYTHING,
     on_link=networks("10.10.0.0/16", "fd00:10::/32"),
     services={address("203.0.113.80"): "load_balancer.url"},
     host=HOST,
@@ -146,4 +148,46 @@ def test_what_is_somebody_elses_may_not(claim: tuple[str, ...], why: str | None)
         ipaddress.IPv6Address(tun6),
         tuple(networks(*prefixes)),
     )
-    assert RULES.refusal(made, address("192.0.2.200")) == why
+    refusal = RULES.refusal(made, address("192.0.2.200"))
+    assert (refusal and refusal.why) == why
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "refusal"),
+    [
+        (("192.168.7.0/24", "fd00:7::/64"), None),
+        (("192.168.7.128/25",), None),
+        (
+            ("192.168.7.0/24", "192.168.8.0/24"),
+            Refusal(3, Objection.OUTSIDE, "192.168.8.0/24 is outside of tunnel.endpoint_prefixes"),
+        ),
+        (
+            ("10.20.0.0/16",),
+            Refusal(2, Objection.OUTSIDE, "10.20.0.0/16 is outside of tunnel.endpoint_prefixes"),
+        ),
+        (
+            ("192.168.6.0/23",),
+            Refusal(2, Objection.OUTSIDE, "192.168.6.0/23 is outside of tunnel.endpoint_prefixes"),
+        ),
+    ],
+)
+def test_networks_behind_endpoints_have_a_bound_of_their_own(
+    prefixes: tuple[str, ...], refusal: Refusal | None
+) -> None:
+    claim = Claim(
+        "endpoint_1",
+        ipaddress.IPv4Address("10.10.100.1"),
+        ipaddress.IPv6Address("fd00:10:100::1"),
+        tuple(networks(*prefixes)),
+    )
+    bound = networks("192.168.7.0/24", "fd00:7::/32")
+    assert Rules(NETWORKS, bound).refusal(claim) == refusal
+    assert Rules(NETWORKS).beyond(claim) is not None, "none by default"
+
+
+def test_an_address_is_not_taken_for_a_network() -> None:
+    claim = Claim("endpoint_1", ipaddress.IPv4Address("192.168.7.9"), None)
+    refusal = Rules(NETWORKS, networks("192.168.7.0/24")).refusal(claim)
+    assert refusal == Refusal(
+        0, Objection.OUTSIDE, "192.168.7.9 is outside of tunnel.endpoint_networks"
+    )

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from nrs.router.config import RoutingServerConfig
+from nrs.system.nft_guard import Guard, Opening
 from tests.router.driven import OLD, text
 
 
@@ -46,10 +47,45 @@ def test_services_are_known_where_they_are_no_names() -> None:
     found = config(
         load_balancer={"url": ["http://192.0.2.10:8080", "http://lb.example:8080"]},
         network_controller={"url": "http://[2001:db8::11]:8081"},
-        egress={"check_ip": "198.51.100.10"},
+        egress={"check_ip": "198.51.100.10", "other_check_ip": "2001:db8:100::10"},
     ).services
     assert found == {
         ipaddress.ip_address("198.51.100.10"): "egress.check_ip",
+        ipaddress.ip_address("2001:db8:100::10"): "egress.other_check_ip",
         ipaddress.ip_address("192.0.2.10"): "load_balancer.url",
         ipaddress.ip_address("2001:db8::11"): "network_controller.url",
     }
+
+
+def test_around_the_tun_device_nothing_is_open_by_itself() -> None:
+    assert config().tunnel.guard == Guard()
+    opened = config(
+        {
+            "protected_networks": ["203.0.113.0/24"],
+            "allow_input": [{"proto": "tcp", "port": 22}],
+            "client_to_client": True,
+        }
+    ).tunnel.guard
+    network = ipaddress.IPv4Network("203.0.113.0/24")
+    assert opened == Guard((network,), (Opening("tcp", 22),), client_to_client=True)
+
+
+@pytest.mark.parametrize(
+    ("tunnel", "said"),
+    [
+        ({"allow_input": [{"proto": "icmp", "port": 22}]}, "'tcp' or 'udp'"),
+        ({"allow_input": [{"proto": "tcp", "port": 0}]}, "greater than or equal to 1"),
+        ({"allow_input": [{"proto": "tcp"}]}, "Field required"),
+        ({"client_to_client": "yes"}, "valid boolean"),
+        ({"protected_networks": ["203.0.113.7/24"]}, "host bits set"),
+    ],
+)
+def test_what_opens_the_router_is_checked(tunnel: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        config(tunnel)
+
+
+def test_what_the_router_asks_through_the_egress_is_not_shut_to_tunnels() -> None:
+    said = "egress.check_ip 203.0.113.7 lies in 203.0.113.0/24 of tunnel.protected_networks"
+    with pytest.raises(ValidationError, match=said):
+        config({"protected_networks": ["203.0.113.0/24"]}, egress={"check_ip": "203.0.113.7"})

@@ -16,13 +16,13 @@ from nrs.router.service import Service
 from nrs.router.session_table import DEAD_S, FORGOTTEN_S, PENDING_S
 from nrs.tunnel import wire
 from nrs.tunnel.drop import Drop
-from nrs.tunnel.handshake import Initiator
+from nrs.tunnel.handshake import ClaimRefused, Initiator
 from nrs.tunnel.orders import LimitDatagrams, NoteSession, SendControl
-from nrs.tunnel.wire import Claim, Probe, ProbeAck, RouterFlag, Type
+from nrs.tunnel.wire import Claim, Objection, Probe, ProbeAck, RouterFlag, Type
 from tests.router.driven import CLAIM, ELSEWHERE, WALL, Router, config, peer, shared
 
 PROBE = Probe(12345, 1452).encode()
-OUTSIDE = frozenset((ELSEWHERE.tun_ipv4.packed, ELSEWHERE.tun_ipv6.packed))
+OUTSIDE = frozenset(ELSEWHERE.networks)
 
 
 @pytest.fixture
@@ -224,7 +224,7 @@ def test_an_address_that_another_one_has_taken_over_stays_routed(router: Router)
     other = Claim("other", ELSEWHERE.tun_ipv4, ipaddress.IPv6Address("fd00:20::3"))
     loser, winner = router.open(shared(), ELSEWHERE), router.open(shared(), other)
     router.control(loser, Type.BYE)
-    assert router.routes == {other.tun_ipv4.packed, other.tun_ipv6.packed}
+    assert router.routes == set(other.networks)
     router.control(winner, Type.BYE)
     assert router.routes == set()
 
@@ -366,3 +366,97 @@ def test_the_end_is_said_to_all_before_anything_is_forgotten(router: Router) -> 
     router.take(orders)
     assert router.byes == sessions
     assert (router.sessions, router.routes) == ({}, set())
+
+
+# -- networks behind endpoints
+
+BOUND = {
+    "endpoint_networks": ["10.10.0.0/16", "fd00::/16"],
+    "endpoint_prefixes": ["192.168.0.0/16"],
+}
+
+
+def behind(number: int, *prefixes: str) -> Claim:
+    return Claim(
+        f"endpoint_{number}",
+        ipaddress.IPv4Address(f"10.10.100.{number}"),
+        None,
+        tuple(map(ipaddress.ip_network, prefixes)),
+    )
+
+
+def to_lan(address: str) -> bytes:
+    packed = ipaddress.ip_address(address).packed
+    return b"\x11" + bytes((198, 51, 100, 10)) + packed + bytes(4)
+
+
+def refusal(router: Router) -> tuple[Objection, str]:
+    with pytest.raises(ClaimRefused) as refused:
+        router._initiator.finish(router.answers[-1])
+    return refused.value.objection, str(refused.value.network)
+
+
+def test_a_network_is_routed_and_led_to_its_session() -> None:
+    router = Router(config(**BOUND))
+    session = router.open(shared(), behind(1, "192.168.7.0/24"))
+    assert router.routes == {ipaddress.ip_network("192.168.7.0/24")}
+    assert router.machine.select(to_lan("192.168.7.9"), 0, 0.0) == session
+    assert router.machine.select(to_lan("192.168.8.9"), 0, 0.0) == 0
+    renewed = router.open(shared(), behind(1, "192.168.7.0/24"))
+    assert router.machine.select(to_lan("192.168.7.9"), 0, 0.0) == renewed
+    router.control(renewed, Type.BYE)
+    assert router.routes == set()
+
+
+def test_who_claims_too_much_is_told_what() -> None:
+    router = Router(config(**BOUND))
+    assert router.hello(shared(), behind(1, "172.16.0.0/24", "192.168.7.0/24")) is Drop.SOURCE
+    assert refusal(router) == (Objection.OUTSIDE, "172.16.0.0/24")
+    router.take(router.machine.handle_host(host_with("192.168.7.0/25")))
+    assert router.hello(shared(), behind(1, "192.168.7.0/24")) is Drop.SOURCE
+    assert refusal(router) == (Objection.TAKEN, "192.168.7.0/24")
+    assert router.machine.refused_claims == 2
+    assert (router.sessions, router.routes) == ({}, set())
+
+
+def test_of_two_that_overlap_the_first_is_kept_and_the_second_told() -> None:
+    router = Router(config(**BOUND))
+    first = router.open(shared(), behind(1, "192.168.7.0/24"))
+    second = router.offered(shared(), behind(2, "192.168.0.0/20"))
+    router.answer(first)
+    router.confirm(second)
+    assert router.byes == [second]
+    assert router.machine.select(to_lan("192.168.7.9"), 0, 0.0) == first
+    assert router.hello(shared(), behind(2, "192.168.0.0/20")) is Drop.SOURCE
+    assert refusal(router) == (Objection.ANOTHERS, "192.168.0.0/20")
+    assert router.machine.refused_devices == 2
+    warned = [told.text for told in router.told if told.level == logging.WARNING]
+    assert len(warned) == 1
+    assert "two devices say that they have 192.168.7.0/24 or 192.168.0.0/20" in warned[0]
+    assert router.routes == {ipaddress.ip_network("192.168.7.0/24")}
+
+
+def test_one_that_does_not_answer_gives_way() -> None:
+    router = Router(config(**BOUND))
+    first = router.open(shared(), behind(1, "192.168.7.0/24"))
+    second = router.open(shared(), behind(2, "192.168.0.0/20"))
+    router.pass_time(1.1)
+    assert router.byes == [first]
+    assert router.machine.select(to_lan("192.168.7.9"), 0, 0.0) == second
+    assert router.routes == {ipaddress.ip_network("192.168.0.0/20")}
+
+
+def test_a_reload_that_takes_networks_away_closes_who_has_them() -> None:
+    router = Router(config(**BOUND))
+    keeps = router.open(shared(), behind(1, "192.168.7.0/24"))
+    loses = router.open(shared(), behind(2, "192.168.8.0/24"))
+    router.reconfigure(config(**{**BOUND, "endpoint_prefixes": ["192.168.7.0/24"]}))
+    assert (list(router.sessions), router.byes) == ([keeps], [loses])
+    assert router.told[-1].text == (
+        "tunnel to endpoint_2 is closed: 192.168.8.0/24 is outside of tunnel.endpoint_prefixes"
+    )
+
+
+def test_networks_behind_endpoints_are_none_of_their_own() -> None:
+    with pytest.raises(ValueError, match=r"endpoint_prefixes: 10.10.8.0/24 overlaps 10.10.0.0/16"):
+        config(**{**BOUND, "endpoint_prefixes": ["10.10.8.0/24"]})

@@ -56,8 +56,9 @@ def test_an_answer_counts_once_and_only_to_what_was_asked(
     assert identifiers == [b"\xff\xff", b"\0\0"]
     answer = flow_key(echo_request(destination, source, 0xFFFF))
     assert not probes.take(flow_key(echo_request(destination, source, 1)))
-    assert not probes.answered()
+    assert not probes.answered(source.version)
     assert probes.take(answer)
     assert not probes.take(answer)
-    assert probes.answered()
-    assert not probes.answered()
+    assert not probes.answered(10 - source.version)
+    assert probes.answered(source.version)
+    assert not probes.answered(source.version)

@@ -21,6 +21,8 @@ FIGURES = {
     "total_tx_packets": 0,
     "rx_bytes": 0,
     "tx_bytes": 0,
+    "put_back": 0,
+    "not_kept": 0,
 }
 OLDER = {
     "server_id",
@@ -49,13 +51,17 @@ def work(file: Path) -> RouterWork:
         ({"egress_up": True, "draining": False}, {}),
         ({"egress_up": False, "draining": False}, {"egress_up": False}),
         ({"egress_up": True, "draining": True}, {"draining": True}),
+        (
+            {"egress_up": True, "draining": False, "put_back": 7, "not_kept": 1},
+            {"put_back": 7, "not_kept": 1},
+        ),
     ],
 )
 def test_only_what_is_out_of_the_usual_is_more_than_an_older_load_balancer_knows(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    state: dict[str, bool],
-    further: dict[str, bool],
+    state: dict[str, Any],
+    further: dict[str, Any],
 ) -> None:
     posted: list[dict[str, Any]] = []
 

@@ -15,6 +15,7 @@ import pytest
 from nrs.router.endpoints import Endpoints
 from nrs.router.machine import RouterMachine
 from nrs.router.session_table import Device
+from nrs.system.route import Prefix, prefix_of
 from nrs.system.route_keeper import RouteKeeper
 from nrs.tunnel import wire
 from nrs.tunnel.codec.python import CODEC
@@ -56,13 +57,13 @@ class Routes:
     """Addresses that are routed; they outlive a process, as the device does."""
 
     def __init__(self) -> None:
-        self.routed: set[bytes] = set()
+        self.routed: set[Prefix] = set()
 
-    def add(self, addresses: Collection[bytes]) -> None:
-        self.routed.update(addresses)
+    def add(self, prefixes: Collection[Prefix]) -> None:
+        self.routed.update(prefixes)
 
-    def remove(self, addresses: Collection[bytes]) -> None:
-        self.routed.difference_update(addresses)
+    def remove(self, prefixes: Collection[Prefix]) -> None:
+        self.routed.difference_update(prefixes)
 
 
 class Process:
@@ -222,7 +223,7 @@ def test_a_peer_that_the_new_socket_cannot_reach_begins_anew(
 
 def test_routes_of_endpoints_are_wanted_again(restarts: Restarts) -> None:
     restarts.router().open(shared(), ELSEWHERE)
-    own = {ipaddress.ip_address(text).packed for text in ("10.20.0.2", "fd00:20::2")}
+    own = {prefix_of(ipaddress.ip_network(text)) for text in ("10.20.0.2", "fd00:20::2")}
     assert restarts.routes.routed == own
     restarts.routes.routed.clear()
     restarts.router().offered(shared(), ELSEWHERE)

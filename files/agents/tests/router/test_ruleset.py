@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ipaddress
 import threading
 from typing import Any
 
@@ -8,10 +9,12 @@ from testbed.wait import wait_until
 
 from nrs.router.ruleset import Ruleset, Wanted
 from nrs.system import nftables
+from nrs.system.nft_guard import Guard
 from nrs.system.nftables import NftablesError, nat_ruleset
 
 SERVING = Wanted("tun0", "eth1")
 DRAINED = Wanted("tun0", "eth1", rejecting=True)
+OPENED = Wanted("tun0", "eth1", Guard(client_to_client=True))
 
 
 class Nft:
@@ -48,6 +51,14 @@ def test_what_is_in_force_already_is_not_made_again(nft: Nft) -> None:
         ruleset.want(wanted)
         ruleset.apply()
     assert nft.installed == ["serving", "rejecting", "serving"]
+
+
+def test_what_is_opened_makes_other_rules(nft: Nft) -> None:
+    ruleset = Ruleset()
+    for wanted in (SERVING, OPENED):
+        ruleset.want(wanted)
+        ruleset.apply()
+    assert nft.installed == ["serving", "serving"]
 
 
 def test_beside_the_loop_nobody_waits_and_the_last_wish_counts(nft: Nft) -> None:
@@ -105,5 +116,32 @@ def test_rejections_come_before_anything_else_that_is_forwarded() -> None:
         rules = [c["add"]["rule"] for c in commands if "rule" in c.get("add", {})]
         return [kind(str(rule["expr"])) for rule in rules if rule["chain"] == "forward"]
 
-    assert forwarded(False) == ["begun elsewhere", "counter", "maxseg", "maxseg"]
+    assert forwarded(False) == ["begun elsewhere", *["counter"] * 2, *["maxseg"] * 2]
     assert forwarded(True) == ["all"] * 4 + forwarded(False)
+
+
+def test_what_is_behind_endpoints_is_neither_masqueraded_nor_reset() -> None:
+    def sources(*networks: str) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {"postrouting": [], "forward": []}
+        given = map(ipaddress.ip_network, networks)
+        for command in nat_ruleset("tun0", "eth1", unmasqueraded=given):
+            rule = command.get("add", {}).get("rule")
+            text = str(rule)
+            if rule is not None and ("masquerade" in text or "tcp reset" in text):
+                found[rule["chain"]].append(str(rule["expr"][2]["match"]))
+        return found
+
+    four, six = sources("192.168.0.0/17", "192.168.128.0/17", "172.16.0.0/12")["postrouting"]
+    assert "'ip'" in four
+    assert "'192.168.0.0', 'len': 16" in four
+    assert "'172.16.0.0', 'len': 12" in four
+    assert "'nfproto'" in six
+    both = sources("192.168.7.0/24", "fd00:7::/64")
+    assert ["'ip'" in both["postrouting"][0], "'ip6'" in both["postrouting"][1]] == [True, True]
+    assert both["forward"] == both["postrouting"]
+
+
+def test_without_such_networks_there_is_one_rule() -> None:
+    rules = [str(c) for c in nat_ruleset("tun0", "eth1") if "masquerade" in str(c)]
+    assert len(rules) == 1
+    assert "saddr" not in rules[0]

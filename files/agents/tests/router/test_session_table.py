@@ -241,9 +241,9 @@ def test_removal_takes_every_session() -> None:
         assert table.select(packed(address)) == 0
 
 
-def test_the_longest_prefix_and_whole_addresses_first() -> None:
+def test_whole_addresses_before_prefixes() -> None:
     table = Table()
-    wide = connect(table, claim(1, "10.20.0.0/16", "fd00:20::/32"))
+    wide = connect(table, claim(1, "10.20.0.0/20", "fd00:20::/32"))
     narrow = connect(table, claim(2, "10.20.30.0/24"))
     inside = connect(
         table, Claim("x", ipaddress.IPv4Address("10.20.30.9"), ipaddress.IPv6Address("fd00:20::9"))
@@ -259,6 +259,31 @@ def test_the_longest_prefix_and_whole_addresses_first() -> None:
         "fd00:21::": 0,
     }.items():
         assert table.select(packed(address)) == expected, address
+
+
+def test_who_has_a_part_of_a_prefix_is_a_holder_until_it_is_robbed() -> None:
+    table = Table()
+    before = connect(table, claim(1, "10.20.0.0/16", "10.30.0.0/24"))
+    other = claim(2, "10.20.30.0/24")
+    assert [entry.index for entry in table.holders(other)] == [before]
+    assert table.holders(claim(3, "10.21.0.0/16")) == []
+    after = connect(table, other, now=1.0)
+    assert table.robbed(before) is table.of(before)
+    assert table.robbed(after) is None
+    assert [table.select(packed(a)) for a in ("10.20.30.1", "10.20.31.1")] == [after, 0]
+    assert table.select(packed("10.30.0.1")) == before
+    assert table.restore(before, after) == [after]
+    assert table.select(packed("10.20.30.1")) == before
+    assert table.robbed(before) is None
+
+
+def test_which_networks_lead_somewhere() -> None:
+    table = Table()
+    one = claim(1, "10.20.0.0/16", "10.30.0.1/32")
+    connect(table, one)
+    assert all(map(table.leads, one.networks))
+    assert not table.leads(ipaddress.ip_network("10.20.0.0/17"))
+    assert not table.leads(ipaddress.ip_network("10.20.0.1/32"))
 
 
 def test_a_shared_key_lets_a_device_take_over_an_address() -> None:

@@ -5,6 +5,7 @@ tests/netns/test_host_routes.py.
 from __future__ import annotations
 
 import errno
+import ipaddress
 import threading
 from collections.abc import Iterator, Sequence
 from typing import cast
@@ -12,26 +13,33 @@ from typing import cast
 import pytest
 
 from nrs.system.host_routes import HostRoutes, Refused
+from nrs.system.route import Prefix, network_of, prefix_of
 from nrs.system.route_keeper import RouteKeeper
 
-ONE, TWO, THREE = (bytes((10, 20, 0, number)) for number in (1, 2, 3))
+FIRST = int(ipaddress.ip_address("10.20.0.0"))
+ONE, TWO = (4, FIRST + 1, 32), (4, FIRST + 2, 32)
+THREE = (4, FIRST + 256, 24)
+
+
+def asked(sign: str, prefix: Prefix) -> bytes:
+    return f"{sign}{network_of(prefix)}".encode()
 
 
 class Kernel:
-    """Routes that can be held up; requests are `+` or `-` and an address."""
+    """Routes that can be held up; requests are `+` or `-` and a prefix."""
 
     def __init__(self) -> None:
-        self.routed: set[bytes] = set()
+        self.routed: set[Prefix] = set()
         self.batches: list[list[bytes]] = []
-        self.refuses: set[bytes] = set()
+        self.refuses: set[Prefix] = set()
         self.fails = False
         self.free = threading.Event()
         self.free.set()
         self.asked = threading.Semaphore(0)
         self.closed = False
 
-    def request(self, address: bytes, *, wanted: bool) -> bytes:
-        return (b"+" if wanted else b"-") + address
+    def request(self, prefix: Prefix, *, wanted: bool) -> bytes:
+        return asked("+" if wanted else "-", prefix)
 
     def carry_out(self, requests: Sequence[bytes]) -> list[Refused]:
         self.asked.release()
@@ -41,16 +49,17 @@ class Kernel:
         self.batches.append(list(requests))
         refused = []
         for request in requests:
-            wanted, address = request[:1] == b"+", request[1:]
-            if address in self.refuses:
-                refused.append(Refused(address, wanted, errno.ENETDOWN))
+            wanted = request[:1] == b"+"
+            prefix = prefix_of(ipaddress.ip_network(request[1:].decode()))
+            if prefix in self.refuses:
+                refused.append(Refused(prefix, wanted, errno.ENETDOWN))
             elif wanted:
-                self.routed.add(address)
+                self.routed.add(prefix)
             else:
-                self.routed.discard(address)
+                self.routed.discard(prefix)
         return refused
 
-    def present(self) -> set[bytes]:
+    def present(self) -> set[Prefix]:
         if self.fails:
             raise OSError(errno.EPERM, "not allowed")
         return set(self.routed)
@@ -82,7 +91,8 @@ def test_the_last_word_on_an_address_holds(kernel: Kernel, keeper: RouteKeeper) 
     keeper.close()
     assert kernel.routed == {TWO}
     requests = [request for batch in kernel.batches for request in batch]
-    assert requests == [b"+" + ONE, b"+" + TWO, b"-" + ONE, b"-" + TWO, b"+" + TWO, b"-" + THREE]
+    wanted = [("+", ONE), ("+", TWO), ("-", ONE), ("-", TWO), ("+", TWO), ("-", THREE)]
+    assert requests == [asked(sign, prefix) for sign, prefix in wanted]
 
 
 def test_nobody_waits_for_the_kernel_and_what_piles_up_goes_in_batches(
@@ -91,20 +101,20 @@ def test_nobody_waits_for_the_kernel_and_what_piles_up_goes_in_batches(
     kernel.free.clear()
     keeper.add([ONE])
     assert kernel.asked.acquire(timeout=10)
-    addresses = [bytes((10, 20, number >> 8, number & 255)) for number in range(1000)]
-    for address in addresses:
-        keeper.add([address])
+    prefixes = [(4, FIRST + 512 + number, 32) for number in range(1000)]
+    for prefix in prefixes:
+        keeper.add([prefix])
     assert kernel.routed == set()
     kernel.free.set()
     keeper.close()
-    assert kernel.routed == {ONE, *addresses}
+    assert kernel.routed == {ONE, *prefixes}
     assert [len(batch) for batch in kernel.batches] == [1, *[64] * 15, 40]
 
 
 def test_what_an_earlier_process_has_left_goes_and_nothing_else(
     kernel: Kernel, keeper: RouteKeeper
 ) -> None:
-    kernel.routed = {bytes((10, 99, 0, number)) for number in range(100)} | {ONE}
+    kernel.routed = {(4, FIRST + 512 + number, 32) for number in range(100)} | {ONE}
     kernel.free.clear()
     keeper.add([ONE, TWO])
     keeper.drop_others()
@@ -117,13 +127,14 @@ def test_what_an_earlier_process_has_left_goes_and_nothing_else(
 def test_what_is_refused_is_told_and_the_rest_is_done(
     kernel: Kernel, keeper: RouteKeeper, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kernel.refuses = {ONE}
-    keeper.add([ONE, TWO])
+    kernel.refuses = {ONE, THREE}
+    keeper.add([ONE, TWO, THREE])
     keeper.remove([ONE])
     keeper.close()
     assert kernel.routed == {TWO}
     assert [record.getMessage() for record in caplog.records] == [
         "cannot add the route of 10.20.0.1 to tun0: Network is down",
+        "cannot add the route of 10.20.1.0/24 to tun0: Network is down",
         "cannot remove the route of 10.20.0.1 to tun0: Network is down",
     ]
 

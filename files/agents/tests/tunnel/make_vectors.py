@@ -30,7 +30,17 @@ from nrs.tunnel.handshake import (
     proves,
 )
 from nrs.tunnel.inner import Owned
-from nrs.tunnel.wire import ACTIVE, Claim, Group, KeyMode, Probe, ProbeAck, RouterFlag, Type
+from nrs.tunnel.wire import (
+    ACTIVE,
+    Claim,
+    Group,
+    KeyMode,
+    Objection,
+    Probe,
+    ProbeAck,
+    RouterFlag,
+    Type,
+)
 from tests.tunnel.carrying import batch_entry, partial, plain, sealed
 from tests.tunnel.codecs import opening
 from tests.tunnel.packets import ACK, CWR, FIN, PSH, TCP, UDP, SuperPacket, udp_packet
@@ -47,6 +57,7 @@ ENDPOINT_INDEX = 0x11223344
 ROUTER_INDEX = 0x55667788
 ROUTER = {"router_id": "router_1", "tun_ipv4": "10.10.1.1", "tun_ipv6": "fd00:10:1::1"}
 ENDPOINT_NETWORKS = ["10.0.0.0/8", "fd00::/8"]
+ENDPOINT_PREFIXES = ["192.168.7.0/24"]
 PLAIN_CLAIM = {
     "endpoint_id": "endpoint_1",
     "tun_ipv4": "10.10.100.1",
@@ -476,13 +487,52 @@ def dropped_handshakes(shared: Vector) -> list[Vector]:
     for name, offset, value in rewritten:
         signed = _changed(hello[:-32], wire.HEADER_BYTES + offset, value)
         ex.add(name, _resealed(signed, hello_key), Drop.MALFORMED)
-    for name, address in (
-        ("HELLO for an address outside of the endpoints' networks", "203.0.113.5"),
-        ("HELLO for the router's own address", ROUTER["tun_ipv4"]),
-    ):
-        claim = claim_of({**PLAIN_CLAIM, "tun_ipv4": address})
-        ex.add(name, initiator(StaticKey(PSK), claim).hello(), Drop.SOURCE)
+    site = initiator(StaticKey(PSK), claim_of(SITE_CLAIM)).hello()[:-32]
+    first = wire.HEADER_BYTES + 104 + 22
+    swapped = site[:first] + site[first + 18 : first + 36] + site[first : first + 18]
+    swapped += site[first + 36 :]
+    ex.add("HELLO with prefixes in another order", _resealed(swapped, hello_key), Drop.MALFORMED)
     return ex.vectors
+
+
+def refusal(name: str, fields: Vector, objection: Objection, item: int) -> Vector:
+    """A HELLO of what an endpoint may not have, and the answer."""
+    one = initiator(StaticKey(PSK), claim_of(fields))
+    other = Responder(identity(), {0: PSK}, frozenset({KeyMode.SHARED}))
+    answer = other.refuse(other.check(one.hello()), objection, item, RouterFlag(0))
+    return {
+        "name": name,
+        "claim": fields,
+        "objection": int(objection),
+        "item": item,
+        "hello": one.hello().hex(),
+        "hello_ack": answer.hex(),
+    }
+
+
+def refusals() -> list[Vector]:
+    """Of a router whose `endpoint_prefixes` are ENDPOINT_PREFIXES."""
+    beyond = {**SITE_CLAIM, "prefixes": ["192.168.7.0/24", "192.168.8.0/24"]}
+    return [
+        refusal(
+            "HELLO for an address outside of the endpoints' networks",
+            {**PLAIN_CLAIM, "tun_ipv4": "203.0.113.5"},
+            Objection.OUTSIDE,
+            0,
+        ),
+        refusal(
+            "HELLO for the router's own address",
+            {**PLAIN_CLAIM, "tun_ipv4": ROUTER["tun_ipv4"]},
+            Objection.TAKEN,
+            0,
+        ),
+        refusal(
+            "HELLO for two prefixes, one of them outside of what may be advertised",
+            beyond,
+            Objection.OUTSIDE,
+            3,
+        ),
+    ]
 
 
 def build() -> Vector:
@@ -616,6 +666,7 @@ def build() -> Vector:
         "batch": batch(up),
         "pieces": pieces(up),
         "super_packets": super_packets(up),
+        "refusals": refusals(),
         "dropped_by_a_router": [
             *dropped_headers(bytes.fromhex(up)),
             *dropped_bodies(bytes.fromhex(up)),

@@ -25,7 +25,7 @@ from nrs.tunnel import inner, wire
 from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.codec.sealing import Check, Sealer
 from nrs.tunnel.drop import Drop
-from nrs.tunnel.handshake import Responder, StaticKey
+from nrs.tunnel.handshake import ClaimRefused, Responder, StaticKey
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.udp_socket import UdpSocket
 from nrs.tunnel.wire import KeyMode, RouterFlag, Type
@@ -359,6 +359,7 @@ class Router:
                     "tun_ipv4": router["tun_ipv4"],
                     "tun_ipv6": router["tun_ipv6"],
                     "endpoint_networks": make_vectors.ENDPOINT_NETWORKS,
+                    "endpoint_prefixes": make_vectors.ENDPOINT_PREFIXES,
                 },
                 "load_balancer": {"url": "http://192.0.2.10:8080"},
             }
@@ -417,6 +418,26 @@ def test_a_router_answers_as_the_vectors_say(router: Router) -> None:
     assert device.current is not None
     assert device.active
     assert router.peers.sent[2] == raw(VECTORS["control"][1]["datagram"])
+
+
+@named(VECTORS["refusals"])
+def test_a_router_says_what_it_refuses(router: Router, vector: dict[str, Any]) -> None:
+    assert router.receive(raw(vector["hello"])) == ["source"]
+    assert router.peers.sent == [raw(vector["hello_ack"])]
+    assert len(raw(vector["hello_ack"])) <= len(raw(vector["hello"]))
+    assert list(router.machine.devices) == []
+
+
+@named(VECTORS["refusals"])
+def test_an_endpoint_understands_what_is_refused(vector: dict[str, Any]) -> None:
+    claim = make_vectors.claim_of(vector["claim"])
+    one = make_vectors.initiator(StaticKey(raw(VECTORS["master"])), claim)
+    assert one.hello() == raw(vector["hello"])
+    with pytest.raises(ClaimRefused) as refused:
+        one.finish(raw(vector["hello_ack"]))
+    assert int(refused.value.objection) == vector["objection"]
+    assert refused.value.network == claim.networks[vector["item"]]
+    assert refused.value.router_id == SHARED["router"]["router_id"]
 
 
 @named(VECTORS["no_session"])

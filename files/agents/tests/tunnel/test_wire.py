@@ -17,10 +17,14 @@ from nrs.tunnel.wire import (
     KeyMode,
     Malformed,
     Member,
+    Objection,
     Probe,
     ProbeAck,
     RouterFlag,
     Type,
+    decode_refusal,
+    encode_refusal,
+    in_order,
 )
 
 IDS = st.builds(
@@ -38,6 +42,17 @@ NETWORKS6 = st.builds(
     st.integers(0, 2**128 - 1),
     st.integers(0, 128),
 )
+
+
+def apart(networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
+    try:
+        in_order(networks)
+    except ValueError:
+        return False
+    return True
+
+
+PREFIXES = st.lists(NETWORKS4 | NETWORKS6, max_size=3).filter(apart).map(in_order)
 TUN_ADDRESSES = st.tuples(
     st.none() | st.builds(ipaddress.IPv4Address, st.integers(1, 2**32 - 1)),
     st.none() | st.builds(ipaddress.IPv6Address, st.integers(1, 2**128 - 1)),
@@ -46,7 +61,7 @@ CLAIMS = st.builds(
     lambda name, addresses, prefixes: Claim(name, *addresses, prefixes),
     IDS,
     TUN_ADDRESSES,
-    st.lists(NETWORKS4 | NETWORKS6, max_size=3).map(tuple),
+    PREFIXES,
 )
 SECRET = st.binary(min_size=32, max_size=32)
 INDEX = st.integers(0, 2**32 - 1)
@@ -207,15 +222,46 @@ def test_they_are_not_sent_either(name: str) -> None:
 
 
 def test_at_most_16_prefixes() -> None:
-    prefix = ipaddress.ip_network("10.0.0.0/8")
-    longest = Claim("a" * 64, CLAIM.tun_ipv4, CLAIM.tun_ipv6, (prefix,) * 16)
+    many = tuple(ipaddress.ip_network(f"10.{number}.0.0/16") for number in range(17))
+    longest = Claim("a" * 64, CLAIM.tun_ipv4, CLAIM.tun_ipv6, many[:16])
     assert Claim.decode(longest.encode()) == longest
     with pytest.raises(ValueError, match="prefixes"):
-        Claim("a", CLAIM.tun_ipv4, CLAIM.tun_ipv6, (prefix,) * 17).encode()
+        Claim("a", CLAIM.tun_ipv4, CLAIM.tun_ipv6, many).encode()
     plain = CLAIM.encode()
-    entries = (bytes((4, 8, 10)).ljust(18, b"\0")) * 17
+    entries = b"".join(bytes((4, 16, 10, number)).ljust(18, b"\0") for number in range(17))
     with pytest.raises(Malformed):
         Claim.decode(plain[:1] + b"\x11" + plain[2:22] + entries + plain[22:])
+
+
+@pytest.mark.parametrize(
+    "prefixes",
+    [
+        ("10.21.0.0/16", "10.20.0.0/16"),
+        ("fd00:20::/32", "10.20.0.0/16"),
+        ("10.20.0.0/16", "10.20.0.0/16"),
+        ("10.20.0.0/16", "10.20.5.0/24"),
+        ("fd00::/16", "fd00:20::/32"),
+    ],
+)
+def test_prefixes_in_another_order_or_that_overlap_are_malformed(prefixes: tuple[str, ...]) -> None:
+    networks = tuple(map(ipaddress.ip_network, prefixes))
+    with pytest.raises(Malformed, match=r"order|overlap"):
+        Claim.decode(Claim("e", CLAIM.tun_ipv4, CLAIM.tun_ipv6, networks).encode())
+
+
+def test_addresses_come_before_prefixes() -> None:
+    prefixes = in_order(map(ipaddress.ip_network, ("fd00:20::/32", "10.20.0.0/16")))
+    claim = Claim("e", None, CLAIM.tun_ipv6, prefixes)
+    assert list(map(str, claim.networks)) == ["fd00:100::1/128", "10.20.0.0/16", "fd00:20::/32"]
+
+
+@pytest.mark.parametrize("objection", Objection)
+def test_a_refusal_comes_back(objection: Objection) -> None:
+    public = encode_refusal(objection, 17)
+    assert len(public) == 32
+    assert decode_refusal(public) == (objection, 17)
+    with pytest.raises(Malformed):
+        decode_refusal(bytes(32))
 
 
 @given(hello=HELLOS)

@@ -71,10 +71,16 @@ def test_everything_counts() -> None:
         device_key(PSK, "endpoint_1", ADDRESSES[0], "fd00:10:100::2"),
         device_key(PSK, "endpoint_1", *ADDRESSES, epoch=1),
         device_key(PSK, "endpoint_1", *ADDRESSES, networks),
-        device_key(PSK, "endpoint_1", *ADDRESSES, networks[::-1]),
+        device_key(PSK, "endpoint_1", *ADDRESSES, [*networks, "fd00:20::/32"]),
         device_key(PSK, "endpoint_1", *ADDRESSES, networks[:1]),
     }
     assert len(found) == 9
+
+
+def test_the_order_of_networks_does_not() -> None:
+    networks = ["fd00:20::/32", "10.21.0.0/16", "10.20.0.0/16"]
+    ordered = device_key(PSK, "endpoint_1", *ADDRESSES, networks)
+    assert device_key(PSK, "endpoint_1", *ADDRESSES, networks[::-1]) == ordered
 
 
 @pytest.mark.parametrize(
@@ -110,6 +116,8 @@ def test_a_psk_that_the_agents_refuse_is_refused_and_not_shown(psk: Any, problem
         ({"tun_ipv4": "", "tun_ipv6": None}, "neither tun_ipv4 nor tun_ipv6"),
         ({"prefixes": ["10.20.0.1/16"]}, "prefixes: .*host bits"),
         ({"prefixes": "10.20.0.0/16"}, "prefixes must be a list"),
+        ({"prefixes": ["10.20.5.0/24", "10.20.0.0/16"]}, "10.20.0.0/16 and 10.20.5.0/24 overlap"),
+        ({"prefixes": ["10.20.0.0/16", "10.20.0.0/16"]}, "overlap"),
         ({"prefixes": ["10.20.%d.0/24" % n for n in range(17)]}, "prefixes must be .* 16"),
         ({"epoch": -1}, "epoch"),
         ({"epoch": 256}, "epoch"),

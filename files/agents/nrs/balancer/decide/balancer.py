@@ -79,7 +79,7 @@ class Balancer:
         self._table = DecisionTable()
         self._placement = Placement(self._fleet)
         self._history = History(self._fleet.numbers)
-        self._random = random.Random(seed)  # noqa: S311 - jitter, not a secret
+        self._random = random.Random(seed)  # noqa: S311 - jitter, not a secret  # nosec B311
         self._refusals: dict[str, int] = {}
         self._endpoints = 0
         self._counted_at = -math.inf

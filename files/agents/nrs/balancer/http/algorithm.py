@@ -9,6 +9,7 @@ from flask import Flask
 from pydantic import ValidationError
 
 from nrs.api import service
+from nrs.api.access import READERS
 from nrs.api.operation import Operation, takes
 from nrs.api.service import ApiError
 from nrs.balancer.decide.algorithm import Algorithm
@@ -17,7 +18,11 @@ from nrs.balancer.live import LiveBalancer
 
 log = logging.getLogger(__name__)
 
-_READ = Operation("The algorithm in force, the file's, and what was set", answers.AlgorithmInForce)
+_READ = Operation(
+    "The algorithm in force, the file's, and what was set",
+    answers.AlgorithmInForce,
+    access=READERS,
+)
 _SET = Operation(
     "Set keys of the algorithm beside the file, in place of those set before",
     answers.AlgorithmSet,

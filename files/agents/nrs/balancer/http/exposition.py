@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from prometheus_client import CollectorRegistry, Metric
+from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -15,14 +15,9 @@ from nrs.balancer.live import LiveBalancer
 _ROUTER = ("router",)
 
 
-def registry(balancer: LiveBalancer) -> CollectorRegistry:
-    """What is to be told of `balancer`, read anew at each scrape."""
-    found = CollectorRegistry(auto_describe=False)
-    found.register(_Balancer(balancer))
-    return found
+class BalancerFigures(Collector):
+    """What is to be told of a load balancer, read anew at each scrape."""
 
-
-class _Balancer(Collector):
     def __init__(self, balancer: LiveBalancer) -> None:
         self._balancer = balancer
 
@@ -42,6 +37,16 @@ _OF_A_ROUTER: tuple[tuple[str, str, Callable[[RouterView], float]], ...] = (
         lambda view: view.router.report.bandwidth_mbps,
     ),
     ("tunnels", "With a live session, as reported", lambda view: view.router.report.active_tunnels),
+    (
+        "put_back",
+        "Settings of the host that somebody else changed, as reported",
+        lambda view: view.router.report.put_back,
+    ),
+    (
+        "not_kept",
+        "Of these, what the router cannot keep now, as reported",
+        lambda view: view.router.report.not_kept,
+    ),
 )
 
 

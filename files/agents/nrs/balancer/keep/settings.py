@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from nrs.balancer.decide.algorithm import Algorithm
 from nrs.balancer.decide.standing import State
 from nrs.config import kept
-from nrs.config.loader import merge
+from nrs.config.overlay import merge
 from nrs.config.types import Name
 
 log = logging.getLogger(__name__)

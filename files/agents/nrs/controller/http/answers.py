@@ -112,6 +112,8 @@ class Device(Answer):
     config_version: int
     config_acknowledged: int
     config_error: str | None
+    put_back: int
+    not_kept: int
 
 
 class DeviceDetail(Device):

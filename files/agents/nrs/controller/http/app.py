@@ -8,10 +8,11 @@ from flask import Flask
 
 from nrs.api import service
 from nrs.api.auth import Trust
-from nrs.api.published import publish
+from nrs.api.published import expose, publish
 from nrs.controller.events import Events
 from nrs.controller.http import answers, configurations, devices, refusals, topology
 from nrs.controller.http import events as event_routes
+from nrs.controller.http.exposition import DeviceFigures
 from nrs.controller.registry import Registry
 
 
@@ -25,5 +26,6 @@ def create_app(
     configurations.add_routes(app, registry)
     event_routes.add_routes(app, events, clock)
     topology.add_routes(app, registry, clock)
+    expose(app, "Sums over all devices, for Prometheus", DeviceFigures(registry, clock))
     publish(app, "Network controller", answers.Health, lambda: {"timestamp": clock()})
     return app

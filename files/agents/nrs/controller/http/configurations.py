@@ -9,7 +9,7 @@ from flask import Flask
 from nrs.api.access import devices
 from nrs.api.messages import ConfigPush, ConfigRequest
 from nrs.api.operation import Operation, takes
-from nrs.controller import overlay
+from nrs.config import overlay
 from nrs.controller.http import answers
 from nrs.controller.http.refusals import UNKNOWN
 from nrs.controller.registry import Registry
@@ -41,6 +41,6 @@ def add_routes(app: Flask, registry: Registry) -> None:
     @app.post("/push_config/<device_id>")
     @takes(_PUSH)
     def push_config(device_id: str, body: ConfigPush) -> dict[str, Any]:
-        overlay.check(body.config)
+        overlay.check(body.config, registry.device(device_id).device_type)
         version, changed = registry.push(device_id, body.config)
         return {"device_id": device_id, "version": version, "changed": changed}

@@ -120,6 +120,8 @@ BAD_BODIES: list[Any] = [
     ("/push_config/endpoint_1", {"config": []}, "config"),
     ("/push_config/endpoint_1", {"config": {"tunnel": {"psk": "x"}}}, "config.tunnel.psk"),
     ("/push_config/endpoint_1", b'{"config": {"a": 1e999}}', "config.a"),
+    ("/push_config/endpoint_1", {"config": {"a\nb": 1}}, r"config.a\nb"),
+    ("/push_config/endpoint_1", {"config": {"tunnel": {"mtu": 1400}}}, "config.tunnel.mtu"),
     (
         "/push_config/endpoint_1",
         {"config": {"endpoint": {"endpoint_id": "x"}}},
@@ -240,14 +242,14 @@ def test_a_push_counts_up_only_when_the_configuration_differs(client: FlaskClien
         return {"device_id": "endpoint_1", "version": version, "changed": changed}
 
     assert push({}) == answer(0, False)
-    assert push({"tunnel": {"port": 1, "keepalive_interval": 5}}) == answer(1, True)
-    assert push({"tunnel": {"keepalive_interval": 5, "port": 1}}) == answer(1, False)
-    assert push({"tunnel": {"port": 2}}) == answer(2, True)
+    assert push({"tunnel": {"routes": [], "keepalive_interval": 5}}) == answer(1, True)
+    assert push({"tunnel": {"keepalive_interval": 5, "routes": []}}) == answer(1, False)
+    assert push({"tunnel": {"keepalive_interval": 6}}) == answer(2, True)
     fetched = client.post("/config", json={"device_id": "endpoint_1"}).json
     assert fetched == {
         "device_id": "endpoint_1",
         "version": 2,
-        "config": {"tunnel": {"port": 2}},
+        "config": {"tunnel": {"keepalive_interval": 6}},
     }
     assert register(client, endpoint())["config_version"] == 2
 
@@ -262,7 +264,9 @@ def test_a_status_is_seen_in_the_device_and_in_the_topology(
     assert (client.get("/device/endpoint_1").json or {})["status"] == "offline"
     posted = client.post(
         "/status",
-        json=status("endpoint_1", tunnel("router_1"), config_version=1, config_error="no"),
+        json=status(
+            "endpoint_1", tunnel("router_1"), config_version=1, config_error="no", put_back=3
+        ),
     )
     assert posted.status_code == 200
     assert client.get("/device/endpoint_1").json == {
@@ -281,6 +285,8 @@ def test_a_status_is_seen_in_the_device_and_in_the_topology(
         "config_version": 0,
         "config_acknowledged": 1,
         "config_error": "no",
+        "put_back": 3,
+        "not_kept": 0,
         "tunnels": [
             {"peer_id": "router_1", "up": True, "active": True, "rtt_ms": 0.5, "since": 7.0}
         ],

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from nrs.router.host_keeper import HostKeeper
+from nrs.config.tun_addresses import Families
 from nrs.router.ruleset import Ruleset
 from nrs.system import forwarding
+from nrs.system.host_keeper import HostKeeper
 
 IPV4 = Path("/proc/sys/net/ipv4/ip_forward")
 
@@ -20,7 +21,7 @@ class Host:
         self.may = True
         self.asked = 0
 
-    def those_off(self, _: Iterable[str]) -> list[Path]:
+    def those_off(self, _: Iterable[str], __: Families) -> list[Path]:
         return sorted(self.off)
 
     def turn_on(self, path: Path) -> None:
@@ -54,7 +55,7 @@ def test_what_is_taken_is_put_back_and_counted(
     keeper.check(0.0)
     host.off = {IPV4}
     keeper.check(1.0)
-    assert (host.off, keeper.put_back, keeper.problems) == (set(), 1, [])
+    assert (host.off, keeper.upkeep()["put_back"], keeper.problems) == (set(), 1, [])
     assert caplog.messages == ["somebody else has turned net.ipv4.ip_forward off: put back"]
 
 
@@ -67,10 +68,10 @@ def test_what_the_agent_may_not_do_root_is_asked_for_once(host: Host, keeper: Ho
         assert [what for what, _ in keeper.problems] == [
             "net.ipv4.ip_forward is not as it has to be"
         ]
-    assert (host.asked, keeper.put_back) == (1, 0)
+    assert (host.asked, keeper.upkeep()["put_back"]) == (1, 0)
     host.off = set()
     keeper.check(4.0)
-    assert (keeper.put_back, keeper.problems) == (1, [])
+    assert (keeper.upkeep()["put_back"], keeper.problems) == (1, [])
     host.off = {IPV4}
     keeper.check(5.0)
     assert host.asked == 2

@@ -1,4 +1,4 @@
-"""Keeps forwarding on and the nftables table in place, whatever somebody else does, in a thread.
+"""Keeps forwarding on and a table of nftables in place, whatever somebody else does, in a thread.
 
 nftables tells of every change; settings are read once a second, which takes 100 us.
 """
@@ -12,8 +12,9 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
-from nrs.router.ruleset import Ruleset
+from nrs.config.tun_addresses import BOTH, Families
 from nrs.system import forwarding, nftables
 from nrs.system.nft_events import NftEvents
 from nrs.system.nftables import NftablesError
@@ -28,18 +29,30 @@ _END_TIMEOUT_S = 4.0
 _TABLE = f"the table inet {nftables.TABLE}"
 
 
+class Table(Protocol):
+    """A table that is to be in place. Both raise NftablesError."""
+
+    def is_in_place(self) -> bool:
+        """Whether nobody has changed it."""
+
+    def apply_again(self) -> None:
+        """Make it anew."""
+
+
 class HostKeeper:
-    """Of the settings that forwarding between two interfaces needs, and of a `Ruleset`."""
+    """Of the settings that forwarding between interfaces needs, and of a table, if there is one."""
 
     def __init__(
         self,
-        ruleset: Ruleset,
-        interfaces: tuple[str, str],
+        table: Table | None,
+        interfaces: tuple[str, ...],
         ask_root: Callable[[], None],
+        families: Families = BOTH,
     ) -> None:
         """`ask_root` has root turn forwarding on, where the agent may not. Raises OSError."""
-        self._ruleset = ruleset
+        self._table = table
         self._interfaces = interfaces
+        self._families = families
         self._ask_root = ask_root
         self._upkeep: Upkeep[str] = Upkeep()
         self._since: dict[str, float] = {}
@@ -48,7 +61,7 @@ class HostKeeper:
         """What root has been asked for."""
         self._told: set[str] = set()
         """What cannot be put back, as has been told."""
-        self._events = NftEvents()
+        self._events = None if table is None else NftEvents()
         self._in_place = False
         self._ending = False
         self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -56,12 +69,13 @@ class HostKeeper:
 
     def start(self) -> None:
         """Watch from now on; the table was applied just now."""
-        self._events.changed()
+        if self._events is not None:
+            self._events.changed()
         self._in_place = True
         self.check(time.monotonic())
         self._thread.start()
 
-    def configure(self, interfaces: tuple[str, str]) -> None:
+    def configure(self, interfaces: tuple[str, ...]) -> None:
         """Go by other interfaces."""
         self._interfaces = interfaces
 
@@ -75,14 +89,14 @@ class HostKeeper:
     def close(self) -> None:
         """Let go of the descriptors, after `stop`."""
         self.stop()
-        self._events.close()
+        if self._events is not None:
+            self._events.close()
         os.close(self._wake_reader)
         os.close(self._wake_writer)
 
-    @property
-    def put_back(self) -> int:
-        """How many things that somebody took were put back."""
-        return self._upkeep.put_back
+    def upkeep(self) -> dict[str, int]:
+        """How many things that somebody took were put back, and how many are not kept."""
+        return {"put_back": self._upkeep.put_back, "not_kept": len(self.problems)}
 
     @property
     def problems(self) -> list[tuple[str, float]]:
@@ -100,10 +114,10 @@ class HostKeeper:
         """Compare and mend."""
         settings = {
             forwarding.name_of(path): path
-            for path in forwarding.settings(self._interfaces)
+            for path in forwarding.settings(self._interfaces, self._families)
             if forwarding.is_on(path) is not None
         }
-        off = forwarding.those_off(self._interfaces)
+        off = forwarding.those_off(self._interfaces, self._families)
         present = {name for name, path in settings.items() if path not in off}
         if self._table_in_place():
             present.add(_TABLE)
@@ -111,7 +125,8 @@ class HostKeeper:
         self._asked -= helped
         self._told -= present
         self._upkeep.placed(helped, now)
-        missing = self._upkeep.missing([*settings, _TABLE], present, now)
+        wanted = [*settings] if self._table is None else [*settings, _TABLE]
+        missing = self._upkeep.missing(wanted, present, now)
         for name in missing.fresh:
             log.warning("somebody else has %s: put back", _done_to(name))
         for name in missing.stubborn:
@@ -128,11 +143,11 @@ class HostKeeper:
 
     def _put_back(self, name: str, setting: Path | None, now: float) -> bool:
         try:
-            if setting is None:
-                self._ruleset.apply_again()
-                self._in_place = True
-            else:
+            if setting is not None:
                 forwarding.turn_on(setting)
+            elif self._table is not None:
+                self._table.apply_again()
+                self._in_place = True
         except (OSError, NftablesError) as error:
             if setting is not None and self._ask(name):
                 return False
@@ -156,20 +171,23 @@ class HostKeeper:
 
     def _table_in_place(self) -> bool:
         """Asked for where there was a change, or it was not."""
+        if self._table is None or self._events is None:
+            return True
         if self._events.changed() or not self._in_place:
             try:
-                self._in_place = self._ruleset.is_in_place()
+                self._in_place = self._table.is_in_place()
             except NftablesError as error:
                 log.debug("%s", error)
         return self._in_place
 
     def _run(self) -> None:
         poller = select.poll()
-        poller.register(self._events.fileno(), select.POLLIN)
+        if self._events is not None:
+            poller.register(self._events.fileno(), select.POLLIN)
         poller.register(self._wake_reader, select.POLLIN)
         while not self._ending:
             woken = {fd for fd, _ in poller.poll(_INTERVAL_S * 1000)}
-            if self._events.fileno() in woken:
+            if self._events is not None and self._events.fileno() in woken:
                 time.sleep(_SETTLE_S)
             if not self._ending:
                 self.check(time.monotonic())
