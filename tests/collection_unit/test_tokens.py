@@ -72,8 +72,16 @@ class Host:
         assert f"changed={changed} " in said, said
         return said
 
+    def refused(self) -> str:
+        """What is said on the host where the tasks fail."""
+        (said,) = self._tools.refusals(self._collections, *self._words(PLAY)).values()
+        return str(said)
+
     def play(self, play: Sequence[Mapping[str, Any]], *words: str) -> str:
         """What ansible-playbook said of a play on the host."""
+        return str(self._tools.playbook(self._collections, *self._words(play), *words))
+
+    def _words(self, play: Sequence[Mapping[str, Any]]) -> list[str]:
         for name, content in (
             ("hosts", {"all": {"hosts": {"endpoint_1": {"ansible_connection": "local"}}}}),
             # The role has some of them as its own, which only these come before.
@@ -81,10 +89,8 @@ class Host:
             ("play", play),
         ):
             (self._place / f"{name}.json").write_text(json.dumps(content))
-        given = ("-i", self._place / "hosts.json", "-e", f"@{self._place / 'extra.json'}")
-        return str(
-            self._tools.playbook(self._collections, *given, self._place / "play.json", *words)
-        )
+        hosts, extra, tasks = (f"{self._place}/{name}.json" for name in ("hosts", "extra", "play"))
+        return ["-i", hosts, "-e", f"@{extra}", tasks]
 
     def install_release(self, cache: Path) -> None:
         """As the roles do before tokens are given."""
@@ -178,6 +184,17 @@ def test_a_signing_key_from_a_vault_is_used_and_not_kept(
     assert pem.splitlines()[1] not in said
     assert not (host.secrets / "signing_key").exists()
     host.deploy(changed=0)
+
+
+def test_a_key_of_another_kind_is_refused_by_name(
+    tools: Any, installed: Path, cache: Path, tmp_path: Path
+) -> None:
+    host = Host(tools, installed, cache, tmp_path)
+    pem = tools.run("openssl", "genpkey", "-algorithm", "x25519")
+    host.variables["nrs_signing_key"] = pem
+    said = host.refused()
+    assert "the signing key that was given is a private key, but not of Ed25519" in said
+    assert pem.splitlines()[1] not in said
 
 
 def test_a_play_makes_a_token_for_itself(host: Host) -> None:
