@@ -21,6 +21,12 @@ PYTHON = """#!/bin/sh
 shift
 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={path} exec {python} "$@"
 """
+REVOKE = (
+    "-c",
+    "import sys, time; from pathlib import Path; from nrs.cli.deployment import Deployment;"
+    " of = Deployment(Path(sys.argv[1]));"
+    " of.keep(of.revocations().with_id('endpoint_1', time.time()))",
+)
 PLAY = [
     {
         "hosts": "all",
@@ -102,6 +108,12 @@ class Host:
         python.write_text(PYTHON.format(path=path, python=sys.executable))
         python.chmod(0o755)
 
+    def revoke(self) -> None:
+        """Revoke what the host was given until this moment."""
+        self._tools.run(
+            self._place / "opt" / "current" / "bin" / "python", "-I", *REVOKE, self.secrets
+        )
+
     def tokens(self) -> list[dict[str, Any]]:
         """What those in the file say, which is not shown to others."""
         assert stat.S_IMODE(self.file.stat().st_mode) == 0o600
@@ -161,6 +173,8 @@ def test_it_gets_others_only_when_it_needs_them(host: Host) -> None:
     renewed("for another role, id or address")
     host.variables["_common_wanted"]["urls"] = [CONTROLLER]
     renewed("not a service that it calls")
+    host.revoke()
+    renewed("revoked")
     (host.secrets / "signing_key").rename(host.secrets / "signing_key.before")
     host.deploy(changed=2)  # the key, and the tokens under it
     host.deploy(changed=0)
