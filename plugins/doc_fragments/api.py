@@ -21,14 +21,13 @@ options:
     required: true
   token:
     description:
-      - The bearer token of the deployment.
-      - Reading from the API's own host needs none.
+      - A bearer token for this API, such as P(nrs.network_routing.api_token#lookup) makes for
+        the run.
       - Where it is not set, the environment variable E(NRS_API_TOKEN) is used.
     type: str
   token_file:
     description:
       - A file on the host that runs the module, whose content is the token.
-      - Hosts of the system have it at V(/etc/network-routing-system/api_token).
     type: path
   validate_certs:
     description:

@@ -46,7 +46,7 @@ EXAMPLES = r"""
 - name: Let endpoint_1 ask the load balancer more often
   nrs.network_routing.device_config:
     url: http://[::1]:8090
-    token_file: /etc/network-routing-system/api_token
+    token: "{{ lookup('nrs.network_routing.api_token', 'http://192.0.2.11:8090') }}"
     device_id: endpoint_1
     config:
       load_balancer:

@@ -41,7 +41,7 @@ EXAMPLES = r"""
     url:
       - http://192.0.2.10:8080
       - http://192.0.2.11:8080
-    token_file: /etc/network-routing-system/api_token
+    token: "{{ lookup('nrs.network_routing.api_token', 'http://192.0.2.10:8080') }}"
 """
 
 RETURN = r"""

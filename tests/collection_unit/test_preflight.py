@@ -76,7 +76,7 @@ def role(directory: Path, group: str) -> Path:
         ("routing_servers", "routing_servers_bind_port", "routing_server_bind_port"),
         # A role that the host does not have, and what all hosts have.
         ("routing_servers", "load_balancer_weight", "load_balancer_weights"),
-        ("routing_servers", "nrs_api_tokens", "nrs_api_token"),
+        ("routing_servers", "nrs_signing_keys", "nrs_signing_key"),
     ],
 )
 def test_a_variable_that_no_role_knows(
@@ -97,13 +97,30 @@ def test_extra_variables_count(tools: Any, installed: Path, tmp_path: Path) -> N
 
 
 def test_networks_that_every_host_is_given(tools: Any, installed: Path, tmp_path: Path) -> None:
-    given = {"nrs_api_trusted_networks": ["192.0.2.7/24"], "nrs_firewall_api_networks": ["office"]}
+    given = {"nrs_firewall_api_networks": ["192.0.2.7/24", "office"]}
     words = ("-i", inventory(tmp_path, given=given), SITE, "--check", "--limit", "lb")
     assert tools.refusals(installed, *words) == {
-        "lb": "lb: nrs_api_trusted_networks: 192.0.2.7/24 has host bits set;"
+        "lb": "lb: nrs_firewall_api_networks: 192.0.2.7/24 has host bits set;"
         " 192.0.2.0/24 was probably meant;"
         " nrs_firewall_api_networks: office is no network such as 10.0.0.0/8 or fd00::/8."
     }
+
+
+def test_a_token_for_all_to_share_is_refused(tools: Any, installed: Path, tmp_path: Path) -> None:
+    hosts = inventory(tmp_path, given={"nrs_api_token": "x" * 43})
+    found = tools.refusals(installed, "-i", hosts, SITE, "--check", "--limit", "lb")
+    assert found["lb"].startswith("lb has nrs_api_token, but hosts do not share a token any longer")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("nrs_signing_key", "not PEM"), ("nrs_token_renew_days", 0)]
+)
+def test_what_tokens_cannot_be_made_with(
+    tools: Any, installed: Path, tmp_path: Path, name: str, value: Any
+) -> None:
+    hosts = inventory(tmp_path, given={name: value})
+    found = tools.refusals(installed, "-i", hosts, SITE, "--check", "--limit", "lb")
+    assert name in found["lb"]
 
 
 def test_networks_behind_endpoints_that_overlap(

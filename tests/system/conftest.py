@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -82,6 +83,28 @@ class Lab:
             check=False,
             cwd=cwd,
         )
+
+    def token(self, url: str, role: str = "operator", name: str = "tester") -> str:
+        """A token that the control node makes for one service and five minutes."""
+        root = Path(os.environ.get("NRS_LAB_ROOT") or "/var/lib/nrs-lab")
+        asked = {
+            "source": str(CHECKOUT / "files" / "agents"),
+            "cache": str(root / "wheels"),
+            "directory": str(root / "labs" / self.name / "secrets"),
+            "signing_key": "",
+            "wanted": {"role": role, "id": name, "urls": [url]},
+            "lifetime": 300,
+        }
+        program = CHECKOUT / "roles" / "common" / "files" / "credentials.py"
+        made = subprocess.run(
+            [sys.executable, str(program), "create"],
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        (token,) = json.loads(made.stdout)["tokens"]
+        return str(token)
 
     def status(self, host: str) -> dict[str, Any]:
         """`nrs status` of a host."""

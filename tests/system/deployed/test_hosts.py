@@ -10,11 +10,11 @@ KEYS = {"routing_server": ("psk",), "network_access_endpoint": ("device_key",)}
 
 def test_secrets_are_for_the_agents_alone(lab: Any) -> None:
     for host, unit in lab.UNITS:
-        for secret in ("api_token", *KEYS.get(unit, ())):
+        for secret in (f"api_tokens_{unit}", *KEYS.get(unit, ())):
             path = f"{CONFIGURATION}/{secret}"
             assert lab.exec(host, "stat", "-c", "%a %U", path) == "600 nrs\n", (host, secret)
         # Who ranks routers needs no key of theirs, and the PSK opens every endpoint's addresses.
-        for secret in {"psk", "previous_psk", "device_key"} - {*KEYS.get(unit, ())}:
+        for secret in {"psk", "previous_psk", "device_key", "api_token"} - {*KEYS.get(unit, ())}:
             path = f"{CONFIGURATION}/{secret}"
             found = lab.run("exec", host, "test", "-e", path, check=False)
             assert found.returncode == 1, (host, secret)
@@ -32,8 +32,8 @@ def test_tunnels_have_device_keys_and_nothing_else_is_accepted(lab: Any) -> None
 
 def test_no_secret_is_in_a_log_or_a_process_list(lab: Any) -> None:
     script = (
-        "for secret in psk device_key api_token; do"
-        f"  value=$(cat {CONFIGURATION}/$secret 2>/dev/null) || continue;"
+        f"cd {CONFIGURATION}; for secret in psk device_key api_tokens_*; do"
+        "  value=$(grep -v '^#' $secret 2>/dev/null | head -n 1) && [ -n \"$value\" ] || continue;"
         '  has() { grep -qF -- "$value"; };'
         "  ! journalctl -q --no-pager -o cat | has || echo $secret in journal;"
         "  ! cat /var/log/network-routing-system/*.log | has || echo $secret in log;"

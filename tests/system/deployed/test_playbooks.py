@@ -94,7 +94,7 @@ def test_a_device_is_configured_through_the_controller_once(lab: Any) -> None:
     def push(*more: str) -> dict[str, Any]:
         arguments = {
             "url": "http://[::1]:8090",
-            "token_file": "/etc/network-routing-system/api_token",
+            "token": lab.token("http://[fd88::12]:8090"),
             "device_id": "endpoint_1",
             "config": {"load_balancer": {"poll_interval": 10}},
         }

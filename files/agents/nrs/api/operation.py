@@ -61,14 +61,21 @@ def takes(operation: Operation) -> Callable[[View], Callable[..., Any]]:
                 parameter: name(text, parameter) for parameter, text in parameters.items()
             }
             # Before the body is read where that does not say who is meant.
-            if not operation.open and (access.own is None or access.own in given):
+            admitted = operation.open or access.own is None or access.own in given
+            if admitted and not operation.open:
                 service.admit(access, given.get)
             if operation.query is not None:
                 given["query"] = _query(operation.query, known)
+                if not admitted and access.own in known:
+                    service.admit(access, functools.partial(getattr, given["query"]))
+                    admitted = True
             if operation.body is not None:
                 given["body"] = service.body(operation.body)
-                if access.own is not None and access.own not in given:
+                if not admitted:
                     service.admit(access, functools.partial(getattr, given["body"]))
+                    admitted = True
+            if not admitted:
+                service.admit(access, given.get)
             return view(**given)
 
         setattr(checked, _ATTRIBUTE, operation)

@@ -20,7 +20,7 @@ def trust_of(api: ServiceApi, directory: Path | None) -> Trust:
     names = LOOPBACK_NAMES | {urlsplit(url).hostname or "" for url in api.urls or ()}
     if not api.signers:
         return Trust(
-            secret=api.bearer_token,
+            secret=api.shared_token,
             readers=api.trusted_networks,
             refused=api.refused_networks,
             names=names,
@@ -32,6 +32,7 @@ def trust_of(api: ServiceApi, directory: Path | None) -> Trust:
     return Trust(
         verifier=Verifier(api.signers, map(audience_of, api.urls or ())),
         revocations=revocations,
+        secret=api.shared_token,
         readers=LOOPBACK if api.loopback_reads else (),
         refused=api.refused_networks,
         names=names,

@@ -31,10 +31,13 @@ class Failed(click.ClickException):
 
 
 class Deployment:
-    """The files of `directory`. Everything here raises Failed where one cannot be used."""
+    """The files of `directory`. Everything here raises Failed where one cannot be used.
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    `signing_key`, in PEM, stands in the place of the file of that name.
+    """
+
+    def __init__(self, directory: Path, signing_key: str | None = None) -> None:
+        self.directory, self._signing_key = directory, signing_key
         self.signing_key_file = directory / "signing_key"
         self.public_keys_file = directory / "public_keys"
         self.revocations_file = directory / "revocations"
@@ -45,6 +48,8 @@ class Deployment:
 
     def signing_key(self) -> Ed25519PrivateKey:
         """The key that tokens are signed with."""
+        if self._signing_key is not None:
+            return self._given(self._signing_key)
         if not self.signing_key_file.exists():
             raise Failed(f"{self.signing_key_file}: no such file; `nrs token keys` makes it")
         try:
@@ -91,11 +96,26 @@ class Deployment:
             raise Failed(f"{error.filename or self.ledger_file}: {error.strerror}") from None
 
     def make(self) -> None:
-        """The directory, where there is none: for its owner alone."""
+        """The directory, where there is none: for its owner alone, and kept out of git."""
+        if self.directory.is_dir():
+            return
         try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.directory.mkdir(mode=0o700, parents=True)
+            (self.directory / ".gitignore").write_text("*\n", encoding="ascii")
         except OSError as error:
             raise Failed(f"{self.directory}: {error.strerror}") from None
+
+    @property
+    def has_signing_key(self) -> bool:
+        """Whether there is one."""
+        return self._signing_key is not None or self.signing_key_file.exists()
+
+    @staticmethod
+    def _given(pem: str) -> Ed25519PrivateKey:
+        try:
+            return keys.private_key(pem)
+        except keys.KeyRefused as error:
+            raise Failed(f"the signing key that was given is {error}") from None
 
     @staticmethod
     def write(path: Path, text: str, mode: int = secret_file.SECRET) -> None:

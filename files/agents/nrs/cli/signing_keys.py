@@ -14,9 +14,14 @@ from nrs.identity.revocations import RevocationsRefused, read
 
 def show(directory: Path, *, forget_previous: bool) -> int:
     """Make what is missing and print the public keys; the exit status."""
-    deployment = Deployment(directory)
+    click.echo(settle(Deployment(directory), forget_previous=forget_previous), nl=False)
+    return 0
+
+
+def settle(deployment: Deployment, *, forget_previous: bool = False) -> str:
+    """Make what is missing; the public keys as PEM text. Raises Failed."""
     deployment.make()
-    if not deployment.signing_key_file.exists():
+    if not deployment.has_signing_key:
         try:
             key_file.create(deployment.signing_key_file)
         except keys.KeyRefused as error:
@@ -27,8 +32,7 @@ def show(directory: Path, *, forget_previous: bool) -> int:
     text = keys.public_text(public[:1] if forget_previous else public)
     if not deployment.public_keys_file.exists() or _differs(deployment.public_keys_file, text):
         deployment.write(deployment.public_keys_file, text, keys.PUBLIC_MODE)
-    click.echo(text, nl=False)
-    return 0
+    return text
 
 
 def _sign_list_anew(deployment: Deployment) -> None:

@@ -100,11 +100,13 @@ class ServiceApi(Api):
     """Whom a service believes, beside how it proves itself to its siblings.
 
     With `signers_file` each caller states a token that one of these keys has signed for one of
-    `urls`, which is what the service is called in the files of others.
+    `urls`, which is what the service is called in the files of others. With `shared_token_file`
+    as well, the secret in it is taken too, until all devices have tokens of their own.
     """
 
     urls: Urls | None = None
     signers_file: Path | None = None
+    shared_token_file: Path | None = None
     revocations_file: Path | None = None
     """A list that others put there; the one in the state directory holds if it is newer."""
     peers: Urls | None = None
@@ -114,22 +116,42 @@ class ServiceApi(Api):
     """Networks that read without a token, where all others share one."""
     refused_networks: list[Network] = Field(default_factory=list)
     _signers: tuple[Ed25519PublicKey, ...] = PrivateAttr(default=())
+    _shared: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _read_signers(self) -> Self:
         if self.signers_file is None:
+            if self.shared_token_file is not None:
+                raise ValueError("shared_token_file goes with signers_file; alone it is token_file")
+            self._shared = self._value
             return self
         if self.urls is None:
             raise ValueError("urls is needed with signers_file: tokens are made for them")
         if self._value is not None:
             raise ValueError("takes one of token and signers_file, not both")
         self._signers = read_public(self.signers_file)
+        if self.shared_token_file is not None:
+            self._shared = _secret_in(self.shared_token_file)
         return self
 
     @property
     def signers(self) -> tuple[Ed25519PublicKey, ...]:
         """The keys that sign tokens; none where nothing is signed."""
         return self._signers
+
+    @property
+    def shared_token(self) -> str | None:
+        """The one secret that callers may show in place of a token of their own, if any."""
+        return self._shared
+
+
+def _secret_in(path: Path) -> str:
+    try:
+        return _checked(path.read_text(encoding="ascii").strip(), str(path))
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} must hold plain ASCII text") from None
 
 
 def _check_authorities(path: Path) -> None:

@@ -29,7 +29,11 @@ class Tokens:
 
 def holds_tokens(text: str) -> bool:
     """Whether the text is meant to be tokens, and not one secret for all."""
-    return any(line.count(".") == 2 for line in text.splitlines() if not line.startswith("#"))
+    lines = text.splitlines()
+    # A secret has no space, so this comment is none: a file of tokens that has none to hold.
+    return text.startswith("# ") or any(
+        line.count(".") == 2 for line in lines if not line.startswith("#")
+    )
 
 
 def read(path: Path) -> Tokens:

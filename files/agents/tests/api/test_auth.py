@@ -134,3 +134,14 @@ def test_hosts_that_the_service_is(host: str) -> None:
 )
 def test_a_name_that_somebody_points_here_is_not_served(host: str) -> None:
     assert not Trust(names=frozenset({"localhost", "lb1"})).serves_as(host)
+
+
+def test_while_devices_change_over_the_shared_secret_opens_too() -> None:
+    both = Trust(verifier=signed().verifier, secret=SECRET)
+    made = bearer(credential(Role.ROUTER, "router_1"))["Authorization"]
+    assert role(both, f"Bearer {SECRET}") is Role.OPERATOR
+    assert role(both, made) is Role.ROUTER
+    with pytest.raises(Unidentified, match="shared secret is not accepted"):
+        role(signed(), f"Bearer {SECRET}")
+    with pytest.raises(Unidentified, match="shared secret is not accepted"):
+        role(both, f"Bearer {SECRET}x")

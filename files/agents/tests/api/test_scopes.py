@@ -111,6 +111,7 @@ def test_the_load_balancer_lets_a_role_do_its_own(
         ("GET /devices", None, PEOPLE),
         ("GET /topology", None, PEOPLE),
         ("GET /events", None, PEOPLE),
+        ("GET /events?device_id=own", None, (*PEOPLE, Role.ENDPOINT)),
         ("GET /metrics", None, PEOPLE),
         ("POST /push_config/own", {"config": {}}, (Role.OPERATOR,)),
     ],
@@ -131,6 +132,7 @@ def test_the_controller_lets_a_role_do_its_own(
         ("POST /config", {"device_id": "other"}),
         ("POST /events", {"device_id": "other", "events": []}),
         ("GET /device/other", None),
+        ("GET /events?device_id=other", None),
     ],
 )
 def test_a_device_is_nobody_else_at_the_controller(

@@ -3,10 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import ValidationError
 
 from nrs.config import common
 from nrs.config.common import Api, ServiceApi
+from nrs.identity.keys import public_text
 
 TOKEN = "0123456789abcdef" * 2
 
@@ -64,3 +66,33 @@ def test_a_token_is_not_printed() -> None:
 
 def test_loopback_is_trusted_by_default() -> None:
     assert [str(network) for network in ServiceApi().trusted_networks] == ["127.0.0.0/8", "::1/128"]
+
+
+@pytest.fixture
+def signers(tmp_path: Path) -> Path:
+    path = tmp_path / "signers"
+    path.write_text(public_text([Ed25519PrivateKey.generate().public_key()]))
+    return path
+
+
+def test_a_service_may_take_the_secret_too_until_devices_have_tokens(
+    signers: Path, tmp_path: Path, installed: Path
+) -> None:
+    shared = tmp_path / "shared"
+    shared.write_text(TOKEN + "\n")
+    stated = {"urls": ["http://192.0.2.1:8080"], "signers_file": str(signers)}
+    assert ServiceApi.model_validate(stated).shared_token is None
+    both = ServiceApi.model_validate({**stated, "shared_token_file": str(shared)})
+    assert both.signers and both.shared_token == TOKEN
+    assert both.bearer_token is None
+    shared.write_text("short")
+    with pytest.raises(ValidationError, match=f"{shared} must have at least 32"):
+        ServiceApi.model_validate({**stated, "shared_token_file": str(shared)})
+    with pytest.raises(ValidationError, match="cannot read"):
+        ServiceApi.model_validate({**stated, "shared_token_file": str(tmp_path / "none")})
+    with pytest.raises(ValidationError, match="shared_token_file goes with signers_file"):
+        ServiceApi.model_validate({"shared_token_file": str(shared)})
+
+
+def test_without_signers_the_one_token_is_what_callers_show(installed: Path) -> None:
+    assert ServiceApi.model_validate({"token": TOKEN}).shared_token == TOKEN

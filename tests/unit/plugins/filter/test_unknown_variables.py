@@ -55,7 +55,7 @@ def test_group_variables_of_other_roles_are_known() -> None:
         ("network_access_endpoint_route", "network_access_endpoint_routes"),
         ("network_controller_tun_ipv4_pol", "network_controller_tun_ipv4_pool"),
         ("nrs_psks", "nrs_psk"),
-        ("nrs_api_tokne", "nrs_api_token"),
+        ("nrs_token_renew_day", "nrs_token_renew_days"),
         # The beginning is misspelt.
         ("routing_servers_egress_interface", "routing_server_egress_interface"),
         ("routing_sever_tun_ipv4", "routing_server_tun_ipv4"),

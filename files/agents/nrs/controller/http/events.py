@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask
 
-from nrs.api.access import READERS, devices
+from nrs.api.access import Access, devices
 from nrs.api.messages import EventReport
 from nrs.api.operation import Operation, takes
 from nrs.controller.events import Events
@@ -27,7 +27,8 @@ _READ = Operation(
     "The moves that arrived last, oldest first",
     answers.Events,
     query=EventsQuery,
-    access=READERS,
+    # An endpoint asks which of its own have arrived, after a restart of either side.
+    access=Access(frozenset({Role.MONITOR, Role.ENDPOINT}), "device_id"),
     refused=UNKNOWN,
 )
 
