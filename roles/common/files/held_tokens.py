@@ -28,7 +28,7 @@ def claims(path: Path, pem: str) -> list[dict[str, object]] | None:
         held = token_file.read(path).held
     except token_file.TokensRefused:
         return []
-    for _, token in held:
+    for _stated, token in held:
         try:
             found.append(verified(token, signer).claims())
         except CredentialRefused:
