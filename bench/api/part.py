@@ -18,7 +18,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -112,7 +112,7 @@ class Bench:
             yield server, Client(self._program, server, keep=True, tls=tls)
 
     @contextmanager
-    def _running(self, name: str, words: list[object], *, tls: bool) -> Iterator[Server]:
+    def _running(self, name: str, words: Sequence[object], *, tls: bool) -> Iterator[Server]:
         port = free_port()
         command = [self._python, *words, port, *(self._pair if tls else ())]
         env = {

@@ -39,7 +39,8 @@ def protected_networks(
         except ValueError:
             wrong.append(str(text))
     merged = (
-        ipaddress.collapse_addresses(n for n in found if n.version == version) for version in (4, 6)
+        ipaddress.collapse_addresses(n for n in found if isinstance(n, ipaddress.IPv4Network)),
+        ipaddress.collapse_addresses(n for n in found if isinstance(n, ipaddress.IPv6Network)),
     )
     return [*(str(network) for family in merged for network in family), *wrong]
 

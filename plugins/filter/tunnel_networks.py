@@ -36,7 +36,8 @@ def tunnel_networks(hostvars: HostVars, groups: Mapping[str, Sequence[str]]) -> 
             texts.append(text.strip().partition("/")[0])
     found = list(_networks(texts))
     merged = (
-        ipaddress.collapse_addresses(n for n in found if n.version == version) for version in (4, 6)
+        ipaddress.collapse_addresses(n for n in found if isinstance(n, ipaddress.IPv4Network)),
+        ipaddress.collapse_addresses(n for n in found if isinstance(n, ipaddress.IPv6Network)),
     )
     return [str(network) for family in merged for network in family]
 
