@@ -77,7 +77,7 @@ class HttpService:
         self._calls: deque[Callable[[], None]] = deque()
         self._jobs: queue.SimpleQueue[Connection | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
-        self._stopping = False
+        self._stopping = self._full = False
         self._running = True
         self._environ = {
             "SCRIPT_NAME": "",
@@ -202,6 +202,14 @@ class HttpService:
                 connection.held_until = None
                 self._do(connection, self._send)
 
+    def _told_full(self, why: str | None) -> None:
+        """Say once that nobody is let in and once that it is over."""
+        if why is not None and not self._full:
+            log.warning("connections are not accepted: %s", why)
+        elif why is None and self._full:
+            log.warning("connections are accepted again")
+        self._full = why is not None
+
     def _accept(self) -> None:
         for _ in range(_ACCEPTED_AT_ONCE):
             try:
@@ -211,8 +219,10 @@ class HttpService:
             except OSError as error:
                 if error.errno in _NO_ROOM and not self._make_room():
                     # Nothing can be done but to let those finish that are at it.
+                    self._told_full(error.strerror)
                     time.sleep(0.01)
                 return
+            self._told_full(None)
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             environ = {

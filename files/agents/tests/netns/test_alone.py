@@ -15,6 +15,7 @@ from tests.netns.test_failover import MOST_LOST, PINGS_A_SECOND, active_of, lost
 from tests.netns.world import BUSINESS, Agent, World
 
 OFTEN_S = 0.5
+PUSHED_ROUTE = "203.0.113.0/24"
 STOP_S = 4.0
 SERVERS = {
     "load_balancer": {"url": "http://127.0.0.1:8080"},
@@ -25,6 +26,7 @@ ENDPOINT = {
     **SERVERS,
     "load_balancer": {**SERVERS["load_balancer"], "poll_interval": OFTEN_S},
     "tunnel": {"keepalive_interval": OFTEN_S},
+    "push": {"routes_within": [PUSHED_ROUTE]},
 }
 SILENCE = (
     "add table inet silence;"
@@ -32,7 +34,6 @@ SILENCE = (
     "add rule inet silence out tcp dport { 8080, 8090 } drop"
 )
 """Connections to the servers hang."""
-PUSHED_ROUTE = "203.0.113.0/24"
 HOSTS = ("endpoint", "router_a", "router_b")
 
 
@@ -77,7 +78,7 @@ def test_traffic_failover_and_restarts_need_nobody_else(
     routes = [*endpoint.config["tunnel"]["routes"], PUSHED_ROUTE]
     push(endpoint, 7, {"tunnel": {"routes": routes}})
     for name in ("router_a", "router_b"):
-        push(agents[name], 7, {"server": {"name": f"pushed to {name}"}})
+        push(agents[name], 7, {"server": {"log_level": "debug"}})
     for agent in agents.values():
         wait_until(lambda a=agent: tried in a.log, 30, f"{tried}: the companion says so")
 

@@ -86,10 +86,11 @@ def test_without_descriptors_packets_go_on(world: World, role: str) -> None:
     agent = {"router": router, "endpoint": endpoint}[role]
     limit_descriptors(agent, 3)
     companion = f"-m nrs.{role}.reporter"
-    children = Path(f"/proc/{agent.process.pid}/task/{agent.process.pid}/children").read_text()
+    threads = Path(f"/proc/{agent.process.pid}/task").iterdir()
     (child,) = (
         int(pid)
-        for pid in children.split()
+        for thread in threads
+        for pid in (thread / "children").read_text().split()
         if companion in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
     )
     subprocess.run(["kill", "-KILL", str(child)], check=True)

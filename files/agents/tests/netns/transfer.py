@@ -96,11 +96,11 @@ def _receive(connection: socket.socket, room: memoryview) -> None:
 class Echo:
     """A UDP server that sends every datagram back; use as a context manager."""
 
-    def __init__(self, world: World, address: str, host: str = "business") -> None:
+    def __init__(self, world: World, address: str, host: str = "business", port: int = 0) -> None:
         self._socket = world.socket(host, family_of(address), socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 23)
         self._socket.settimeout(None)
-        self._socket.bind((address, 0))
+        self._socket.bind((address, port))
         self.name = self._socket.getsockname()[:2]
         self._thread = Thread(target=self._serve)
 
@@ -129,12 +129,14 @@ def udp_client(world: World, name: tuple[str, int]) -> socket.socket:
     return client
 
 
-def udp(world: World, address: str, *, host: str = "business", each: int = 1200) -> None:
+def udp(
+    world: World, address: str, *, host: str = "business", port: int = 0, each: int = 1200
+) -> None:
     """Datagrams there and back: small ones in a burst, a super-packet, and one in fragments.
 
     Fails the test unless each comes back as it was, the super-packet's, of `each` bytes, in order.
     """
-    with Echo(world, address, host) as echo, closing(udp_client(world, echo.name)) as client:
+    with Echo(world, address, host, port) as echo, closing(udp_client(world, echo.name)) as client:
         # What is too long for the path may be what tells both kernels so.
         assert len(_sent_until_returned(client, os.urandom(1372))) == 1372
         small = [os.urandom(40 + n) for n in range(50)]
