@@ -27,7 +27,9 @@ PORT = 8080
 ASKED = 150
 MOST_S = 2.0
 """Slack for a busy machine; the figure itself is a benchmark's business."""
-REQUEST = f"GET /status HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
+REQUEST = (
+    f"GET /status HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
+)
 CHECKOUT = Path(__file__).resolve().parents[4]
 
 pytestmark = pytest.mark.root
