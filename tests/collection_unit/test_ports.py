@@ -16,6 +16,8 @@ GIVEN = {
     "_common_unit_ports": "{{ _routing_server_ports }}",
     "_common_unit_settings": [],
     "_common_release_stamp": "1",
+    "_common_host": {"interpreter": "/usr/bin/python3.11", "library": "/usr/lib/python3.11"},
+    "_common_management_addresses": [],
     "_common_firewall_protocol": "udp",
     "_common_firewall_ports": "{{ _routing_server_ports }}",
     "_common_firewall_sources": ["192.0.2.0/24"],

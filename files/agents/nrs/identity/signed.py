@@ -18,7 +18,7 @@ _ALGORITHM = "EdDSA"
 class Kind(Enum):
     """What is signed, as the header's `typ` (RFC 8725 section 3.11): none is read as another."""
 
-    TOKEN = "nrs-token+jwt"  # noqa: S105 - a media type, not a secret
+    TOKEN = "nrs-token+jwt"  # noqa: S105 - a media type, not a secret  # nosec B105
     REVOCATIONS = "nrs-revocations+jwt"
 
 
