@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.failover.rig import BALANCER, CONFIGURATION, ENDPOINT, ENDPOINT_UNIT, Rig
+from lab.tokens import operator_token
 from testbed.failed import Failed
 
 _UNIT = "load_balancer"
@@ -19,6 +20,8 @@ _CONTROL = "control"
 _PORT = 8080
 _TIMEOUT_S = 5.0
 _SETTLE_S = 3.0
+_TOKEN_S = 4 * 3600
+"""Longer than all faults take."""
 _HURRY = {"anti_flap_hold_time": "0.0"}
 _ENDPOINT_HURRY = {"poll_interval": "0.5"}
 
@@ -28,8 +31,6 @@ class Balancer:
 
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
-        token = rig.file(BALANCER, f"{CONFIGURATION}/api_token").read_text(encoding="ascii")
-        self._token = token.strip()
         address = next(
             address
             for interface in rig.host(BALANCER).on("management")
@@ -37,6 +38,7 @@ class Balancer:
             if ":" in address
         )
         self._url = f"http://[{address}]:{_PORT}"
+        self._token = operator_token(rig.settings, self._url, _TOKEN_S)
         self._before: list[tuple[str, str, str]] = []
         self._states: dict[str, str] = {}
 
