@@ -11,7 +11,7 @@ from flask import Flask
 from nrs.api import tls
 from nrs.api.listener import listen
 from nrs.api.server import HttpService
-from nrs.config.common import Api
+from nrs.config.service_api import ServiceApi
 
 app = Flask("hello")
 
@@ -27,6 +27,6 @@ if __name__ == "__main__":
     HttpService(
         app,
         listen("127.0.0.1", int(sys.argv[1])),
-        context=tls.served_by(Api.model_validate(_pair)),
+        context=tls.served_by(ServiceApi.model_validate(_pair)),
         brief=lambda _: True,
     ).run()

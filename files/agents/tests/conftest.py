@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from nrs.config import common
+from nrs.config import api as api_section
 
 settings.register_profile("nrs", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("nrs")
@@ -17,7 +17,7 @@ settings.load_profile("nrs")
 
 @pytest.fixture(autouse=True)
 def no_installed_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(common, "DEFAULT_TOKEN_FILE", Path("/no/such/token"))
+    monkeypatch.setattr(api_section, "DEFAULT_TOKEN_FILE", Path("/no/such/token"))
 
 
 @pytest.fixture(autouse=True)

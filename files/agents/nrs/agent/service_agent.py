@@ -23,8 +23,8 @@ from nrs.api.listener import listen
 from nrs.api.server import HttpService
 from nrs.api.trust import trust_of
 from nrs.config import pushed
-from nrs.config.common import ServiceApi
 from nrs.config.loader import ConfigError, load
+from nrs.config.service_api import ServiceApi
 from nrs.config.types import IPAddress
 from nrs.identity.revocations import RevocationsRefused
 from nrs.system import ipv6, systemd

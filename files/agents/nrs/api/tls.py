@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
+import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from nrs.config.common import Api
-
-_PATIENCE_S = 2.0
+from nrs.config.service_api import ServiceApi
 
 
-def served_by(api: Api) -> ssl.SSLContext | None:
+def served_by(api: ServiceApi) -> ssl.SSLContext | None:
     """What a service with this configuration shows; None for plain HTTP. Raises ValueError."""
     if api.certificate_file is None or api.key_file is None:
         return None
@@ -39,16 +36,18 @@ def distrust(error: BaseException, url: str, ca_file: Path | None) -> str | None
     reason = _of_certificate(error)
     if reason is None:
         return None
-    from nrs.config import certificates  # noqa: PLC0415 - keeps companions' start quick
+    # Companions start without what reads certificates.
+    from nrs.identity import certificate, peer  # noqa: PLC0415
 
-    shown = _shown(url)
-    what = "its certificate"
-    if shown is not None:
-        what += f", {certificates.described(shown)},"
-    trusted = "api.ca_file names no CA, so only public ones are trusted"
-    if ca_file is not None:
-        trusted = f"trusted is {certificates.listed(ca_file)}"
-    return f"{what} is not trusted: {reason.verify_message}; {trusted}"
+    if ca_file is None:
+        trusted = "api.ca_file names no CA, so only public ones are trusted"
+        return f"its certificate is not trusted: {reason.verify_message}; {trusted}"
+    try:
+        found = peer.problem_of(url, certificate.read(ca_file), time.time())
+    except certificate.CertificateRefused as refused:
+        return str(refused)
+    why = reason.verify_message if found is None else found.removeprefix(f"{url}: ")
+    return f"not trusted by {ca_file}: {why}"
 
 
 def _of_certificate(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
@@ -61,19 +60,3 @@ def _of_certificate(error: BaseException | None) -> ssl.SSLCertVerificationError
         inner = getattr(error, "reason", None) or next(iter(error.args), None)
         error = inner if isinstance(inner, BaseException) else error.__cause__ or error.__context__
     return None
-
-
-def _shown(url: str) -> bytes | None:
-    """What the server shows, trusted or not; nothing is said to it."""
-    place = urlsplit(url)
-    context = client()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    try:
-        with (
-            socket.create_connection((place.hostname, place.port or 443), _PATIENCE_S) as sock,
-            context.wrap_socket(sock) as wrapped,
-        ):
-            return wrapped.getpeercert(binary_form=True)
-    except OSError:
-        return None

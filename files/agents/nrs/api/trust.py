@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from nrs.api.auth import LOOPBACK_NAMES, Trust
-from nrs.config.common import LOOPBACK, ServiceApi
+from nrs.config.service_api import LOOPBACK, ServiceApi
 from nrs.identity.audience import audience_of
 from nrs.identity.revocation_file import RevocationFile
 from nrs.identity.revocations import RevocationsRefused

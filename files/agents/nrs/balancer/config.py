@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 from typing_extensions import Self
 
 from nrs.balancer.decide.algorithm import Algorithm
-from nrs.config.common import ServiceApi
+from nrs.config.service_api import ServiceApi
 from nrs.config.types import Address, LogLevel, Port, Seconds, Section
 
 _REDIS = re.compile(r"rediss?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?(/\d{1,4})?")

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import PrivateAttr, SecretStr, model_validator
 from typing_extensions import Self
 
+from nrs.config import text_file
 from nrs.config.types import Section
 
 PSK_BYTES = 32
@@ -62,12 +63,7 @@ def decode_device_key(text: str) -> bytes:
 
 def read_key_file(path: Path, decode: Decode) -> bytes:
     """Read and decode the key in `path`. Raises ValueError that names the file."""
-    try:
-        text = path.read_text(encoding="ascii")
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: is not ASCII text") from None
+    text = text_file.read(path)
     try:
         return decode(text)
     except ValueError as error:

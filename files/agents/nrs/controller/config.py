@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, model_validator
 from typing_extensions import Self
 
-from nrs.config.common import ServiceApi
 from nrs.config.secret import decode_psk
+from nrs.config.service_api import ServiceApi
 from nrs.config.types import Address, Address4, Address6, LogLevel, Port, Section
 
 Index = Annotated[int, Field(strict=True, ge=0, lt=2**64)]

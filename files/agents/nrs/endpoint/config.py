@@ -8,7 +8,8 @@ from typing import Annotated
 from pydantic import Field, PrivateAttr, SecretStr, model_validator
 from typing_extensions import Self
 
-from nrs.config.common import Api, NetworkControllerAccess, PolledLoadBalancer
+from nrs.config.api import Api
+from nrs.config.common import NetworkControllerAccess, PolledLoadBalancer
 from nrs.config.secret import KeyedSection
 from nrs.config.tun_addresses import TunAddresses
 from nrs.config.types import (

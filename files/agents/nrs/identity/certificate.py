@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
 from nrs.identity.credential import date
@@ -128,6 +129,22 @@ def problem(
     if host is not None and not covers(own, host):
         listed = ", ".join(names(own)) or "no host"
         return f"{bundle.file}: the certificate ({until}) is for {listed}, not for {host}"
+    return None
+
+
+def no_key_of(bundle: Bundle, key_file: Path) -> str | None:
+    """Why the file has not the key of the first certificate, in a line that names both."""
+    try:
+        key = serialization.load_pem_private_key(key_file.read_bytes(), password=None)
+    except OSError as error:
+        return f"cannot read {key_file}: {error.strerror}"
+    except TypeError:
+        return f"{key_file} is encrypted: a service cannot ask for its words"
+    except (ValueError, UnsupportedAlgorithm) as error:
+        return f"{key_file} holds no private key in PEM: {error}"
+    if key.public_key() != bundle.first.public_key():
+        until = f"until {date(ends(bundle.first))}"
+        return f"{key_file} is not the key of the certificate ({until}) in {bundle.file}"
     return None
 
 

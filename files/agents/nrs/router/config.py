@@ -12,7 +12,8 @@ from pydantic import Field, PrivateAttr, SecretStr, StrictBool, model_validator
 from typing_extensions import Self
 
 from nrs.api.messages import MaxBandwidth, MaxConnections
-from nrs.config.common import Api, LoadBalancerAccess, NetworkControllerAccess
+from nrs.config.api import Api
+from nrs.config.common import LoadBalancerAccess, NetworkControllerAccess
 from nrs.config.secret import KeyedSection
 from nrs.config.tun_addresses import TunAddresses
 from nrs.config.types import (

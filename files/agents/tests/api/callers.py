@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from nrs.api.auth import Trust
-from nrs.config.common import LOOPBACK
+from nrs.config.service_api import LOOPBACK
 from nrs.identity import issue
 from nrs.identity.credential import Credential, Role
 from nrs.identity.verifier import Verifier

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from nrs.api.auth import Trust, Unidentified
-from nrs.config.common import LOOPBACK
+from nrs.config.service_api import LOOPBACK
 from nrs.identity import issue, revocations
 from nrs.identity.credential import Role
 from nrs.identity.revocation_file import RevocationFile

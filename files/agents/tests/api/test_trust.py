@@ -8,8 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from nrs.api.trust import trust_of
-from nrs.config import common
-from nrs.config.common import ServiceApi
+from nrs.config import api as api_section
+from nrs.config.service_api import ServiceApi
 from nrs.identity.keys import public_text
 
 SECRET = "s" * 43
@@ -19,7 +19,7 @@ SECRET = "s" * 43
 def test_signers_and_the_secret_that_devices_have_yet_to_give_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shares: bool
 ) -> None:
-    monkeypatch.setattr(common, "DEFAULT_TOKEN_FILE", tmp_path / "none")
+    monkeypatch.setattr(api_section, "DEFAULT_TOKEN_FILE", tmp_path / "none")
     signers, shared = tmp_path / "signers", tmp_path / "shared"
     signers.write_text(public_text([Ed25519PrivateKey.generate().public_key()]))
     shared.write_text(SECRET)

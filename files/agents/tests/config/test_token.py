@@ -6,8 +6,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import ValidationError
 
-from nrs.config import common
-from nrs.config.common import Api, ServiceApi
+from nrs.config import api as api_section
+from nrs.config.api import Api
+from nrs.config.service_api import ServiceApi
 from nrs.identity.keys import public_text
 
 TOKEN = "0123456789abcdef" * 2
@@ -16,7 +17,7 @@ TOKEN = "0123456789abcdef" * 2
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     path = tmp_path / "api_token"
-    monkeypatch.setattr(common, "DEFAULT_TOKEN_FILE", path)
+    monkeypatch.setattr(api_section, "DEFAULT_TOKEN_FILE", path)
     return path
 
 
@@ -56,7 +57,7 @@ def test_what_is_no_token_is_refused(token: str, installed: Path) -> None:
 def test_only_one_place(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="not both"):
         Api.model_validate({"token": TOKEN, "token_file": str(tmp_path)})
-    with pytest.raises(ValidationError, match="no such file"):
+    with pytest.raises(ValidationError, match="No such file"):
         Api.model_validate({"token_file": str(tmp_path / "missing")})
 
 

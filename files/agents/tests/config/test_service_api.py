@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from nrs.config.common import Api
+from nrs.config.service_api import ServiceApi
 from tests.api.certified import DAY, NOW, Authority
 
 
 def refused(**keys: Path) -> str:
     with pytest.raises(ValidationError) as caught:
-        Api(**keys)  # type: ignore[arg-type]
+        ServiceApi(**keys)  # type: ignore[arg-type]
     return str(caught.value.errors()[0]["msg"])
 
 
@@ -22,7 +22,7 @@ def authority(tmp_path: Path) -> Authority:
 
 def test_a_pair_and_an_authority(authority: Authority) -> None:
     certificate, key = authority.certify("one", "192.0.2.1")
-    api = Api(certificate_file=certificate, key_file=key, ca_file=authority.file)
+    api = ServiceApi(certificate_file=certificate, key_file=key, ca_file=authority.file)
     assert api.certificate_file == certificate
 
 
@@ -34,10 +34,10 @@ def test_one_without_the_other(authority: Authority) -> None:
 
 def test_an_end_that_has_come_and_a_begin_that_has_not(authority: Authority) -> None:
     certificate, key = authority.certify("old", "192.0.2.1", begin=NOW - 9 * DAY, end=NOW - DAY)
-    expected = f"{certificate} has expired on {(NOW - DAY).date()}"
+    expected = f"{certificate}: the certificate expired on {(NOW - DAY).date()}"
     assert expected in refused(certificate_file=certificate, key_file=key)
     certificate, key = authority.certify("soon", "192.0.2.1", begin=NOW + DAY)
-    expected = f"{certificate} is not valid before {(NOW + DAY).date()}"
+    expected = f"{certificate}: the certificate is not valid before {(NOW + DAY).date()}"
     assert expected in refused(certificate_file=certificate, key_file=key)
 
 
@@ -45,8 +45,8 @@ def test_the_key_of_another(authority: Authority) -> None:
     certificate, _ = authority.certify("one", "192.0.2.1")
     _, key = authority.certify("two", "192.0.2.1")
     said = refused(certificate_file=certificate, key_file=key)
-    assert f"{key} is not the key of the certificate in {certificate}" in said
-    assert str((NOW + 9 * DAY).date()) in said
+    assert f"{key} is not the key of the certificate (until {(NOW + 9 * DAY).date()}" in said
+    assert f" in {certificate}" in said
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b"-----BEGIN CERTIFICATE-----\nx\n"])

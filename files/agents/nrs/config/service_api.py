@@ -1,0 +1,85 @@
+"""The section `api` of a service: whom it believes, and what it shows."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from pydantic import Field, PrivateAttr, StrictBool, model_validator
+from typing_extensions import Self
+
+from nrs.config import text_file
+from nrs.config.api import Api, checked_secret
+from nrs.config.types import Network, Urls
+from nrs.identity import certificate
+from nrs.identity.keys import read_public
+
+LOOPBACK: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = [
+    ipaddress.ip_network("127.0.0.0/8"),
+    ipaddress.ip_network("::1/128"),
+]
+
+
+class ServiceApi(Api):
+    """Whom a service believes and what it shows, beside how it proves itself to its siblings.
+
+    With `signers_file` each caller states a token that one of these keys has signed for one of
+    `urls`, which is what the service is called in the files of others. With `shared_token_file`
+    as well, the secret in it is taken too, until all devices have tokens of their own.
+    """
+
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    urls: Urls | None = None
+    signers_file: Path | None = None
+    shared_token_file: Path | None = None
+    revocations_file: Path | None = None
+    """A list that others put there; the one in the state directory holds if it is newer."""
+    peers: Urls | None = None
+    """Services that are asked for a newer list of revocations."""
+    loopback_reads: StrictBool = False
+    trusted_networks: list[Network] = Field(default_factory=lambda: list(LOOPBACK))
+    """Networks that read without a token, where all others share one."""
+    refused_networks: list[Network] = Field(default_factory=list)
+    _signers: tuple[Ed25519PublicKey, ...] = PrivateAttr(default=())
+    _shared: str | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _read_signers(self) -> Self:
+        if self.signers_file is None:
+            if self.shared_token_file is not None:
+                raise ValueError("shared_token_file goes with signers_file; alone it is token_file")
+            self._shared = self._value
+            return self
+        if self.urls is None:
+            raise ValueError("urls is needed with signers_file: tokens are made for them")
+        if self._value is not None:
+            raise ValueError("takes one of token and signers_file, not both")
+        self._signers = read_public(self.signers_file)
+        if self.shared_token_file is not None:
+            shared = text_file.read(self.shared_token_file).strip()
+            self._shared = checked_secret(shared, str(self.shared_token_file))
+        return self
+
+    @model_validator(mode="after")
+    def _certified(self) -> Self:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("takes both of certificate_file and key_file, or neither")
+        if self.certificate_file is not None and self.key_file is not None:
+            shown = certificate.read(self.certificate_file)
+            wrong = certificate.problem(shown, now=time.time())
+            if wrong := wrong or certificate.no_key_of(shown, self.key_file):
+                raise ValueError(wrong)
+        return self
+
+    @property
+    def signers(self) -> tuple[Ed25519PublicKey, ...]:
+        """The keys that sign tokens; none where nothing is signed."""
+        return self._signers
+
+    @property
+    def shared_token(self) -> str | None:
+        """The one secret that callers may show in place of a token of their own, if any."""
+        return self._shared
