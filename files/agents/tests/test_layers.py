@@ -35,7 +35,6 @@ PURE = (
     "endpoint/route_plan.py",
     "endpoint/trains.py",
     "endpoint/uplink_plan.py",
-    "endpoint/push.py",
     "identity/audience.py",
     "identity/authority.py",
     "identity/claims.py",

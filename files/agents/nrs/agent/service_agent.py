@@ -10,14 +10,16 @@ import socket
 import ssl
 import sys
 import threading
+import time
 from abc import abstractmethod
 from typing import Any
 
 from flask import Flask
+from pydantic import BaseModel
 
-from nrs.agent.revocation_peers import RevocationPeers
+from nrs.agent.revocation_peer import RevocationPeer
 from nrs.agent.run import Agent, Config, Start, open_log
-from nrs.api import operation, tls
+from nrs.api import operation, service, tls
 from nrs.api.auth import Trust
 from nrs.api.listener import listen
 from nrs.api.server import HttpService
@@ -26,6 +28,8 @@ from nrs.config import pushed
 from nrs.config.loader import ConfigError, load
 from nrs.config.service_api import ServiceApi
 from nrs.config.types import IPAddress
+from nrs.identity import certificate
+from nrs.identity.revocation_file import RevocationFile
 from nrs.identity.revocations import RevocationsRefused
 from nrs.system import ipv6, systemd
 from nrs.system.control import ControlThread, socket_path
@@ -33,6 +37,7 @@ from nrs.system.control import ControlThread, socket_path
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _TICK_S = 1.0
 _STOP_TIMEOUT_S = 5.0
+_DAY_S = 86400.0
 _SWITCH_INTERVAL_S = 0.0005
 
 log = logging.getLogger(__name__)
@@ -86,27 +91,48 @@ class ServiceAgent(Agent[Config]):
             ) from None
         self.cleanup.callback(self._listener.close)
 
-    def trust(self, api: ServiceApi) -> Trust:
-        """Whom the API believes. Raises ConfigError."""
+    def trust(self, api: ServiceApi, before: RevocationFile | None = None) -> Trust:
+        """Whom the API believes; `before` is as in `trust_of`. Raises ConfigError."""
         try:
-            trust = trust_of(api, pushed.state_directory(self.UNIT))
-        except (RevocationsRefused, OSError) as error:
+            return trust_of(api, pushed.state_directory(self.UNIT), before)
+        except (RevocationsRefused, ValueError) as error:
             raise ConfigError(f"{self.path}: api: {error}") from None
-        self._peers.close()
-        if api.peers and trust.revocations is not None:
-            peers = RevocationPeers(api.peers, api.tokens(api.peers), trust.revocations)
-            peers.start()
-            self._peers.callback(peers.stop)
-        return trust
 
     def offer(self, app: Flask) -> None:
         """What is to be served. Raises ConfigError."""
+        api = _api(self.config)
+        self._app = app
         self._http = HttpService(
-            app, self._listener, context=self._context(self.config), brief=operation.brief(app)
+            app, self._listener, context=self._context(api), brief=operation.brief(app)
         )
+        self._go_by(api, service.trust_in(app))
 
-    def _context(self, config: Config) -> ssl.SSLContext | None:
-        api: ServiceApi = getattr(config, "api")  # noqa: B009 - every service has this section
+    def _go_by(self, api: ServiceApi, trust: Trust) -> None:
+        """Believe `trust`, and ask the siblings for the revocations that it goes by."""
+        service.believe(self._app, trust)
+        self._peers.close()
+        if api.peers and trust.revocations is not None:
+            tokens = api.tokens(api.peers)
+            for url in api.peers:
+                peer = RevocationPeer(url, tokens, api.ca_file, trust.revocations)
+                peer.start()
+                self._peers.callback(peer.stop)
+        self._certificate_file = api.certificate_file
+        self._warn_at = 0.0
+
+    def _warn_of_end(self) -> None:
+        """Once a day, of a certificate that is to be renewed."""
+        if self._certificate_file is None or time.monotonic() < self._warn_at:
+            return
+        self._warn_at = time.monotonic() + _DAY_S
+        try:
+            line = certificate.warning(certificate.read(self._certificate_file), time.time())
+        except certificate.CertificateRefused as refused:
+            line = str(refused)
+        if line is not None:
+            log.warning("%s", line)
+
+    def _context(self, api: ServiceApi) -> ssl.SSLContext | None:
         try:
             return tls.served_by(api)
         except ValueError as error:
@@ -137,6 +163,7 @@ class ServiceAgent(Agent[Config]):
         while http.is_alive():
             received = signal.sigtimedwait(_SIGNALS, _TICK_S)
             if received is None:
+                self._warn_of_end()
                 self.tick()
             elif received.si_signo == signal.SIGHUP:
                 systemd.reloading()
@@ -155,8 +182,11 @@ class ServiceAgent(Agent[Config]):
             for what, value in self.fixed(config).items():
                 if value != before[what]:
                     log.warning("a changed %s needs a restart", what)
-            context = self._context(config)
+            api = _api(config)
+            context = self._context(api)
+            trust = self.trust(api, service.trust_in(self._app).revocations)
             self.take_over(config)
+            self._go_by(api, trust)
             self._http.renew(context)
         except ConfigError as error:
             log.error("the configuration stays as it was: %s", error)
@@ -180,5 +210,11 @@ class ServiceAgent(Agent[Config]):
             "codec": None,
             "offloads": [],
             "tunnels": [],
+            "refused": self._http.refusals.as_dict(),
             **self.status(),
         }
+
+
+def _api(config: BaseModel) -> ServiceApi:
+    found: ServiceApi = getattr(config, "api")  # noqa: B009 - every service has this section
+    return found

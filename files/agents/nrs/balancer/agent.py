@@ -10,7 +10,6 @@ from typing import Any
 
 from nrs.agent.run import Start
 from nrs.agent.service_agent import ServiceAgent
-from nrs.api import service
 from nrs.balancer.config import LoadBalancerConfig
 from nrs.balancer.http.app import create_app
 from nrs.balancer.http.servers import server
@@ -48,8 +47,7 @@ class LoadBalancer(ServiceAgent[LoadBalancerConfig]):
             sharer = Sharer(self._balancer, store, config.state.url)
             sharer.start()
             self.cleanup.callback(sharer.stop)
-        self._app = create_app(self._balancer, self.trust(config.api))
-        self.offer(self._app)
+        self.offer(create_app(self._balancer, self.trust(config.api)))
 
     def _keep(self, directory: Path | None) -> Keeper | None:
         if directory is None:
@@ -76,11 +74,9 @@ class LoadBalancer(ServiceAgent[LoadBalancerConfig]):
         }
 
     def take_over(self, config: LoadBalancerConfig) -> None:
-        trust = self.trust(config.api)
         if self._keeper is not None:
             self._keeper.interval = config.state.store_interval
         self._balancer.configure(config)
-        service.believe(self._app, trust)
 
     def tick(self) -> None:
         self._balancer.watch()

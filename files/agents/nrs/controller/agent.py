@@ -10,7 +10,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from nrs.agent.run import Start
 from nrs.agent.service_agent import ServiceAgent
-from nrs.api import service
 from nrs.config.loader import ConfigError
 from nrs.controller import views
 from nrs.controller.config import NetworkControllerConfig
@@ -40,8 +39,8 @@ class NetworkController(ServiceAgent[NetworkControllerConfig]):
         self._registry = Registry(database, config, time.time)
         self.cleanup.callback(self._registry.close)
         self._flush = every(_FLUSH_INTERVAL_S, self._registry.flush, time.monotonic)
-        self._app = create_app(self.trust(config.api), self._registry, Events(database), time.time)
-        self.offer(self._app)
+        trust = self.trust(config.api)
+        self.offer(create_app(trust, self._registry, Events(database), time.time))
 
     @staticmethod
     def model() -> type[NetworkControllerConfig]:
@@ -53,12 +52,10 @@ class NetworkController(ServiceAgent[NetworkControllerConfig]):
         return {"bind_address, bind_port or storage": bound}
 
     def take_over(self, config: NetworkControllerConfig) -> None:
-        trust = self.trust(config.api)
         try:
             self._registry.configure(config)
         except SQLAlchemyError as error:
             raise ConfigError(f"{self.path}: ip_allocation: the registry failed: {error}") from None
-        service.believe(self._app, trust)
 
     def tick(self) -> None:
         """Write what was reported, now and then."""

@@ -44,6 +44,8 @@ def lacks(
             reasons.append(f"{audience}: for another role, id or address")
         elif revocations.refuses(credential):
             reasons.append(f"{audience}: revoked")
+        elif credential.expires is not None and now >= credential.expires:
+            reasons.append(f"{audience}: expired")
         elif now - credential.issued >= renew_after:
             reasons.append(f"{audience}: {int((now - credential.issued) // 86400)} days old")
     return reasons

@@ -17,6 +17,10 @@ class RevocationsRefused(Exception):
     """A list is not taken; the text says why."""
 
 
+class OlderList(RevocationsRefused):
+    """It is older than the one in force."""
+
+
 @dataclass(frozen=True)
 class Revocations:
     """One list; number 0 is that of a deployment that has revoked nothing yet."""
@@ -39,7 +43,7 @@ class Revocations:
         Raises RevocationsRefused for an older one and for another one of the same number.
         """
         if self.number < than.number:
-            raise RevocationsRefused(
+            raise OlderList(
                 f"list number {self.number} is older than number {than.number}, which is in force"
             )
         if self.number == than.number and self != than:

@@ -26,6 +26,11 @@ def replace(path: Path, text: str, mode: int = SECRET) -> None:
     except OSError:
         temporary.unlink()
         raise
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)  # the name, too, outlives a power cut
+    finally:
+        os.close(directory)
 
 
 def _written(path: Path, text: str, mode: int) -> Path:
