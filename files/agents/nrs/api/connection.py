@@ -59,7 +59,12 @@ class Connection:
         """What epoll watches it for."""
         self.watched = False
         self.incoming = Incoming(
-            {**environ, "nrs.verified": self._verified, "nrs.refused": self._refused}
+            {
+                **environ,
+                "nrs.verified": self._verified,
+                "nrs.refused": self._refused,
+                "nrs.denied": self._denied,
+            }
         )
         self.answering: Answering | None = None
         self.stepping = False
@@ -79,12 +84,17 @@ class Connection:
         """What the last request proved."""
         self.refused_from: str | None = None
         """Whose credential the last request had in vain."""
+        self.denied = False
+        """Whether the last request was not for whoever sent it."""
 
     def _verified(self, credential: str) -> None:
         self.credential = credential
 
     def _refused(self, source: str) -> None:
         self.refused_from = source
+
+    def _denied(self) -> None:
+        self.denied = True
 
     def receive(self) -> bytes | None:
         """What has come; b"" at the end, None where nothing is there. Raises OSError, NotTls."""

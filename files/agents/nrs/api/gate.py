@@ -85,7 +85,7 @@ class Gate(Generic[Key]):
         if len(near) >= self.limits.per_source:
             leaving = _first_to_leave(near.values()) or guest
         elif len(self._strangers) >= self.limits.strangers:
-            leaving = _first_to_leave(self._strangers.values()) or guest
+            leaving = self._one_of_most() or guest
         self._all[key] = self._strangers[key] = near[key] = guest
         return guest, None if leaving is None else leaving.key
 
@@ -113,8 +113,16 @@ class Gate(Generic[Key]):
 
     def oldest_stranger(self) -> Key | None:
         """The one to close where the host has room for no more."""
-        leaving = _first_to_leave(self._strangers.values())
+        leaving = self._one_of_most()
         return None if leaving is None else leaving.key
+
+    def _one_of_most(self) -> Guest[Key] | None:
+        """The first to leave of the source that has most, else of all strangers.
+
+        Of all of them the only one that is arriving may be the only one that is honest.
+        """
+        crowd = max(self._sources.values(), key=len, default={})
+        return _first_to_leave(crowd.values()) or _first_to_leave(self._strangers.values())
 
     def overdue(self, now: float) -> list[Key]:
         """Those whose time is over, and idle ones beyond their number, longest idle first."""

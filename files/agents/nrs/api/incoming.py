@@ -22,6 +22,8 @@ LARGEST_BODY = 64 * 1024
 TOO_LARGE = f"the body is larger than {LARGEST_BODY} bytes"
 
 _LARGEST_HEAD = 32 * 1024
+_LARGEST_MESSAGE = 512 * 1024
+"""With its head, the sizes of chunks of one byte each, and trailers."""
 _UNPREFIXED = {"CONTENT_TYPE", "CONTENT_LENGTH"}
 
 
@@ -55,21 +57,21 @@ class Incoming:
         self.expects = False
         """Whether its sender waits for 100 Continue."""
         self._refused: Refused | None = None
-        self._last = False
-        self._head_size = 0
+        self._head_size = self._size = 0
         self._in_head = True
         self.on_message_begin()
         self.within = False
 
     def feed(self, data: bytes) -> None:
         """Take what has arrived. Raises Refused; requests before that are still in `whole`."""
+        self._size += len(data)
         if self._in_head:
             self._head_size += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             # Nothing is offered to change to: the request is answered as it is, the last one.
-            self._last = True
+            pass
         except httptools.HttpParserError as error:
             raise self._refused or Refused(
                 HTTPStatus.BAD_REQUEST, f"Bad Request: {str(error) or 'not HTTP'}"
@@ -80,10 +82,14 @@ class Incoming:
                 f"the header is larger than {_LARGEST_HEAD} bytes",
             )
 
+        if self.within and self._size > _LARGEST_MESSAGE:
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
+
     # -- called by the parser
 
     def on_message_begin(self) -> None:
         self.within = True
+        self._size = 0
         self._environ = dict(self._base)
         self._url = b""
         self._body = bytearray()
@@ -94,7 +100,8 @@ class Incoming:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         key = _key(name)
-        if key is None:
+        # A trailer is no header (RFC 9110, section 6.5.1).
+        if key is None or not self._in_head:
             return
         text = value.decode("latin-1")
         before = self._environ.get(key)
@@ -136,7 +143,9 @@ class Incoming:
         environ["wsgi.input"] = io.BytesIO(self._body)
         if self._body:
             environ["CONTENT_LENGTH"] = str(len(self._body))
-        keep = self._parser.should_keep_alive() and "HTTP_UPGRADE" not in environ
+        parser = self._parser
+        changes = parser.should_upgrade() or "HTTP_UPGRADE" in environ
+        keep = parser.should_keep_alive() and not changes
         self.whole.append(Request(environ, keep))
         self.within = self.expects = False
 

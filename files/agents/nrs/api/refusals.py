@@ -1,4 +1,7 @@
-"""How refused credentials are counted, told and slowed. Pure: the time is given."""
+"""How refused credentials are counted, told and slowed, and how refused requests are told.
+
+Pure: the time is given.
+"""
 
 from __future__ import annotations
 
@@ -23,32 +26,50 @@ class Refused:
     log: str | None
 
 
+class _Told:
+    """Counts, with a line once a second at most."""
+
+    def __init__(self, line: str) -> None:
+        self.total = 0
+        self._text = line
+        self._logged_at: float | None = None
+        self._untold = 0
+
+    def note(self, source: str, now: float) -> str | None:
+        """One more; the line, if it is time for one."""
+        self.total += 1
+        self._untold += 1
+        if self._logged_at is not None and now - self._logged_at < _EVERY_S:
+            return None
+        self._logged_at = now
+        count, self._untold = self._untold, 0
+        more = "" if count == 1 else f", and {count - 1} more since the last such line"
+        return f"{self._text.format(source)}{more}"
+
+
 class Refusals:
     """All that were refused; sources are counted as connections are."""
 
     def __init__(self) -> None:
-        self.total = 0
+        self._credentials = _Told("a credential from {} was refused")
+        self._requests = _Told("a request from {} was not for its credential")
         self._free_at: OrderedDict[str, float] = OrderedDict()
-        self._logged_at: float | None = None
-        self._untold = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """For `nrs status --json`: how many credentials, and how many requests of good ones."""
+        return {"credentials": self._credentials.total, "requests": self._requests.total}
 
     def refused(self, address: str, now: float) -> Refused:
         """One more, from `address`."""
         source = source_of(address)
-        self.total += 1
-        self._untold += 1
         # Each takes a second of its source's time; AT_ONCE seconds may be owed.
         free_at = max(self._free_at.pop(source, now), now) + _EVERY_S
         delay = max(0.0, free_at - now - AT_ONCE * _EVERY_S)
         self._free_at[source] = min(free_at, now + AT_ONCE * _EVERY_S + _LONGEST_S)
         while len(self._free_at) > _MOST_SOURCES:
             self._free_at.popitem(last=False)
-        return Refused(min(delay, _LONGEST_S), self._line(source, now))
+        return Refused(min(delay, _LONGEST_S), self._credentials.note(source, now))
 
-    def _line(self, source: str, now: float) -> str | None:
-        if self._logged_at is not None and now - self._logged_at < _EVERY_S:
-            return None
-        self._logged_at = now
-        count, self._untold = self._untold, 0
-        more = "" if count == 1 else f", and {count - 1} more since the last such line"
-        return f"a credential from {source} was refused{more}"
+    def denied(self, source: str, now: float) -> str | None:
+        """A request, from `source`, that its credential is not for; a line for the log, if any."""
+        return self._requests.note(source, now)

@@ -7,11 +7,13 @@ change of threads would cost as much as its answer; any other may block a thread
 
     nrs.verified(credential)   the request has proved this credential: a text that is its alone
     nrs.refused(source)        the request had a credential in vain; such answers are slowed
+    nrs.denied()               its credential is good, and not for that
 """
 
 from __future__ import annotations
 
 import errno
+import functools
 import logging
 import os
 import queue
@@ -287,6 +289,7 @@ class HttpService:
         elif connection.problem is not None:
             connection.out += plain_error(connection.problem.status, connection.problem.error)
             connection.leaving = True
+            connection.guest.becomes(Phase.SENDING, time.monotonic())
             self._send(connection)
         elif self._stopping:
             self._close(connection)
@@ -325,7 +328,7 @@ class HttpService:
                 answering.close()
                 continue
             out, wait = answering.step()
-            self._call(lambda c=connection, o=out, w=wait: self._done(c, o, w))  # type: ignore[misc]
+            self._call(functools.partial(self._done, connection, out, wait))
 
     def _done(self, connection: Connection, out: bytes, wait: Wait | None) -> None:
         connection.stepping = False
@@ -363,6 +366,11 @@ class HttpService:
             if refused.delay_s:
                 connection.held_until = time.monotonic() + refused.delay_s
                 self._timed[connection] = connection.held_until
+        if connection.denied:
+            connection.denied = False
+            line = self.refusals.denied(connection.guest.source, time.monotonic())
+            if line is not None:
+                log.warning("%s", line)
 
     def _park(self, connection: Connection, wait: Wait) -> None:
         if self._stopping:
@@ -410,6 +418,8 @@ class HttpService:
     def _next(self, connection: Connection) -> None:
         """Others get their turn between two requests that came together."""
         if connection.incoming.whole:
+            # What comes meanwhile stays in the socket, so that no other request overtakes.
+            self._watch(connection, 0)
             self._again.append(connection)
         else:
             self._proceed(connection)

@@ -144,6 +144,8 @@ def create_app(
         refused(error)
         response = jsonify({"error": error.error, "field": error.field})
         response.status_code = error.status
+        if error.status == 403:
+            request.environ.get("nrs.denied", _nobody)()
         if error.status == 401:
             response.headers["WWW-Authenticate"] = "Bearer"
         return response
@@ -164,7 +166,7 @@ def create_app(
     return app
 
 
-def _nobody(said: object) -> None:
+def _nobody(*said: object) -> None:
     """Where an app is called without a server."""
 
 

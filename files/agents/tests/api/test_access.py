@@ -45,3 +45,4 @@ def test_whoever_has_no_token_of_its_own_is_believed() -> None:
     assert access.refusal(Caller(Role.OPERATOR), devices("device_id"), OWN.get) is None
     assert Caller(Role.OPERATOR).speaks_for("endpoint_9")
     assert not caller(Role.OPERATOR, "ann").speaks_for("endpoint_9")
+    assert not Caller(Role.MONITOR).speaks_for("endpoint_9")

@@ -56,6 +56,17 @@ def test_of_all_strangers_together_too() -> None:
     assert door.open("c", "192.0.2.3") == "a"
 
 
+def test_the_only_one_that_arrives_stays_where_a_crowd_rests() -> None:
+    door = Door(strangers=5)
+    for key in "abcd":
+        door.open(key)
+        door.inside[key].becomes(Phase.IDLE, 0.0)
+    assert door.open("honest", OTHER) is None
+    assert door.open("e", "192.0.2.3") == "a"
+    assert "honest" in door.inside
+    assert door.gate.oldest_stranger() == "b"
+
+
 def test_one_that_rests_leaves_where_none_is_incomplete() -> None:
     door = Door(per_source=2)
     for key, phase in (("a", Phase.BUSY), ("b", Phase.IDLE)):

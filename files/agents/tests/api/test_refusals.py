@@ -31,7 +31,7 @@ def test_all_are_counted_and_told_once_a_second() -> None:
         None,
         "a credential from 192.0.2.1 was refused, and 2 more since the last such line",
     ]
-    assert refusals.total == 4
+    assert refusals.as_dict()["credentials"] == 4
 
 
 def test_sources_without_end_are_not_all_remembered() -> None:
@@ -39,4 +39,12 @@ def test_sources_without_end_are_not_all_remembered() -> None:
     for number in range(10_000):
         refusals.refused(f"2001:db8:0:{number:x}::1", 0.0)
     assert len(refusals._free_at) == 4096
-    assert refusals.total == 10_000
+    assert refusals.as_dict()["credentials"] == 10_000
+
+
+def test_requests_of_good_credentials_are_counted_apart_and_not_slowed() -> None:
+    refusals = Refusals()
+    said = [refusals.denied("192.0.2.1", now) for now in (0.0, 0.1, 0.2, 1.1)]
+    first = "a request from 192.0.2.1 was not for its credential"
+    assert said == [first, None, None, f"{first}, and 2 more since the last such line"]
+    assert refusals.as_dict() == {"credentials": 0, "requests": 4}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
@@ -257,6 +258,87 @@ def test_the_time_of_a_later_request_begins_with_it(app: Flask) -> None:
         assert parsed(received(sock))[0] == 200
         sock.sendall(b"GET")
         assert received(sock) == b""
+
+
+def test_what_follows_a_good_request_and_is_none_holds_no_connection(app: Flask) -> None:
+    limits = Limits(sending_s=0.5, stranger_idle_s=60.0, request_s=60.0)
+    with (
+        serving_by(app, listen("127.0.0.1", 0), limits=limits) as (service, port),
+        socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as sock,
+    ):
+        sock.sendall(b"GET /health HTTP/1.1\r\nHost: [::1]\r\n\r\nNONSENSE\r\n\r\n")
+        wait_until(lambda: bool(service._connections), TIMEOUT_S, "it is there")
+        wait_until(lambda: not service._connections, TIMEOUT_S, "it is closed")
+
+
+def test_trailers_are_bounded_and_are_no_headers(app: Flask) -> None:
+    head = b"POST /status HTTP/1.1\r\nHost: [::1]\r\nTransfer-Encoding: chunked\r\n"
+    with serving(app) as port:
+        raw = head + b"\r\n0\r\nContent-Type: application/json\r\n\r\n"
+        assert parsed(exchange(port, raw))[0] == 400
+        with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as sock:
+            sock.sendall(head + b"\r\n0\r\nA: ")
+            with contextlib.suppress(OSError):
+                for _ in range(600):
+                    sock.sendall(b"a" * 1024)
+            assert received(sock).startswith(b"HTTP/1.1 413 ")
+
+
+def test_one_request_of_a_connection_at_a_time() -> None:
+    seen: list[str] = []
+    arrived, released = threading.Event(), threading.Event()
+
+    def app(environ: dict[str, Any], start: Any) -> list[bytes]:
+        seen.append(environ["PATH_INFO"])
+        if environ["PATH_INFO"] == "/slow":
+            arrived.set()
+            assert released.wait(TIMEOUT_S)
+        start("200 OK", [("Content-Length", "0")])
+        return []
+
+    def get(path: str, *more: str) -> bytes:
+        return "\r\n".join([f"GET {path} HTTP/1.1", "Host: [::1]", *more, "", ""]).encode()
+
+    def brief(line: str) -> bool:
+        return line == "GET /brief"
+
+    with (
+        serving_by(app, listen("127.0.0.1", 0), brief=brief) as (_, port),
+        socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as sock,
+    ):
+        sock.sendall(get("/brief") + get("/slow") + get("/1") + get("/2"))
+        assert arrived.wait(TIMEOUT_S)
+        sock.sendall(get("/3", "Connection: close"))
+        time.sleep(0.2)  # nothing else may begin meanwhile
+        assert seen == ["/brief", "/slow"]
+        released.set()
+        answers = b""
+        while chunk := sock.recv(65536):
+            answers += chunk
+    assert answers.count(b"HTTP/1.1 200 ") == 5
+    assert seen == ["/brief", "/slow", "/1", "/2", "/3"]
+
+
+def test_of_one_source_a_few_are_heard_in_a_turn() -> None:
+    order: list[str] = []
+
+    def app(environ: dict[str, Any], start: Any) -> list[bytes]:
+        order.append(environ["REMOTE_ADDR"])
+        start("200 OK", [("Content-Length", "0")])
+        return []
+
+    listener = listen("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    http = server.HttpService(app, listener, brief=lambda line: True)
+    with contextlib.ExitStack() as stack:
+        for host in [*["127.0.0.2"] * 12, "127.0.0.3"]:
+            sock = socket.create_connection(("127.0.0.1", port), TIMEOUT_S, (host, 0))
+            stack.enter_context(sock).sendall(b"GET / HTTP/1.1\r\nHost: [::1]\r\n\r\n")
+        http._accept()
+        http._turn(TIMEOUT_S)
+        assert sorted(order) == ["127.0.0.2"] * server._SOURCE_AT_ONCE + ["127.0.0.3"]
+        http.stop()
+        http.run()
 
 
 def test_an_idle_connection_ends(app: Flask) -> None:

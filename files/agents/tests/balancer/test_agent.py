@@ -124,7 +124,7 @@ def test_it_serves_until_sigterm(agent: Agent) -> None:
     agent.start()
     assert agent.get("/health").json()["status"] == "ok"
     assert agent.post(now("router_1", 0.5)).status_code == 200
-    decision = agent.get("/decision/endpoint_1").json()
+    decision = agent.get("/decision/endpoint_1", headers=BEARER).json()
     assert decision["optimal_router_id"] == "router_1"
     assert decision["business_server_ip"] == "2001:db8:100::10"
     assert abs(decision["timestamp"] - time.time()) < 60
@@ -159,6 +159,7 @@ def test_it_answers_on_its_control_socket(agent: Agent) -> None:
         "codec": None,
         "offloads": [],
         "tunnels": [],
+        "refused": {"credentials": 0, "requests": 0},
     }
     assert servers == agent.get("/status").json()["servers"]
     assert [server["server_id"] for server in servers] == ["router_1"]
@@ -167,13 +168,13 @@ def test_it_answers_on_its_control_socket(agent: Agent) -> None:
 def test_sighup_applies_the_algorithm_and_keeps_what_is_known(agent: Agent) -> None:
     agent.start()
     agent.post(now("router_1", cpu_percent=50.0))
-    assert agent.get("/decision/endpoint_1").json()["score"] == 0.85
+    assert agent.get("/decision/endpoint_1", headers=BEARER).json()["score"] == 0.85
     agent.write(
         algorithm={"weights": {"cpu": 1, "memory": 0, "bandwidth": 0, "connections": 0}},
         business_server={"ip": "198.51.100.10"},
     )
     agent.reload()
-    decision = agent.get("/decision/endpoint_1").json()
+    decision = agent.get("/decision/endpoint_1", headers=BEARER).json()
     assert (decision["score"], decision["business_server_ip"]) == (0.5, "198.51.100.10")
     assert agent.get("/status").json()["active_decisions"] == 1
     assert "configuration reloaded" in agent.log()
@@ -184,7 +185,7 @@ def test_a_restart_keeps_decisions_and_what_was_set(agent: Agent) -> None:
     for number in (1, 2, 3):
         agent.post(now(f"router_{number}", 0.3))
     for number in range(9):
-        agent.get(f"/decision/endpoint_{number}")
+        agent.get(f"/decision/endpoint_{number}", headers=BEARER)
     before = agent.get("/decisions").json()["decisions"]
     assert len({listed["router_id"] for listed in before}) == 3
     changed = requests.put(
@@ -200,7 +201,7 @@ def test_a_restart_keeps_decisions_and_what_was_set(agent: Agent) -> None:
     assert [(listed["endpoint_id"], listed["router_id"]) for listed in after] == where
     agent.post(now("router_1", 0.0))
     for endpoint_id, router_id in where:
-        decision = agent.get(f"/decision/{endpoint_id}").json()
+        decision = agent.get(f"/decision/{endpoint_id}", headers=BEARER).json()
         assert (decision["optimal_router_id"], decision["previous_router_id"]) == (
             router_id,
             router_id,
@@ -218,7 +219,7 @@ def test_two_share_their_state_where_they_are_told_to(agent: Agent, tmp_path: Pa
             each.write(state={"url": server.url})
             each.start()
             each.post(now("router_1"))
-        agent.get("/decision/endpoint_1")
+        agent.get("/decision/endpoint_1", headers=BEARER)
         deadline = time.monotonic() + TIMEOUT_S
         while not second.get("/decisions").json()["decisions"]:
             assert time.monotonic() < deadline
@@ -261,7 +262,7 @@ def test_an_invalid_file_changes_nothing_on_sighup(agent: Agent, text: str) -> N
     agent.post(now("router_1", 0.5))
     agent.config.write_text(text)
     agent.reload()
-    assert agent.get("/decision/endpoint_1").json()["score"] == 0.5
+    assert agent.get("/decision/endpoint_1", headers=BEARER).json()["score"] == 0.5
     assert agent.post(now("router_1", 0.25)).json()["score"] == 0.75
     assert f"the configuration stays as it was: {agent.config}" in agent.log()
 

@@ -190,6 +190,7 @@ def test_the_control_socket_tells_the_status(controller: ControllerProcess) -> N
         "codec": None,
         "offloads": [],
         "tunnels": [],
+        "refused": {"credentials": 0, "requests": 0},
         "devices": controller.call("GET", "/devices").json()["devices"],
     }
     assert [d["device_id"] for d in answer["devices"]] == ["endpoint_1"]

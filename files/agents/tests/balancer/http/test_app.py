@@ -433,7 +433,9 @@ def test_many_at_once(url: str) -> None:
                 posted = session.post(
                     f"{url}/metrics", json=body, headers=BEARER, timeout=TIMEOUT_S
                 )
-                asked = session.get(f"{url}/decision/endpoint_{number}", timeout=TIMEOUT_S)
+                asked = session.get(
+                    f"{url}/decision/endpoint_{number}", headers=BEARER, timeout=TIMEOUT_S
+                )
                 failures.extend(answer.status_code for answer in (posted, asked) if not answer.ok)
 
     threads = [threading.Thread(target=endpoint, args=(number,)) for number in range(1, 9)]
