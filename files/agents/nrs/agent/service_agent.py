@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from nrs.agent.revocation_peer import RevocationPeer
 from nrs.agent.run import Agent, Config, Start, open_log
-from nrs.api import operation, service, tls
+from nrs.api import operation, service, shown, tls
 from nrs.api.auth import Trust
 from nrs.api.listener import listen
 from nrs.api.server import HttpService
@@ -103,7 +103,11 @@ class ServiceAgent(Agent[Config]):
         api = _api(self.config)
         self._app = app
         self._http = HttpService(
-            app, self._listener, context=self._context(api), brief=operation.brief(app)
+            app,
+            self._listener,
+            context=self._context(api),
+            plain=api.allow_plain,
+            brief=operation.brief(app),
         )
         self._go_by(api, service.trust_in(app))
 
@@ -117,18 +121,20 @@ class ServiceAgent(Agent[Config]):
                 peer = RevocationPeer(url, tokens, api.ca_file, trust.revocations)
                 peer.start()
                 self._peers.callback(peer.stop)
-        self._certificate_file = api.certificate_file
+        if trust.verifier is None and trust.secret is None:
+            log.warning(
+                "%s: api.signers_file is missing, so nobody is served but this host", self.path
+            )
+        shown.show(self._app, api.shown)
         self._warn_at = 0.0
 
     def _warn_of_end(self) -> None:
         """Once a day, of a certificate that is to be renewed."""
-        if self._certificate_file is None or time.monotonic() < self._warn_at:
+        bundle = shown.shown_by(self._app)
+        if bundle is None or time.monotonic() < self._warn_at:
             return
         self._warn_at = time.monotonic() + _DAY_S
-        try:
-            line = certificate.warning(certificate.read(self._certificate_file), time.time())
-        except certificate.CertificateRefused as refused:
-            line = str(refused)
+        line = certificate.warning(bundle, time.time())
         if line is not None:
             log.warning("%s", line)
 
@@ -187,7 +193,7 @@ class ServiceAgent(Agent[Config]):
             trust = self.trust(api, service.trust_in(self._app).revocations)
             self.take_over(config)
             self._go_by(api, trust)
-            self._http.renew(context)
+            self._http.renew(context, plain=api.allow_plain)
         except ConfigError as error:
             log.error("the configuration stays as it was: %s", error)
         else:

@@ -21,6 +21,7 @@ class Health(Answer):
     """`GET /health`; a service adds what it is asked for."""
 
     status: Literal["ok"]
+    certificate_warning: str | None
 
 
 class Refusal(Answer):

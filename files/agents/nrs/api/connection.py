@@ -49,10 +49,16 @@ class Connection:
     """Sockets of `context` are wrapped when their first byte is there: silent ones cost little."""
 
     def __init__(
-        self, sock: socket.socket, context: ssl.SSLContext | None, environ: dict[str, Any]
+        self,
+        sock: socket.socket,
+        context: ssl.SSLContext | None,
+        environ: dict[str, Any],
+        *,
+        plain: bool = False,
     ) -> None:
+        """With `plain`, one that does not begin with TLS is served in clear."""
         self._sock = sock
-        self._context = context
+        self._context, self._plain = context, plain
         self.number = sock.fileno()
         self.guest: Guest[int]
         self.events = 0
@@ -113,7 +119,7 @@ class Connection:
             self._sock = context.wrap_socket(
                 self._sock, server_side=True, do_handshake_on_connect=False
             )
-        elif first:
+        elif first and not self._plain:
             raise NotTls
 
     def send(self) -> bool:

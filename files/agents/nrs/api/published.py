@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 import nrs
-from nrs.api import openapi, revoked, service
+from nrs.api import openapi, revoked, service, shown
 from nrs.api.access import READERS
 from nrs.api.answers import Health
 from nrs.api.operation import Operation, takes
@@ -19,9 +20,10 @@ from nrs.api.service import HEALTH
 
 
 def expose(app: Flask, summary: str, figures: Collector) -> None:
-    """Answer `GET /metrics` with `figures`, for Prometheus."""
+    """Answer `GET /metrics` with `figures` and those of the certificate, for Prometheus."""
     exposed = CollectorRegistry(auto_describe=False)
     exposed.register(figures)
+    exposed.register(shown.Figures(app))
 
     @app.get("/metrics", endpoint="exposed")
     @takes(Operation(summary, None, access=READERS))
@@ -41,7 +43,7 @@ def publish(
     @app.get(HEALTH, endpoint="health")
     @takes(Operation("Whether this service serves", health, open=True))
     def serves() -> dict[str, Any]:
-        return {"status": "ok", **state()}
+        return {"status": "ok", "certificate_warning": shown.ending(app, time.time()), **state()}
 
     revoked.add_routes(app)
     document = openapi.document(app, title, nrs.__version__)

@@ -60,14 +60,18 @@ class HttpService:
         listener: socket.socket,
         *,
         context: ssl.SSLContext | None = None,
+        plain: bool = False,
         brief: Callable[[str], bool] = _never_brief,
         limits: Limits | None = None,
     ) -> None:
-        """`brief` is asked with method and path, and says that this view never blocks."""
+        """`brief` is asked with method and path, and says that this view never blocks.
+
+        Connections are TLS by `context`; with `plain`, or without a context, plain ones are served.
+        """
         listener.setblocking(False)
         self._app = app
         self._listener = listener
-        self._context = context
+        self._context, self._plain = context, plain
         self._brief = brief
         self._gate: Gate[int] = Gate(limits or Limits())
         self.refusals = Refusals()
@@ -100,9 +104,9 @@ class HttpService:
         self._stopping = True
         self._call(lambda: None)
 
-    def renew(self, context: ssl.SSLContext | None) -> None:
-        """Connections that come from now on are TLS by `context`, or plain; others go on."""
-        self._context = context
+    def renew(self, context: ssl.SSLContext | None, *, plain: bool = False) -> None:
+        """Connections that come from now on are as these say; others go on."""
+        self._context, self._plain = context, plain
 
     def _call(self, what: Callable[[], None]) -> None:
         """Have the loop do it."""
@@ -233,7 +237,7 @@ class HttpService:
                 "REMOTE_PORT": str(address[1]),
                 "wsgi.url_scheme": "http" if self._context is None else "https",
             }
-            connection = Connection(sock, self._context, environ)
+            connection = Connection(sock, self._context, environ, plain=self._plain)
             connection.guest, leaving = self._gate.opened(
                 connection.number, address[0], time.monotonic()
             )

@@ -88,3 +88,8 @@ class LoadBalancerConfig(Section):
     business_server: BusinessServer = BusinessServer()
     state: StateKeeping = StateKeeping()
     api: ServiceApi = Field(default_factory=ServiceApi)
+
+    @model_validator(mode="after")
+    def _bound(self) -> Self:
+        self.api.check_bound("server.bind_address", self.server.bind_address)
+        return self

@@ -12,8 +12,9 @@ from typing_extensions import Self
 
 from nrs.config import text_file
 from nrs.config.api import Api, checked_secret
-from nrs.config.types import Network, Urls
+from nrs.config.types import IPAddress, Network, Urls
 from nrs.identity import certificate
+from nrs.identity.certificate import Bundle
 from nrs.identity.keys import read_public
 
 LOOPBACK: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = [
@@ -32,6 +33,8 @@ class ServiceApi(Api):
 
     certificate_file: Path | None = None
     key_file: Path | None = None
+    allow_plain: StrictBool = False
+    """Whether plain HTTP is served beyond loopback; with a certificate, beside TLS."""
     urls: Urls | None = None
     signers_file: Path | None = None
     shared_token_file: Path | None = None
@@ -45,6 +48,7 @@ class ServiceApi(Api):
     refused_networks: list[Network] = Field(default_factory=list)
     _signers: tuple[Ed25519PublicKey, ...] = PrivateAttr(default=())
     _shared: str | None = PrivateAttr(default=None)
+    _shown: Bundle | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _read_signers(self) -> Self:
@@ -72,7 +76,25 @@ class ServiceApi(Api):
             wrong = certificate.problem(shown, now=time.time())
             if wrong := wrong or certificate.no_key_of(shown, self.key_file):
                 raise ValueError(wrong)
+            self._shown = shown
         return self
+
+    def check_bound(self, field: str, address: IPAddress) -> None:
+        """Raises ValueError where credentials would pass in clear from host to host.
+
+        `field` is the key that says at which address the service listens.
+        """
+        believes = self._signers or self._shared is not None
+        if believes and self._shown is None and not (self.allow_plain or address.is_loopback):
+            raise ValueError(
+                f"{field}: found '{address}': beyond loopback it takes api.certificate_file and"
+                " api.key_file, which `nrs ca issue` makes, or api.allow_plain: true for plain HTTP"
+            )
+
+    @property
+    def shown(self) -> Bundle | None:
+        """The certificate in `certificate_file` with those behind it; None for plain HTTP."""
+        return self._shown
 
     @property
     def signers(self) -> tuple[Ed25519PublicKey, ...]:

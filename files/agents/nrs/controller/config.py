@@ -109,3 +109,8 @@ class NetworkControllerConfig(Section):
     tunnel: Tunnel = Tunnel()
     storage: Storage = Storage()
     api: ServiceApi = Field(default_factory=ServiceApi)
+
+    @model_validator(mode="after")
+    def _bound(self) -> Self:
+        self.api.check_bound("controller.bind_address", self.controller.bind_address)
+        return self

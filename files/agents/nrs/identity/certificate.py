@@ -148,14 +148,20 @@ def no_key_of(bundle: Bundle, key_file: Path) -> str | None:
     return None
 
 
-def warning(bundle: Bundle, now: float) -> str | None:
-    """A line on a certificate of the file that has ended or will within 30 days."""
+def ending(bundle: Bundle, now: float) -> str | None:
+    """Which certificate of the file has ended or will within 30 days, if any; not in which file."""
     due = next((found for found in bundle.certificates if is_due(found, now)), None)
     if due is None:
         return None
     name, left = common_name(due.subject), days_left(due, now)
     when = f"ends in {left} days, on" if left >= 0 else "ended on"
-    return f"{bundle.file}: the certificate of {name} {when} {date(ends(due))}"
+    return f"the certificate of {name} {when} {date(ends(due))}"
+
+
+def warning(bundle: Bundle, now: float) -> str | None:
+    """A line on a certificate of the file that has ended or will within 30 days."""
+    due = ending(bundle, now)
+    return None if due is None else f"{bundle.file}: {due}"
 
 
 def _issued(certificate: x509.Certificate, by: x509.Certificate) -> bool:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from prometheus_client import CollectorRegistry
 
 import nrs
-from nrs.api import service
+from nrs.api import service, shown
 from nrs.api.answers import Answer, Health
 from nrs.api.operation import Operation, takes
-from nrs.api.published import publish
+from nrs.api.published import expose, publish
 from nrs.api.service import ApiError
+from nrs.identity.certificate import read
 from tests.api.callers import shared
+from tests.api.certified import DAY, NOW, Authority
 
 TOKEN = "a" * 32
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -46,6 +51,7 @@ def app(refused: list[int]) -> Flask:
             raise IndexError("it has gone")
         return {"number": 1}, 201
 
+    expose(app, "Figures", CollectorRegistry())
     publish(app, "Example", Lively, lambda: {"pulse": 60})
     return app
 
@@ -57,8 +63,30 @@ def client(app: Flask) -> FlaskClient:
 
 def test_health_is_open_and_has_the_state(client: FlaskClient) -> None:
     answer = client.get("/health", environ_base=REMOTE)
-    assert (answer.status_code, answer.json) == (200, {"status": "ok", "pulse": 60})
+    expected = {"status": "ok", "certificate_warning": None, "pulse": 60}
+    assert (answer.status_code, answer.json) == (200, expected)
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("left", "warned"),
+    [(31 * DAY, None), (30 * DAY, "ends in 29 days, on "), (-DAY, "ended on ")],
+)
+def test_the_end_of_a_certificate_is_told_and_the_service_still_serves(
+    app: Flask, client: FlaskClient, tmp_path: Path, left: timedelta, warned: str | None
+) -> None:
+    certificate, _ = Authority(tmp_path).certify("one", "192.0.2.1", end=NOW + left)
+    shown.show(app, read(certificate))
+    answer = client.get("/health", environ_base=REMOTE)
+    assert answer.status_code == 200 and answer.json is not None
+    date = f"{NOW + left:%Y-%m-%d %H:%M} UTC"
+    expected = None if warned is None else f"the certificate of one {warned}{date}"
+    assert answer.json["certificate_warning"] == expected
+    figures = client.get("/metrics", headers=BEARER).text
+    end = next(line for line in figures.splitlines() if line.startswith("nrs_certificate_end"))
+    assert float(end.split()[1]) == int((NOW + left).timestamp())
+    shown.show(app, None)
+    assert "nrs_certificate_end_seconds" not in client.get("/metrics", headers=BEARER).text
 
 
 def test_the_document_needs_the_token(client: FlaskClient) -> None:
@@ -67,7 +95,7 @@ def test_the_document_needs_the_token(client: FlaskClient) -> None:
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.json is not None
     assert answer.json["info"] == {"title": "Example", "version": nrs.__version__}
-    assert answer.json["paths"].keys() == {"/thing/{thing}", "/health", "/revocations"}
+    assert answer.json["paths"].keys() == {"/thing/{thing}", "/health", "/metrics", "/revocations"}
     assert answer.json["paths"]["/health"]["get"]["security"] == []
     responses = answer.json["paths"]["/thing/{thing}"]["put"]["responses"]
     assert responses.keys() == {"200", "201", "400", "401", "403", "404", "421", "500"}

@@ -101,6 +101,18 @@ def test_plain_http_is_told_to_speak_tls(port: int) -> None:
     assert answer.endswith(b'{"error": "this port speaks TLS: use https://", "field": null}\n')
 
 
+def test_both_are_served_where_plain_http_is_allowed_until_it_is_not(
+    app: Flask, authority: Authority
+) -> None:
+    context = shown(authority.certify("one", HERE))
+    with serving_by(app, listen(HERE, 0), context=context, plain=True) as (http, port):
+        for by in (None, trusting(authority)):
+            assert exchange(port, GET, context=by).startswith(b"HTTP/1.1 200 OK\r\n")
+        http.renew(context)
+        assert exchange(port, GET).startswith(b"HTTP/1.1 400 ")
+        assert exchange(port, GET, context=trusting(authority)).startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.parametrize("begin", [b"", b"\x16\x03\x01", b"\x16" * 600])
 def test_a_handshake_has_no_longer_than_a_request(
     app: Flask, authority: Authority, begin: bytes

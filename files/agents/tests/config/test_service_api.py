@@ -3,9 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import BaseModel, ValidationError
 
+from nrs.balancer.config import LoadBalancerConfig
+from nrs.config.loader import ConfigError, build
 from nrs.config.service_api import ServiceApi
+from nrs.controller.config import NetworkControllerConfig
+from nrs.identity.keys import public_text
 from tests.api.certified import DAY, NOW, Authority
 
 
@@ -59,3 +64,46 @@ def test_what_cannot_be_read_is_named(authority: Authority, content: bytes | Non
     assert str(bad) in refused(certificate_file=certificate, key_file=bad)
     if content is None or b"BEGIN" not in content:
         assert str(bad) in refused(ca_file=bad)
+
+
+SERVICES = (
+    (LoadBalancerConfig, "load_balancer.yaml", "server"),
+    (NetworkControllerConfig, "network_controller.yaml", "controller"),
+)
+
+
+@pytest.mark.parametrize(("model", "file", "section"), SERVICES)
+@pytest.mark.parametrize("address", ["::", "0.0.0.0", "192.0.2.10"])
+@pytest.mark.parametrize("signed", [True, False])
+def test_credentials_do_not_pass_in_clear_unless_that_is_stated(
+    model: type[BaseModel],
+    file: str,
+    section: str,
+    address: str,
+    signed: bool,
+    tmp_path: Path,
+    authority: Authority,
+) -> None:
+    keys = tmp_path / "public_keys"
+    keys.write_text(public_text([Ed25519PrivateKey.generate().public_key()]))
+    urls = ["http://192.0.2.10:8080"]
+    api: dict[str, object] = (
+        {"signers_file": str(keys), "urls": urls} if signed else {"token": "a" * 32}
+    )
+
+    def load(where: str = address, **more: object) -> None:
+        build({section: {"bind_address": where}, "api": {**api, **more}}, model, file)
+
+    with pytest.raises(ConfigError) as caught:
+        load()
+    said = f"{file}: {section}.bind_address: found '{address}': beyond loopback it takes"
+    assert str(caught.value).startswith(said)
+    assert "api.allow_plain: true" in str(caught.value)
+    with pytest.raises(ConfigError):
+        load(allow_plain=False)
+    load(allow_plain=True)
+    load("127.0.0.1")
+    load("::1")
+    certificate, key = authority.certify("one", "192.0.2.10")
+    load(certificate_file=str(certificate), key_file=str(key))
+    build({section: {"bind_address": address}}, model, file)  # nobody has anything to state

@@ -237,7 +237,8 @@ def asked(world: World, address: str, origin: str) -> int:
 
 
 def balancer(world: World, host: str, **api: object) -> None:
-    config = {"server": {"bind_port": API_PORT}, "api": {"token": "a" * 32, **api}}
+    api = {"token": "a" * 32, "allow_plain": True, **api}
+    config = {"server": {"bind_port": API_PORT}, "api": api}
     agent = Agent(world, host, "load-balancer", f"{host}_load_balancer", config)
     wait_until(lambda: "serving on" in agent.log, 20, "the load balancer serves")
 
