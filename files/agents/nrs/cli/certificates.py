@@ -1,0 +1,96 @@
+"""The CA and the services' certificates in a deployment's directory, made where they are due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.x509 import Certificate
+
+from nrs.cli.deployment import Deployment, Failed
+from nrs.identity import authority, certificate, secret_file
+from nrs.identity.authority import Authority, AuthorityRefused
+from nrs.identity.certificate import Bundle, CertificateRefused
+from nrs.identity.credential import date
+
+_PUBLIC = 0o644
+MISSING = "there is none"
+
+
+def new_authority(deployment: Deployment, now: float) -> Authority:
+    """Make a CA where there is no key of one, before those that there were. Raises Failed."""
+    deployment.make()
+    earlier = read(deployment.ca_file).certificates if deployment.ca_file.exists() else ()
+    made = authority.new_authority(now)
+    kept = [one for one in earlier if certificate.ends(one) > now]
+    trust(deployment, [made.certificate, *kept])
+    _create(deployment.ca_key_file, authority.key_text(made.key))
+    return made
+
+
+def trust(deployment: Deployment, certificates: Sequence[Certificate]) -> None:
+    """Let these be the CAs, the one in force first. Raises Failed."""
+    deployment.write(deployment.ca_file, authority.text(certificates), _PUBLIC)
+
+
+def present_authority(deployment: Deployment, now: float) -> Authority:
+    """The CA in force. Raises Failed."""
+    for file in (deployment.ca_key_file, deployment.ca_file):
+        if not file.exists():
+            raise Failed(f"{file}: no such file; `nrs ca init` makes it")
+    try:
+        key = deployment.ca_key_file.read_bytes()
+        ca = authority.authority(key, read(deployment.ca_file).first)
+    except (OSError, AuthorityRefused) as error:
+        raise Failed(f"{deployment.ca_key_file}: {error}") from None
+    if (end := certificate.ends(ca.certificate)) <= now:
+        raise Failed(f"{deployment.ca_file}: the CA expired on {date(end)}")
+    return ca
+
+
+def why_anew(file: Path, ca: Authority, hosts: Sequence[str], now: float) -> str | None:
+    """Why the certificate in `file` is to be made anew; None where it is good for `hosts`.
+
+    Raises Failed, NoSuchName.
+    """
+    if not file.exists():
+        return MISSING
+    return authority.why_anew(read(file).first, ca, hosts, now)
+
+
+def make(
+    deployment: Deployment, ca: Authority, file: Path, hosts: Sequence[str], now: float
+) -> Certificate:
+    """Put a certificate for `hosts` into `file`, for the key beside it. Raises Failed, NoSuchName.
+
+    A key that is there stays, so that the pair fits at any moment.
+    """
+    try:
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise Failed(f"{file.parent}: {error.strerror}") from None
+    key_file = file.with_suffix(".key")
+    if not key_file.exists():
+        _create(key_file, authority.key_text(authority.new_key()))
+    try:
+        key = authority.server_key(key_file.read_bytes())
+    except (OSError, AuthorityRefused) as error:
+        raise Failed(f"{key_file}: {error}") from None
+    made = authority.server_certificate(ca, key.public_key(), hosts, now)
+    deployment.write(file, authority.text([made]), _PUBLIC)
+    return made
+
+
+def read(file: Path) -> Bundle:
+    """The certificates in a file. Raises Failed."""
+    try:
+        return certificate.read(file)
+    except CertificateRefused as error:
+        raise Failed(str(error)) from None
+
+
+def _create(path: Path, text: str) -> None:
+    try:
+        secret_file.create(path, text)
+    except OSError as error:
+        raise Failed(f"{path}: {error.strerror}") from None
