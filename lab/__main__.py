@@ -104,7 +104,7 @@ class Commands:
         hosts.up()
         deploy.deploy(self._settings, self._network, self._progress, verbose=arguments.verbose)
         self._progress.say("the lab is up")
-        found = observe.deployment(hosts)
+        found = observe.deployment(hosts, self._settings)
         print(f"\n{found.text()}\n\n{report.next_steps(found.tunnels)}")
         return 0
 
@@ -127,7 +127,7 @@ class Commands:
         for one, other in hosts.faults.present():
             print(f"packets between {one} and {other} are dropped")
         if observe.deployed(hosts):
-            print(f"\n{observe.deployment(hosts).text()}")
+            print(f"\n{observe.deployment(hosts, self._settings).text()}")
         return 0
 
     def _exec(self, arguments: argparse.Namespace) -> int:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from lab import report
+from lab import control, report
 from lab.hosts import Hosts
+from lab.settings import Settings
+from lab.tokens import opener, operator_token
 from lab.topology import MANAGEMENT
 from testbed.failed import Failed
 
-# On the host itself: reads from loopback need no token.
-_GET_STATUS = (
-    "import sys, urllib.request;"
-    "sys.stdout.buffer.write("
-    "urllib.request.urlopen('http://localhost:8080/status', timeout=5).read())"
-)
+_PORT = 8080
+_TIMEOUT_S = 5.0
+_TOKEN_S = 60
 
 
 def hosts_table(hosts: Hosts) -> str:
@@ -59,7 +59,7 @@ class Deployment:
         return "\n\n".join(parts)
 
 
-def deployment(hosts: Hosts) -> Deployment:
+def deployment(hosts: Hosts, settings: Settings) -> Deployment:
     """Ask the endpoints and the load balancer; one that does not answer is a problem noted."""
     tunnels: dict[str, dict[str, Any]] = {}
     scores: dict[str, Any] | None = None
@@ -72,11 +72,24 @@ def deployment(hosts: Hosts) -> Deployment:
         except (Failed, ValueError) as error:
             problems.append(f"{host.name}: no tunnel status: {_last_line(error)}")
     try:
-        said = hosts.podman.output(hosts.topology.host("lb"), "python3", "-c", _GET_STATUS)
-        scores = json.loads(said)
-    except (Failed, ValueError) as error:
+        scores = _status(hosts, settings)
+    except (Failed, OSError, ValueError) as error:
         problems.append(f"lb: no scores: {_last_line(error)}")
     return Deployment(tunnels, scores, tuple(problems))
+
+
+def _status(hosts: Hosts, settings: Settings) -> dict[str, Any]:
+    """The load balancer's, asked from the control node. Raises Failed, OSError, ValueError."""
+    addresses = hosts.topology.host("lb").on(MANAGEMENT)[0].plain_addresses
+    url = f"https://[{next(address for address in addresses if ':' in address)}]:{_PORT}"
+    token = operator_token(settings, url, _TOKEN_S)
+    request = urllib.request.Request(  # noqa: S310 - of the lab
+        f"{url}/status", headers={"Authorization": f"Bearer {token}"}
+    )
+    through = opener(settings)
+    with hosts.network.up(control.NAMESPACE).inside():
+        answer: dict[str, Any] = json.load(through.open(request, timeout=_TIMEOUT_S))
+    return answer
 
 
 def deployed(hosts: Hosts) -> bool:

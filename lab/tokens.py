@@ -1,12 +1,27 @@
-"""Tokens for the APIs of a lab, made as its control node makes them."""
+"""What it takes to call the APIs of a lab: its CA, and tokens as its control node makes them."""
 
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
+import urllib.request
 
 from lab.settings import CHECKOUT, Settings
 from testbed.failed import Failed
+
+
+def opener(settings: Settings) -> urllib.request.OpenerDirector:
+    """What opens URLs of the services, trusting their CA alone. Raises Failed."""
+    authority = settings.state / "secrets" / "ca.pem"
+    try:
+        context = ssl.create_default_context(cafile=authority)
+    except OSError as error:
+        raise Failed(f"{authority}: {error.strerror}") from None
+    # No proxy of this machine's leads into the lab.
+    return urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )
 
 
 def operator_token(settings: Settings, url: str, lifetime_s: int) -> str:

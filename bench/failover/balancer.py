@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.failover.rig import BALANCER, CONFIGURATION, ENDPOINT, ENDPOINT_UNIT, Rig
-from lab.tokens import operator_token
+from lab.tokens import opener, operator_token
 from testbed.failed import Failed
 
 _UNIT = "load_balancer"
@@ -37,8 +37,9 @@ class Balancer:
             for address in interface.plain_addresses
             if ":" in address
         )
-        self._url = f"http://[{address}]:{_PORT}"
+        self._url = f"https://[{address}]:{_PORT}"
         self._token = operator_token(rig.settings, self._url, _TOKEN_S)
+        self._opener = opener(rig.settings)
         self._before: list[tuple[str, str, str]] = []
         self._states: dict[str, str] = {}
 
@@ -79,11 +80,9 @@ class Balancer:
             {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
             method="PUT",
         )
-        # No proxy of this machine's leads into the lab.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with self._rig.network.namespace(_CONTROL).inside():
-                opener.open(request, timeout=_TIMEOUT_S).read()
+                self._opener.open(request, timeout=_TIMEOUT_S).read()
         except urllib.error.HTTPError as error:
             said = error.read().decode(errors="replace")
             raise Failed(f"load balancer: {path}: {error}: {said}") from None

@@ -14,7 +14,7 @@ class ModuleDocFragment:
 options:
   url:
     description:
-      - Where the API is, such as V(http://192.0.2.10:8090) or V(http://[2001:db8::10]:8090).
+      - Where the API is, such as V(https://192.0.2.10:8090) or V(https://[2001:db8::10]:8090).
       - With several, the next one is asked when one does not answer.
     type: list
     elements: str
@@ -37,6 +37,8 @@ options:
   ca_path:
     description:
       - A file of CA certificates that an V(https://) API's certificate is checked against.
+      - It is on the host that runs the module, where C(site.yml) has put the deployment's own,
+        V(/etc/network-routing-system/ca.pem).
     type: path
   timeout:
     description:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.nrs.network_routing.plugins.plugin_utils._inventory import (
     HostVars,
     given,
@@ -16,9 +17,10 @@ from ansible_collections.nrs.network_routing.plugins.plugin_utils._inventory imp
 )
 
 
-def api_url(address: str, port: int | str) -> str:
+def api_url(address: str, port: int | str, plain: bool | str = False) -> str:
     """The URL of the API at `address`; an IPv6 address is bracketed (RFC 3986, section 3.2.2)."""
-    return f"http://{f'[{address}]' if ':' in address else address}:{port}"
+    scheme = "http" if boolean(plain) else "https"
+    return f"{scheme}://{f'[{address}]' if ':' in address else address}:{port}"
 
 
 def api_urls(
@@ -27,7 +29,9 @@ def api_urls(
     """The URL of each host's API, in the order of `hosts`."""
     return [
         api_url(
-            management_address(hostvars, host), given(hostvars, host, port_variable, default_port)
+            management_address(hostvars, host),
+            given(hostvars, host, port_variable, default_port),
+            given(hostvars, host, "nrs_api_plain", False),
         )
         for host in hosts
     ]

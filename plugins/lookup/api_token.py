@@ -66,8 +66,10 @@ options:
 EXAMPLES = r"""
 - name: Read the devices as somebody who can change nothing
   nrs.network_routing.network_device_info:
-    url: http://[::1]:8090
-    token: "{{ lookup('nrs.network_routing.api_token', 'http://192.0.2.11:8090', role='monitor') }}"
+    url: https://[::1]:8090
+    ca_path: /etc/network-routing-system/ca.pem
+    token: >-
+      {{ lookup('nrs.network_routing.api_token', 'https://192.0.2.11:8090', role='monitor') }}
 """
 
 RETURN = r"""

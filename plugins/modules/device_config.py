@@ -45,8 +45,9 @@ seealso:
 EXAMPLES = r"""
 - name: Let endpoint_1 ask the load balancer more often
   nrs.network_routing.device_config:
-    url: http://[::1]:8090
-    token: "{{ lookup('nrs.network_routing.api_token', 'http://192.0.2.11:8090') }}"
+    url: https://[::1]:8090
+    ca_path: /etc/network-routing-system/ca.pem
+    token: "{{ lookup('nrs.network_routing.api_token', 'https://192.0.2.11:8090') }}"
     device_id: endpoint_1
     config:
       load_balancer:

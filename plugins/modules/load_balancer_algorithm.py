@@ -78,15 +78,17 @@ seealso:
 EXAMPLES = r"""
 - name: Let endpoints switch for larger differences only
   nrs.network_routing.load_balancer_algorithm:
-    url: http://[::1]:8080
-    token: "{{ lookup('nrs.network_routing.api_token', 'http://192.0.2.10:8080') }}"
+    url: https://[::1]:8080
+    ca_path: /etc/network-routing-system/ca.pem
+    token: "{{ lookup('nrs.network_routing.api_token', 'https://192.0.2.10:8080') }}"
     anti_flap_threshold: 0.1
     anti_flap_hold_time: 60
 
 - name: Go by the file alone again
   nrs.network_routing.load_balancer_algorithm:
-    url: http://[::1]:8080
-    token: "{{ lookup('nrs.network_routing.api_token', 'http://192.0.2.10:8080') }}"
+    url: https://[::1]:8080
+    ca_path: /etc/network-routing-system/ca.pem
+    token: "{{ lookup('nrs.network_routing.api_token', 'https://192.0.2.10:8080') }}"
     state: absent
 """
 

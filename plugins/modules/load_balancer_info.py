@@ -29,7 +29,8 @@ seealso:
 EXAMPLES = r"""
 - name: Read the scores of all routers
   nrs.network_routing.load_balancer_info:
-    url: http://[::1]:8080
+    url: https://[::1]:8080
+    ca_path: /etc/network-routing-system/ca.pem
   register: balancer
 
 - name: Refuse to go on with fewer than two usable routers
@@ -39,9 +40,10 @@ EXAMPLES = r"""
 - name: Ask either of two load balancers from elsewhere
   nrs.network_routing.load_balancer_info:
     url:
-      - http://192.0.2.10:8080
-      - http://192.0.2.11:8080
-    token: "{{ lookup('nrs.network_routing.api_token', 'http://192.0.2.10:8080') }}"
+      - https://192.0.2.10:8080
+      - https://192.0.2.11:8080
+    ca_path: /etc/network-routing-system/ca.pem
+    token: "{{ lookup('nrs.network_routing.api_token', 'https://192.0.2.10:8080') }}"
 """
 
 RETURN = r"""

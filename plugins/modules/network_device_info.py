@@ -35,7 +35,8 @@ seealso:
 EXAMPLES = r"""
 - name: Read all devices
   nrs.network_routing.network_device_info:
-    url: http://[::1]:8090
+    url: https://[::1]:8090
+    ca_path: /etc/network-routing-system/ca.pem
   register: all
 
 - name: Name those that are offline
@@ -44,7 +45,8 @@ EXAMPLES = r"""
 
 - name: Read one device and its tunnels
   nrs.network_routing.network_device_info:
-    url: http://[::1]:8090
+    url: https://[::1]:8090
+    ca_path: /etc/network-routing-system/ca.pem
     device_id: endpoint_1
 """
 

@@ -29,7 +29,8 @@ seealso:
 EXAMPLES = r"""
 - name: Read the topology on the controller itself
   nrs.network_routing.network_topology_info:
-    url: http://[::1]:8090
+    url: https://[::1]:8090
+    ca_path: /etc/network-routing-system/ca.pem
   register: network
 
 - name: Name the tunnels that are down

@@ -41,7 +41,8 @@ seealso:
 EXAMPLES = r"""
 - name: Which of its two routers should endpoint_1 use?
   nrs.network_routing.routing_decision_info:
-    url: http://[::1]:8080
+    url: https://[::1]:8080
+    ca_path: /etc/network-routing-system/ca.pem
     endpoint_id: endpoint_1
     candidates: [router_1, router_2]
   register: answer

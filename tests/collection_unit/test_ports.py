@@ -23,9 +23,9 @@ GIVEN = {
     "_common_firewall_sources": ["192.0.2.0/24"],
     "routing_server_tunnel_id": 1,
     "routing_server_egress_interface": "eth1",
-    "nrs_load_balancer_urls": ["http://192.0.2.10:8080"],
+    "nrs_load_balancer_urls": ["https://192.0.2.10:8080"],
     "nrs_network_controller_urls": [],
-    "nrs_api_trusted_networks": [],
+    "nrs_ca_file": "",
     "nrs_key_epoch": 0,
     "_common_has_previous_psk": False,
 }

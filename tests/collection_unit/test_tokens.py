@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 COLLECTION = Path("ansible_collections/nrs/network_routing")
-BALANCER, CONTROLLER = "http://192.0.2.10:8080", "http://192.0.2.11:8090"
+BALANCER, CONTROLLER = "https://192.0.2.10:8080", "https://192.0.2.11:8090"
 # What stands for the release on the host: the agents' sources, with the control node's libraries.
 PYTHON = """#!/bin/sh
 shift

@@ -15,6 +15,8 @@ import pytest
 ENDPOINTS = ("endpoint_1", "endpoint_2", "endpoint_3")
 STATUS = {"servers": [{"server_id": "router_1", "status": "active"}]}
 DECISION = {"optimal_router_id": "router_1"}
+ENDING = "the certificate of lb ends in 3 days, on 2030-01-02 03:04 UTC"
+HEALTH = {"status": "ok", "certificate_warning": ENDING}
 VERIFY = "nrs.network_routing.verify"
 
 
@@ -32,8 +34,9 @@ class _Answers(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer, whatever the token is worth."""
         assert isinstance(self.server, Balancer)
-        self.server.shown.append(self.headers["Authorization"])
-        answer = STATUS if self.path == "/status" else DECISION
+        if self.path != "/health":
+            self.server.shown.append(self.headers["Authorization"])
+        answer = {"/status": STATUS, "/health": HEALTH}.get(self.path, DECISION)
         body = json.dumps(answer).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -70,6 +73,7 @@ def words(place: Path, cache: Path, port: int) -> list[str]:
         "ansible_become": False,
         "ansible_python_interpreter": sys.executable,
         "load_balancer_bind_port": port,
+        "nrs_api_plain": True,
         "nrs_build_directory": str(cache),
         "verify_ping_targets": [],
         "verify_retries": 1,
@@ -86,6 +90,7 @@ def test_a_service_is_shown_one_token_for_all_that_it_is_asked(
     key.chmod(0o600)
     said = tools.playbook(installed, "-vvv", *words(tmp_path, cache, balancer.server_port))
     assert "1 routing servers and 3 endpoints are as the inventory says" in said
+    assert f'"lb: {ENDING}"' in said
     assert len(balancer.shown) == 1 + len(ENDPOINTS)
     (token,) = {shown.removeprefix("Bearer ") for shown in balancer.shown}
     assert token.count(".") == 2 and token.split(".")[2] not in said

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Make the deployment's signing key and its tokens, on the control node, by the agents' own code.
+"""Make the deployment's keys, tokens and certificates on the control node, by the agents' own code.
 
 Takes one JSON object on its standard input, so that a signing key is in no list of processes:
 {"directory", "cache", "source", "signing_key"}; the key is one from a vault, or empty for the
@@ -13,6 +13,13 @@ keys    makes what is missing, or with "check": true only says so: {"changed", "
 lacks   takes what is "wanted" (role, id, urls, tun_ipv4, tun_ipv6), the claims of the tokens that
         are "held" (null: no file) and "renew_days": {"lacks": [WHY, ...]}.
 create  makes what is "wanted", with an end after "lifetime" seconds if given: {"tokens": [...]}.
+
+authority    makes the CA if it is missing, or with "check": true only says so:
+             {"changed", "authorities", "warning"}.
+certificate  makes a service's certificate "wanted" (name, urls, addresses) if the one that there is
+             is no good, or with "check": true only says so; with "own": PATH looks at that one, of
+             the operator's. "trusted" is the file of CAs, or empty for the public ones:
+             {"why", "file", "certificate", "warning"}.
 """
 
 from __future__ import annotations
@@ -27,12 +34,15 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import build_wheelhouse
 
 _DAY_S = 86400.0
 _NEEDED = ("pyjwt", "click", "typing_extensions")
 """The agents' libraries in pure Python; cryptography is there where ansible-core is."""
+_WITH_CERTIFICATES = ("authority", "certificate")
+_NO_CERTIFICATE = {"certificate": "", "warning": None}
 _LOCKED = re.compile(r"^(?:pyjwt|click|typing-extensions)==.*\n(?:    .*\n)+", re.MULTILINE)
 
 
@@ -112,6 +122,59 @@ def create(deployment: Any, given: dict[str, Any]) -> dict[str, Any]:
     return {"tokens": [issue.token(credential, key) for credential in made]}
 
 
+def authority(deployment: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Whom devices trust, and whether a CA had to be made."""
+    from nrs.cli import certificates  # noqa: PLC0415
+    from nrs.identity import certificate  # noqa: PLC0415
+
+    missing, now = not deployment.ca_key_file.exists(), time.time()
+    if missing and not given.get("check"):
+        certificates.new_authority(deployment, now)
+    if not deployment.ca_file.exists():
+        return {"changed": True, "authorities": "", "warning": None}
+    bundle = certificates.read(deployment.ca_file)
+    return {
+        "changed": missing,
+        "authorities": deployment.ca_file.read_text(encoding="ascii"),
+        "warning": certificate.warning(bundle, now),
+    }
+
+
+def certify(deployment: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """A service's certificate, which everybody who trusts "trusted" takes for its URLs."""
+    from nrs.cli import certificates  # noqa: PLC0415
+    from nrs.cli.deployment import Failed  # noqa: PLC0415
+    from nrs.identity import certificate  # noqa: PLC0415
+
+    wanted, now, why = given["wanted"], time.time(), None
+    called = list(dict.fromkeys(urlsplit(url).hostname or "" for url in wanted["urls"]))
+    if given["own"]:
+        file = Path(given["own"]).expanduser().absolute()
+    else:
+        file = deployment.certificates.absolute() / f"{wanted['name']}.pem"
+        hosts = [*called, *map(str, wanted["addresses"])]
+        if given.get("check") and not deployment.ca_key_file.exists():
+            return {"why": certificates.MISSING, "file": str(file), **_NO_CERTIFICATE}
+        ca = certificates.present_authority(deployment, now)
+        why = certificates.why_anew(file, ca, hosts, now)
+        if why is not None and given.get("check"):
+            return {"why": why, "file": str(file), **_NO_CERTIFICATE}
+        if why is not None:
+            certificates.make(deployment, ca, file, hosts, now)
+    bundle = certificates.read(file)
+    trusted = given["trusted"] and certificates.read(Path(given["trusted"]).expanduser())
+    for host in called:
+        wrong = certificate.problem(bundle, now=now, authorities=trusted or None, host=host)
+        if wrong is not None:
+            raise Failed(wrong)
+    return {
+        "why": why,
+        "file": str(file),
+        "certificate": file.read_text(encoding="ascii"),
+        "warning": certificate.warning(bundle, now),
+    }
+
+
 def _fields(wanted: dict[str, Any]) -> dict[str, Any]:
     from nrs.identity.credential import Role  # noqa: PLC0415
 
@@ -122,7 +185,13 @@ def _fields(wanted: dict[str, Any]) -> dict[str, Any]:
     return {"role": Role(wanted["role"]), "id": str(wanted["id"]), **addresses}
 
 
-_COMMANDS = {"keys": keys, "lacks": lacks, "create": create}
+_COMMANDS = {
+    "keys": keys,
+    "lacks": lacks,
+    "create": create,
+    "authority": authority,
+    "certificate": certify,
+}
 
 
 def main() -> int:
@@ -135,8 +204,12 @@ def main() -> int:
         print(f"no libraries to make tokens with: {error}", file=sys.stderr)
         return 1
     sys.path[:0] = [str(source), *map(str, wheels)]
+    from cryptography import x509  # noqa: PLC0415
     from nrs.cli.deployment import Deployment, Failed  # noqa: PLC0415
 
+    if sys.argv[1] in _WITH_CERTIFICATES and not hasattr(x509.Certificate, "not_valid_after_utc"):
+        print("the control node's Python needs cryptography 42 or newer", file=sys.stderr)
+        return 1
     deployment = Deployment(Path(given["directory"]).expanduser(), given["signing_key"] or None)
     try:
         result = _COMMANDS[sys.argv[1]](deployment, given)
@@ -144,7 +217,7 @@ def main() -> int:
         print(error.message, file=sys.stderr)
         return 1
     except (ValueError, OSError) as error:
-        print(f"tokens: {error}", file=sys.stderr)
+        print(f"{sys.argv[1]}: {error}", file=sys.stderr)
         return 1
     print(json.dumps(result))
     return 0

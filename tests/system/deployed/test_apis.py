@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-BALANCER = "http://[fd88::11]:8080"
-CONTROLLER = "http://[fd88::12]:8090"
+BALANCER = "https://[fd88::11]:8080"
+CONTROLLER = "https://[fd88::12]:8090"
+CA = "/etc/network-routing-system/ca.pem"
 FROM = "endpoint_1"
 METRICS = {
     "server_id": "router_1",
@@ -34,8 +35,9 @@ def _call(
 ) -> tuple[int, Any]:
     """Status and JSON answer of a request that a host makes, as an operator unless said."""
     if header == "":
-        header = f"Authorization: Bearer {lab.token(url[: url.index('/', 8)])}"
+        header = f"Authorization: Bearer {lab.token(url[: url.index('/', 9)])}"
     words = ["curl", "--silent", "--globoff", "--max-time", "10", "-w", "'\\n%{http_code}'"]
+    words += ["--cacert", CA]
     if header:
         words += ["-H", f'"{header}"']
     if body is not None:
@@ -104,7 +106,7 @@ def test_nobody_reads_without_the_token(lab: Any, url: str, header: str | None) 
 
 @pytest.mark.parametrize(
     ("host", "url"),
-    [("lb", "http://[::1]:8080/status"), ("controller", "http://127.0.0.1:8090/devices")],
+    [("lb", "https://[::1]:8080/status"), ("controller", "https://127.0.0.1:8090/devices")],
 )
 def test_the_hosts_themselves_do_not_read_without_a_token(lab: Any, host: str, url: str) -> None:
     assert _call(lab, url, header=None, host=host)[0] == 401
@@ -151,7 +153,8 @@ def test_a_large_body_is_413(lab: Any) -> None:
         FROM,
         "sh",
         "-c",
-        f"curl -s -g -o /dev/null -w '%{{http_code}}' -H 'Authorization: Bearer {token}' "
+        f"curl -s -g --cacert {CA} -o /dev/null -w '%{{http_code}}' "
+        f"-H 'Authorization: Bearer {token}' "
         "-H 'Content-Type: application/json' "
         f"--data-binary @/tmp/large '{BALANCER}/metrics'",
     )

@@ -93,8 +93,9 @@ def test_verify_names_what_is_not_as_the_inventory_says(
 def test_a_device_is_configured_through_the_controller_once(lab: Any) -> None:
     def push(*more: str) -> dict[str, Any]:
         arguments = {
-            "url": "http://[::1]:8090",
-            "token": lab.token("http://[fd88::12]:8090"),
+            "url": "https://[::1]:8090",
+            "ca_path": "/etc/network-routing-system/ca.pem",
+            "token": lab.token("https://[fd88::12]:8090"),
             "device_id": "endpoint_1",
             "config": {"load_balancer": {"poll_interval": 10}},
         }

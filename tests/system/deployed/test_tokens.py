@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-BALANCER, CONTROLLER = "http://[fd88::11]:8080", "http://[fd88::12]:8090"
+BALANCER, CONTROLLER = "https://[fd88::11]:8080", "https://[fd88::12]:8090"
 ETC = "/etc/network-routing-system"
 STOLEN = "endpoint_1"
 SHARED = "s" * 43
@@ -21,7 +21,7 @@ def _ask(
 ) -> int:
     """The status of a request that the stolen endpoint makes."""
     words = ["curl", "-s", "-g", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}", "-X", method]
-    words += ["-H", f"Authorization: Bearer {token}"]
+    words += ["--cacert", f"{ETC}/ca.pem", "-H", f"Authorization: Bearer {token}"]
     if body is not None:
         words += ["-H", "Content-Type: application/json", "--data-binary", json.dumps(body)]
     return int(lab.exec(STOLEN, *words, url))

@@ -27,30 +27,42 @@ BALANCERS = ["lb3", "lb1", "lb2.example.org"]
 @pytest.mark.parametrize(
     ("address", "url"),
     [
-        ("192.0.2.1", "http://192.0.2.1:8080"),
-        ("lb.example.org", "http://lb.example.org:8080"),
-        ("2001:db8::1", "http://[2001:db8::1]:8080"),
-        ("::1", "http://[::1]:8080"),
-        ("::ffff:192.0.2.1", "http://[::ffff:192.0.2.1]:8080"),
-        ("lb", "http://lb:8080"),
+        ("192.0.2.1", "https://192.0.2.1:8080"),
+        ("lb.example.org", "https://lb.example.org:8080"),
+        ("2001:db8::1", "https://[2001:db8::1]:8080"),
+        ("::1", "https://[::1]:8080"),
+        ("::ffff:192.0.2.1", "https://[::ffff:192.0.2.1]:8080"),
+        ("lb", "https://lb:8080"),
     ],
 )
 def test_a_url(address: str, url: str) -> None:
     assert api_url(address, 8080) == url
     assert api_url(address, "8080") == url
+    for plain in (True, "true", "yes"):
+        assert api_url(address, 8080, plain) == url.replace("https:", "http:")
+    assert api_url(address, 8080, "false") == url
 
 
 def test_urls_in_the_order_of_the_group() -> None:
     assert api_urls(HOSTVARS, BALANCERS, "load_balancer_bind_port", 8080) == [
-        "http://192.0.2.5:8080",
+        "https://192.0.2.5:8080",
+        "https://[2001:db8::10]:8080",
+        "https://lb2.example.org:9000",
+    ]
+
+
+def test_a_host_may_be_reached_by_plain_http() -> None:
+    hostvars = {**HOSTVARS, "lb1": {**HOSTVARS["lb1"], "nrs_api_plain": "true"}}
+    assert api_urls(hostvars, BALANCERS, "load_balancer_bind_port", 8080) == [
+        "https://192.0.2.5:8080",
         "http://[2001:db8::10]:8080",
-        "http://lb2.example.org:9000",
+        "https://lb2.example.org:9000",
     ]
 
 
 def test_the_port_of_another_agent_does_not_count() -> None:
     urls = api_urls(HOSTVARS, ["lb2.example.org"], "network_controller_bind_port", 8090)
-    assert urls == ["http://lb2.example.org:8090"]
+    assert urls == ["https://lb2.example.org:8090"]
 
 
 def test_addresses_in_the_order_of_the_group() -> None:
