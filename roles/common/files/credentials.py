@@ -154,7 +154,8 @@ def certify(deployment: Any, given: dict[str, Any]) -> dict[str, Any]:
         file = deployment.certificates.absolute() / f"{wanted['name']}.pem"
         hosts = [*called, *map(str, wanted["addresses"])]
         if given.get("check") and not deployment.ca_key_file.exists():
-            return {"why": certificates.MISSING, "file": str(file), **_NO_CERTIFICATE}
+            why = "it is of another CA" if file.exists() else certificates.MISSING
+            return {"why": why, "file": str(file), **_NO_CERTIFICATE}
         ca = certificates.present_authority(deployment, now)
         why = certificates.why_anew(file, ca, hosts, now)
         if why is not None and given.get("check"):

@@ -153,6 +153,18 @@ def test_several_authorities_are_trusted_in_one_file(port: int, authority: Autho
     assert ApiClient([url(port)], {}, both).get("/health") == {"status": "ok"}
 
 
+def test_an_authority_that_is_added_to_the_file_is_trusted_without_a_reload(
+    port: int, authority: Authority
+) -> None:
+    other = Authority(authority.file.parent, "next CA")
+    client = ApiClient([url(port)], {}, other.file)
+    with pytest.raises(ApiUnavailable, match="which is no CA in"):
+        client.get("/health")
+    with other.file.open("ab") as file:
+        file.write(authority.file.read_bytes())
+    assert client.get("/health") == {"status": "ok"}
+
+
 def refused(port: int, ca_file: Path | None) -> str:
     with pytest.raises(ApiUnavailable) as caught:
         ApiClient([url(port)], {}, ca_file).get("/health")

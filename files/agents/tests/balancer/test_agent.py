@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 import requests
+from testbed.wait import wait_until
 
 import nrs
 from nrs.system import control
+from tests.api.certified import DAY, NOW, Authority
 from tests.balancer.reports import fields
 from tests.balancer.shared_state import StateServer
 from tests.serving import TIMEOUT_S, free_port
@@ -265,6 +267,44 @@ def test_an_invalid_file_changes_nothing_on_sighup(agent: Agent, text: str) -> N
     assert agent.get("/decision/endpoint_1", headers=BEARER).json()["score"] == 0.5
     assert agent.post(now("router_1", 0.25)).json()["score"] == 0.75
     assert f"the configuration stays as it was: {agent.config}" in agent.log()
+
+
+def test_the_end_of_its_certificate_is_told_and_one_that_has_ended_is_not_taken(
+    agent: Agent, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    certificate, key = authority.certify("one", "127.0.0.1")
+    files = {"certificate_file": str(certificate), "key_file": str(key)}
+    agent.write(api={"token": TOKEN, **files})
+    agent.start()
+    ending = f"the certificate of one ends in 8 days, on {(NOW + 9 * DAY).date()}"
+    wait_until(lambda: f"{certificate}: {ending}" in agent.log(), TIMEOUT_S, "the log has it")
+
+    def health() -> str:
+        url = agent.url.replace("http:", "https:")
+        answer = requests.get(f"{url}/health", verify=str(authority.file), timeout=TIMEOUT_S)
+        assert answer.status_code == 200
+        return str(answer.json()["certificate_warning"])
+
+    assert health().startswith(ending)
+    authority.certify("one", "127.0.0.1", begin=NOW - 9 * DAY, end=NOW - DAY)
+    agent.reload()
+    stays = f"the configuration stays as it was: {agent.config}: api: {certificate}"
+    assert f"{stays}: the certificate expired on {(NOW - DAY).date()}" in agent.log()
+    assert health().startswith(ending)
+    authority.certify("one", "127.0.0.1", end=NOW + 90 * DAY)
+    agent.reload()
+    assert health() == "None"
+
+
+def test_without_anybody_to_believe_it_says_whom_it_serves(agent: Agent) -> None:
+    agent.write(api={})
+    agent.start()
+    said = f"{agent.config}: api.signers_file is missing, so nobody is served but this host"
+    assert said in agent.log()
+    agent.write()
+    agent.reload()
+    assert agent.log().count(said) == 1
 
 
 def test_a_changed_port_needs_a_restart(agent: Agent) -> None:

@@ -1,0 +1,218 @@
+"""A service's certificate by the role's tasks, on this machine: made when due, its key not told."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+COLLECTION = Path("ansible_collections/nrs/network_routing")
+URL = "https://192.0.2.10:8080"
+PLAY = [
+    {
+        "hosts": "all",
+        "gather_facts": False,
+        "tasks": [
+            {
+                "ansible.builtin.import_role": {
+                    "name": "nrs.network_routing.common",
+                    "tasks_from": tasks,
+                }
+            }
+            for tasks in ("authority.yml", "certificate.yml")
+        ],
+    }
+]
+# Puts a certificate for the same key in place that was made so many days ago.
+AGE = """
+import sys, time
+from pathlib import Path
+from nrs.cli import certificates
+from nrs.cli.deployment import Deployment
+deployment, file = Deployment(Path(sys.argv[1])), Path(sys.argv[2])
+ca = certificates.present_authority(deployment, time.time())
+then = time.time() - float(sys.argv[3]) * 86400
+certificates.make(deployment, ca, file, ["192.0.2.10", "192.0.2.1"], then)
+"""
+
+
+class Host:
+    """A host that is this machine, and its control node."""
+
+    def __init__(self, tools: Any, collections: Path, cache: Path, place: Path) -> None:
+        self.tools, self._collections, self._cache, self._place = tools, collections, cache, place
+        self.secrets, self.etc = place / "secrets", place / "etc"
+        self.made = self.secrets / "certificates" / "load_balancer-lb.pem"
+        self.certificate = self.etc / "certificate_load_balancer.pem"
+        self.key = self.etc / "certificate_load_balancer.key"
+        self.variables: dict[str, Any] = {
+            "ansible_python_interpreter": sys.executable,
+            "_common_unit": "load_balancer",
+            # There is no such unit to reload: one that has just been started need not be.
+            "__common_restarted": {"results": [{"item": "load_balancer"}]},
+            "_common_user": getpass.getuser(),
+            "_common_configuration_directory": str(self.etc),
+            "_common_urls": [URL],
+            "_common_own_certificate_file": "",
+            "_common_own_key_file": "",
+            "nrs_management_address": "192.0.2.1",
+            "nrs_build_directory": str(cache),
+            "nrs_secrets_directory": str(self.secrets),
+        }
+        self.etc.mkdir()
+
+    def deploy(self, *words: str, changed: int) -> str:
+        """Run the tasks; what ansible-playbook said of as many changed ones."""
+        said = str(self.tools.playbook(self._collections, *self._words(), *words))
+        assert f"changed={changed} " in said, said
+        return said
+
+    def refused(self) -> str:
+        """What is said on the host where the tasks fail."""
+        (said,) = self.tools.refusals(self._collections, *self._words()).values()
+        return str(said)
+
+    def age(self, days: float) -> None:
+        """Let the certificate have been made so many days ago."""
+        (agents,) = (self._collections / COLLECTION).rglob("files/agents")
+        path = [str(agents), *map(str, self._cache.glob("downloads/*/*.whl"))]
+        subprocess.run(
+            [sys.executable, "-c", AGE, self.secrets, self.made, str(days)],
+            env={**os.environ, "PYTHONPATH": ":".join(path), "PYTHONDONTWRITEBYTECODE": "1"},
+            check=True,
+        )
+
+    def own(self, name: str, *, days: int = 90) -> dict[str, str]:
+        """A certificate of the operator's that is its own CA, as variables of the role."""
+        certificate, key = self._place / f"{name}.pem", self._place / f"{name}.key"
+        words = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-sha256"]
+        words += ["-subj", f"/CN={name}", "-addext", f"subjectAltName=IP:{name}"]
+        words += ["-days", str(days), "-keyout", str(key), "-out", str(certificate)]
+        self.tools.run("openssl", "req", "-x509", *words)
+        return {
+            "_common_own_certificate_file": str(certificate),
+            "_common_own_key_file": str(key),
+            "nrs_ca_file": str(certificate),
+        }
+
+    def trusted(self, address: str) -> bool:
+        """Whether whoever trusts the host's CAs takes what it shows at this address."""
+        words = ["openssl", "verify", "-CAfile", self.etc / "ca.pem", "-verify_ip", address]
+        return bool(self.tools.end(*words, self.certificate).returncode == 0)
+
+    def _words(self) -> list[str]:
+        for name, content in (
+            ("hosts", {"all": {"hosts": {"lb": {"ansible_connection": "local"}}}}),
+            # The role has some of them as its own, which only these come before.
+            ("extra", self.variables),
+            ("play", PLAY),
+        ):
+            (self._place / f"{name}.json").write_text(json.dumps(content))
+        hosts, extra, tasks = (f"{self._place}/{name}.json" for name in ("hosts", "extra", "play"))
+        return ["-i", hosts, "-e", f"@{extra}", tasks]
+
+
+@pytest.fixture
+def bare(tools: Any, installed: Path, cache: Path, tmp_path: Path) -> Host:
+    """One that has nothing."""
+    return Host(tools, installed, cache, tmp_path)
+
+
+@pytest.fixture
+def host(bare: Host) -> Host:
+    """One that has a certificate of the deployment's own CA."""
+    bare.deploy("--check", changed=4)
+    assert not bare.secrets.exists()
+    assert list(bare.etc.iterdir()) == []
+    said = bare.deploy("-vvv", "--diff", changed=5)
+    assert "load_balancer of lb gets a certificate: there is none" in said
+    assert bare.key.read_text().splitlines()[1] not in said
+    return bare
+
+
+def test_a_service_has_a_certificate_and_keeps_it(host: Host) -> None:
+    assert stat.S_IMODE(host.key.stat().st_mode) == 0o600
+    for address in ("192.0.2.10", "192.0.2.1", "127.0.0.1", "::1"):
+        assert host.trusted(address)
+    assert not host.trusted("192.0.2.11")
+    host.deploy(changed=0)
+    host.deploy("--check", changed=0)
+
+
+def test_it_gets_another_only_when_it_needs_it(host: Host) -> None:
+    def renewed(why: str, *, changed: int = 2) -> str:
+        before, key = host.certificate.read_bytes(), host.key.read_bytes()
+        assert why in host.deploy("--check", changed=changed)
+        assert host.certificate.read_bytes() == before
+        said = host.deploy(changed=changed)
+        assert why in said
+        assert host.certificate.read_bytes() != before
+        assert host.key.read_bytes() == key  # a pair fits at any moment
+        host.deploy(changed=0)
+        return said
+
+    host.variables["_common_urls"] = [URL, "https://lb.example.org:8080"]
+    renewed("it is for other hosts")
+    host.variables["_common_urls"] = [URL]
+    renewed("it is for other hosts")
+    host.age(367)
+    host.deploy(changed=1)
+    host.age(369)
+    renewed("it is about to end")
+    authorities = host.etc / "ca.pem"
+    before = authorities.read_text()
+    (host.secrets / "ca_key").unlink()
+    assert "it is of another CA" in host.deploy("--check", changed=3)
+    assert "it is of another CA" in host.deploy(changed=4)
+    assert authorities.read_text().endswith(before)  # what the others show is trusted meanwhile
+    host.deploy(changed=0)
+
+
+def test_an_operators_own_certificate(bare: Host) -> None:
+    bare.variables |= bare.own("192.0.2.10")
+    said = bare.deploy("-vvv", "--diff", changed=3)
+    assert bare.key.read_text().splitlines()[1] not in said
+    assert not bare.secrets.exists()
+    assert bare.trusted("192.0.2.10")
+    assert "ends in" not in bare.deploy(changed=0)
+    bare.variables |= bare.own("192.0.2.10", days=20)
+    said = bare.deploy(changed=3)
+    assert "192.0.2.10.pem: the certificate of 192.0.2.10 ends in 19 days, on " in said
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda host: {"_common_own_key_file": ""}, "load_balancer_key_file go together"),
+        (
+            lambda host: {"_common_urls": ["https://192.0.2.11:8080"]},
+            "is for 192.0.2.10, not for 192.0.2.11",
+        ),
+        (
+            lambda host: {"nrs_ca_file": host.own("192.0.2.9")["nrs_ca_file"]},
+            "which is no CA in",
+        ),
+        (lambda host: {"_common_own_certificate_file": "/no/such"}, "/no/such: No such file"),
+    ],
+)
+def test_what_nobody_would_trust_is_not_deployed(
+    bare: Host, spoil: Callable[[Host], dict[str, Any]], said: str
+) -> None:
+    bare.variables |= bare.own("192.0.2.10")
+    bare.variables |= spoil(bare)
+    assert said in bare.refused()
+    assert not bare.key.exists()
+
+
+def test_plain_http_leaves_no_certificate(host: Host) -> None:
+    host.variables["nrs_api_plain"] = True
+    host.deploy(changed=1)
+    assert not host.key.exists() and not host.certificate.exists()
