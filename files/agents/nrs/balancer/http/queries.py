@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Annotated, Any
 
@@ -13,15 +14,24 @@ from nrs.config.types import Name, as_name
 MOST_CANDIDATES = 64
 MOST_ON_A_PAGE = 1000
 MOST_MBPS = 1e9
+_USUAL_LENGTH = 256
 
 
-def _separated(value: Any) -> list[str]:
+def _separated(value: Any) -> tuple[str, ...]:
     """The names in a text, or in several, separated by commas; each once."""
-    texts = [value] if isinstance(value, str) else value
-    names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
+    text = value if isinstance(value, str) else ",".join(value)
+    return _usual(text) if len(text) <= _USUAL_LENGTH else _names(text)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
     if len(names) > MOST_CANDIDATES:
         raise ValueError(f"at most {MOST_CANDIDATES} candidates")
-    return list(dict.fromkeys(map(as_name, names)))
+    return tuple(dict.fromkeys(map(as_name, names)))
+
+
+_usual = functools.lru_cache(maxsize=4096)(_names)
+"""An endpoint names the same ones each time."""
 
 
 def _rate(value: Any) -> float | None:
