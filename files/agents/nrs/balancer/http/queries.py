@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Annotated, Any
 
@@ -14,24 +13,15 @@ from nrs.config.types import Name, as_name
 MOST_CANDIDATES = 64
 MOST_ON_A_PAGE = 1000
 MOST_MBPS = 1e9
-_USUAL_LENGTH = 256
 
 
-def _separated(value: Any) -> tuple[str, ...]:
+def _separated(value: Any) -> list[str]:
     """The names in a text, or in several, separated by commas; each once."""
-    text = value if isinstance(value, str) else ",".join(value)
-    return _usual(text) if len(text) <= _USUAL_LENGTH else _names(text)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    texts = [value] if isinstance(value, str) else value
+    names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
     if len(names) > MOST_CANDIDATES:
         raise ValueError(f"at most {MOST_CANDIDATES} candidates")
-    return tuple(dict.fromkeys(map(as_name, names)))
-
-
-_usual = functools.lru_cache(maxsize=4096)(_names)
-"""An endpoint names the same ones each time."""
+    return list(dict.fromkeys(map(as_name, names)))
 
 
 def _rate(value: Any) -> float | None:
