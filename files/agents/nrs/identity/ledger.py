@@ -21,7 +21,7 @@ from nrs.identity.credential import Credential, CredentialRefused, stated
 from nrs.identity.secret_file import SECRET
 
 KEPT_S = 30 * 86400.0
-"""How long a credential that has ended stays in the ledger."""
+"""How long a credential that has ended stays in the ledger, unless it was revoked."""
 
 
 class LedgerDamaged(Exception):
@@ -41,9 +41,9 @@ class Entry:
         return self.revoked is None and (end is None or now < end)
 
     def is_kept(self, now: float) -> bool:
-        """Whether it may still be of use at `now`."""
+        """Whether it may still be of use at `now`; what was revoked tells what the list says."""
         end = self.credential.expires
-        return end is None or now < end + KEPT_S
+        return self.revoked is not None or end is None or now < end + KEPT_S
 
     def lines(self) -> list[dict[str, Any]]:
         """What the file says of it."""

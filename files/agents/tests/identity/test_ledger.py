@@ -56,11 +56,11 @@ def test_good_until_the_end_or_revoked(make: Make) -> None:
 
 
 def test_what_ended_long_ago_is_forgotten_when_something_is_written(path: Path, make: Make) -> None:
-    ended, later, lasting = make(lifetime=60.0), make(lifetime=90.0), make()
+    ended, later, revoked, lasting = *(make(lifetime=s) for s in (60.0, 90.0, 9.0)), make()
     with opened(path) as ledger:
-        ledger.add([ended, later, lasting])
-        ledger.revoke(ledger.entries[1:], NOW + 9)
-    rest = [Entry(later, NOW + 9), Entry(lasting, NOW + 9)]
+        ledger.add([ended, later, revoked, lasting])
+        ledger.revoke(ledger.entries[2:3], NOW + 9)
+    rest = [Entry(later), Entry(revoked, NOW + 9), Entry(lasting)]
     for now, found in (
         (None, [Entry(ended), *rest]),
         (NOW + 59.0 + KEPT_S, [Entry(ended), *rest]),
