@@ -29,7 +29,7 @@ KEPT = {
 def test_what_nothing_needs_is_put_back(tools: Any, installed: Path, tmp_path: Path) -> None:
     for host in HOSTS:
         # No parameter has such a value: each counts as set by somebody else, and is left.
-        state = dict.fromkeys((V4, V6, RA, RMEM), ["0", "not what it is"])
+        state = {key: ["0", "not what it is"] for key in (V4, V6, RA, RMEM)}
         (tmp_path / host).write_text(json.dumps(state))
     groups = {
         "network_access_endpoints": {"hosts": HOSTS},
