@@ -36,7 +36,7 @@ class _System:
     def run(self) -> None:
         try:
             if self._deploy():
-                self._pytest("deployed system", "tests/system/deployed", 1500)
+                self._pytest("deployed system", "tests/system/deployed", 2100)
                 self._pytest("uninstalled system", "tests/system/uninstalled", 300)
                 self._step("molecule destroy", self._at_control_node("molecule", "destroy"), 120)
             else:
