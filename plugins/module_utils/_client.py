@@ -113,7 +113,7 @@ class Client:
         except _TRANSPORT as error:
             reason = getattr(error, "reason", error)
             unseen = isinstance(reason, (ConnectionRefusedError, socket.gaierror))
-            message = "%s: %s" % (url, _why(reason))
+            message = "%s: %s" % (url, _why(reason, connection.ca_path))
             raise _Failure(ApiError(message), unseen=unseen, passing=True) from None
         except ValueError as error:
             raise _Failure(ApiError("%s: %s" % (url, error))) from None
@@ -153,12 +153,13 @@ def _refusal(url: str, error: urllib.error.HTTPError) -> ApiError:
     return ApiError(text, error.code, str(field) if field else None)
 
 
-def _why(reason: object) -> str:
+def _why(reason: object, ca_path: str | None) -> str:
     # socket.timeout is another class than TimeoutError before Python 3.10
     if isinstance(reason, (TimeoutError, socket.timeout)):
         return "no answer in time"
     if isinstance(reason, ssl.SSLCertVerificationError):
-        return "the certificate is not trusted: %s" % reason.verify_message
+        by = " by %s" % ca_path if ca_path else ""
+        return "the certificate is not trusted%s: %s" % (by, reason.verify_message)
     return str(reason) or type(reason).__name__
 
 

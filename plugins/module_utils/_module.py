@@ -57,6 +57,8 @@ class ApiModule(AnsibleModule):
             self.fail_json(msg="url must name at least one server")
         if params["timeout"] <= 0:
             self.fail_json(msg="timeout must be more than 0 seconds, found %s" % params["timeout"])
+        if params["ca_path"] is not None and not Path(params["ca_path"]).is_file():
+            self.fail_json(msg="ca_path must be a file, found %s" % params["ca_path"])
         return Connection(
             urls=urls,
             token=self._token(),

@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -41,13 +43,21 @@ Handler = Callable[[Asked], Answer]
 
 
 class ApiServer:
-    """Serves on a free port of 127.0.0.1 from `start` to `stop`."""
+    """Serves on a free port of 127.0.0.1 from `start` to `stop`.
 
-    def __init__(self) -> None:
+    By TLS, where `pem` is a file with a certificate and its key.
+    """
+
+    def __init__(self, pem: Path | None = None) -> None:
         self.asked: list[Asked] = []
         self._handlers: dict[tuple[str, str], Handler] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_class(self._respond))
         self._server.daemon_threads = True
+        self._scheme = "http" if pem is None else "https"
+        if pem is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(pem)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
         )
@@ -55,7 +65,7 @@ class ApiServer:
     @property
     def url(self) -> str:
         """The server's address."""
-        return "http://127.0.0.1:%d" % self._server.server_address[1]
+        return "%s://127.0.0.1:%d" % (self._scheme, self._server.server_address[1])
 
     def start(self) -> None:
         """Begin to answer."""

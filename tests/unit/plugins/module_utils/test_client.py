@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 from ansible_collections.nrs.network_routing.plugins.module_utils._client import (
@@ -36,6 +38,31 @@ def test_without_a_token_there_is_no_authorization(api: ApiServer) -> None:
     api.on("GET", "/status", Answer(body={}))
     _client(api.url)[0].get("/status")
     assert "Authorization" not in api.asked[0].headers
+
+
+def _certificate(path: Path) -> Path:
+    """A file with a certificate for the loopback, and its key."""
+    key = path.with_suffix(".key")
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1"]
+    words += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(path)]
+    subprocess.run(words, check=True, capture_output=True)
+    path.write_text(path.read_text() + key.read_text())
+    return path
+
+
+def test_who_is_named_is_trusted_and_nobody_else(tmp_path: Path) -> None:
+    pem, other = (_certificate(tmp_path / name) for name in ("one.pem", "other.pem"))
+    api = ApiServer(pem)
+    api.start()
+    api.on("GET", "/status", Answer(body={"ok": 1}))
+    try:
+        trusting = Client(Connection([api.url], ca_path=str(pem)))
+        assert trusting.get("/status") == {"ok": 1}
+        client = Client(Connection([api.url], ca_path=str(other)), sleep=lambda _seconds: None)
+        with pytest.raises(ApiError, match="the certificate is not trusted by %s: " % other):
+            client.get("/status")
+    finally:
+        api.stop()
 
 
 def test_posts_json(api: ApiServer) -> None:

@@ -74,6 +74,10 @@ def test_token_and_token_file_exclude_each_other(run: Run, status: ApiServer) ->
         ({"url": []}, "at least one"),
         ({}, "missing required arguments: url"),
         ({"url": "http://192.0.2.1", "timeout": 0}, "timeout"),
+        (
+            {"url": "https://192.0.2.1", "ca_path": "/no/such"},
+            "must be a file, found /no/such",
+        ),
     ],
 )
 def test_options_that_cannot_work(run: Run, options: dict[str, object], says: str) -> None:
