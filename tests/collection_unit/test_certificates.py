@@ -193,6 +193,10 @@ def test_an_operators_own_certificate(bare: Host) -> None:
     [
         (lambda host: {"_common_own_key_file": ""}, "load_balancer_key_file go together"),
         (
+            lambda host: {"_common_urls": [URL, "http://192.0.2.10:8080"]},
+            "http://192.0.2.10:8080, but the service speaks TLS",
+        ),
+        (
             lambda host: {"_common_urls": ["https://192.0.2.11:8080"]},
             "is for 192.0.2.10, not for 192.0.2.11",
         ),

@@ -106,6 +106,16 @@ def test_networks_that_every_host_is_given(tools: Any, installed: Path, tmp_path
     }
 
 
+def test_who_would_call_a_service_in_clear_that_speaks_tls(
+    tools: Any, installed: Path, tmp_path: Path
+) -> None:
+    urls = ["http://lb:8080", "http://192.0.2.77:8080", "https://lb:8080"]
+    given = {"nrs_load_balancer_urls": urls}
+    words = ("-i", inventory(tmp_path, given=given), SITE, "--check", "--limit", "router_1")
+    found = tools.refusals(installed, *words)["router_1"]
+    assert found.startswith("router_1 is to call https://lb:8080 by http://, but there TLS is")
+
+
 def test_a_token_for_all_to_share_is_refused(tools: Any, installed: Path, tmp_path: Path) -> None:
     hosts = inventory(tmp_path, given={"nrs_api_token": "x" * 43})
     found = tools.refusals(installed, "-i", hosts, SITE, "--check", "--limit", "lb")
