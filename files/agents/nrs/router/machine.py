@@ -230,13 +230,17 @@ class RouterMachine:
 
     def _answer(self, offer: Offer, peer: Peer, now: float, sessions: Sessions) -> list[Order]:
         """Raises HandshakeError."""
-        contests = []
+        contests, holders = [], []
         for entry in self._table.holders(offer.hello.claim):
+            if proves(offer.hello, entry.succession):
+                continue
+            holders.append(entry.index)
             device = self._table.device(entry.index)
-            live = device is not None and device.up(now, sessions)
-            if live and not proves(offer.hello, entry.succession):
+            if device is not None and device.up(now, sessions):
                 where = describe(sessions[entry.index].peer or ())
                 contests.append(self._contests.ask(entry.index, where, now))
+            else:
+                self._contests.forget(entry.index)
         asked = self._ask_holders(now) if contests else []
         contested = [contest for contest in contests if contest.contested is not None]
         if contested:
@@ -244,7 +248,7 @@ class RouterMachine:
             told = self._meets(contested[0], claim, describe(peer), now)
             item = self._disputed(contested[0], claim)
             return [*self._deny(offer, Objection.ANOTHERS, item), *told, *asked]
-        return [*self._offer(offer, now, tuple(c.holder for c in contests)), *asked]
+        return [*self._offer(offer, now, tuple(holders)), *asked]
 
     def _deny(self, offer: Offer, objection: Objection, item: int) -> list[Order]:
         """Say so to an endpoint whose key is known."""
@@ -352,7 +356,7 @@ class RouterMachine:
         known = self._table.device(index)
         fresh = known is not None and known.current is None
         device, forget = self._table.confirm(index, now, wall)
-        if device.previous is not None and not holders:
+        if device.previous is not None and device.previous[0].index not in holders:
             self._contests.inherit(device.previous[0].index, index)
         orders: list[Order] = [
             *map(CloseSession, forget),

@@ -247,6 +247,35 @@ def test_one_that_does_not_answer_is_closed_when_another_has_its_address(
     ]
 
 
+@pytest.mark.parametrize(
+    "claim",
+    [SAME_IPV4, replace(ELSEWHERE, prefixes=(ipaddress.IPv4Network("192.168.7.0/25"),))],
+)
+def test_so_is_one_that_has_long_been_silent(claim: Claim) -> None:
+    """It is not asked, but would be up again with a part of its networks when its path is back."""
+    router = Router(config(endpoint_prefixes=["192.168.7.0/24"]))
+    held = replace(CLAIM, prefixes=(ipaddress.IPv4Network("192.168.7.0/24"),))
+    first = router.open(shared(), held)
+    router.now += DEAD_S
+    second = router.open(shared(), claim)
+    assert router.asked(first) == []
+    assert router.byes == [first]
+    assert list(router.sessions) == [second]
+    assert router.routes == set(claim.prefixes) | (
+        set(claim.networks) if claim.endpoint_id == ELSEWHERE.endpoint_id else set()
+    )
+    assert len(warnings(router)) == 1
+
+
+def test_a_contest_is_not_won_by_a_device_that_has_gone_silent_since(router: Router) -> None:
+    first = router.open(shared())
+    router.open(shared(), stranger=True)
+    router.answer(first)
+    router.now += DEAD_S
+    second = router.open(shared(), stranger=True)
+    assert router.selected() == second
+
+
 def test_all_who_have_lost_an_address_get_it_back(router: Router) -> None:
     both = Claim("endpoint_9", ELSEWHERE.tun_ipv4, CLAIM.tun_ipv6)
     one, two = router.open(shared()), router.open(shared(), ELSEWHERE)
