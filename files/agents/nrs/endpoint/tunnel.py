@@ -359,17 +359,18 @@ class Tunnel:
             return []
         wanted: list[Order] = [
             SendTogether(self.index, self.trains.up.together),
-            JoinTrains(self.index, self.trains.down.joined),
+            JoinTrains(self.index, self.trains.down.joins),
         ]
         orders = [order for order in wanted if order not in self._together]
         self._together = wanted
         lost = tuple(self.trains.lost())
-        if lost == self._told_trains:
+        if lost == self._told_trains or self.trains.undecided:
             return orders
         before, self._told_trains = self._told_trains, lost
         self.liveness.probe_now()
         if set(lost) <= set(before):
-            text = f"on the path to {self.router_id} datagrams that go together arrive again"
+            again = ", ".join(what for what in before if what not in lost)
+            text = f"arrive again on the path to {self.router_id}: {again}"
             return [*orders, Tell(logging.INFO, text)]
         text = (
             f"on the path to {self.router_id} single datagrams arrive, and not"
