@@ -50,10 +50,10 @@ class Rules:
         """Why a claim that has come from the address `outer` is refused, or None."""
         return self.beyond(claim) or self.conflict(claim, outer)
 
-    def beyond(self, claim: Claim) -> Refusal | None:
-        """What is claimed of what endpoints may not have, if anything."""
+    def beyond(self, claim: Claim, first: int = 0) -> Refusal | None:
+        """What is claimed, from this item on, of what endpoints may not have, if anything."""
         addresses = len(claim.addresses)
-        for item, wanted in enumerate(claim.networks):
+        for item, wanted in enumerate(claim.networks[first:], first):
             key, allowed = (
                 ("networks", self.networks) if item < addresses else ("prefixes", self.prefixes)
             )

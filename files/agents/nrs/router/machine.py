@@ -522,13 +522,15 @@ class RouterMachine:
     # -- the router itself
 
     def handle_config(self, config: RoutingServerConfig) -> list[Order]:
-        """Take over a configuration; sessions stay, but those of a key or a prefix that is gone."""
+        """Take over a configuration; sessions stay, but those that have lost a key or a claim."""
         self._configure(config)
         orders: list[Order] = []
         for device in self._table:
-            beyond = self._rules.beyond(device.claim) if device.claim.prefixes else None
-            if beyond is not None:
-                orders += self._close(device, beyond.why)
+            # `endpoint_networks` are for those that come from now on.
+            beyond = self._rules.beyond(device.claim, first=len(device.claim.addresses))
+            refusal = beyond or self._rules.conflict(device.claim)
+            if refusal is not None:
+                orders += self._close(device, refusal.why)
                 continue
             current = device.current
             lost = self._table.revoke(device, self._responder.accepts)
