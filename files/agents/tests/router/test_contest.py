@@ -11,8 +11,9 @@ import pytest
 
 from nrs.router.contest import AGAIN_S, ANSWER_S, CONTESTED_S, Contests
 from nrs.router.session_table import DEAD_S, Device
+from nrs.tunnel import wire
 from nrs.tunnel.drop import Drop
-from nrs.tunnel.wire import Claim, Type
+from nrs.tunnel.wire import Claim, Probe, Type
 from tests.router.driven import CLAIM, ELSEWHERE, NEW, OLD, Router, config, device, shared, text
 
 OTHER_ID = replace(CLAIM, endpoint_id="endpoint_2")
@@ -144,6 +145,21 @@ def test_of_two_with_one_identity_the_first_is_kept(router: Router, *, answers_f
     assert router.machine.contested(of(router))
     assert of(router).current is not None
     assert of(router).previous is None
+
+
+def test_the_first_one_goes_on_with_what_it_has_said(router: Router) -> None:
+    first = router.open(shared())
+    for number in (1, 2):
+        router.control(first, Type.PATH_PROBE, number, body=bytes(1200))
+    router.control(first, Type.PROBE, 3, flags=wire.JOINED_BADLY, body=Probe(0, 1400).encode())
+    second = router.open(shared(), stranger=True)
+    router.control(second, Type.PATH_PROBE, 1, body=bytes(1200))
+    router.control(second, Type.PROBE, 2, body=Probe(0, 9000).encode())
+    router.answer(first)
+    state = of(router).entry(first).state
+    assert of(router).current == of(router).entry(first)
+    assert (state.path_probes, state.limit, state.joined_badly) == (2, (1400, False), True)
+    assert state.role_sequence == 3
 
 
 def test_the_second_one_is_refused_from_then_on_and_told_of_once_a_minute(router: Router) -> None:
