@@ -56,7 +56,10 @@ class Guard:
 
 
 def ruleset(table: str, tunnel: str, egress: str, guard: Guard) -> list[dict[str, Any]]:
-    """Commands that add the rules, in chains of their own, to the table of family inet."""
+    """Commands that add the rules, in chains of their own, to the table of family inet.
+
+    A chain that has no rules is removed: it would cost every packet of the host a look.
+    """
     chains = {
         "guard_prerouting": ("prerouting", _BEFORE_NAT, _before_nat(tunnel, guard.protected)),
         "guard_input": ("input", _FILTER, _input(tunnel, guard.allow_input)),
@@ -64,12 +67,14 @@ def ruleset(table: str, tunnel: str, egress: str, guard: Guard) -> list[dict[str
     }
     place = {"family": "inet", "table": table}
     commands: list[dict[str, Any]] = [{"add": {"counter": {**place, "name": DENIED}}}]
-    for name, (hook, priority, rules) in chains.items():
-        kind = {"type": "filter", "hook": hook, "prio": priority, "policy": "accept"}
-        commands.append({"add": {"chain": {**place, "name": name, **kind}}})
-        commands += (
-            {"add": {"rule": {**place, "chain": name, "expr": expression}}} for expression in rules
-        )
+    for name, (hook, priority, expressions) in chains.items():
+        chain = {**place, "name": name}
+        rules = [{"add": {"rule": {**place, "chain": name, "expr": e}}} for e in expressions]
+        if rules:
+            kind = {"type": "filter", "hook": hook, "prio": priority, "policy": "accept"}
+            commands += [{"add": {"chain": {**chain, **kind}}}, *rules]
+        else:  # to delete one that is not there would be an error
+            commands += [{"add": {"chain": chain}}, {"delete": {"chain": chain}}]
     return commands
 
 

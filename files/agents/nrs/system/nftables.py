@@ -10,6 +10,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from nrs.config.types import IPNetwork
@@ -191,22 +192,44 @@ def _interface(key: str, name: str, *, op: str = "==") -> dict[str, Any]:
     return {"match": {"op": op, "left": {"meta": {"key": key}}, "right": name}}
 
 
-def install(commands: list[dict[str, Any]]) -> None:
-    """Apply the commands in one transaction. Raises NftablesError."""
-    _nft(commands)
+def install(commands: list[dict[str, Any]], *, anew: bool) -> None:
+    """Apply the commands in one transaction. Raises NftablesError.
+
+    `anew`: remove chains of the table that they do not make, of another version or by somebody.
+    """
+    others: set[str] = set()
+    if anew:
+        with suppress(NotThere):
+            others = _chains(_list("table", _FAMILY, TABLE)).keys() - _made(commands).keys()
+    _nft([*commands, *({"delete": {"chain": {**_IN_TABLE, "name": name}}} for name in others)])
 
 
 def is_installed(commands: list[dict[str, Any]]) -> bool:
-    """Whether the table has as many chains and rules as the commands make. Raises NftablesError."""
+    """Whether the table has the chains that the commands make, and as many rules in each.
+
+    Raises NftablesError.
+    """
     try:
-        listed = _list("table", _FAMILY, TABLE)
+        return _chains(_list("table", _FAMILY, TABLE)) == _made(commands)
     except NotThere:
         return False
-    made = [command["add"] for command in commands if "add" in command]
-    return all(
-        sum(kind in one for one in listed) == sum(kind in one for one in made)
-        for kind in ("chain", "rule")
-    )
+
+
+def _made(commands: list[dict[str, Any]]) -> dict[str, int]:
+    deleted = [command["delete"]["chain"]["name"] for command in commands if "delete" in command]
+    made = _chains(command["add"] for command in commands if "add" in command)
+    return {name: rules for name, rules in made.items() if name not in deleted}
+
+
+def _chains(things: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """The names of chains, and how many rules each has."""
+    found: dict[str, int] = {}
+    for thing in things:
+        if "chain" in thing:
+            found.setdefault(thing["chain"]["name"], 0)
+        elif "rule" in thing:
+            found[thing["rule"]["chain"]] = found.get(thing["rule"]["chain"], 0) + 1
+    return found
 
 
 def counters() -> dict[str, int]:
