@@ -21,7 +21,7 @@ from nrs.endpoint.lan import Lan, families_of
 from nrs.endpoint.liveness import State
 from nrs.endpoint.machine import Machine
 from nrs.endpoint.names import Names
-from nrs.endpoint.orders import Deliver, Order, SendAgain, SendHello, UseRouter
+from nrs.endpoint.orders import Deliver, JoinTrains, Order, SendAgain, SendHello, UseRouter
 from nrs.endpoint.uplink import TRY_S, Uplink, Uplinks
 from nrs.endpoint.work import work_of
 from nrs.system.addresses import Addresses
@@ -33,7 +33,7 @@ from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.engine import Engine
 from nrs.tunnel.loop import Timer
-from nrs.tunnel.orders import JoinTrains, OpenSession, Refuse, SendControl, Tell
+from nrs.tunnel.orders import OpenSession, Refuse, SendControl, Tell
 from nrs.tunnel.session import Session, key_of, open_session, resume_session
 from nrs.tunnel.session_memory import Slot
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket

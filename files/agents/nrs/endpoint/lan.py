@@ -23,9 +23,7 @@ def interfaces_of(
     `host` has interfaces with their addresses and networks.
     """
     found = {
-        name: None
-        for name, _, network in host
-        if any(one.version == network.version and one.overlaps(network) for one in advertised)
+        name: None for name, _, network in host if any(one.overlaps(network) for one in advertised)
     }
     return (device, *(name for name in found if name != device))
 

@@ -16,7 +16,7 @@ from nrs.endpoint.damping import Damping
 from nrs.endpoint.events import Evidence
 from nrs.endpoint.failover import View
 from nrs.endpoint.liveness import Action, Liveness, State, Timing
-from nrs.endpoint.orders import Order, SendHello
+from nrs.endpoint.orders import JoinTrains, Order, SendHello
 from nrs.endpoint.path_mtu import PathMtu
 from nrs.endpoint.path_mtu import State as PathState
 from nrs.endpoint.quality import THRESHOLDS, Counts, Measure, Quality
@@ -29,7 +29,6 @@ from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import BadTag, ClaimRefused, HandshakeError, Initiator, StaticKey
 from nrs.tunnel.orders import (
     CloseSession,
-    JoinTrains,
     LimitDatagrams,
     NoteSession,
     OpenSession,

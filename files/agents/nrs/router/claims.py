@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nrs.config.types import IPAddress, IPNetwork, text_of
+from nrs.config.types import IPAddress, IPNetwork, is_within, text_of
 from nrs.tunnel.wire import Claim, Objection
 
 
@@ -96,8 +96,3 @@ class Rules:
         return any(
             is_within(wanted, own) and own.prefixlen > network.prefixlen for own in self.on_link
         )
-
-
-def is_within(wanted: IPNetwork, network: IPNetwork) -> bool:
-    """Whether it is `network` or a part of it."""
-    return wanted.network_address in network and wanted.prefixlen >= network.prefixlen

@@ -118,7 +118,7 @@ class Tunnel(KeyedSection, TunAddresses):
     def _tell_apart(self) -> Self:
         for prefix in self.endpoint_prefixes:
             for network in self.claimable:
-                if prefix.version == network.version and prefix.overlaps(network):
+                if prefix.overlaps(network):
                     raise ValueError(
                         f"endpoint_prefixes: {prefix} overlaps {network}, where endpoints have"
                         " addresses of their own (endpoint_networks)"

@@ -25,9 +25,9 @@ from logging import DEBUG, INFO, WARNING
 from typing import Any
 
 from nrs.config.tun_addresses import BOTH, Families
-from nrs.config.types import IPAddress, IPNetwork, text_of
+from nrs.config.types import IPAddress, IPNetwork, is_within, text_of
 from nrs.router.announcement import Announcement
-from nrs.router.claims import Host, Rules, is_within
+from nrs.router.claims import Host, Rules
 from nrs.router.config import RoutingServerConfig
 from nrs.router.contest import Contest, Contests
 from nrs.router.orders import (
@@ -260,7 +260,7 @@ class RouterMachine:
         holder = self._table.device(contest.holder)
         held = () if holder is None else holder.claim.networks
         items = enumerate(claim.networks)
-        return next((item for item, wanted in items if any(_meet(wanted, h) for h in held)), 0)
+        return next((item for item, wanted in items if any(wanted.overlaps(h) for h in held)), 0)
 
     def _offer(self, offer: Offer, now: float, holders: tuple[int, ...]) -> list[Order]:
         index, claim, nonce = self._free_index(), offer.hello.claim, offer.hello.nonce
@@ -628,12 +628,8 @@ class RouterMachine:
 
 def _shared(one: Claim, other: Claim) -> str:
     """What both claim, for people."""
-    pairs = [(a, b) for b in other.networks for a in one.networks if _meet(a, b)]
+    pairs = [(a, b) for b in other.networks for a in one.networks if a.overlaps(b)]
     return " and ".join(text_of(b) if a == b else f"{a} or {b}" for a, b in pairs)
-
-
-def _meet(one: IPNetwork, other: IPNetwork) -> bool:
-    return one.version == other.version and one.overlaps(other)
 
 
 def _address(peer: Peer) -> IPAddress:

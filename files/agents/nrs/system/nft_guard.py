@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import Any
 
 from nrs.config.types import IPNetwork
+from nrs.system.nft_sets import by_protocol
 
 DENIED = "denied"
 """The counter of packets that were dropped here."""
@@ -79,19 +79,12 @@ def ruleset(table: str, tunnel: str, egress: str, guard: Guard) -> list[dict[str
 
 
 def _before_nat(tunnel: str, protected: Sequence[IPNetwork]) -> Iterator[Expression]:
-    # nft refuses a set of networks that overlap.
-    of_4 = collapse_addresses(n for n in protected if isinstance(n, IPv4Network))
-    of_6 = collapse_addresses(n for n in protected if isinstance(n, IPv6Network))
-    for protocol, networks in (("ip", list(of_4)), ("ip6", list(of_6))):
+    for protocol, networks in by_protocol(protected).items():
         if networks:
-            prefixes = [
-                {"prefix": {"addr": str(network.network_address), "len": network.prefixlen}}
-                for network in networks
-            ]
             yield [
                 _is({"meta": {"key": "iifname"}}, tunnel),
                 _begins(),
-                _is({"payload": {"protocol": protocol, "field": "daddr"}}, {"set": prefixes}),
+                _is({"payload": {"protocol": protocol, "field": "daddr"}}, {"set": networks}),
                 *_denied(),
             ]
 

@@ -5,15 +5,15 @@ Programmed through `nft -j` in one transaction; nothing outside the table is tou
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 from nrs.config.types import IPNetwork
+from nrs.system.nft_sets import by_protocol
 
 TABLE = "nrs_routing_server"
 _FAMILY = "inet"
@@ -173,19 +173,19 @@ def _rejections(tunnel_interface: str) -> list[list[dict[str, Any]]]:
 def _sources_beside(networks: Iterable[IPNetwork]) -> list[list[dict[str, Any]]]:
     """Rules' expressions that together match every source outside of `networks`."""
     given = list(networks)
-    four = ipaddress.collapse_addresses(n for n in given if isinstance(n, ipaddress.IPv4Network))
-    six = ipaddress.collapse_addresses(n for n in given if isinstance(n, ipaddress.IPv6Network))
     if not given:
         return [[]]
-    return [[_source_beside("ip", "ipv4", list(four))], [_source_beside("ip6", "ipv6", list(six))]]
+    families = zip(by_protocol(given).items(), _VERSIONS.values(), strict=True)
+    return [
+        [_source_beside(protocol, elements, family)] for (protocol, elements), family in families
+    ]
 
 
-def _source_beside(protocol: str, family: str, networks: Sequence[IPNetwork]) -> dict[str, Any]:
+def _source_beside(protocol: str, networks: list[dict[str, Any]], family: str) -> dict[str, Any]:
     if not networks:
         return {"match": {"op": "==", "left": {"meta": {"key": "nfproto"}}, "right": family}}
-    elements = [{"prefix": {"addr": str(n.network_address), "len": n.prefixlen}} for n in networks]
     source = {"payload": {"protocol": protocol, "field": "saddr"}}
-    return {"match": {"op": "!=", "left": source, "right": {"set": elements}}}
+    return {"match": {"op": "!=", "left": source, "right": {"set": networks}}}
 
 
 def _interface(key: str, name: str, *, op: str = "==") -> dict[str, Any]:
