@@ -92,7 +92,8 @@ def test_values_are_put_back_exactly_and_those_of_somebody_else_stay(lan: World)
 def test_settings_are_looked_at_however_much_else_happens(lan: World) -> None:
     started(lan)
     assert settings(lan) == ["1", "2", "1", "2"]
-    route = "203.0.113.0/24 dev up0"
+    route = "203.0.113.0/24 dev lo table 999"  # nothing that is looked into
+    lan.ip("endpoint", "link", "set", "lo", "up")
     busy = f"while :; do ip route add {route}; ip route del {route}; done"
     flaps = lan.popen("endpoint", "sh", "-c", busy)
     try:
