@@ -18,7 +18,6 @@ Pure.
 from __future__ import annotations
 
 import ipaddress
-import math
 from collections.abc import Iterable
 from dataclasses import replace
 from logging import DEBUG, INFO, WARNING
@@ -35,13 +34,13 @@ from nrs.router.orders import (
     Announce,
     Answer,
     AskHolders,
-    JoinAt,
     Order,
     RemoveRoutes,
     Report,
 )
 from nrs.router.service import Service
 from nrs.router.session_table import Device, Entry, Pending, Sessions, SessionState, SessionTable
+from nrs.router.trains import Trains
 from nrs.system.route import prefix_of
 from nrs.tunnel import wire
 from nrs.tunnel.address_text import describe
@@ -66,17 +65,13 @@ from nrs.tunnel.orders import (
     OpenSession,
     Refuse,
     SendControl,
-    SendTogether,
-    SendTrain,
     Tell,
 )
 from nrs.tunnel.ratelimit import SourceLimiter
 from nrs.tunnel.record import Progress, Record, key_print
 from nrs.tunnel.wire import (
     Claim,
-    Group,
     KeyMode,
-    Member,
     Objection,
     Probe,
     ProbeAck,
@@ -85,11 +80,6 @@ from nrs.tunnel.wire import (
 )
 
 _REFUSAL_INTERVAL_S = 1.0
-_TRIAL_INTERVAL_S = 0.030
-"""Between trials of an endpoint that are answered with groups: they are many bytes for few."""
-_ACCUSERS = 2
-_APART_S = 600.0
-"""For this long what arrives is not joined where several endpoints have found that damaged."""
 _NO_SESSIONS_A_SECOND = 5
 """To one source: many endpoints may be behind one address."""
 _WRONG_MODE = {
@@ -126,8 +116,7 @@ class RouterMachine:
         self._announcement = Announcement()
         self._contests = Contests(random)
         self._asking = False
-        self._joins_again: dict[int, float] = {}
-        """When to join again what arrives at a port; it is joined at all others."""
+        self._trains = Trains(self._table)
         self.refused_claims = 0
         """How often an endpoint whose key is known claimed what it may not have."""
         self._limiter = SourceLimiter()
@@ -417,7 +406,7 @@ class RouterMachine:
                 SendControl(index, Type.PATH_ACK, answer, specific=control.specific, whole=True)
             )
         if control.kind is Type.TRAIN:
-            orders += self._try_trains(state, index, control, now)
+            orders += self._trains.answer(state, index, control, now)
         if control.kind is Type.PROBE:
             probe = Probe.decode(control.body)
             answer = ProbeAck(
@@ -434,76 +423,11 @@ class RouterMachine:
                 state.limit = limit
                 orders.append(LimitDatagrams(index, *limit))
             if newer:
-                orders += self._hear_of_trains(state, index, control.flags, port, now)
+                orders += self._trains.hear(state, index, control.flags, port, now)
         if control.kind in {Type.PROBE, Type.ROLE} and current:
             active = bool(control.flags & wire.ACTIVE)
             if device.take_role(control.sequence, active):
                 orders.append(NoteSession(index, active, device.since))
-        return orders
-
-    def _try_trains(
-        self, state: SessionState, index: int, control: Control, now: float
-    ) -> list[Order]:
-        """Say that a datagram of a trial has come; with the first one, send such groups back.
-
-        Raises wire.Malformed.
-        """
-        member, group = Member.decode(control.specific), wire.group_of(control.flags)
-        length = wire.train_body(group, member, control.body)
-        orders: list[Order] = [
-            SendControl(index, Type.TRAIN_ACK, flags=group, specific=control.specific)
-        ]
-        number, when = state.trial or (None, -math.inf)
-        if number == member.trial or now - when < _TRIAL_INTERVAL_S:
-            return orders
-        state.trial = member.trial, now
-        for back in Group:
-            sent = tuple(
-                SendControl(index, Type.TRAIN, body, flags=back, specific=specific)
-                for specific, body in wire.train_group(back, member.trial, member.count, length)
-            )
-            orders += [SendTrain(sent)] if back is Group.TRAIN else sent
-        return orders
-
-    def _hear_of_trains(
-        self, state: SessionState, index: int, flags: int, port: int, now: float
-    ) -> list[Order]:
-        """What an endpoint has found out about datagrams that go together.
-
-        Its session goes by that at once. The socket of a port is for many: it stops joining when
-        several endpoints say that it should.
-        """
-        orders: list[Order] = []
-        together = not flags & wire.NO_TRAINS
-        if together is not state.together:
-            state.together = together
-            orders.append(SendTogether(index, together))
-        badly = bool(flags & wire.JOINED_BADLY)
-        if (badly, port) != (state.joined_badly, state.port):
-            state.joined_badly, state.port = badly, port
-            accusers = self._accusers(port)
-            if port not in self._joins_again and accusers >= _ACCUSERS:
-                self._joins_again[port] = now + _APART_S
-                text = f"{accusers} endpoints say that what port {port} joins is damaged"
-                orders += [JoinAt(port, False), Tell(WARNING, f"{text}: it does not now")]
-        return orders
-
-    def _accusers(self, port: int) -> int:
-        states = [device.current.state for device in self._table if device.current is not None]
-        return sum(state.joined_badly and state.port == port for state in states)
-
-    def _join_again(self, now: float) -> list[Order]:
-        """Join what arrives again after a while, unless as many say still that it is damaged."""
-        orders: list[Order] = []
-        for port, when in list(self._joins_again.items()):
-            if now < when:
-                continue
-            if self._accusers(port) >= _ACCUSERS:
-                self._joins_again[port] = now + _APART_S
-                continue
-            del self._joins_again[port]
-            text = f"what arrives at port {port} is joined again"
-            orders += [JoinAt(port, True), Tell(INFO, text)]
         return orders
 
     def handle_unknown(self, datagram: bytes, peer: Peer, now: float) -> list[Order]:
@@ -521,7 +445,7 @@ class RouterMachine:
                 text = f"tunnel to {device.claim.endpoint_id} is gone: nothing heard"
                 orders.append(Tell(INFO, text))
             orders += self._forget(device, lost)
-        return orders + self._ask_holders(now) + self._join_again(now)
+        return orders + self._ask_holders(now) + self._trains.due(now)
 
     # -- the router itself
 
