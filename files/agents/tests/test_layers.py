@@ -47,6 +47,7 @@ PURE = (
     "router/machine.py",
     "router/passage.py",
     "router/probe.py",
+    "router/trains.py",
     "system/addresses.py",
     "system/nft_guard.py",
     "system/placing.py",

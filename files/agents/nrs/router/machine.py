@@ -18,16 +18,15 @@ Pure.
 from __future__ import annotations
 
 import ipaddress
-import math
 from collections.abc import Iterable
 from dataclasses import replace
 from logging import DEBUG, INFO, WARNING
 from typing import Any
 
 from nrs.config.tun_addresses import BOTH, Families
-from nrs.config.types import IPAddress, IPNetwork, text_of
+from nrs.config.types import IPAddress, IPNetwork, is_within, text_of
 from nrs.router.announcement import Announcement
-from nrs.router.claims import Host, Rules, is_within
+from nrs.router.claims import Host, Rules
 from nrs.router.config import RoutingServerConfig
 from nrs.router.contest import Contest, Contests
 from nrs.router.orders import (
@@ -35,13 +34,13 @@ from nrs.router.orders import (
     Announce,
     Answer,
     AskHolders,
-    JoinAt,
     Order,
     RemoveRoutes,
     Report,
 )
 from nrs.router.service import Service
-from nrs.router.session_table import Device, Entry, Pending, Sessions, SessionTable
+from nrs.router.session_table import Device, Entry, Pending, Sessions, SessionState, SessionTable
+from nrs.router.trains import Trains
 from nrs.system.route import prefix_of
 from nrs.tunnel import wire
 from nrs.tunnel.address_text import describe
@@ -66,17 +65,13 @@ from nrs.tunnel.orders import (
     OpenSession,
     Refuse,
     SendControl,
-    SendTogether,
-    SendTrain,
     Tell,
 )
 from nrs.tunnel.ratelimit import SourceLimiter
 from nrs.tunnel.record import Progress, Record, key_print
 from nrs.tunnel.wire import (
     Claim,
-    Group,
     KeyMode,
-    Member,
     Objection,
     Probe,
     ProbeAck,
@@ -85,11 +80,6 @@ from nrs.tunnel.wire import (
 )
 
 _REFUSAL_INTERVAL_S = 1.0
-_TRIAL_INTERVAL_S = 0.030
-"""Between trials of an endpoint that are answered with groups: they are many bytes for few."""
-_ACCUSERS = 2
-_APART_S = 600.0
-"""For this long what arrives is not joined where several endpoints have found that damaged."""
 _NO_SESSIONS_A_SECOND = 5
 """To one source: many endpoints may be behind one address."""
 _WRONG_MODE = {
@@ -126,8 +116,7 @@ class RouterMachine:
         self._announcement = Announcement()
         self._contests = Contests(random)
         self._asking = False
-        self._joins_again: dict[int, float] = {}
-        """When to join again what arrives at a port; it is joined at all others."""
+        self._trains = Trains(self._table)
         self.refused_claims = 0
         """How often an endpoint whose key is known claimed what it may not have."""
         self._limiter = SourceLimiter()
@@ -230,13 +219,17 @@ class RouterMachine:
 
     def _answer(self, offer: Offer, peer: Peer, now: float, sessions: Sessions) -> list[Order]:
         """Raises HandshakeError."""
-        contests = []
+        contests, holders = [], []
         for entry in self._table.holders(offer.hello.claim):
+            if proves(offer.hello, entry.succession):
+                continue
+            holders.append(entry.index)
             device = self._table.device(entry.index)
-            live = device is not None and device.up(now, sessions)
-            if live and not proves(offer.hello, entry.succession):
+            if device is not None and device.up(now, sessions):
                 where = describe(sessions[entry.index].peer or ())
                 contests.append(self._contests.ask(entry.index, where, now))
+            else:
+                self._contests.forget(entry.index)
         asked = self._ask_holders(now) if contests else []
         contested = [contest for contest in contests if contest.contested is not None]
         if contested:
@@ -244,7 +237,7 @@ class RouterMachine:
             told = self._meets(contested[0], claim, describe(peer), now)
             item = self._disputed(contested[0], claim)
             return [*self._deny(offer, Objection.ANOTHERS, item), *told, *asked]
-        return [*self._offer(offer, now, tuple(c.holder for c in contests)), *asked]
+        return [*self._offer(offer, now, tuple(holders)), *asked]
 
     def _deny(self, offer: Offer, objection: Objection, item: int) -> list[Order]:
         """Say so to an endpoint whose key is known."""
@@ -256,7 +249,7 @@ class RouterMachine:
         holder = self._table.device(contest.holder)
         held = () if holder is None else holder.claim.networks
         items = enumerate(claim.networks)
-        return next((item for item, wanted in items if any(_meet(wanted, h) for h in held)), 0)
+        return next((item for item, wanted in items if any(wanted.overlaps(h) for h in held)), 0)
 
     def _offer(self, offer: Offer, now: float, holders: tuple[int, ...]) -> list[Order]:
         index, claim, nonce = self._free_index(), offer.hello.claim, offer.hello.nonce
@@ -352,7 +345,7 @@ class RouterMachine:
         known = self._table.device(index)
         fresh = known is not None and known.current is None
         device, forget = self._table.confirm(index, now, wall)
-        if device.previous is not None and not holders:
+        if device.previous is not None and device.previous[0].index not in holders:
             self._contests.inherit(device.previous[0].index, index)
         orders: list[Order] = [
             *map(CloseSession, forget),
@@ -395,7 +388,8 @@ class RouterMachine:
         device = self._table.device(index)
         if device is None:
             return []
-        current = device.current is not None and device.current.index == index
+        entry = device.entry(index)
+        state, current = entry.state, entry is device.current
         if control.kind is Type.BYE and current:
             text = f"tunnel to {device.claim.endpoint_id} was closed by the endpoint"
             return [Tell(INFO, text), *self._forget(device, self._table.remove(device))]
@@ -404,98 +398,36 @@ class RouterMachine:
             contest = self._contests.answered(index, control.specific, now)
             if contest is not None and contest.rival:
                 return self._refuse(contest, contest.rival, contest.rival_where, now)
-        newer = current and control.sequence > device.role_sequence
+        newer = current and control.sequence > state.role_sequence
         if control.kind is Type.PATH_PROBE:
-            device.path_probes += current
+            state.path_probes += 1
             answer = wire.encode_path_ack(wire.OVERHEAD + len(control.body))
             orders.append(
                 SendControl(index, Type.PATH_ACK, answer, specific=control.specific, whole=True)
             )
         if control.kind is Type.TRAIN:
-            orders += self._try_trains(device, index, control, now)
+            orders += self._trains.answer(state, index, control, now)
         if control.kind is Type.PROBE:
             probe = Probe.decode(control.body)
             answer = ProbeAck(
                 timestamp_us=probe.timestamp_us,
                 highest=highest,
                 received=received,
-                confirmed=self._got_through(device, highest, current=current),
-                path_probes=device.path_probes,
+                confirmed=self._got_through(state, highest, current=current),
+                path_probes=state.path_probes,
             ).encode()
             flags, specific = self._flags, control.specific
             orders.append(SendControl(index, Type.PROBE_ACK, answer, flags, specific))
             limit = probe.longest, bool(control.flags & wire.SETTLED)
-            if newer and limit != device.limit:
-                device.limit = limit
+            if newer and limit != state.limit:
+                state.limit = limit
                 orders.append(LimitDatagrams(index, *limit))
             if newer:
-                orders += self._hear_of_trains(device, index, control.flags, port, now)
+                orders += self._trains.hear(state, index, control.flags, port, now)
         if control.kind in {Type.PROBE, Type.ROLE} and current:
             active = bool(control.flags & wire.ACTIVE)
             if device.take_role(control.sequence, active):
                 orders.append(NoteSession(index, active, device.since))
-        return orders
-
-    def _try_trains(self, device: Device, index: int, control: Control, now: float) -> list[Order]:
-        """Say that a datagram of a trial has come; with the first one, send such groups back.
-
-        Raises wire.Malformed.
-        """
-        member, group = Member.decode(control.specific), wire.group_of(control.flags)
-        length = wire.train_body(group, member, control.body)
-        orders: list[Order] = [
-            SendControl(index, Type.TRAIN_ACK, flags=group, specific=control.specific)
-        ]
-        number, when = device.trial or (None, -math.inf)
-        if number == member.trial or now - when < _TRIAL_INTERVAL_S:
-            return orders
-        device.trial = member.trial, now
-        for back in Group:
-            sent = tuple(
-                SendControl(index, Type.TRAIN, body, flags=back, specific=specific)
-                for specific, body in wire.train_group(back, member.trial, member.count, length)
-            )
-            orders += [SendTrain(sent)] if back is Group.TRAIN else sent
-        return orders
-
-    def _hear_of_trains(
-        self, device: Device, index: int, flags: int, port: int, now: float
-    ) -> list[Order]:
-        """What an endpoint has found out about datagrams that go together.
-
-        Its session goes by that at once. The socket of a port is for many: it stops joining when
-        several endpoints say that it should.
-        """
-        orders: list[Order] = []
-        together = not flags & wire.NO_TRAINS
-        if together is not device.together:
-            device.together = together
-            orders.append(SendTogether(index, together))
-        badly = bool(flags & wire.JOINED_BADLY)
-        if (badly, port) != (device.joined_badly, device.port):
-            device.joined_badly, device.port = badly, port
-            accusers = self._accusers(port)
-            if port not in self._joins_again and accusers >= _ACCUSERS:
-                self._joins_again[port] = now + _APART_S
-                text = f"{accusers} endpoints say that what port {port} joins is damaged"
-                orders += [JoinAt(port, False), Tell(WARNING, f"{text}: it does not now")]
-        return orders
-
-    def _accusers(self, port: int) -> int:
-        return sum(device.joined_badly and device.port == port for device in self._table)
-
-    def _join_again(self, now: float) -> list[Order]:
-        """Join what arrives again after a while, unless as many say still that it is damaged."""
-        orders: list[Order] = []
-        for port, when in list(self._joins_again.items()):
-            if now < when:
-                continue
-            if self._accusers(port) >= _ACCUSERS:
-                self._joins_again[port] = now + _APART_S
-                continue
-            del self._joins_again[port]
-            text = f"what arrives at port {port} is joined again"
-            orders += [JoinAt(port, True), Tell(INFO, text)]
         return orders
 
     def handle_unknown(self, datagram: bytes, peer: Peer, now: float) -> list[Order]:
@@ -513,18 +445,20 @@ class RouterMachine:
                 text = f"tunnel to {device.claim.endpoint_id} is gone: nothing heard"
                 orders.append(Tell(INFO, text))
             orders += self._forget(device, lost)
-        return orders + self._ask_holders(now) + self._join_again(now)
+        return orders + self._ask_holders(now) + self._trains.due(now)
 
     # -- the router itself
 
     def handle_config(self, config: RoutingServerConfig) -> list[Order]:
-        """Take over a configuration; sessions stay, but those of a key or a prefix that is gone."""
+        """Take over a configuration; sessions stay, but those that have lost a key or a claim."""
         self._configure(config)
         orders: list[Order] = []
         for device in self._table:
-            beyond = self._rules.beyond(device.claim) if device.claim.prefixes else None
-            if beyond is not None:
-                orders += self._close(device, beyond.why)
+            # `endpoint_networks` are for those that come from now on.
+            beyond = self._rules.beyond(device.claim, first=len(device.claim.addresses))
+            refusal = beyond or self._rules.conflict(device.claim)
+            if refusal is not None:
+                orders += self._close(device, refusal.why)
                 continue
             current = device.current
             lost = self._table.revoke(device, self._responder.accepts)
@@ -584,12 +518,12 @@ class RouterMachine:
     def _bye(self, device: Device) -> list[Order]:
         return [] if device.current is None else [SendControl(device.current.index, Type.BYE)]
 
-    def _got_through(self, device: Device, highest: int, *, current: bool) -> int:
+    def _got_through(self, state: SessionState, highest: int, *, current: bool) -> int:
         """Up to which number what a session has brought is known to be past the egress."""
         echoes = self._service.echoes
         if echoes is None:
             return highest
-        return device.delivery.confirmed(highest, echoes) if current else 0
+        return state.delivery.confirmed(highest, echoes) if current else 0
 
     def _routes(self, device: Device) -> list[Order]:
         beyond = tuple(map(prefix_of, self._beyond(device)))
@@ -618,12 +552,8 @@ class RouterMachine:
 
 def _shared(one: Claim, other: Claim) -> str:
     """What both claim, for people."""
-    pairs = [(a, b) for b in other.networks for a in one.networks if _meet(a, b)]
+    pairs = [(a, b) for b in other.networks for a in one.networks if a.overlaps(b)]
     return " and ".join(text_of(b) if a == b else f"{a} or {b}" for a, b in pairs)
-
-
-def _meet(one: IPNetwork, other: IPNetwork) -> bool:
-    return one.version == other.version and one.overlaps(other)
 
 
 def _address(peer: Peer) -> IPAddress:
