@@ -41,6 +41,7 @@ class LoadBalancer(ServiceAgent[LoadBalancerConfig]):
         self.listen(config.server.bind_address, config.server.bind_port)
         directory = pushed.state_directory(self.UNIT)
         self._balancer = LiveBalancer(config, directory)
+        self.cleanup.callback(self._balancer.close)
         self._keeper = self._keep(directory)
         if config.state.url is not None:
             store = SharedStore(config.state.url, config.state.password, secrets.token_hex(8))
