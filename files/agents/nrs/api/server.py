@@ -30,7 +30,7 @@ from typing import Any
 from nrs.api.answering import Answering, App, plain_error
 from nrs.api.connection import Connection, NotTls, Parked
 from nrs.api.gate import Gate, Limits, Phase
-from nrs.api.incoming import Refused
+from nrs.api.incoming import LARGEST_OF_PROVED, Refused
 from nrs.api.refusals import Refusals
 from nrs.api.waiting import Wait
 
@@ -355,6 +355,7 @@ class HttpService:
         """What the view has said of the credential."""
         credential, source = connection.credential, connection.refused_from
         if credential is not None and connection.guest.credential != credential:
+            connection.incoming.largest_body = LARGEST_OF_PROVED
             leaving = self._gate.verified(connection.guest, credential)
             if leaving is not None:
                 self._close(self._connections[leaving])

@@ -82,7 +82,14 @@ class Deployment:
 
     def keep(self, of: Revocations) -> None:
         """Sign a list and put it in the place of the one before."""
-        self.write(self.revocations_file, revocations.signed(of, self.signing_key()) + "\n", 0o640)
+        text = revocations.signed(of, self.signing_key())
+        if len(text) > revocations.LARGEST:
+            raise Failed(
+                f"{self.revocations_file}: the list would have {len(text)} bytes, and services take"
+                f" {revocations.LARGEST}; nothing was revoked. --id and --issued-before"
+                " take less than many serials of one id; a new signing key ends all tokens at once"
+            )
+        self.write(self.revocations_file, text + "\n", 0o640)
 
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:
