@@ -18,7 +18,7 @@ from typing import IO, Any
 import click
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from nrs.identity import keys, ledger, revocations, secret_file
+from nrs.identity import keys, ledger, revocations, whole_file
 from nrs.identity.ledger import Ledger, LedgerDamaged
 from nrs.identity.revocations import Revocations, RevocationsRefused
 
@@ -125,9 +125,9 @@ class Deployment:
             raise Failed(f"the signing key that was given is {error}") from None
 
     @staticmethod
-    def write(path: Path, text: str, mode: int = secret_file.SECRET) -> None:
+    def write(path: Path, text: str, mode: int = whole_file.SECRET) -> None:
         """Put `text` in the place of a file, if there is one."""
         try:
-            secret_file.replace(path, text, mode)
+            whole_file.replace(path, text, mode)
         except OSError as error:
             raise Failed(f"{path}: {error.strerror}") from None

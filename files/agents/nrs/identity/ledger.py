@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nrs.identity.credential import Credential, CredentialRefused, stated
-from nrs.identity.secret_file import SECRET
+from nrs.identity.whole_file import SECRET
 
 
 class LedgerDamaged(Exception):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from nrs.identity import secret_file
+from nrs.identity import whole_file
 from nrs.identity.revocations import Revocations, RevocationsRefused, read
 
 _MODE = 0o640
@@ -46,7 +46,7 @@ class RevocationFile:
             if is_newer:
                 self._text, self._in_force, self._is_kept = text, received, False
             if not self._is_kept:
-                secret_file.replace(self._path, text + "\n", _MODE)
+                whole_file.replace(self._path, text + "\n", _MODE)
                 self._is_kept = True
         return is_newer
 

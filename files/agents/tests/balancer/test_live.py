@@ -126,7 +126,7 @@ def test_a_disk_that_hangs_as_something_is_set_holds_up_no_answer(
         assert [view.state for view in balancer.routers()] == [State.ACTIVE]
         wrote.append(path)
 
-    monkeypatch.setattr(settings.kept, "write", hanging)
+    monkeypatch.setattr(settings.whole_file, "replace", hanging)
     change(balancer)
     assert len(wrote) == 1
 
@@ -139,14 +139,14 @@ def test_what_is_set_at_once_is_stored_in_the_order_in_which_it_holds(
     for name in routers:
         balancer.report(report(name))
     writing = threading.Lock()
-    write = settings.kept.write
+    write = settings.whole_file.replace
 
     def alone(path: Path, text: str) -> None:
         assert writing.acquire(blocking=False)
         write(path, text)
         writing.release()
 
-    monkeypatch.setattr(settings.kept, "write", alone)
+    monkeypatch.setattr(settings.whole_file, "replace", alone)
     barrier = threading.Barrier(len(routers))
 
     def drain(name: str) -> None:
