@@ -47,5 +47,6 @@ def publish(
     document = openapi.document(app, title, nrs.__version__)
 
     @app.get("/openapi.json")
+    @takes(Operation("What can be asked of this service", None, access=READERS))
     def published() -> dict[str, Any]:
         return document

@@ -108,6 +108,8 @@ def create_app(
     """
     app = _App(name, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_OF_PROVED
+    # What there is to ask is told to those who read /openapi.json.
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.json = _Json(app)
     # A redirect to the path without the double slash would lose the body of a POST.
     app.url_map.merge_slashes = False
