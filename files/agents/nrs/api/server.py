@@ -202,7 +202,7 @@ class HttpService:
                 self._resume(connection.parked)
             elif connection.held_until is not None:
                 connection.held_until = None
-                self._do(connection, self._send)
+                self._do(connection, self._close if connection.unanswered else self._send)
 
     def _told_full(self, why: str | None) -> None:
         """Say once that nobody is let in and once that it is over."""
@@ -366,6 +366,7 @@ class HttpService:
                 log.warning("%s", refused.log)
             if refused.delay_s:
                 connection.held_until = time.monotonic() + refused.delay_s
+                connection.unanswered = not refused.answered
                 self._timed[connection] = connection.held_until
         if connection.denied:
             connection.denied = False
@@ -388,24 +389,34 @@ class HttpService:
         connection = parked.connection
         if connection.parked is not parked or connection.gone:
             return
+        if connection.out:
+            connection.rung = True
+            return
         parked.leave()
-        connection.parked = None
+        connection.parked, connection.rung = None, False
         self._timed.pop(connection, None)
         self._hand_over(connection)
 
     def _send(self, connection: Connection) -> None:
+        guest = connection.guest
         if connection.held_until is not None:
-            connection.guest.becomes(Phase.SENDING, time.monotonic())
+            guest.becomes(Phase.SENDING, time.monotonic())
             self._watch(connection, 0)
-        elif not connection.send():
-            # Its time begins anew whenever the other end has taken something.
-            connection.guest.becomes(Phase.SENDING, time.monotonic())
+            return
+        left = len(connection.out)
+        whole = connection.send()
+        guest.taken += left - len(connection.out)
+        if not whole:
+            if guest.phase is not Phase.SENDING:
+                guest.becomes(Phase.SENDING, time.monotonic())
             self._watch(connection, select.EPOLLOUT)
         elif connection.answering is not None:
             # There is more to come of this answer.
-            if connection.guest.phase is not Phase.BUSY:
-                connection.guest.becomes(Phase.BUSY, time.monotonic())
+            if guest.phase is not Phase.BUSY:
+                guest.becomes(Phase.BUSY, time.monotonic())
             self._watch(connection, 0 if connection.stepping else select.EPOLLRDHUP)
+            if connection.rung and connection.parked is not None:
+                self._resume(connection.parked)
         elif not connection.leaving:
             self._next(connection)
         elif connection.problem is not None:
