@@ -40,6 +40,8 @@ class Operation:
     """Further statuses, and when they are answered."""
     created: str | None = None
     """When it is answered 201 in place of 200."""
+    degraded: str | None = None
+    """When it is answered 503 in place of 200."""
     access: Access = OPERATORS
     """Who may call it beside operators."""
     open: bool = False

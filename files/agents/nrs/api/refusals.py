@@ -58,7 +58,7 @@ class Refusals:
         self._free_at: OrderedDict[str, float] = OrderedDict()
 
     def as_dict(self) -> dict[str, int]:
-        """For `nrs status --json`: how many credentials, and how many requests of good ones."""
+        """How many credentials, and how many requests of good ones."""
         return {"credentials": self._credentials.total, "requests": self._requests.total}
 
     def refused(self, address: str, now: float) -> Refused:

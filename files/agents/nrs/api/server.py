@@ -8,6 +8,7 @@ change of threads would cost as much as its answer; any other may block a thread
     nrs.verified(credential)   the request has proved this credential: a text that is its alone
     nrs.refused(source)        the request had a credential in vain; such answers are slowed
     nrs.denied()               its credential is good, and not for that
+    nrs.refusals()             how often either has been said, by kind
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ class HttpService:
         self._stopping = self._full = False
         self._running = True
         self._environ = {
+            "nrs.refusals": self.refusals.as_dict,
             "SCRIPT_NAME": "",
             "SERVER_NAME": str(listener.getsockname()[0]),
             "SERVER_PORT": str(listener.getsockname()[1]),

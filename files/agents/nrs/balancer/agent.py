@@ -58,6 +58,7 @@ class LoadBalancer(ServiceAgent[LoadBalancerConfig]):
             keeper = Keeper(self._balancer, directory, self.config.state.store_interval)
         except (OSError, StoreDamaged) as error:
             log.error("decisions cannot be stored, a restart will lose them: %s", error)
+            self._balancer.unstored = "decisions are not stored: their file could not be opened"
             return None
         keeper.start()
         self.cleanup.callback(keeper.stop)

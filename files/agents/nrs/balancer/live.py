@@ -70,6 +70,8 @@ class LiveBalancer:
         self.moved = 0
         self.reported = 0
         self.shared: Shared | None = None
+        self.unstored: str | None = None
+        """Why a restart would lose decisions; None where it would not."""
         self._reports: dict[str, SharedReport] = {}
         self._in_force = settings.fitting(config.algorithm, self._settings.algorithm())
         self._balancer = Balancer(self._in_force.effective, config.metrics.report_interval)
