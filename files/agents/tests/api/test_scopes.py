@@ -185,6 +185,8 @@ def test_who_only_asks_for_an_endpoint_leaves_nothing_behind(balancer: FlaskClie
         told = ask(balancer, "GET /decision/nobody_yet", role, "ann").json
         assert told is not None
         assert told["optimal_router_id"] == "r1"
+        # Nor who is called as an endpoint could be.
+        assert ask(balancer, "GET /decision/ann", role, "ann").status_code == 200
         decisions = ask(balancer, "GET /decisions", role, "ann").json
         assert decisions is not None
         assert decisions["total"] == 0

@@ -188,7 +188,8 @@ class Deployment:
         self, role: str, name: str, file: Path | None, urls: list[str], address: str | None = None
     ) -> dict[str, str]:
         """Tokens for these services by URL, in a file too if one is named."""
-        who = ("--name", name, "--expires", "1h") if role == "operator" else ("--id", name)
+        person = role in {"operator", "monitor"}
+        who = ("--name", name, "--expires", "1h") if person else ("--id", name)
         made = {}
         for url in urls:
             words = ["token", "create", "--role", role, *who, "--service", url]

@@ -1,4 +1,4 @@
-"""A list of revocations that a service cannot store is in force, said, and stored when it can be."""
+"""A list of revocations that a service cannot store is in force, told of, and stored later."""
 
 from __future__ import annotations
 
