@@ -1,15 +1,18 @@
-"""Figures as a document has them: below a line that says where they come from."""
+"""Figures as a person reads them, and as a document has them: with where they come from."""
 
 from __future__ import annotations
 
+import json
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench import machine, table
+from bench.machine import Watch
 from bench.settings import CHECKOUT
 from bench.table import Rows
+from bench.targets import Target
 from testbed.command import run
 from testbed.failed import Failed
 
@@ -44,6 +47,23 @@ def show(of: Origin | None, rows: Rows, *notes: str) -> None:
     """Print that, if it was asked for."""
     if of is not None:
         print("\n".join(lines(of, rows, notes)), flush=True)
+
+
+def report(
+    watch: Watch,
+    of: Origin | None,
+    how: str,
+    rows: Rows,
+    note: str,
+    *,
+    targets: Sequence[Target],
+    summary: Mapping[str, float],
+) -> None:
+    """Print all that one measurement has found; as the last line `summary`, as JSON."""
+    print("\n".join([watch.described, watch.disturbance(), how, "", *table.plain(rows)]))
+    print("\n".join(["", note, "", "targets", *map(str, targets)]))
+    show(of, rows, how, note)
+    print(json.dumps(summary), flush=True)
 
 
 def _commit() -> str:

@@ -185,16 +185,13 @@ class Bench:
 
 
 def _print(watch: Watch, options: argparse.Namespace, result: Figures) -> None:
-    print(watch.described)
-    print(watch.disturbance())
-    how = (
-        f"{options.routers} routers and {options.endpoints} endpoints known;"
-        f" medians of {options.rounds} rounds of {options.seconds} s"
-    )
     memory = f"resident memory with {result.idle} idle TLS connections {result.idle_mb:.1f} MB"
-    print(f"{how}\n")
-    print("\n".join(plain(figures.rows(result))))
-    print(f"\n{memory}\n\ntargets")
-    print("\n".join(map(str, figures.targets(result))))
-    document.show(options.origin, figures.rows(result), how, memory)
-    print(json.dumps(figures.summary(result)), flush=True)
+    document.report(
+        watch,
+        options.origin,
+        questions.known(options),
+        figures.rows(result),
+        memory,
+        targets=figures.targets(result),
+        summary=figures.summary(result),
+    )

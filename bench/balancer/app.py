@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -9,6 +10,7 @@ from typing import Any
 
 from nrs.api.auth import Trust
 from nrs.api.messages import MetricsReport
+from nrs.balancer.agent import COLLECTIONS
 from nrs.balancer.config import LoadBalancerConfig
 from nrs.balancer.http.app import create_app
 from nrs.balancer.live import LiveBalancer
@@ -27,6 +29,7 @@ def _known(routers: int, endpoints: int) -> LiveBalancer:
     return balancer
 
 
+gc.set_threshold(*COLLECTIONS)
 _balancer = create_app(
     _known(int(os.environ["NRS_BENCH_ROUTERS"]), int(os.environ["NRS_BENCH_ENDPOINTS"])),
     Trust(secret=os.environ["NRS_BENCH_TOKEN"]),

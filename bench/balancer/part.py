@@ -31,7 +31,6 @@ from bench.compiler import compiled
 from bench.machine import Watch
 from bench.progress import progress
 from bench.settings import Places
-from bench.table import plain
 from testbed import proc, process
 from testbed.failed import Failed
 
@@ -176,17 +175,13 @@ def _reporting(client: Client, files: Files, options: argparse.Namespace) -> Ite
 
 
 def _print(watch: Watch, options: argparse.Namespace, result: Figures) -> None:
-    print(watch.described)
-    print(watch.disturbance())
-    how = (
-        f"{options.routers} routers and {options.endpoints} endpoints known;"
-        f" medians of {options.rounds} rounds of {options.seconds} s"
-    )
     memory = f"resident memory {result.rss_mb:.1f} MB"
-    print(f"{how}\n")
-    print("\n".join(plain(figures.rows(result))))
-    print(f"\n{memory}")
-    print("\ntargets")
-    print("\n".join(map(str, figures.targets(result))))
-    document.show(options.origin, figures.rows(result), how, memory)
-    print(json.dumps(figures.summary(result)), flush=True)
+    document.report(
+        watch,
+        options.origin,
+        questions.known(options),
+        figures.rows(result),
+        memory,
+        targets=figures.targets(result),
+        summary=figures.summary(result),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import struct
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,14 @@ _STEPS = (1, 7, 31, 127)
 def packed(requests: Iterable[bytes]) -> bytes:
     """Requests one after the other, each behind its length in this machine's byte order."""
     return b"".join(struct.pack("=I", len(request)) + request for request in requests)
+
+
+def known(options: argparse.Namespace) -> str:
+    """How much those who are asked know, and how they are measured."""
+    return (
+        f"{options.routers} routers and {options.endpoints} endpoints known;"
+        f" medians of {options.rounds} rounds of {options.seconds} s"
+    )
 
 
 def hello(token: str) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: api_token
 short_description: Make tokens for the APIs
-version_added: "1.1.0"
+version_added: "1.0.0"
 author: Contributors to the network routing system (@nrs)
 description:
   - Makes a token on the control node for each service that is named, and notes it in the

@@ -11,6 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from bench import agents, balance_quality, sessions, tunnel
+from bench.api import part as api
+from bench.api.figures import Figures as ApiFigures
 from bench.balance_quality import Quality
 from bench.balancer import part as balancer
 from bench.balancer.figures import Figures
@@ -54,6 +56,12 @@ def print_sessions(origin: Origin | None, _: pytest.MonkeyPatch) -> None:
     sessions._print(WATCH, options(sessions, origin), result)
 
 
+def print_api(origin: Origin | None, _: pytest.MonkeyPatch) -> None:
+    answers = Answers(1000.0, 5.0, 10.0, 0, 0.1, 300.0)
+    figures = ApiFigures(answers, answers, answers, {"nobody else": answers}, 150.0, 10_000)
+    api._print(WATCH, options(api, origin), figures)
+
+
 def print_balancer(origin: Origin | None, _: pytest.MonkeyPatch) -> None:
     answers = Answers(1000.0, 5.0, 10.0, 0, 0.1, 300.0)
     figures = Figures(answers, answers, answers, answers, 200.0)
@@ -81,6 +89,7 @@ def print_starved(origin: Origin | None, _: pytest.MonkeyPatch) -> None:
 PARTS = [
     print_tunnel,
     print_sessions,
+    print_api,
     print_balancer,
     print_failover,
     print_starved,

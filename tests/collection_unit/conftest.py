@@ -133,3 +133,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory, tools: Tools, archive: P
     place = tmp_path_factory.mktemp("installed")
     tools.install(archive, place)
     return place
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the libraries of the control node are fetched to, once."""
+    return tmp_path_factory.mktemp("cache")

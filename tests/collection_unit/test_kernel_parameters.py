@@ -50,6 +50,17 @@ def test_what_somebody_else_has_set_meanwhile_stays(tmp_path: Path) -> None:
     assert parameter(tmp_path, "net/core/rmem_max") == "33554432"
 
 
+def test_some_are_put_back_and_the_others_later(tmp_path: Path) -> None:
+    parameter(tmp_path, "net/core/rmem_max", "212992\n")
+    parameter(tmp_path, "net/ipv4/ip_forward", "0\n")
+    run(tmp_path, "set", "net/core/rmem_max=26214400", "net/ipv4/ip_forward=1")
+    assert run(tmp_path, "restore", "net/ipv4/ip_forward", "no/such") == ["net/ipv4/ip_forward=0"]
+    assert parameter(tmp_path, "net/core/rmem_max") == "26214400"
+    parameter(tmp_path, "net/ipv4/ip_forward", "1\n")  # by somebody else
+    assert run(tmp_path, "restore") == ["net/core/rmem_max=212992"]
+    assert parameter(tmp_path, "net/ipv4/ip_forward") == "1"
+
+
 def test_it_is_kept_before_it_is_set(tmp_path: Path) -> None:
     """A host that fails in between can be put back all the same."""
     parameter(tmp_path, "a/b", "1\n")

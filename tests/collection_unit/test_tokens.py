@@ -127,12 +127,6 @@ class Host:
         return [json.loads(line)["issued"]["jti"] for line in found]
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the libraries of the control node are fetched to, once."""
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def host(tools: Any, installed: Path, cache: Path, tmp_path: Path) -> Host:
     """One that has tokens."""

@@ -122,10 +122,15 @@ class Lab:
         return active[0]
 
     def all_up(self) -> bool:
-        """Whether each endpoint has two tunnels up."""
-        return all(
-            sum(tunnel["up"] for tunnel in self.tunnels(endpoint).values()) == 2
+        """Whether each endpoint has two tunnels up; one whose agent is being started has none."""
+        asked = [
+            self.run("exec", endpoint, "nrs", "status", "--json", check=False)
             for endpoint in self.ENDPOINTS
+        ]
+        return all(
+            said.returncode == 0
+            and sum(tunnel["up"] for tunnel in json.loads(said.stdout)["tunnels"]) == 2
+            for said in asked
         )
 
 

@@ -105,7 +105,7 @@ def create(deployment: Any, given: dict[str, Any]) -> dict[str, Any]:
         for url in given["wanted"]["urls"]
     ]
     key = deployment.signing_key()
-    with deployment.ledger() as ledger:
+    with deployment.ledger(now) as ledger:
         if made and deployment.revocations().refuses(made[0]):
             raise Failed(f"{made[0].id} is revoked until later than this machine's clock says")
         ledger.add(made)

@@ -5,10 +5,11 @@
 """Set kernel parameters, keep what they were before, and put that back.
 
 Usage: kernel_parameters.py ROOT STATE set KEY=VALUE...
-       kernel_parameters.py ROOT STATE restore
+       kernel_parameters.py ROOT STATE restore [KEY...]
 
 ROOT is /proc/sys, STATE a file: {KEY: [VALUE BEFORE THE FIRST TIME, VALUE THAT WAS SET LAST]}.
-A parameter that somebody else has set meanwhile is left. Prints what it has changed.
+Without a key all are put back. A parameter that somebody else has set meanwhile is left. Prints
+what it has changed.
 """
 
 from __future__ import annotations
@@ -35,29 +36,39 @@ def assign(root: Path, state: Path, values: dict[str, str]) -> None:
             kept[key] = [kept.get(key, [before])[0], value]
     # Written first: what is set and not kept could not be put back.
     state.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    state.write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    keep(state, kept)
     for key, value in values.items():
         (root / key).write_text(value + "\n", encoding="ascii")
         print(f"{key}={value}")
 
 
-def restore(root: Path, state: Path) -> None:
-    """Put back what was there before. Raises OSError."""
+def restore(root: Path, state: Path, keys: tuple[str, ...]) -> None:
+    """Put back what was there before, of `keys` or of all. Raises OSError."""
     if not state.exists():
         return
-    for key, (before, value) in json.loads(state.read_text(encoding="utf-8")).items():
+    kept = json.loads(state.read_text(encoding="utf-8"))
+    for key in [key for key in kept if not keys or key in keys]:
+        before, value = kept.pop(key)
         if present(root, key) == " ".join(str(value).split()) != before:
             (root / key).write_text(before + "\n", encoding="ascii")
             print(f"{key}={before}")
-    state.unlink()
+    if kept:
+        keep(state, kept)
+    else:
+        state.unlink()
 
 
-def main(root: str, state: str, what: str, *assignments: str) -> None:
+def keep(state: Path, kept: dict[str, list[str]]) -> None:
+    """Write what is to be put back. Raises OSError."""
+    state.write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def main(root: str, state: str, what: str, *words: str) -> None:
     """Do it."""
     if what == "set":
-        assign(Path(root), Path(state), dict(one.split("=", 1) for one in assignments))
+        assign(Path(root), Path(state), dict(word.split("=", 1) for word in words))
     else:
-        restore(Path(root), Path(state))
+        restore(Path(root), Path(state), words)
 
 
 if __name__ == "__main__":

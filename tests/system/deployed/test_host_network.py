@@ -56,7 +56,7 @@ def test_after_a_kill_all_stays_until_the_agent_is_back(
 ) -> None:
     """So that nothing leaks past a full tunnel; the next process is held back, to have a look."""
     directory = f"/run/systemd/system/{unit}.service.d"
-    hold = f"ExecStartPre=/bin/sh -c 'while test -e {HELD}; do sleep 0.1; done'"
+    hold = f"ExecStartPre=+/bin/sh -c 'while test -e {HELD}; do sleep 0.1; done'"
     drop_in = f'mkdir -p {directory} && printf "%s\\n" "[Service]" "{hold}" >{directory}/held.conf'
     lab.exec(host, "sh", "-c", f"{drop_in} && touch {HELD} && systemctl daemon-reload")
     try:

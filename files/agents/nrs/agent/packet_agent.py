@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -84,6 +84,9 @@ class PacketAgent(Agent[Config]):
         self.memory = SessionMemory(self.store.take(_SESSIONS))
         self.keep(_SESSIONS, self.memory.file)
         self.notes = Notes(socket_path(self.UNIT).parent)
+        self._turned_on = [Path(path) for path in self.notes.get(FORWARDING) or []]
+        """Settings of the host, by this run or an earlier one."""
+        self.undo(lambda: forwarding.restore(self._turned_on))
         self._in_force = InForce(start, self.UNIT, self.restart_keys, self._try_take_over, self.lay)
         self._changing = threading.Lock()
         """Held while another configuration is read and taken over."""
@@ -195,11 +198,22 @@ class PacketAgent(Agent[Config]):
         return possible
 
     def forward(self, interfaces: Sequence[str], families: Families = BOTH) -> None:
-        """Turn forwarding on, and off at the end where it was off before this or an earlier run."""
-        changed = [str(path) for path in forwarding.enable(interfaces, families)]
-        changed += self.notes.get(FORWARDING) or []
-        self.notes.put(FORWARDING, changed)
-        self.undo(forwarding.restore, [Path(path) for path in changed])
+        """Turn forwarding on, and off at the end where it was off before this or an earlier run.
+
+        What an earlier run has turned on for others is turned off at once.
+        """
+        needed = forwarding.settings(interfaces, families)
+        forwarding.restore([path for path in self._turned_on if path not in needed])
+        kept = [path for path in self._turned_on if path in needed]
+        self._note_turned_on([*kept, *forwarding.enable(interfaces, families)])
+
+    def note_forwarding(self, path: Path) -> None:
+        """One more setting was turned on that is to be off at the end. From any thread."""
+        self.loop.wake(lambda: self._note_turned_on([*self._turned_on, path]))
+
+    def _note_turned_on(self, paths: Iterable[Path]) -> None:
+        self._turned_on = list(dict.fromkeys(paths))
+        self.notes.put(FORWARDING, [str(path) for path in self._turned_on])
 
     def ask_for_forwarding(self) -> None:
         """Have root turn it on, by a file that systemd waits for (network_routing_forwarding)."""

@@ -48,9 +48,58 @@ UNCACHED = {"Cache-Control": "no-store"}
 
 
 class _App(Flask):
+    """Flask without signals, and functions to be called before and after: a tenth of a decision."""
+
+    def __init__(self, name: str, clock: Callable[[], float]) -> None:
+        super().__init__(name, static_folder=None)
+        self._clock = clock
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """No view is a coroutine; to find that out for each costs more than a decision."""
         return func
+
+    def full_dispatch_request(self) -> Response:
+        """A view's answer, or that to what it or the check of the token raises."""
+        try:
+            self._authenticate(request.environ)
+            answer = self.dispatch_request()
+        except Exception as error:
+            answer = self.handle_user_exception(error)
+        return self.finalize_request(answer)
+
+    def finalize_request(self, rv: Any, from_error_handler: bool = False) -> Response:
+        """A dict is what almost every view returns."""
+        return jsonify(rv) if type(rv) is dict else self.make_response(rv)
+
+    def _authenticate(self, stated: dict[str, Any]) -> None:
+        trusted = trust_in(self)
+        if sources.is_refused(stated.get("REMOTE_ADDR"), trusted.refused):
+            raise ApiError(403, sources.REFUSED)
+        reading = stated["REQUEST_METHOD"] in {"GET", "HEAD"}
+        if reading and stated["PATH_INFO"] == HEALTH:
+            return
+        if not trusted.serves_as(stated.get("HTTP_HOST", "")):
+            raise ApiError(421, "this service is not called that; see urls in its file", "Host")
+        authorization, remote = stated.get("HTTP_AUTHORIZATION"), stated.get("REMOTE_ADDR")
+        try:
+            found = trusted.identify(
+                authorization=authorization, remote=remote, reading=reading, now=self._clock()
+            )
+        except Unidentified as error:
+            if authorization is not None:
+                stated.get("nrs.refused", _nobody)(remote)
+            raise ApiError(401, str(error)) from None
+        stated[_CALLER] = found
+        if authorization is not None:
+            shared = f"the token, from {remote}"
+            key = shared if found.credential is None else found.credential.serial
+            stated.get("nrs.verified", _nobody)(key)
+
+    def do_teardown_request(self, exc: BaseException | None = None) -> None:
+        """There is nothing to be done after an answer."""
+
+    def do_teardown_appcontext(self, exc: BaseException | None = None) -> None:
+        """There is nothing to be done after an answer."""
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Paths are all that routes go by here; the Host header is checked as Flask does."""
@@ -106,7 +155,7 @@ def create_app(
     `refused` is called with each error that is answered, in the request's context; `clock` gives
     seconds since the epoch.
     """
-    app = _App(name, static_folder=None)
+    app = _App(name, clock)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_OF_PROVED
     # What there is to ask is told to those who read /openapi.json.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
@@ -114,32 +163,6 @@ def create_app(
     # A redirect to the path without the double slash would lose the body of a POST.
     app.url_map.merge_slashes = False
     believe(app, trust)
-
-    @app.before_request
-    def _authenticate() -> None:
-        stated = request.environ
-        trusted = trust_in(app)
-        if sources.is_refused(stated.get("REMOTE_ADDR"), trusted.refused):
-            raise ApiError(403, sources.REFUSED)
-        reading = stated["REQUEST_METHOD"] in {"GET", "HEAD"}
-        if reading and stated["PATH_INFO"] == HEALTH:
-            return
-        if not trusted.serves_as(stated.get("HTTP_HOST", "")):
-            raise ApiError(421, "this service is not called that; see urls in its file", "Host")
-        authorization, remote = stated.get("HTTP_AUTHORIZATION"), stated.get("REMOTE_ADDR")
-        try:
-            found = trusted.identify(
-                authorization=authorization, remote=remote, reading=reading, now=clock()
-            )
-        except Unidentified as error:
-            if authorization is not None:
-                stated.get("nrs.refused", _nobody)(remote)
-            raise ApiError(401, str(error)) from None
-        stated[_CALLER] = found
-        if authorization is not None:
-            shared = f"the token, from {remote}"
-            key = shared if found.credential is None else found.credential.serial
-            stated.get("nrs.verified", _nobody)(key)
 
     @app.errorhandler(ApiError)
     def _answer(error: ApiError) -> Response:

@@ -20,7 +20,7 @@ from nrs.balancer.live import LiveBalancer
 from nrs.balancer.sharer import Sharer
 from nrs.config import pushed
 
-_COLLECTIONS = (10_000, 20, 200)
+COLLECTIONS = (10_000, 20, 200)
 """A full collection looks at all that is known of every endpoint, a tenth of a second for
 100,000, and finds nothing there: none of it refers to itself."""
 
@@ -36,7 +36,7 @@ class LoadBalancer(ServiceAgent[LoadBalancerConfig]):
     def __init__(self, start: Start[LoadBalancerConfig]) -> None:
         """Raises OSError."""
         super().__init__(start)
-        gc.set_threshold(*_COLLECTIONS)
+        gc.set_threshold(*COLLECTIONS)
         config = start.config
         self.listen(config.server.bind_address, config.server.bind_port)
         directory = pushed.state_directory(self.UNIT)

@@ -42,14 +42,15 @@ def is_over(environment: Mapping[str, str], job: str | None) -> bool:
 
 
 def _clean(unit: str) -> int:
-    leftovers = importlib.import_module(f"{UNITS[unit].package}.leftovers")
-    try:
-        for line in leftovers.remove():
-            click.echo(f"{unit}: {line}")
-    except (OSError, NftablesError) as error:
-        click.echo(f"{unit}: {error}", err=True)
-        return 1
-    return 0
+    status = 0
+    for remove in importlib.import_module(f"{UNITS[unit].package}.leftovers").KINDS:
+        try:
+            for line in remove():
+                click.echo(f"{unit}: {line}")
+        except (OSError, NftablesError) as error:
+            click.echo(f"{unit}: {error}", err=True)
+            status = 1
+    return status
 
 
 def _runs(unit: str) -> bool:

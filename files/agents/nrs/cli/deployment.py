@@ -92,10 +92,13 @@ class Deployment:
         self.write(self.revocations_file, text + "\n", 0o640)
 
     @contextmanager
-    def ledger(self) -> Iterator[Ledger]:
-        """The ledger, locked: what is done meanwhile nobody else does."""
+    def ledger(self, now: float | None = None) -> Iterator[Ledger]:
+        """The ledger, locked: what is done meanwhile nobody else does.
+
+        Whoever writes says the time, long before which ended tokens are of no use.
+        """
         try:
-            with ledger.opened(self.ledger_file) as opened:
+            with ledger.opened(self.ledger_file, now) as opened:
                 yield opened
         except LedgerDamaged as error:
             raise Failed(str(error)) from None

@@ -98,7 +98,7 @@ def _send(deployment: Deployment, services: Sequence[str], ca_file: Path | None)
             random=secrets.token_bytes,
             lifetime=_LIFETIME_S,
         )
-        with deployment.ledger() as ledger:
+        with deployment.ledger(credential.issued) as ledger:
             ledger.add([credential])
         try:
             _put(url.rstrip("/"), text, issue.token(credential, key), ca_file)

@@ -27,9 +27,7 @@ from nrs.simulation.run import Result, Simulation
 from nrs.simulation.scenario import Scenario
 
 _WIDTH_OF_A_PIPE = 120
-_NO_PICTURES = (
-    "--png needs matplotlib, which is not installed: pip install 'network-routing-agents[pictures]'"
-)
+_NO_PICTURES = "--png needs matplotlib, which is not installed: pip install matplotlib"
 _CHART = 72
 
 Runs = Mapping[str, Sequence[Result]]

@@ -41,7 +41,7 @@ def create(options: Mapping[str, Any]) -> int:
         raise click.UsageError(str(error)) from None
     if len({credential.audience for credential in made}) < len(made):
         raise click.UsageError("--service names an instance twice")
-    with deployment.ledger() as ledger:
+    with deployment.ledger(now) as ledger:
         if deployment.revocations().refuses(made[0]):
             raise Failed(f"{made[0].id} is revoked until later than this machine's clock says")
         ledger.add(made)

@@ -40,6 +40,11 @@ def text_of(network: IPNetwork) -> str:
     return str(network.network_address if network.num_addresses == 1 else network)
 
 
+def is_within(wanted: IPNetwork, network: IPNetwork) -> bool:
+    """Whether it is `network` or a part of it."""
+    return wanted.network_address in network and wanted.prefixlen >= network.prefixlen
+
+
 class Section(BaseModel):
     """A mapping of a configuration file: unknown keys are refused, values frozen."""
 

@@ -21,7 +21,7 @@ from nrs.endpoint.lan import Lan, families_of
 from nrs.endpoint.liveness import State
 from nrs.endpoint.machine import Machine
 from nrs.endpoint.names import Names
-from nrs.endpoint.orders import Deliver, Order, SendAgain, SendHello, UseRouter
+from nrs.endpoint.orders import Deliver, JoinTrains, Order, SendAgain, SendHello, UseRouter
 from nrs.endpoint.uplink import TRY_S, Uplink, Uplinks
 from nrs.endpoint.work import work_of
 from nrs.system.addresses import Addresses
@@ -33,7 +33,7 @@ from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.engine import Engine
 from nrs.tunnel.loop import Timer
-from nrs.tunnel.orders import JoinTrains, OpenSession, Refuse, SendControl, Tell
+from nrs.tunnel.orders import OpenSession, Refuse, SendControl, Tell
 from nrs.tunnel.session import Session, key_of, open_session, resume_session
 from nrs.tunnel.session_memory import Slot
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
@@ -102,9 +102,10 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         """Forward for the networks behind this endpoint, where there are any."""
         advertised = self.config.tunnel.advertise
         if not advertised:
+            self.forward((), frozenset())
             return None
         host = self._addresses.networks
-        lan = Lan(advertised, self._tun.name, host, self.ask_for_forwarding)
+        lan = Lan(advertised, self._tun.name, host, self.ask_for_forwarding, self.note_forwarding)
         self.cleanup.callback(lan.keeper.close)
         self.forward(lan.interfaces, families_of(advertised))
         self.end_beside(lan.keeper.stop)
@@ -384,11 +385,13 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
 
     def status(self) -> dict[str, Any]:
         network = self._network.status()
+        forwarding = {} if self._lan is None else self._lan.keeper.upkeep()
         return {
             "id": self.config.endpoint.endpoint_id,
             "name": self.config.endpoint.name,
             "offloads": self._offloads(),
             **network,
+            **{key: network[key] + count for key, count in forwarding.items()},
             "problems": [*network["problems"], *self._refusals(), *self._lan_problems()],
             "advertised": list(map(str, self.config.tunnel.advertise)),
             "tunnels": [

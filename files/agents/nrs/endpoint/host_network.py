@@ -11,7 +11,7 @@ from nrs.config.tun_addresses import Families
 from nrs.config.types import Interface4, Interface6
 from nrs.endpoint import route_plan, uplink_check, uplink_plan
 from nrs.endpoint.config import NetworkAccessEndpointConfig
-from nrs.endpoint.service_addresses import ServiceAddresses, Services, of_router
+from nrs.endpoint.service_addresses import ServiceAddresses, Services
 from nrs.endpoint.uplink_plan import Arranged, Bound
 from nrs.system import route
 from nrs.system.arp_memory import ArpMemory
@@ -106,11 +106,11 @@ class HostNetwork:
             config.tunnel.routes,
             {own.version: own.ip.packed for own in self._own(config)},
             {r.address: r.router_id for r in config.routers if r.address is not None},
-            services,
+            services.addresses,
             config.tunnel.exclude,
             config.tunnel.advertise,
         )
-        tunnels = list(_bound(config, services))
+        tunnels = list(leaving(config, services))
         sources = {bound.source.packed for bound in tunnels}
         managed = config.tunnel.manage_policy_routing
 
@@ -130,14 +130,13 @@ class HostNetwork:
             log.warning("the routes of uplinks cannot be looked at: %s", error.strerror)
 
 
-def _bound(config: NetworkAccessEndpointConfig, services: Services) -> Iterable[Bound]:
+def leaving(config: NetworkAccessEndpointConfig, services: Services) -> Iterable[Bound]:
     """The tunnels that are to leave from a certain address, to where they lead."""
     for router in config.routers:
         local = router.bind_address
         if local is None or local.is_unspecified or local.is_loopback or local.is_link_local:
             continue
-        known = router.address
-        addresses = of_router(services, router.router_id) if known is None else [known]
-        for address in addresses:
+        known = services.by_name.get(router.host or "", ())
+        for address in known if router.address is None else (router.address,):
             if address.version == local.version:
                 yield Bound(router.router_id, local, address, router.gateway)

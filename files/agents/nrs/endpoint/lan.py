@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from nrs.config.tun_addresses import Families
 from nrs.config.types import IPAddress, IPNetwork
@@ -22,9 +23,7 @@ def interfaces_of(
     `host` has interfaces with their addresses and networks.
     """
     found = {
-        name: None
-        for name, _, network in host
-        if any(one.version == network.version and one.overlaps(network) for one in advertised)
+        name: None for name, _, network in host if any(one.overlaps(network) for one in advertised)
     }
     return (device, *(name for name in found if name != device))
 
@@ -38,13 +37,15 @@ class Lan:
         device: str,
         host: Callable[[], Iterable[tuple[str, IPAddress, IPNetwork]]],
         ask_root: Callable[[], None],
+        turned_on: Callable[[Path], None],
     ) -> None:
-        """`host` is asked as in `interfaces_of`. Raises OSError."""
+        """`host` is asked as in `interfaces_of`; the others are `HostKeeper`'s. Raises OSError."""
         self._advertised = advertised
         self._device = device
         self._host = host
         self.interfaces = interfaces_of(advertised, host(), device)
-        self.keeper = HostKeeper(None, self.interfaces, ask_root, families_of(advertised))
+        families = families_of(advertised)
+        self.keeper = HostKeeper(None, self.interfaces, ask_root, turned_on, families)
 
     def tend(self) -> None:
         """Follow the host's interfaces; call once a second."""

@@ -17,6 +17,14 @@ class SendHello:
 
 
 @dataclass(frozen=True, slots=True)
+class JoinTrains:
+    """Let the kernel join what arrives at the socket of a session, or not."""
+
+    index: int
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SendAgain:
     """Send frames through a session that another one has sent before."""
 
@@ -42,9 +50,9 @@ Order = (
     orders.ForSession
     | orders.OpenSession
     | orders.SendControl
-    | orders.JoinTrains
     | orders.Refuse
     | orders.Tell
+    | JoinTrains
     | SendHello
     | SendAgain
     | Deliver

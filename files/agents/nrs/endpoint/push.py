@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from nrs.config import overlay
 from nrs.config.overlay import OverlayRefused
-from nrs.config.types import IPNetwork, Network
+from nrs.config.types import IPNetwork, Network, is_within
 from nrs.endpoint.config import NetworkAccessEndpointConfig
 from nrs.endpoint.service_addresses import hosts_of, literal
 
@@ -51,7 +51,7 @@ def lay(
 def _chosen(config: NetworkAccessEndpointConfig, entries: Any, wanted: Any) -> list[Any]:
     """The entries of the file that are wanted, in the order wanted."""
     of = {router.router_id: entry for router, entry in zip(config.routers, entries, strict=True)}
-    allowed = [*of] if config.push.routers is None else config.push.routers
+    may = [*of] if config.push.routers is None else [r for r in config.push.routers if r in of]
     if not isinstance(wanted, list):
         raise OverlayRefused("must be a list of {router_id}", "routers")
     for index, entry in enumerate(wanted):
@@ -61,11 +61,9 @@ def _chosen(config: NetworkAccessEndpointConfig, entries: Any, wanted: Any) -> l
                 "a pushed router has a router_id and nothing else; its addresses are the file's"
             )
             raise OverlayRefused(message, field)
-        if entry["router_id"] not in [name for name in allowed if name in of]:
-            may = ", ".join(name for name in allowed if name in of) or "none"
-            raise OverlayRefused(
-                f"is none of those that may be chosen: {may}", f"{field}.router_id"
-            )
+        if entry["router_id"] not in may:
+            message = f"is none of those that may be chosen: {', '.join(may) or 'none'}"
+            raise OverlayRefused(message, f"{field}.router_id")
     return [of[entry["router_id"]] for entry in wanted]
 
 
@@ -80,7 +78,7 @@ def _check_routes(config: NetworkAccessEndpointConfig, routes: Any, connected: C
 def _check_route(
     config: NetworkAccessEndpointConfig, route: IPNetwork, field: str, connected: Connected
 ) -> None:
-    if not any(_within(route, network) for network in config.push.routes_within):
+    if not any(is_within(route, network) for network in config.push.routes_within):
         raise OverlayRefused(f"{route} is outside of push.routes_within", field)
     for network, whose in _forbidden(config, connected):
         if route.overlaps(network):
@@ -100,7 +98,3 @@ def _forbidden(
             yield ipaddress.ip_network(router.address.packed), whose
     for network, interface in connected:
         yield network, f"which {interface} is connected to"
-
-
-def _within(route: IPNetwork, network: IPNetwork) -> bool:
-    return route.network_address in network and route.prefixlen >= network.prefixlen

@@ -9,6 +9,7 @@ import ipaddress
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,22 +21,29 @@ _RESOLVERS = Path("/etc/resolv.conf")
 _AGAIN_S = 60.0
 _FAILED_S = 5.0
 
-Services = Mapping[IPAddress, str]
-"""By address, what it is the address of."""
+
+@dataclass(frozen=True)
+class Services:
+    """What is known of them."""
+
+    addresses: Mapping[IPAddress, str] = field(default_factory=dict)
+    """What each is the address of, for people."""
+    by_name: Mapping[str, tuple[IPAddress, ...]] = field(default_factory=dict)
+    """Where a name has led to, ascending; several may be asked for one name."""
 
 
 def hosts_of(config: NetworkAccessEndpointConfig) -> dict[str, str]:
     """The hosts in the configuration's URLs, routers given by name, and where each stands."""
-    urls = [(url, "load_balancer.url") for url in config.load_balancer.url]
-    urls += [(url, "network_controller.url") for url in config.network_controller.url or []]
-    named = {r.host: f"routers: {r.router_id}" for r in config.routers if r.host is not None}
-    return {**{urlsplit(url).hostname or "": where for url, where in urls}, **named}
-
-
-def of_router(services: Services, router_id: str) -> list[IPAddress]:
-    """Those that the name of a router has led to."""
-    text = _named(f"routers: {router_id}")
-    return [address for address, what in services.items() if what == text]
+    stand = [
+        (urlsplit(url).hostname or "", "load_balancer.url") for url in config.load_balancer.url
+    ]
+    for url in config.network_controller.url or []:
+        stand.append((urlsplit(url).hostname or "", "network_controller.url"))
+    stand += [(r.host, f"routers: {r.router_id}") for r in config.routers if r.host is not None]
+    found: dict[str, list[str]] = {}
+    for host, where in stand:
+        found.setdefault(host, []).append(where)
+    return {host: " and ".join(dict.fromkeys(places)) for host, places in found.items()}
 
 
 def literal(hosts: Mapping[str, str]) -> dict[IPAddress, str]:
@@ -70,6 +78,10 @@ def _address(host: str) -> IPAddress | None:
         return None
 
 
+def _order(address: IPAddress) -> tuple[int, int]:
+    return address.version, int(address)
+
+
 class ServiceAddresses:
     """Follows the names of one configuration; without names there is nothing to follow."""
 
@@ -77,7 +89,7 @@ class ServiceAddresses:
         hosts = hosts_of(config)
         self._fixed = literal(hosts)
         self._names = {host: where for host, where in hosts.items() if _address(host) is None}
-        self.known: Services = {**self._fixed, **self._resolvers()}
+        self.known = self._services({})
         """Addresses in URLs and, where there are names to be asked for, of resolvers."""
         self._end = threading.Event()
 
@@ -93,26 +105,29 @@ class ServiceAddresses:
 
     def _run(self, changed: Callable[[Services], object]) -> None:
         before = self.known
+        by_name: dict[str, tuple[IPAddress, ...]] = {}
         while not self._end.is_set():
             failed = False
-            found = {**self._fixed, **self._resolvers()}
-            for name, where in self._names.items():
+            for name in self._names:
                 try:
                     answers = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-                except OSError:
+                except (OSError, UnicodeError):
                     # The companion says so when it cannot ask; what was known before stays.
                     failed = True
-                    mine = _named(where)
-                    found |= {address: text for address, text in before.items() if text == mine}
                     continue
-                for answer in answers:
-                    address = _address(str(answer[4][0]))
-                    if address is not None:
-                        found[address] = _named(where)
-            if found != before and not self._end.is_set():
-                before = found
-                changed(found)
+                found = {_address(str(answer[4][0])) for answer in answers}
+                by_name[name] = tuple(sorted(filter(None, found), key=_order))
+            known = self._services(by_name)
+            if known != before and not self._end.is_set():
+                before = known
+                changed(known)
             self._end.wait(_FAILED_S if failed else _AGAIN_S)
+
+    def _services(self, by_name: Mapping[str, tuple[IPAddress, ...]]) -> Services:
+        found = {**self._fixed, **self._resolvers()}
+        for name, addresses in by_name.items():
+            found |= dict.fromkeys(addresses, _named(self._names[name]))
+        return Services(found, dict(by_name))
 
     def _resolvers(self) -> dict[IPAddress, str]:
         if not self._names:

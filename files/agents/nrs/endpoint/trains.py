@@ -13,7 +13,8 @@ way and looks at what arrives:
 
 A trial comes once at first, and when datagrams are lost; three in a row have to say the same, as
 datagrams are lost by chance too. What was turned off is tried again later, ever more seldom: with
-trains in a trial alone, but to join again the socket has to be told.
+trains in a trial alone, but to join again the socket has to be told. Until trials have shown that
+it is well it counts as turned off.
 """
 
 from __future__ import annotations
@@ -54,11 +55,18 @@ class _Way:
     together: bool = True
     """Whether its sender may send trains."""
     joined: bool = True
-    """Whether its receiver may join what arrives."""
+    """Whether what its receiver joins is well, as far as is known."""
+    tried: bool = False
+    """Whether this end joins during a trial nevertheless, to find out."""
     trains_lost: int = 0
     rows_lost: int = 0
     good: int = 0
     """Trials in a row that say so; `good`: that all is well."""
+
+    @property
+    def joins(self) -> bool:
+        """Whether its receiver may join what arrives."""
+        return self.joined or self.tried
 
     @property
     def in_question(self) -> bool:
@@ -86,7 +94,7 @@ class _Way:
         if self.good >= _RECOVERIES:
             self.together, self.good = True, 0
             # What this end does not join proves nothing about joining.
-            self.joined = self.joined or not own
+            self.joined = self.joins or not own
 
 
 @dataclass
@@ -125,6 +133,11 @@ class Trains:
         self._window: tuple[Counts, float] | None = None
 
     @property
+    def undecided(self) -> bool:
+        """Whether no trial on this path has said anything yet."""
+        return not self._tested
+
+    @property
     def trial(self) -> int:
         """The number of the trial that is to be sent now."""
         return self._number
@@ -132,6 +145,7 @@ class Trains:
     def interrupt(self) -> None:
         """The path does not answer at all."""
         self._trial = self._window = None
+        self.down.tried = False
 
     # -- what to do
 
@@ -149,9 +163,7 @@ class Trains:
         if now < self._next(busy=busy):
             return False
         again = now >= self._retry or bool(self.up.good or self.down.good)
-        if now >= self._retry:
-            self.down.joined = True
-            self._retry = math.inf
+        self.down.tried = again and not self.down.joined
         self._number = (self._number + 1) % _TRIALS
         self._trial = _Trial(self._number, now, again)
         return True
@@ -166,7 +178,8 @@ class Trains:
         if not busy:
             return math.inf
         pause = _SHORT_PAUSE_S if self._heavy else _PAUSE_S
-        return min(self._ended + pause if self._wanted else math.inf, self._retry)
+        wanted = self._ended + pause if self._wanted else math.inf
+        return max(min(wanted, self._retry), self._not_before)
 
     # -- what happened
 
@@ -201,16 +214,20 @@ class Trains:
         self._heavy |= lost > _HEAVY
 
     def _end(self, trial: _Trial, now: float) -> None:
-        self._trial = None
+        self._trial = self._window = None  # what it has lost itself asks for nothing
         if not any(trial.up.values()) and not any(trial.down.values()):
             self._not_before = now + _PAUSE_S  # it says nothing, as nothing has come back
+            self.down.tried = False
             return
         before = self._off
         self.up.learn(trial.up, own=False, again=trial.again)
         self.down.learn(trial.down, own=True, again=trial.again)
+        self.down.tried = False
         self._tested, self._ended = True, now
         self._wanted = self._heavy = False
-        if self._off and (self._off != before or self._retry == math.inf):
+        if not self._off:
+            self._retry = math.inf
+        elif self._off != before or self._retry <= trial.sent:
             pause = min(_RETRY_S * 2**self._retries, _LONGEST_RETRY_S)
             self._retries += 1
             self._retry = now + pause

@@ -16,7 +16,7 @@ from nrs.endpoint.damping import Damping
 from nrs.endpoint.events import Evidence
 from nrs.endpoint.failover import View
 from nrs.endpoint.liveness import Action, Liveness, State, Timing
-from nrs.endpoint.orders import Order, SendHello
+from nrs.endpoint.orders import JoinTrains, Order, SendHello
 from nrs.endpoint.path_mtu import PathMtu
 from nrs.endpoint.path_mtu import State as PathState
 from nrs.endpoint.quality import THRESHOLDS, Counts, Measure, Quality
@@ -29,7 +29,6 @@ from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import BadTag, ClaimRefused, HandshakeError, Initiator, StaticKey
 from nrs.tunnel.orders import (
     CloseSession,
-    JoinTrains,
     LimitDatagrams,
     NoteSession,
     OpenSession,
@@ -359,17 +358,18 @@ class Tunnel:
             return []
         wanted: list[Order] = [
             SendTogether(self.index, self.trains.up.together),
-            JoinTrains(self.index, self.trains.down.joined),
+            JoinTrains(self.index, self.trains.down.joins),
         ]
         orders = [order for order in wanted if order not in self._together]
         self._together = wanted
         lost = tuple(self.trains.lost())
-        if lost == self._told_trains:
+        if lost == self._told_trains or self.trains.undecided:
             return orders
         before, self._told_trains = self._told_trains, lost
         self.liveness.probe_now()
         if set(lost) <= set(before):
-            text = f"on the path to {self.router_id} datagrams that go together arrive again"
+            again = ", ".join(what for what in before if what not in lost)
+            text = f"arrive again on the path to {self.router_id}: {again}"
             return [*orders, Tell(logging.INFO, text)]
         text = (
             f"on the path to {self.router_id} single datagrams arrive, and not"

@@ -1,6 +1,7 @@
 """What the control node has issued: a file of JSON lines, without the tokens themselves.
 
-A line states a credential, or that one was revoked. Lines are added and none is ever changed.
+A line states a credential, or that one was revoked. Lines are added and none is ever changed; those
+of credentials that have ended long ago are left out of a file that takes its place.
 """
 
 from __future__ import annotations
@@ -9,14 +10,18 @@ import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from nrs.identity import whole_file
 from nrs.identity.credential import Credential, CredentialRefused, stated
 from nrs.identity.whole_file import SECRET
+
+KEPT_S = 30 * 86400.0
+"""How long a credential that has ended stays in the ledger, unless it was revoked."""
 
 
 class LedgerDamaged(Exception):
@@ -35,6 +40,18 @@ class Entry:
         end = self.credential.expires
         return self.revoked is None and (end is None or now < end)
 
+    def is_kept(self, now: float) -> bool:
+        """Whether it may still be of use at `now`; what was revoked tells what the list says."""
+        end = self.credential.expires
+        return self.revoked is not None or end is None or now < end + KEPT_S
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What the file says of it."""
+        issued: dict[str, Any] = {"issued": self.credential.claims()}
+        if self.revoked is None:
+            return [issued]
+        return [issued, {"revoked": self.credential.serial, "at": self.revoked}]
+
 
 class Ledger:
     """The ledger while its file is locked: see `opened`."""
@@ -50,17 +67,17 @@ class Ledger:
     def add(self, credentials: Iterable[Credential]) -> None:
         """Note credentials, all or none, before anybody gets their tokens. Raises OSError."""
         added = {credential.serial: Entry(credential) for credential in credentials}
-        self._append([{"issued": entry.credential.claims()} for entry in added.values()])
+        self._append([line for entry in added.values() for line in entry.lines()])
         self._entries |= added
 
     def revoke(self, entries: Iterable[Entry], now: float) -> None:
         """Note that these are revoked; one that was before stays as it is. Raises OSError."""
         fresh = {e.credential.serial: replace(e, revoked=now) for e in entries if e.revoked is None}
-        self._append([{"revoked": serial, "at": now} for serial in fresh])
+        self._append([entry.lines()[1] for entry in fresh.values()])
         self._entries |= fresh
 
     def _append(self, lines: list[dict[str, Any]]) -> None:
-        left = "".join(json.dumps(line) + "\n" for line in lines).encode()
+        left = _text(lines).encode()
         size = self._file.seek(0, os.SEEK_END)
         try:
             while left:
@@ -72,15 +89,36 @@ class Ledger:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Ledger]:
+def opened(path: Path, now: float | None = None) -> Iterator[Ledger]:
     """The ledger in a file that nobody else writes meanwhile; an empty one where there is none.
 
-    Raises LedgerDamaged, and OSError.
+    With `now` it forgets credentials that ended long before. Raises LedgerDamaged, and OSError.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, SECRET)
-    with FileIO(handle, "r+") as file:
+    with closing(_locked(path)) as file:
+        entries = _read(file, path)
+        kept = [entry for entry in entries.values() if now is None or entry.is_kept(now)]
+        if len(kept) == len(entries):
+            yield Ledger(file, entries)
+            return
+        whole_file.replace(path, _text([line for entry in kept for line in entry.lines()]))
+    with opened(path) as ledger:
+        yield ledger
+
+
+def _locked(path: Path) -> FileIO:
+    """The file of that name, which nobody has replaced while its lock was waited for."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, SECRET)
+        file = FileIO(handle, "r+")
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield Ledger(file, _read(file, path))
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), path.stat()):
+                return file
+        file.close()
+
+
+def _text(lines: Iterable[dict[str, Any]]) -> str:
+    return "".join(json.dumps(line) + "\n" for line in lines)
 
 
 def _read(file: FileIO, path: Path) -> dict[str, Entry]:

@@ -62,7 +62,9 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         self.forward(self._interfaces)
         ruleset = Ruleset()
         self.undo(ruleset.remove)
-        self._keeper = HostKeeper(ruleset, self._interfaces, self.ask_for_forwarding)
+        self._keeper = HostKeeper(
+            ruleset, self._interfaces, self.ask_for_forwarding, self.note_forwarding
+        )
         self.cleanup.callback(self._keeper.close)
         routes = RouteKeeper(HostRoutes(tunnel.interface_name), tunnel.interface_name)
         self.cleanup.callback(routes.close)

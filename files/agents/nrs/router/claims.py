@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nrs.config.types import IPAddress, IPNetwork, text_of
+from nrs.config.types import IPAddress, IPNetwork, is_within, text_of
 from nrs.tunnel.wire import Claim, Objection
 
 
@@ -50,10 +50,10 @@ class Rules:
         """Why a claim that has come from the address `outer` is refused, or None."""
         return self.beyond(claim) or self.conflict(claim, outer)
 
-    def beyond(self, claim: Claim) -> Refusal | None:
-        """What is claimed of what endpoints may not have, if anything."""
+    def beyond(self, claim: Claim, first: int = 0) -> Refusal | None:
+        """What is claimed, from this item on, of what endpoints may not have, if anything."""
         addresses = len(claim.addresses)
-        for item, wanted in enumerate(claim.networks):
+        for item, wanted in enumerate(claim.networks[first:], first):
             key, allowed = (
                 ("networks", self.networks) if item < addresses else ("prefixes", self.prefixes)
             )
@@ -96,8 +96,3 @@ class Rules:
         return any(
             is_within(wanted, own) and own.prefixlen > network.prefixlen for own in self.on_link
         )
-
-
-def is_within(wanted: IPNetwork, network: IPNetwork) -> bool:
-    """Whether it is `network` or a part of it."""
-    return wanted.network_address in network and wanted.prefixlen >= network.prefixlen

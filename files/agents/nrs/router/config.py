@@ -118,7 +118,7 @@ class Tunnel(KeyedSection, TunAddresses):
     def _tell_apart(self) -> Self:
         for prefix in self.endpoint_prefixes:
             for network in self.claimable:
-                if prefix.version == network.version and prefix.overlaps(network):
+                if prefix.overlaps(network):
                     raise ValueError(
                         f"endpoint_prefixes: {prefix} overlaps {network}, where endpoints have"
                         " addresses of their own (endpoint_networks)"
@@ -136,6 +136,10 @@ class Tunnel(KeyedSection, TunAddresses):
         if self.endpoint_networks is not None:
             return self.endpoint_networks
         return [*map(ipaddress.ip_network, _ENDPOINTS), *self.on_link]
+
+    def protecting(self, address: IPAddress) -> IPNetwork | None:
+        """The protected network that keeps what comes out of tunnels from an address, if any."""
+        return next((one for one in self.protected_networks if address in one), None)
 
     @property
     def guard(self) -> Guard:
@@ -186,10 +190,15 @@ class Egress(Section):
                 raise ValueError("other_check_ip: it has to be of the other family than check_ip")
         return self
 
+    @property
+    def checked(self) -> dict[IPAddress, str]:
+        """The addresses that endpoints' packets have to reach, and by which key."""
+        addresses = {"check_ip": self.check_ip, "other_check_ip": self.other_check_ip}
+        return {one: f"egress.{key}" for key, one in addresses.items() if one is not None}
+
     def asked(self, version: int) -> IPAddress | None:
         """The address of a family that endpoints' packets have to reach."""
-        addresses = (self.check_ip, self.other_check_ip)
-        return next((one for one in addresses if one is not None and one.version == version), None)
+        return next((one for one in self.checked if one.version == version), None)
 
 
 class RoutingServerConfig(Section):
@@ -206,10 +215,7 @@ class RoutingServerConfig(Section):
     @property
     def services(self) -> dict[IPAddress, str]:
         """Addresses that the router has to reach, those that are no names, and by which key."""
-        found: dict[IPAddress, str] = {}
-        for key in ("check_ip", "other_check_ip"):
-            if (address := getattr(self.egress, key)) is not None:
-                found[address] = f"egress.{key}"
+        found = self.egress.checked
         urls = [(url, "load_balancer.url") for url in self.load_balancer.url]
         urls += [(url, "network_controller.url") for url in self.network_controller.url or ()]
         for url, key in urls:
@@ -225,11 +231,11 @@ class RoutingServerConfig(Section):
 
     @model_validator(mode="after")
     def _askable(self) -> Self:
-        address = self.egress.check_ip
-        for network in self.tunnel.protected_networks:
-            if address is not None and address in network:
+        for address, key in self.egress.checked.items():
+            network = self.tunnel.protecting(address)
+            if network is not None:
                 raise ValueError(
-                    f"egress.check_ip {address} lies in {network} of tunnel.protected_networks,"
+                    f"{key} {address} lies in {network} of tunnel.protected_networks,"
                     " so that nothing from tunnels reaches it"
                 )
         return self

@@ -14,7 +14,8 @@ use, the holder, is asked by PROBEs of the router's own:
     CONTESTED  -- 60 s without such a HELLO -->                 (none)
 
 A new session that is used before the answer has come takes over until it comes: a device that
-was rebooted never waits. A HELLO alone, which may be a replay, makes nobody suspicious.
+was rebooted never waits. A HELLO alone, which may be a replay, makes nobody suspicious. A session
+that has long been silent is not asked: it ends when one that takes something from it is used.
 """
 
 from __future__ import annotations

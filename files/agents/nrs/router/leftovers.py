@@ -8,9 +8,22 @@ from nrs.system import nftables, route
 from nrs.system.network_view import remove_leftovers
 
 
-def remove() -> list[str]:
-    """Remove it, NAT too; a line for other kinds that there were. Raises OSError, NftablesError."""
+def _remove_routes() -> list[str]:
     count = remove_leftovers(route.ROUTER)
-    said = [f"{count} routes removed"] if count else []
+    return [f"{count} routes removed"] if count else []
+
+
+def _remove_table() -> list[str]:
     nftables.remove()
-    return said + leftover_forwarding.turn_off(RoutingServer.UNIT)
+    return []
+
+
+def _turn_off_forwarding() -> list[str]:
+    return leftover_forwarding.turn_off(RoutingServer.UNIT)
+
+
+KINDS = (_remove_routes, _remove_table, _turn_off_forwarding)
+"""Each removes one kind, whatever becomes of the others: a line where there was any.
+
+OSError, NftablesError.
+"""

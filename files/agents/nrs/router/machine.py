@@ -25,9 +25,9 @@ from logging import DEBUG, INFO, WARNING
 from typing import Any
 
 from nrs.config.tun_addresses import BOTH, Families
-from nrs.config.types import IPAddress, IPNetwork, text_of
+from nrs.config.types import IPAddress, IPNetwork, is_within, text_of
 from nrs.router.announcement import Announcement
-from nrs.router.claims import Host, Rules, is_within
+from nrs.router.claims import Host, Rules
 from nrs.router.config import RoutingServerConfig
 from nrs.router.contest import Contest, Contests
 from nrs.router.orders import (
@@ -41,7 +41,7 @@ from nrs.router.orders import (
     Report,
 )
 from nrs.router.service import Service
-from nrs.router.session_table import Device, Entry, Pending, Sessions, SessionTable
+from nrs.router.session_table import Device, Entry, Pending, Sessions, SessionState, SessionTable
 from nrs.system.route import prefix_of
 from nrs.tunnel import wire
 from nrs.tunnel.address_text import describe
@@ -230,13 +230,17 @@ class RouterMachine:
 
     def _answer(self, offer: Offer, peer: Peer, now: float, sessions: Sessions) -> list[Order]:
         """Raises HandshakeError."""
-        contests = []
+        contests, holders = [], []
         for entry in self._table.holders(offer.hello.claim):
+            if proves(offer.hello, entry.succession):
+                continue
+            holders.append(entry.index)
             device = self._table.device(entry.index)
-            live = device is not None and device.up(now, sessions)
-            if live and not proves(offer.hello, entry.succession):
+            if device is not None and device.up(now, sessions):
                 where = describe(sessions[entry.index].peer or ())
                 contests.append(self._contests.ask(entry.index, where, now))
+            else:
+                self._contests.forget(entry.index)
         asked = self._ask_holders(now) if contests else []
         contested = [contest for contest in contests if contest.contested is not None]
         if contested:
@@ -244,7 +248,7 @@ class RouterMachine:
             told = self._meets(contested[0], claim, describe(peer), now)
             item = self._disputed(contested[0], claim)
             return [*self._deny(offer, Objection.ANOTHERS, item), *told, *asked]
-        return [*self._offer(offer, now, tuple(c.holder for c in contests)), *asked]
+        return [*self._offer(offer, now, tuple(holders)), *asked]
 
     def _deny(self, offer: Offer, objection: Objection, item: int) -> list[Order]:
         """Say so to an endpoint whose key is known."""
@@ -256,7 +260,7 @@ class RouterMachine:
         holder = self._table.device(contest.holder)
         held = () if holder is None else holder.claim.networks
         items = enumerate(claim.networks)
-        return next((item for item, wanted in items if any(_meet(wanted, h) for h in held)), 0)
+        return next((item for item, wanted in items if any(wanted.overlaps(h) for h in held)), 0)
 
     def _offer(self, offer: Offer, now: float, holders: tuple[int, ...]) -> list[Order]:
         index, claim, nonce = self._free_index(), offer.hello.claim, offer.hello.nonce
@@ -352,7 +356,7 @@ class RouterMachine:
         known = self._table.device(index)
         fresh = known is not None and known.current is None
         device, forget = self._table.confirm(index, now, wall)
-        if device.previous is not None and not holders:
+        if device.previous is not None and device.previous[0].index not in holders:
             self._contests.inherit(device.previous[0].index, index)
         orders: list[Order] = [
             *map(CloseSession, forget),
@@ -395,7 +399,8 @@ class RouterMachine:
         device = self._table.device(index)
         if device is None:
             return []
-        current = device.current is not None and device.current.index == index
+        entry = device.entry(index)
+        state, current = entry.state, entry is device.current
         if control.kind is Type.BYE and current:
             text = f"tunnel to {device.claim.endpoint_id} was closed by the endpoint"
             return [Tell(INFO, text), *self._forget(device, self._table.remove(device))]
@@ -404,39 +409,41 @@ class RouterMachine:
             contest = self._contests.answered(index, control.specific, now)
             if contest is not None and contest.rival:
                 return self._refuse(contest, contest.rival, contest.rival_where, now)
-        newer = current and control.sequence > device.role_sequence
+        newer = current and control.sequence > state.role_sequence
         if control.kind is Type.PATH_PROBE:
-            device.path_probes += current
+            state.path_probes += 1
             answer = wire.encode_path_ack(wire.OVERHEAD + len(control.body))
             orders.append(
                 SendControl(index, Type.PATH_ACK, answer, specific=control.specific, whole=True)
             )
         if control.kind is Type.TRAIN:
-            orders += self._try_trains(device, index, control, now)
+            orders += self._try_trains(state, index, control, now)
         if control.kind is Type.PROBE:
             probe = Probe.decode(control.body)
             answer = ProbeAck(
                 timestamp_us=probe.timestamp_us,
                 highest=highest,
                 received=received,
-                confirmed=self._got_through(device, highest, current=current),
-                path_probes=device.path_probes,
+                confirmed=self._got_through(state, highest, current=current),
+                path_probes=state.path_probes,
             ).encode()
             flags, specific = self._flags, control.specific
             orders.append(SendControl(index, Type.PROBE_ACK, answer, flags, specific))
             limit = probe.longest, bool(control.flags & wire.SETTLED)
-            if newer and limit != device.limit:
-                device.limit = limit
+            if newer and limit != state.limit:
+                state.limit = limit
                 orders.append(LimitDatagrams(index, *limit))
             if newer:
-                orders += self._hear_of_trains(device, index, control.flags, port, now)
+                orders += self._hear_of_trains(state, index, control.flags, port, now)
         if control.kind in {Type.PROBE, Type.ROLE} and current:
             active = bool(control.flags & wire.ACTIVE)
             if device.take_role(control.sequence, active):
                 orders.append(NoteSession(index, active, device.since))
         return orders
 
-    def _try_trains(self, device: Device, index: int, control: Control, now: float) -> list[Order]:
+    def _try_trains(
+        self, state: SessionState, index: int, control: Control, now: float
+    ) -> list[Order]:
         """Say that a datagram of a trial has come; with the first one, send such groups back.
 
         Raises wire.Malformed.
@@ -446,10 +453,10 @@ class RouterMachine:
         orders: list[Order] = [
             SendControl(index, Type.TRAIN_ACK, flags=group, specific=control.specific)
         ]
-        number, when = device.trial or (None, -math.inf)
+        number, when = state.trial or (None, -math.inf)
         if number == member.trial or now - when < _TRIAL_INTERVAL_S:
             return orders
-        device.trial = member.trial, now
+        state.trial = member.trial, now
         for back in Group:
             sent = tuple(
                 SendControl(index, Type.TRAIN, body, flags=back, specific=specific)
@@ -459,7 +466,7 @@ class RouterMachine:
         return orders
 
     def _hear_of_trains(
-        self, device: Device, index: int, flags: int, port: int, now: float
+        self, state: SessionState, index: int, flags: int, port: int, now: float
     ) -> list[Order]:
         """What an endpoint has found out about datagrams that go together.
 
@@ -468,12 +475,12 @@ class RouterMachine:
         """
         orders: list[Order] = []
         together = not flags & wire.NO_TRAINS
-        if together is not device.together:
-            device.together = together
+        if together is not state.together:
+            state.together = together
             orders.append(SendTogether(index, together))
         badly = bool(flags & wire.JOINED_BADLY)
-        if (badly, port) != (device.joined_badly, device.port):
-            device.joined_badly, device.port = badly, port
+        if (badly, port) != (state.joined_badly, state.port):
+            state.joined_badly, state.port = badly, port
             accusers = self._accusers(port)
             if port not in self._joins_again and accusers >= _ACCUSERS:
                 self._joins_again[port] = now + _APART_S
@@ -482,7 +489,8 @@ class RouterMachine:
         return orders
 
     def _accusers(self, port: int) -> int:
-        return sum(device.joined_badly and device.port == port for device in self._table)
+        states = [device.current.state for device in self._table if device.current is not None]
+        return sum(state.joined_badly and state.port == port for state in states)
 
     def _join_again(self, now: float) -> list[Order]:
         """Join what arrives again after a while, unless as many say still that it is damaged."""
@@ -518,13 +526,15 @@ class RouterMachine:
     # -- the router itself
 
     def handle_config(self, config: RoutingServerConfig) -> list[Order]:
-        """Take over a configuration; sessions stay, but those of a key or a prefix that is gone."""
+        """Take over a configuration; sessions stay, but those that have lost a key or a claim."""
         self._configure(config)
         orders: list[Order] = []
         for device in self._table:
-            beyond = self._rules.beyond(device.claim) if device.claim.prefixes else None
-            if beyond is not None:
-                orders += self._close(device, beyond.why)
+            # `endpoint_networks` are for those that come from now on.
+            beyond = self._rules.beyond(device.claim, first=len(device.claim.addresses))
+            refusal = beyond or self._rules.conflict(device.claim)
+            if refusal is not None:
+                orders += self._close(device, refusal.why)
                 continue
             current = device.current
             lost = self._table.revoke(device, self._responder.accepts)
@@ -584,12 +594,12 @@ class RouterMachine:
     def _bye(self, device: Device) -> list[Order]:
         return [] if device.current is None else [SendControl(device.current.index, Type.BYE)]
 
-    def _got_through(self, device: Device, highest: int, *, current: bool) -> int:
+    def _got_through(self, state: SessionState, highest: int, *, current: bool) -> int:
         """Up to which number what a session has brought is known to be past the egress."""
         echoes = self._service.echoes
         if echoes is None:
             return highest
-        return device.delivery.confirmed(highest, echoes) if current else 0
+        return state.delivery.confirmed(highest, echoes) if current else 0
 
     def _routes(self, device: Device) -> list[Order]:
         beyond = tuple(map(prefix_of, self._beyond(device)))
@@ -618,12 +628,8 @@ class RouterMachine:
 
 def _shared(one: Claim, other: Claim) -> str:
     """What both claim, for people."""
-    pairs = [(a, b) for b in other.networks for a in one.networks if _meet(a, b)]
+    pairs = [(a, b) for b in other.networks for a in one.networks if a.overlaps(b)]
     return " and ".join(text_of(b) if a == b else f"{a} or {b}" for a, b in pairs)
-
-
-def _meet(one: IPNetwork, other: IPNetwork) -> bool:
-    return one.version == other.version and one.overlaps(other)
 
 
 def _address(peer: Peer) -> IPAddress:

@@ -124,9 +124,9 @@ class PassageWatch:
 
     def configure(self, config: RoutingServerConfig) -> None:
         """Go by another configuration."""
-        before, self._config = self._config, config
-        watched = (self._egress, self._asked)
-        if (before.server.egress_interface, before.egress.asked(self.version)) != watched:
+        before = self._watched
+        self._config = config
+        if self._watched != before:
             self._begin()
 
     def pause(self, paused: bool) -> None:
@@ -139,6 +139,11 @@ class PassageWatch:
         """Stop watching."""
         self._timer.cancel()
         self._close_echo()
+
+    @property
+    def _watched(self) -> tuple[object, ...]:
+        """What the way is asked by, and what decides whether a gateway may be."""
+        return self._egress, self._asked, self._config.tunnel.protected_networks
 
     @property
     def _egress(self) -> str:
@@ -282,6 +287,8 @@ def _ask(config: RoutingServerConfig, version: int, source: Source, *, obstacles
     egress, tunnel = config.server.egress_interface, config.tunnel.interface_name
     try:
         gateway = way.gateway(egress, version)
+        if gateway is not None and config.tunnel.protecting(gateway) is not None:
+            gateway = None  # the router's own rules drop every probe to it
         if not obstacles:
             return _Found(gateway)
         target = config.egress.asked(version) or gateway

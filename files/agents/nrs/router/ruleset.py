@@ -63,11 +63,12 @@ class Ruleset:
         """Make the table anew, as somebody has changed it. Raises NftablesError."""
         with self._lock:
             if self._wanted is not None:
+                self._applied = None
                 self._install(self._wanted)
 
     def _install(self, wanted: Wanted) -> None:
-        self._applied = None
-        nftables.install(_commands(wanted))
+        known, self._applied = self._applied is not None, None
+        nftables.install(_commands(wanted), anew=not known)
         self._applied = wanted
 
     def apply_beside(self) -> None:

@@ -50,6 +50,26 @@ Sessions = Mapping[int, Heard]
 """By index: read where it is asked for, as every packet changes it."""
 
 
+@dataclass(slots=True)
+class SessionState:
+    """What has been said in one session; a new one begins anew."""
+
+    role_sequence: int = 0
+    path_probes: int = 0
+    """Answered."""
+    limit: tuple[int, bool] | None = None
+    """What it may send, as its endpoint has said: see `LimitDatagrams`."""
+    together: bool = True
+    """Whether that may go in trains."""
+    joined_badly: bool = False
+    """Whether its endpoint says that what this router joins is damaged."""
+    port: int = 0
+    """Where it has come in when it said that, or that it is not."""
+    trial: tuple[int, float] | None = None
+    """The trial of its endpoint's that was answered last, and when."""
+    delivery: Delivery = field(default_factory=Delivery)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A session; `key` is the router's own that its HELLO was checked with."""
@@ -58,6 +78,7 @@ class Entry:
     key: StaticKey
     succession: bytes = field(repr=False)
     """What a HELLO proves with that it comes from the same device."""
+    state: SessionState = field(default_factory=SessionState, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +105,6 @@ class Device:
     since: float = 0.0
     """When the present state began, in seconds since the Unix epoch."""
     active: bool = False
-    role_sequence: int = 0
-    path_probes: int = 0
-    """Answered in the current session."""
-    limit: tuple[int, bool] | None = None
-    """What its current session may send, as its endpoint has said: see `LimitDatagrams`."""
-    together: bool = True
-    """Whether that may go in trains."""
-    joined_badly: bool = False
-    """Whether its endpoint says that what this router joins is damaged."""
-    port: int = 0
-    """Where it has come in when it said that, or that it is not."""
-    trial: tuple[int, float] | None = None
-    """The trial of its endpoint's that was answered last, and when."""
-    delivery: Delivery = field(default_factory=Delivery)
-    """Of the current session."""
 
     @property
     def addresses(self) -> tuple[bytes, ...]:
@@ -119,11 +125,18 @@ class Device:
         """Whether something authentic arrived within the last 30 s."""
         return self.silent(now, sessions) < DEAD_S
 
+    def entry(self, index: int) -> Entry:
+        """Its session of this index, which it has."""
+        held = [*(offer.entry for offer in self.pending), self.current]
+        if self.previous is not None:
+            held.append(self.previous[0])
+        return next(one for one in held if one is not None and one.index == index)
+
     def take_role(self, sequence: int, active: bool) -> bool:
         """Whether datagram `sequence` of the current session says a new thing, and not late."""
-        if sequence <= self.role_sequence:
+        if self.current is None or sequence <= self.current.state.role_sequence:
             return False
-        self.role_sequence = sequence
+        self.current.state.role_sequence = sequence
         changed = active is not self.active
         self.active = active
         return changed
@@ -196,10 +209,6 @@ class SessionTable:
         else:
             device.since = wall
         device.current = confirmed
-        device.role_sequence = device.path_probes = 0
-        device.limit = device.trial = None
-        device.together, device.joined_badly = True, False
-        device.delivery = Delivery()
         self._lead(device, index)
         for old in forget:
             del self._by_session[old]
@@ -229,7 +238,6 @@ class SessionTable:
             gone = self.remove(other)
         elif device.previous is not None and device.previous[0].index == holder:
             device.current, device.previous = device.previous[0], None
-            device.role_sequence, device.delivery = 0, Delivery()
             del self._by_session[rival]
             gone = [rival]
         else:

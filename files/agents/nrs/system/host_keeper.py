@@ -47,16 +47,24 @@ class HostKeeper:
         table: Table | None,
         interfaces: tuple[str, ...],
         ask_root: Callable[[], None],
+        turned_on: Callable[[Path], None],
         families: Families = BOTH,
     ) -> None:
-        """`ask_root` has root turn forwarding on, where the agent may not. Raises OSError."""
+        """`ask_root` has root turn forwarding on, where the agent may not.
+
+        `turned_on` is told in the thread of settings that were off before anybody watched them, as
+        those of an interface that comes later. Raises OSError.
+        """
         self._table = table
         self._interfaces = interfaces
         self._families = families
         self._ask_root = ask_root
+        self._turned_on = turned_on
         self._upkeep: Upkeep[str] = Upkeep()
         self._since: dict[str, float] = {}
         """When what is not in place was found to be so, by its name."""
+        self._seen: set[str] = set()
+        """What has been on, or in place, since it has been wanted."""
         self._asked: set[str] = set()
         """What root has been asked for."""
         self._told: set[str] = set()
@@ -126,6 +134,7 @@ class HostKeeper:
         self._told -= present
         self._upkeep.placed(helped, now)
         wanted = [*settings] if self._table is None else [*settings, _TABLE]
+        self._seen = self._seen.intersection(wanted) | present
         missing = self._upkeep.missing(wanted, present, now)
         for name in missing.fresh:
             log.warning("somebody else has %s: put back", _done_to(name))
@@ -145,6 +154,9 @@ class HostKeeper:
         try:
             if setting is not None:
                 forwarding.turn_on(setting)
+                if name not in self._seen:
+                    self._seen.add(name)
+                    self._turned_on(setting)
             elif self._table is not None:
                 self._table.apply_again()
                 self._in_place = True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import os
 import select
 import threading
@@ -66,6 +67,8 @@ class NetworkKeeper:
         self._done = threading.Event()
         """Of the last `replan`."""
         self._dirty: float | None = None
+        self._look_at = 0.0
+        """When to look at the settings next."""
         self._failed: str | None = None
         self._ending = False
         self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -98,9 +101,9 @@ class NetworkKeeper:
         """Remove the routes and rules and put settings back, also where the interface is gone."""
         self.stop()
         with self._lock:
+            self._memory.restore(set_arp)
             try:
                 remove_leftovers(self._protocol)
-                self._memory.restore(set_arp)
             except OSError as error:
                 log.warning("cannot remove the routes to %s: %s", self._name, error.strerror)
 
@@ -219,18 +222,23 @@ class NetworkKeeper:
                 self._dirty = time.monotonic()
             if self._view.fileno() in woken and self._view.changed(self._plan):
                 self._dirty = self._dirty or time.monotonic() + _SETTLE_S
-            if not woken and not all(map(_is_in_force, self._plan.settings)):
-                self._dirty = self._dirty or time.monotonic()
-            if not self._ending and self._patience_ms() == 0:
+            now = time.monotonic()
+            if self._plan.settings and now >= self._look_at:
+                self._look_at = now + _INTERVAL_S
+                if not all(map(_is_in_force, self._plan.settings)):
+                    self._dirty = self._dirty or now
+            if not self._ending and self._due() <= time.monotonic():
                 self.check()
+
+    def _due(self) -> float:
+        """When to compare."""
+        times = (self._dirty, self._upkeep.next_due())
+        return min((at for at in times if at is not None), default=math.inf)
 
     def _patience_ms(self) -> float | None:
         """Until there is something to do; None for as long as nothing happens."""
-        now = time.monotonic()
-        times = [at - now for at in (self._dirty, self._upkeep.next_due()) if at is not None]
-        if self._plan.settings:
-            times.append(_INTERVAL_S)
-        return max(0.0, min(times)) * 1000 if times else None
+        at = min(self._due(), self._look_at if self._plan.settings else math.inf)
+        return None if at == math.inf else max(0.0, at - time.monotonic()) * 1000
 
     def _wake(self) -> None:
         os.write(self._wake_writer, b"x")

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import Any
 
 from nrs.config.types import IPNetwork
+from nrs.system.nft_sets import by_protocol
 
 DENIED = "denied"
 """The counter of packets that were dropped here."""
@@ -56,7 +56,10 @@ class Guard:
 
 
 def ruleset(table: str, tunnel: str, egress: str, guard: Guard) -> list[dict[str, Any]]:
-    """Commands that add the rules, in chains of their own, to the table of family inet."""
+    """Commands that add the rules, in chains of their own, to the table of family inet.
+
+    A chain that has no rules is removed: it would cost every packet of the host a look.
+    """
     chains = {
         "guard_prerouting": ("prerouting", _BEFORE_NAT, _before_nat(tunnel, guard.protected)),
         "guard_input": ("input", _FILTER, _input(tunnel, guard.allow_input)),
@@ -64,29 +67,24 @@ def ruleset(table: str, tunnel: str, egress: str, guard: Guard) -> list[dict[str
     }
     place = {"family": "inet", "table": table}
     commands: list[dict[str, Any]] = [{"add": {"counter": {**place, "name": DENIED}}}]
-    for name, (hook, priority, rules) in chains.items():
-        kind = {"type": "filter", "hook": hook, "prio": priority, "policy": "accept"}
-        commands.append({"add": {"chain": {**place, "name": name, **kind}}})
-        commands += (
-            {"add": {"rule": {**place, "chain": name, "expr": expression}}} for expression in rules
-        )
+    for name, (hook, priority, expressions) in chains.items():
+        chain = {**place, "name": name}
+        rules = [{"add": {"rule": {**place, "chain": name, "expr": e}}} for e in expressions]
+        if rules:
+            kind = {"type": "filter", "hook": hook, "prio": priority, "policy": "accept"}
+            commands += [{"add": {"chain": {**chain, **kind}}}, *rules]
+        else:  # to delete one that is not there would be an error
+            commands += [{"add": {"chain": chain}}, {"delete": {"chain": chain}}]
     return commands
 
 
 def _before_nat(tunnel: str, protected: Sequence[IPNetwork]) -> Iterator[Expression]:
-    # nft refuses a set of networks that overlap.
-    of_4 = collapse_addresses(n for n in protected if isinstance(n, IPv4Network))
-    of_6 = collapse_addresses(n for n in protected if isinstance(n, IPv6Network))
-    for protocol, networks in (("ip", list(of_4)), ("ip6", list(of_6))):
+    for protocol, networks in by_protocol(protected).items():
         if networks:
-            prefixes = [
-                {"prefix": {"addr": str(network.network_address), "len": network.prefixlen}}
-                for network in networks
-            ]
             yield [
                 _is({"meta": {"key": "iifname"}}, tunnel),
                 _begins(),
-                _is({"payload": {"protocol": protocol, "field": "daddr"}}, {"set": prefixes}),
+                _is({"payload": {"protocol": protocol, "field": "daddr"}}, {"set": networks}),
                 *_denied(),
             ]
 

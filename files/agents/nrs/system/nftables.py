@@ -5,14 +5,15 @@ Programmed through `nft -j` in one transaction; nothing outside the table is tou
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from nrs.config.types import IPNetwork
+from nrs.system.nft_sets import by_protocol
 
 TABLE = "nrs_routing_server"
 _FAMILY = "inet"
@@ -172,41 +173,63 @@ def _rejections(tunnel_interface: str) -> list[list[dict[str, Any]]]:
 def _sources_beside(networks: Iterable[IPNetwork]) -> list[list[dict[str, Any]]]:
     """Rules' expressions that together match every source outside of `networks`."""
     given = list(networks)
-    four = ipaddress.collapse_addresses(n for n in given if isinstance(n, ipaddress.IPv4Network))
-    six = ipaddress.collapse_addresses(n for n in given if isinstance(n, ipaddress.IPv6Network))
     if not given:
         return [[]]
-    return [[_source_beside("ip", "ipv4", list(four))], [_source_beside("ip6", "ipv6", list(six))]]
+    families = zip(by_protocol(given).items(), _VERSIONS.values(), strict=True)
+    return [
+        [_source_beside(protocol, elements, family)] for (protocol, elements), family in families
+    ]
 
 
-def _source_beside(protocol: str, family: str, networks: Sequence[IPNetwork]) -> dict[str, Any]:
+def _source_beside(protocol: str, networks: list[dict[str, Any]], family: str) -> dict[str, Any]:
     if not networks:
         return {"match": {"op": "==", "left": {"meta": {"key": "nfproto"}}, "right": family}}
-    elements = [{"prefix": {"addr": str(n.network_address), "len": n.prefixlen}} for n in networks]
     source = {"payload": {"protocol": protocol, "field": "saddr"}}
-    return {"match": {"op": "!=", "left": source, "right": {"set": elements}}}
+    return {"match": {"op": "!=", "left": source, "right": {"set": networks}}}
 
 
 def _interface(key: str, name: str, *, op: str = "==") -> dict[str, Any]:
     return {"match": {"op": op, "left": {"meta": {"key": key}}, "right": name}}
 
 
-def install(commands: list[dict[str, Any]]) -> None:
-    """Apply the commands in one transaction. Raises NftablesError."""
-    _nft(commands)
+def install(commands: list[dict[str, Any]], *, anew: bool) -> None:
+    """Apply the commands in one transaction. Raises NftablesError.
+
+    `anew`: remove chains of the table that they do not make, of another version or by somebody.
+    """
+    others: set[str] = set()
+    if anew:
+        with suppress(NotThere):
+            others = _chains(_list("table", _FAMILY, TABLE)).keys() - _made(commands).keys()
+    _nft([*commands, *({"delete": {"chain": {**_IN_TABLE, "name": name}}} for name in others)])
 
 
 def is_installed(commands: list[dict[str, Any]]) -> bool:
-    """Whether the table has as many chains and rules as the commands make. Raises NftablesError."""
+    """Whether the table has the chains that the commands make, and as many rules in each.
+
+    Raises NftablesError.
+    """
     try:
-        listed = _list("table", _FAMILY, TABLE)
+        return _chains(_list("table", _FAMILY, TABLE)) == _made(commands)
     except NotThere:
         return False
-    made = [command["add"] for command in commands if "add" in command]
-    return all(
-        sum(kind in one for one in listed) == sum(kind in one for one in made)
-        for kind in ("chain", "rule")
-    )
+
+
+def _made(commands: list[dict[str, Any]]) -> dict[str, int]:
+    deleted = [command["delete"]["chain"]["name"] for command in commands if "delete" in command]
+    made = _chains(command["add"] for command in commands if "add" in command)
+    return {name: rules for name, rules in made.items() if name not in deleted}
+
+
+def _chains(things: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """The names of chains, and how many rules each has."""
+    found: dict[str, int] = {}
+    for thing in things:
+        if "chain" in thing:
+            found.setdefault(thing["chain"]["name"], 0)
+        elif "rule" in thing:
+            found[thing["rule"]["chain"]] = found.get(thing["rule"]["chain"], 0) + 1
+    return found
 
 
 def counters() -> dict[str, int]:

@@ -27,7 +27,6 @@ FAMILY = {4: netlink.INET, 6: netlink.INET6}
 VERSION = {family: version for version, family in FAMILY.items()}
 
 _ROUTE = struct.Struct("=BBBBBBBBI")
-HEADER_BYTES = _ROUTE.size
 _U16, _U32 = struct.Struct("=H"), struct.Struct("=I")
 _NEXT_HOP = struct.Struct("=HxxI")
 _IPV6_BYTES = 16

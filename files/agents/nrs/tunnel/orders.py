@@ -88,14 +88,6 @@ class SendTogether:
 
 
 @dataclass(frozen=True, slots=True)
-class JoinTrains:
-    """Let the kernel join what arrives at the socket of a session, or not."""
-
-    index: int
-    allowed: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Refuse:
     """Count the datagram that was being handled as dropped."""
 

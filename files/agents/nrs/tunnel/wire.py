@@ -208,7 +208,7 @@ def in_order(
     """As a claim has them: IPv4 first, each ascending. Raises ValueError where two overlap."""
     ordered = sorted(prefixes, key=lambda p: (p.version, int(p.network_address), p.prefixlen))
     for one, other in itertools.pairwise(ordered):
-        if one.version == other.version and one.overlaps(other):
+        if one.overlaps(other):
             raise ValueError(f"{one} and {other} overlap")
     return tuple(ordered)
 

@@ -11,7 +11,7 @@ from nrs.endpoint.config import NetworkAccessEndpointConfig
 from nrs.endpoint.events import SwitchLog
 from nrs.endpoint.flows import FlowTable
 from nrs.endpoint.machine import Machine
-from nrs.endpoint.orders import Deliver, Order, SendAgain, SendHello, UseRouter
+from nrs.endpoint.orders import Deliver, JoinTrains, Order, SendAgain, SendHello, UseRouter
 from nrs.endpoint.tunnel import Tunnel
 from nrs.tunnel import wire
 from nrs.tunnel.control import Control
@@ -19,7 +19,6 @@ from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import Identity, Responder
 from nrs.tunnel.orders import (
     CloseSession,
-    JoinTrains,
     LimitDatagrams,
     NoteSession,
     OpenSession,

@@ -14,6 +14,7 @@ import pytest
 from nrs.config.types import IPAddress
 from nrs.endpoint import service_addresses
 from nrs.endpoint.config import NetworkAccessEndpointConfig
+from nrs.endpoint.host_network import leaving
 from nrs.endpoint.service_addresses import ServiceAddresses, Services, hosts_of, resolvers
 from tests.endpoint.fakes import config
 
@@ -63,7 +64,7 @@ def test_addresses_need_no_resolver_and_those_of_the_host_itself_nothing() -> No
     known = ServiceAddresses(
         asking("http://192.0.2.10:8080", "http://[2001:db8::10]:8080", "http://127.0.0.1:8080")
     ).known
-    assert known == {address("192.0.2.10"): BALANCER, address("2001:db8::10"): BALANCER}
+    assert known.addresses == {address("192.0.2.10"): BALANCER, address("2001:db8::10"): BALANCER}
 
 
 def test_a_resolv_conf_names_resolvers() -> None:
@@ -77,11 +78,12 @@ class Names:
 
     def __init__(self) -> None:
         self.answers: list[str] | None = ["192.0.2.10"]
+        self.unknown: set[str] = set()
         self.asked = threading.Semaphore(0)
 
     def __call__(self, host: str, port: object, **_: object) -> list[Any]:
         self.asked.release()
-        if self.answers is None:
+        if self.answers is None or host in self.unknown:
             raise socket.gaierror(socket.EAI_AGAIN, "no answer")
         return [(0, 0, 0, "", (answer, 0)) for answer in self.answers]
 
@@ -99,7 +101,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
 def followed(names: Names) -> Iterator[tuple[ServiceAddresses, list[Services]]]:
     told: list[Services] = []
     services = ServiceAddresses(asking("http://lb.example:8080"))
-    assert set(services.known) == {address("192.0.2.53")}
+    assert set(services.known.addresses) == {address("192.0.2.53")}
     services.follow(told.append)
     yield services, told
     services.stop()
@@ -115,10 +117,10 @@ def test_names_are_followed_and_told_where_they_lead_elsewhere(
 ) -> None:
     _, told = followed
     wait_for(names, 3)
-    assert [set(one) for one in told] == [{address("192.0.2.53"), address("192.0.2.10")}]
+    assert [set(one.addresses) for one in told] == [{address("192.0.2.53"), address("192.0.2.10")}]
     names.answers = ["192.0.2.11", "2001:db8::11"]
     wait_for(names, 3)
-    assert set(told[-1]) == {*map(address, ("192.0.2.53", "192.0.2.11", "2001:db8::11"))}
+    assert set(told[-1].addresses) == {*map(address, ("192.0.2.53", "192.0.2.11", "2001:db8::11"))}
     assert len(told) == 2
 
 
@@ -134,4 +136,35 @@ def test_what_was_known_stays_while_nobody_answers(
     assert len(told) == 1
     resolver_file.write_text("nameserver 192.0.2.54\n", encoding="ascii")
     wait_for(names, 3)
-    assert set(told[-1]) == {address("192.0.2.54"), address("192.0.2.10")}
+    assert set(told[-1].addresses) == {address("192.0.2.54"), address("192.0.2.10")}
+
+
+def test_routers_and_apis_behind_one_name_are_all_led_there(names: Names) -> None:
+    """Two ports of one host, or two uplinks to it, beside a load balancer on it."""
+    base = asking("http://vpn.example:8080")
+    given = base.model_dump(exclude={"routers"}) | {
+        "tunnel": {"psk": PSK, "tun_ipv4": "10.10.100.1", "tun_ipv6": "fd00:10:100::1"},
+        "routers": [
+            {"router_id": "r1", "host": "vpn.example", "bind_address": "192.0.2.1"},
+            {"router_id": "r2", "host": "vpn.example", "bind_address": "192.0.2.5"},
+            {"router_id": "r3", "host": "other.example", "bind_address": "192.0.2.5"},
+        ],
+    }
+    both = NetworkAccessEndpointConfig.model_validate(given)
+    names.unknown = {"other.example"}
+    told: list[Services] = []
+    services = ServiceAddresses(both)
+    services.follow(told.append)
+    try:
+        wait_for(names, 4)
+        names.answers = None
+        wait_for(names, 4)
+    finally:
+        services.stop()
+    assert told[-1].addresses[address("192.0.2.10")] == (
+        "the address of load_balancer.url and routers: r1 and routers: r2"
+    )
+    assert [(one.router_id, str(one.source), str(one.to)) for one in leaving(both, told[-1])] == [
+        ("r1", "192.0.2.1", "192.0.2.10"),
+        ("r2", "192.0.2.5", "192.0.2.10"),
+    ]

@@ -10,6 +10,8 @@ import pytest
 from nrs.endpoint.quality import Counts
 from nrs.endpoint.trains import COUNT, Trains
 from nrs.tunnel.wire import Group
+from tests.endpoint.fakes import OLD, Endpoint
+from tests.endpoint.test_machine import PSK
 
 PATIENCE = 0.020
 UP, DOWN = "up", "down"
@@ -50,7 +52,7 @@ class Path:
             for index in range(COUNT):
                 if self._arrives(UP, group, index, joined=self.router_joins) and self._lucky():
                     trains.answered(number, group, index)
-                if self._arrives(DOWN, group, index, joined=trains.down.joined):
+                if self._arrives(DOWN, group, index, joined=trains.down.joins):
                     trains.arrived(number, group, index)
 
     def _arrives(self, way: str, group: Group, index: int, *, joined: bool) -> bool:
@@ -240,3 +242,73 @@ def test_another_path_begins_anew() -> None:
     path.cut = set()
     path.run(1)
     assert path.lost == []
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_trial_without_an_answer_is_made_again(interrupted: bool) -> None:
+    path = Path()
+    path.busy = True
+    path.cut = {UP}
+    path.run(1)
+    found = path.trials
+    path.silent = True
+    while path.trials == found:
+        path.run(0.001)
+    if interrupted:
+        path.trains.interrupt()
+    path.run(10)
+    assert path.trials <= found + 6, "it waits before it asks again"
+    path.silent, path.cut = False, set()
+    path.run(3)
+    assert path.lost == []
+
+
+def test_what_a_trial_loses_itself_asks_for_no_other_one() -> None:
+    path = Path()
+    path.busy = True
+    path.cut = {UP}
+    path.run(1)
+    found = path.trials
+    path.trains.observe(Counts(100, 100, 100, 100), path.now)
+    while path.trials == found:
+        path.run(0.001)
+    path.run(0.1)
+    path.trains.observe(Counts(118, 113, 118, 118), path.now)
+    path.run(0.2)
+    path.trains.observe(Counts(218, 213, 218, 218), path.now)
+    path.run(30)
+    assert path.trials == found + 1
+
+
+def test_what_is_only_tried_again_does_not_count_as_well() -> None:
+    """It is joined as long as a trial goes on, and no longer."""
+    path = Path()
+    path.busy = True
+    path.joined = {DOWN}
+    path.run(1)
+    found, tried = path.trials, 0.0
+    for _ in range(200_000):
+        path.run(0.001)
+        tried += 0.001 * path.trains.down.joins
+        assert path.lost == ["what this host joins"]
+    assert 0 < tried < 0.1 * (path.trials - found)
+
+
+def test_another_path_says_nothing_before_it_was_tried() -> None:
+    endpoint = Endpoint(psk=PSK)
+    assert endpoint.answer({0: OLD}) is None
+    endpoint.wait(1)
+    path = Path()
+    path.trains, path.now = endpoint.tunnel.trains, endpoint.now
+    path.cut = {UP}
+    path.run(1)
+    endpoint.serve()
+    assert [text for _, text in endpoint.told if "one by one" in text]
+    endpoint.machine.handle_connected("r1", 4, again=True)
+    endpoint.serve()
+    assert not [text for _, text in endpoint.told if "arrive again" in text]
+    endpoint.wait(1)
+    path.now, path.cut = endpoint.now, set()
+    path.run(1)
+    endpoint.serve()
+    assert endpoint.told[-1][1] == "arrive again on the path to r1: trains that are sent to it"

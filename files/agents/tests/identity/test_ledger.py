@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from nrs.identity import issue
 from nrs.identity.credential import Role
-from nrs.identity.ledger import Entry, LedgerDamaged, opened
+from nrs.identity.ledger import KEPT_S, Entry, LedgerDamaged, opened
 
 from .conftest import NOW, Make
 
@@ -55,6 +55,25 @@ def test_good_until_the_end_or_revoked(make: Make) -> None:
     assert not Entry(make(), NOW).is_good(NOW)
 
 
+def test_what_ended_long_ago_is_forgotten_when_something_is_written(path: Path, make: Make) -> None:
+    ended, later, revoked, lasting = *(make(lifetime=s) for s in (60.0, 90.0, 9.0)), make()
+    with opened(path) as ledger:
+        ledger.add([ended, later, revoked, lasting])
+        ledger.revoke(ledger.entries[2:3], NOW + 9)
+    rest = [Entry(later), Entry(revoked, NOW + 9), Entry(lasting)]
+    for now, found in (
+        (None, [Entry(ended), *rest]),
+        (NOW + 59.0 + KEPT_S, [Entry(ended), *rest]),
+        (NOW + 60.0 + KEPT_S, rest),
+        (None, rest),
+        (NOW + 999.0 + KEPT_S, rest[1:]),
+    ):
+        with opened(path, now) as ledger:
+            assert ledger.entries == found
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [other for other in path.parent.iterdir() if other != path] == []
+
+
 def test_no_token_is_in_it(path: Path, key: Ed25519PrivateKey, make: Make) -> None:
     credential = make()
     token = issue.token(credential, key)
@@ -72,6 +91,23 @@ def test_only_one_at_a_time(path: Path, make: Make) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert sorted(pool.map(add, range(40))) == list(range(40))
+
+
+def test_who_waits_while_some_are_forgotten_writes_into_the_file_that_is_left(
+    path: Path, make: Make
+) -> None:
+    """Each adds one that has ended when the next one comes, so that each puts a file in place."""
+
+    def add(number: int) -> None:
+        with opened(path, NOW + KEPT_S + 99.0) as ledger:
+            ledger.add([make(lifetime=9.0), make(id=f"endpoint_{number}")])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(40)))
+    with opened(path, NOW + KEPT_S + 99.0) as ledger:
+        assert {entry.credential.id for entry in ledger.entries} == {
+            f"endpoint_{number}" for number in range(40)
+        }
 
 
 @pytest.mark.parametrize(
@@ -109,3 +145,16 @@ def test_a_full_disk_leaves_whole_lines(path: Path, make: Make) -> None:
     assert 100 < size == path.stat().st_size
     with opened(path) as ledger:
         assert ledger.entries == [Entry(first)]
+
+
+def test_a_full_disk_has_nothing_forgotten(
+    path: Path, make: Make, request: pytest.FixtureRequest
+) -> None:
+    issued = [make(lifetime=9.0), *(make() for _ in range(9))]
+    with opened(path) as ledger:
+        ledger.add(issued)
+    request.getfixturevalue("little_room")
+    with pytest.raises(OSError, match="File too large"), opened(path, NOW + KEPT_S + 9.0):
+        pass
+    with opened(path) as ledger:
+        assert ledger.entries == [*map(Entry, issued)]

@@ -216,6 +216,24 @@ def test_a_tunnel_is_no_way_into_a_management_network_behind_the_egress(
     assert connects(world, MANAGED[family], "business")
 
 
+def test_a_chain_that_protects_nothing_is_not_there(world: World) -> None:
+    """Nor does its coming and going count as somebody's change."""
+    router = start(world)
+
+    def hooked() -> bool:
+        return "guard_prerouting" in world.exec("router_a", "nft", "list ruleset")
+
+    assert not hooked()
+    for protected in (PROTECTED, [], PROTECTED, []):
+        take(router, protected_networks=protected)
+        assert hooked() is bool(protected)
+    world.exec("router_a", "nft", "add table inet other; delete table inet other")
+    assert not cut_off(world, MANAGED[0], "business")
+    status = router.status()
+    assert (status["problems"], status["put_back"]) == ([], 0)
+    assert "put back" not in router.log
+
+
 def test_what_is_done_to_the_rules_is_undone(world: World) -> None:
     start(world, protected_networks=PROTECTED)
     chains = ("guard_prerouting", "guard_input", "guard_forward")

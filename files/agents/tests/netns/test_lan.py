@@ -223,11 +223,46 @@ def test_the_host_forwards_while_the_agent_runs(lan: World) -> None:
     assert forwarding(lan) == ["1", "0"], "only what is advertised is forwarded"
     lan.exec("endpoint", "sysctl", "-w", "net.ipv4.ip_forward=0")
     wait_until(lambda: forwarding(lan)[0] == "1", 5, "it is put back")
+    wait_until(lambda: endpoint.status()["put_back"] >= 1, 5, "and counted")
     lan.exec("endpoint", "sysctl", "-w", "net.ipv4.conf.lan0.forwarding=0")
     lead(lan, "router_a")
     wait_until(lambda: ping(lan, "business", DEVICE[0]), 10, "of the interface too")
     assert endpoint.stop() == 0
     assert forwarding(lan) == before
+
+
+def test_a_run_without_a_lan_turns_off_what_the_one_before_needed(lan: World) -> None:
+    lan.managed = True
+    endpoint = advertising(lan, *LAN)
+    wait_until(lambda: bool(endpoint.status()), 20, "it runs")
+    assert forwarding(lan) == ["1", "1"]
+    for left, expected in ((LAN[:1], ["1", "0"]), ((), ["0", "0"])):
+        tunnel = {**endpoint.config["tunnel"], "advertise": list(left)}
+        endpoint.write({**endpoint.config, "tunnel": tunnel})
+        endpoint.restart()
+        wait_until(lambda: bool(endpoint.status()), 20, "it runs again")
+        assert forwarding(lan) == expected
+
+
+def test_an_interface_that_comes_later_forwards_and_is_left_as_it_was(lan: World) -> None:
+    names = "net.ipv4.ip_forward", "net.ipv4.conf.lan1.forwarding"
+    lan.host("later")
+    lan.link(("endpoint", "lan1"), ("later", "eth0"))
+    for name, value in zip(names, "10", strict=True):
+        lan.exec("endpoint", "sysctl", "-w", f"{name}={value}")
+    endpoint = advertising(lan, "192.168.0.0/16")
+    wait_until(lambda: bool(endpoint.status()), 20, "it runs")
+
+    def values() -> list[str]:
+        return [lan.exec("endpoint", "sysctl", "-n", name).strip() for name in names]
+
+    assert values() == ["1", "0"]
+    lan.address("endpoint", "lan1", "192.168.8.1/24")
+    wait_until(lambda: values() == ["1", "1"], 10, "it forwards")
+    noted = endpoint.directory / "notes.json"
+    wait_until(lambda: "lan1" in noted.read_text(encoding="utf-8"), 10, "it is noted")
+    assert endpoint.stop() == 0
+    assert values() == ["1", "0"]
 
 
 def test_cleanup_turns_it_off_again(lan: World) -> None:

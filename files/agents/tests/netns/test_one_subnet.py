@@ -89,6 +89,21 @@ def test_values_are_put_back_exactly_and_those_of_somebody_else_stay(lan: World)
     assert settings(lan) == ["0", "1", "2", "0"]
 
 
+def test_settings_are_looked_at_however_much_else_happens(lan: World) -> None:
+    started(lan)
+    assert settings(lan) == ["1", "2", "1", "2"]
+    route = "203.0.113.0/24 dev lo table 999"  # nothing that is looked into
+    lan.ip("endpoint", "link", "set", "lo", "up")
+    busy = f"while :; do ip route add {route}; ip route del {route}; done"
+    flaps = lan.popen("endpoint", "sh", "-c", busy)
+    try:
+        lan.exec("endpoint", "sysctl", "-qw", "net.ipv4.conf.up0.arp_ignore=0")
+        wait_until(lambda: settings(lan) == ["1", "2", "1", "2"], BACK_S, "it is back")
+    finally:
+        flaps.kill()
+        flaps.wait(10)
+
+
 def test_what_all_interfaces_have_needs_no_change(lan: World) -> None:
     lan.exec(
         "endpoint",

@@ -11,6 +11,7 @@ from testbed.wait import wait_until
 
 from tests.netns.conftest import both_up
 from tests.netns.test_failover import active_of, start_ping
+from tests.netns.test_guard import take
 from tests.netns.world import BUSINESS, Agent, World
 
 CHECKED = {"egress": {"check_ip": BUSINESS[0]}}
@@ -234,3 +235,37 @@ def test_a_rule_against_icmp_is_no_fault_while_connections_pass(world: World) ->
             time.sleep(0.1)
             assert active.status()["egress_up"]
     assert "probes from tunnels" in said(active)
+
+
+def echoes(world: World) -> list[int]:
+    """How many of each family have come to the business server's host."""
+    words = world.exec("business", "nft", "list table inet seen").split()
+    return [int(words[at + 1]) for at, word in enumerate(words) if word == "packets"]
+
+
+def test_a_gateway_is_asked_as_long_as_tunnels_may_reach_it(world: World) -> None:
+    """The router's own rules drop what comes out of tunnels to a protected network."""
+    rules = "icmp type echo-request counter; icmpv6 type echo-request counter"
+    chain = f"type filter hook input priority 0; {rules};"
+    world.exec("business", "nft", f"table inet seen {{ chain c {{ {chain} }}; }}")
+    for address in BUSINESS:
+        world.ip("router_b", "route", "add", "default", "via", address)
+    agent = router_of(world)
+
+    def asked() -> bool:
+        before = echoes(world)
+        wait_until(
+            lambda: all(x > y for x, y in zip(echoes(world), before, strict=True)), 10, "asked"
+        )
+        return True
+
+    assert asked()
+    take(agent, protected_networks=["198.51.100.0/24", "2001:db8:100::/64"])
+    before = echoes(world)
+    time.sleep(3)
+    assert echoes(world) == before
+    assert said(agent) == ""
+    dropped = world.exec("router_b", "nft", "list counter inet nrs_routing_server denied")
+    assert "packets 0 " in dropped
+    take(agent, protected_networks=[])
+    assert asked()

@@ -63,6 +63,9 @@ def test_forwarding_that_is_turned_off(running: Running, name: str) -> None:
         "delete table inet nrs_routing_server",
         "flush table inet nrs_routing_server",
         "flush chain inet nrs_routing_server postrouting",
+        "add chain inet nrs_routing_server c { type filter hook forward priority 0; policy drop; }",
+        "add rule inet nrs_routing_server postrouting drop; "
+        "flush chain inet nrs_routing_server guard_input",
     ],
 )
 def test_a_firewall_reload_that_takes_the_table(running: Running, change: str) -> None:

@@ -256,7 +256,7 @@ def test_what_cannot_be_arranged_is_told_with_what_shows_it(providers: World) ->
     # As DHCP would, later than the agent.
     world.ip("endpoint", "route", "add", "default", "via", "192.0.2.129", "metric", "300")
     wait_until(lambda: both_up(endpoint), 20, "both tunnels up")
-    assert endpoint.status()["problems"] == []
+    wait_until(lambda: endpoint.status()["problems"] == [], 5, "it is none any more")
 
 
 @pytest.mark.parametrize("managed", [False, True])

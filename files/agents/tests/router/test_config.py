@@ -85,10 +85,21 @@ def test_what_opens_the_router_is_checked(tunnel: dict[str, Any], said: str) -> 
         config(tunnel)
 
 
-def test_what_the_router_asks_through_the_egress_is_not_shut_to_tunnels() -> None:
-    said = "egress.check_ip 203.0.113.7 lies in 203.0.113.0/24 of tunnel.protected_networks"
-    with pytest.raises(ValidationError, match=said):
-        config({"protected_networks": ["203.0.113.0/24"]}, egress={"check_ip": "203.0.113.7"})
+@pytest.mark.parametrize(
+    ("egress", "said"),
+    [
+        ({"check_ip": "203.0.113.7"}, "check_ip 203.0.113.7 lies in 203.0.113.0/24"),
+        (
+            {"check_ip": "198.51.100.10", "other_check_ip": "2001:db8:9::7"},
+            "other_check_ip 2001:db8:9::7 lies in 2001:db8:9::/48",
+        ),
+    ],
+)
+def test_what_the_router_asks_through_the_egress_is_not_shut_to_tunnels(
+    egress: dict[str, str], said: str
+) -> None:
+    with pytest.raises(ValidationError, match=rf"egress\.{said} of tunnel\.protected_networks"):
+        config({"protected_networks": ["203.0.113.0/24", "2001:db8:9::/48"]}, egress=egress)
 
 
 def test_one_port_or_several() -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from nrs.router.contest import AGAIN_S, ANSWER_S, CONTESTED_S, Contests
 from nrs.router.session_table import DEAD_S, Device
+from nrs.tunnel import wire
 from nrs.tunnel.drop import Drop
-from nrs.tunnel.wire import Claim, Type
+from nrs.tunnel.wire import Claim, Probe, Type
 from tests.router.driven import CLAIM, ELSEWHERE, NEW, OLD, Router, config, device, shared, text
 
 OTHER_ID = replace(CLAIM, endpoint_id="endpoint_2")
@@ -146,6 +147,21 @@ def test_of_two_with_one_identity_the_first_is_kept(router: Router, *, answers_f
     assert of(router).previous is None
 
 
+def test_the_first_one_goes_on_with_what_it_has_said(router: Router) -> None:
+    first = router.open(shared())
+    for number in (1, 2):
+        router.control(first, Type.PATH_PROBE, number, body=bytes(1200))
+    router.control(first, Type.PROBE, 3, flags=wire.JOINED_BADLY, body=Probe(0, 1400).encode())
+    second = router.open(shared(), stranger=True)
+    router.control(second, Type.PATH_PROBE, 1, body=bytes(1200))
+    router.control(second, Type.PROBE, 2, body=Probe(0, 9000).encode())
+    router.answer(first)
+    state = of(router).entry(first).state
+    assert of(router).current == of(router).entry(first)
+    assert (state.path_probes, state.limit, state.joined_badly) == (2, (1400, False), True)
+    assert state.role_sequence == 3
+
+
 def test_the_second_one_is_refused_from_then_on_and_told_of_once_a_minute(router: Router) -> None:
     first = router.open(shared())
     router.open(shared(), stranger=True)
@@ -245,6 +261,35 @@ def test_one_that_does_not_answer_is_closed_when_another_has_its_address(
         "tunnel to endpoint_1 is closed: nobody answers, and the one at [2001:db8:2::1]:5 has"
         " its address"
     ]
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [SAME_IPV4, replace(ELSEWHERE, prefixes=(ipaddress.IPv4Network("192.168.7.0/25"),))],
+)
+def test_so_is_one_that_has_long_been_silent(claim: Claim) -> None:
+    """It is not asked, but would be up again with a part of its networks when its path is back."""
+    router = Router(config(endpoint_prefixes=["192.168.7.0/24"]))
+    held = replace(CLAIM, prefixes=(ipaddress.IPv4Network("192.168.7.0/24"),))
+    first = router.open(shared(), held)
+    router.now += DEAD_S
+    second = router.open(shared(), claim)
+    assert router.asked(first) == []
+    assert router.byes == [first]
+    assert list(router.sessions) == [second]
+    assert router.routes == set(claim.prefixes) | (
+        set(claim.networks) if claim.endpoint_id == ELSEWHERE.endpoint_id else set()
+    )
+    assert len(warnings(router)) == 1
+
+
+def test_a_contest_is_not_won_by_a_device_that_has_gone_silent_since(router: Router) -> None:
+    first = router.open(shared())
+    router.open(shared(), stranger=True)
+    router.answer(first)
+    router.now += DEAD_S
+    second = router.open(shared(), stranger=True)
+    assert router.selected() == second
 
 
 def test_all_who_have_lost_an_address_get_it_back(router: Router) -> None:

@@ -39,7 +39,7 @@ class Host:
         self.changes = 0
         self.wall = Clock(1_700_000_000.0)
 
-    def install(self, commands: list[dict[str, Any]]) -> None:
+    def install(self, commands: list[dict[str, Any]], *, anew: bool) -> None:
         if self.refuses:
             raise NftablesError("nft refused the rules")
         self.rules.append("rejecting" if "admin-prohibited" in str(commands) else "serving")

@@ -460,3 +460,21 @@ def test_a_reload_that_takes_networks_away_closes_who_has_them() -> None:
 def test_networks_behind_endpoints_are_none_of_their_own() -> None:
     with pytest.raises(ValueError, match=r"endpoint_prefixes: 10.10.8.0/24 overlaps 10.10.0.0/16"):
         config(**{**BOUND, "endpoint_prefixes": ["10.10.8.0/24"]})
+
+
+@pytest.mark.parametrize("prefixes", [(), ("192.168.7.0/24",)])
+def test_networks_of_a_reload_are_for_those_that_come_later(prefixes: tuple[str, ...]) -> None:
+    router = Router(config(**BOUND))
+    session = router.open(shared(), behind(1, *prefixes))
+    router.reconfigure(config(**{**BOUND, "endpoint_networks": ["10.10.0.0/24"]}))
+    assert list(router.sessions) == [session]
+    assert router.byes == []
+    assert router.hello(shared(), behind(1, *prefixes)) is Drop.SOURCE
+
+
+def test_what_a_reload_makes_the_router_s_own_is_not_the_endpoint_s_any_more() -> None:
+    router = Router(config(**BOUND))
+    session = router.open(shared(), behind(1))
+    router.reconfigure(config(**{**BOUND, "tun_ipv4": "10.10.100.1/16"}))
+    assert (router.byes, router.sessions) == ([session], {})
+    assert "10.10.100.1 is an address of this router" in router.told[-1].text

@@ -8,7 +8,7 @@ import pytest
 from testbed.wait import wait_until
 
 from nrs.router.ruleset import Ruleset, Wanted
-from nrs.system import nftables
+from nrs.system import nft_guard, nftables
 from nrs.system.nft_guard import Guard
 from nrs.system.nftables import NftablesError, nat_ruleset
 
@@ -26,8 +26,9 @@ class Nft:
         self.go.set()
         self.error: str | None = None
 
-    def install(self, commands: list[dict[str, Any]]) -> None:
+    def install(self, commands: list[dict[str, Any]], *, anew: bool) -> None:
         assert self.go.wait(10)
+        assert anew or self.installed
         if self.error is not None:
             raise NftablesError(self.error)
         self.installed.append("rejecting" if "admin-prohibited" in str(commands) else "serving")
@@ -145,3 +146,14 @@ def test_without_such_networks_there_is_one_rule() -> None:
     rules = [str(c) for c in nat_ruleset("tun0", "eth1") if "masquerade" in str(c)]
     assert len(rules) == 1
     assert "saddr" not in rules[0]
+
+
+def test_a_chain_without_rules_is_not_hooked() -> None:
+    def chains(*protected: str) -> list[str]:
+        networks = tuple(map(ipaddress.ip_network, protected))
+        commands = nft_guard.ruleset("t", "tun0", "eth1", Guard(networks))
+        hooked = [c["add"].get("chain", {}) for c in commands if "add" in c]
+        return [chain["name"] for chain in hooked if "hook" in chain]
+
+    assert chains() == ["guard_input", "guard_forward"]
+    assert chains("203.0.113.0/24") == ["guard_prerouting", "guard_input", "guard_forward"]

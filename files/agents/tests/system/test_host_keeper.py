@@ -20,6 +20,7 @@ class Host:
         self.off: set[Path] = set()
         self.may = True
         self.asked = 0
+        self.turned_on: list[Path] = []
 
     def those_off(self, _: Iterable[str], __: Families) -> list[Path]:
         return sorted(self.off)
@@ -44,7 +45,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
 @pytest.fixture
 def keeper(host: Host) -> Iterator[HostKeeper]:
     """Of a table that nobody wants, which counts as in place."""
-    made = HostKeeper(Ruleset(), ("lo", "lo"), host.ask_root)
+    made = HostKeeper(Ruleset(), ("lo", "lo"), host.ask_root, host.turned_on.append)
     yield made
     made.close()
 
@@ -86,3 +87,21 @@ def test_where_nobody_helps_it_is_told_once_and_stays_a_problem(
     (told,) = [text for text in caplog.messages if "cannot be put in place" in text]
     assert told.endswith("sysctl net.ipv4.ip_forward=1 (Read-only file system)")
     assert keeper.problems
+
+
+def test_what_was_off_before_is_told_and_what_somebody_takes_is_not(
+    host: Host, keeper: HostKeeper
+) -> None:
+    of_interface = Path("/proc/sys/net/ipv4/conf/lo/forwarding")
+    host.off = {of_interface}
+    keeper.check(0.0)
+    assert (host.off, host.turned_on) == (set(), [of_interface])
+    host.off = {of_interface, IPV4}
+    keeper.check(1.0)
+    assert (host.off, host.turned_on) == (set(), [of_interface])
+    keeper.configure(("all",))
+    keeper.check(2.0)
+    keeper.configure(("lo",))
+    host.off = {of_interface}
+    keeper.check(3.0)
+    assert host.turned_on == [of_interface, of_interface], "it has come anew"

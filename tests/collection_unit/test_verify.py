@@ -1,0 +1,101 @@
+"""verify.yml against a load balancer that is asked for every endpoint of an inventory."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ENDPOINTS = ("endpoint_1", "endpoint_2", "endpoint_3")
+STATUS = {"servers": [{"server_id": "router_1", "status": "active"}]}
+DECISION = {"optimal_router_id": "router_1"}
+VERIFY = "nrs.network_routing.verify"
+
+
+class Balancer(ThreadingHTTPServer):
+    """Has one router, decides for it, and notes the tokens that it is shown."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+        super().__init__(("127.0.0.1", 0), _Answers)
+
+
+class _Answers(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        """Answer, whatever the token is worth."""
+        assert isinstance(self.server, Balancer)
+        self.server.shown.append(self.headers["Authorization"])
+        answer = STATUS if self.path == "/status" else DECISION
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+@pytest.fixture
+def balancer() -> Iterator[Balancer]:
+    """One that answers."""
+    with Balancer() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def words(place: Path, cache: Path, port: int) -> list[str]:
+    """Verify with an inventory of this machine: a load balancer, a router and endpoints."""
+    uses = {"network_access_endpoint_routers": [{"router_id": "router_1"}]}
+    groups: dict[str, dict[str, Any]] = {
+        "load_balancers": {"hosts": {"lb": {"nrs_management_address": "127.0.0.1"}}},
+        "routing_servers": {"hosts": {"router_1": {}}},
+        "network_access_endpoints": {"hosts": dict.fromkeys(ENDPOINTS, uses)},
+    }
+    (place / "hosts.json").write_text(json.dumps(groups))
+    extra = {
+        "ansible_connection": "local",
+        "ansible_become": False,
+        "ansible_python_interpreter": sys.executable,
+        "load_balancer_bind_port": port,
+        "nrs_build_directory": str(cache),
+        "verify_ping_targets": [],
+        "verify_retries": 1,
+    }
+    return ["-i", str(place / "hosts.json"), "-e", json.dumps(extra), VERIFY]
+
+
+def test_a_service_is_shown_one_token_for_all_that_it_is_asked(
+    tools: Any, installed: Path, cache: Path, tmp_path: Path, balancer: Balancer
+) -> None:
+    (tmp_path / ".secrets").mkdir()
+    key = tmp_path / ".secrets" / "signing_key"
+    tools.run("openssl", "genpkey", "-algorithm", "ed25519", "-out", key)
+    key.chmod(0o600)
+    said = tools.playbook(installed, "-vvv", *words(tmp_path, cache, balancer.server_port))
+    assert "1 routing servers and 3 endpoints are as the inventory says" in said
+    assert len(balancer.shown) == 1 + len(ENDPOINTS)
+    (token,) = {shown.removeprefix("Bearer ") for shown in balancer.shown}
+    assert token.count(".") == 2 and token.split(".")[2] not in said
+    (line,) = (tmp_path / ".secrets" / "issued_tokens").read_text().splitlines()
+    issued = json.loads(line)["issued"]
+    assert (issued["role"], issued["sub"]) == ("monitor", "verify")
+
+
+def test_why_there_is_no_token_is_said(
+    tools: Any, installed: Path, cache: Path, tmp_path: Path
+) -> None:
+    said = tools.refusals(installed, *words(tmp_path, cache, 1))
+    assert f"{tmp_path}/.secrets/signing_key: no such file" in said["lb"]
