@@ -16,7 +16,7 @@ STRANGERS = "2001:db8:f000::/36"
 pytestmark = pytest.mark.root
 
 
-def test_it_opens_what_the_threat_model_allows_and_nothing_else(world: World) -> None:
+def test_it_opens_its_tunnel(world: World) -> None:
     tunnel = {
         "psk": None,
         "psk_file": psk_file(world, "psk", OLD),
