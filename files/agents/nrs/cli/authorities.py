@@ -10,7 +10,7 @@ import click
 from cryptography.x509 import Certificate
 
 from nrs.cli.deployment import Deployment, Failed
-from nrs.identity import authority, certificate, secret_file
+from nrs.identity import authority, certificate, whole_file
 from nrs.identity.authority import Authority, AuthorityRefused, NoSuchName
 from nrs.identity.certificate import Bundle, CertificateRefused
 from nrs.identity.credential import date
@@ -135,7 +135,7 @@ def _read(file: Path) -> Bundle:
 
 def _create(path: Path, text: str) -> None:
     try:
-        secret_file.create(path, text)
+        whole_file.create(path, text)
     except OSError as error:
         raise Failed(f"{path}: {error.strerror}") from None
 

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask import Flask
 from flask.testing import FlaskClient
+from prometheus_client import Metric
+from prometheus_client.registry import Collector
 
 import nrs
 from nrs.api import service
 from nrs.api.answers import Answer, Health
+from nrs.api.auth import Trust
 from nrs.api.operation import Operation, takes
-from nrs.api.published import publish
+from nrs.api.published import expose, publish
 from nrs.api.service import ApiError
-from tests.api.callers import shared
+from nrs.identity.credential import Role
+from nrs.identity.revocation_file import RevocationFile
+from nrs.identity.revocations import Revocations, signed
+from tests.api.callers import NOW, as_, shared
+from tests.api.callers import signed as trust
+from tests.serving import TIMEOUT_S, serving
 
 TOKEN = "a" * 32
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -23,6 +35,11 @@ REMOTE = {"REMOTE_ADDR": "2001:db8::7"}
 
 class Lively(Health):
     pulse: int
+
+
+class Nothing(Collector):
+    def collect(self) -> Iterable[Metric]:
+        return ()
 
 
 class Made(Answer):
@@ -35,8 +52,16 @@ def refused() -> list[int]:
 
 
 @pytest.fixture
-def app(refused: list[int]) -> Flask:
-    app = service.create_app("example", shared(TOKEN), lambda error: refused.append(error.status))
+def stored() -> list[str]:
+    """What is on disk; nothing once something could not be written."""
+    return ["something"]
+
+
+@pytest.fixture
+def app(refused: list[int], stored: list[str]) -> Flask:
+    app = service.create_app(
+        "example", shared(TOKEN), lambda error: refused.append(error.status), lambda: NOW
+    )
     service.answer_as(app, LookupError, lambda error: ApiError(404, str(error), "thing"))
 
     @app.put("/thing/<thing>")
@@ -46,7 +71,8 @@ def app(refused: list[int]) -> Flask:
             raise IndexError("it has gone")
         return {"number": 1}, 201
 
-    publish(app, "Example", Lively, lambda: {"pulse": 60})
+    expose(app, "Figures", Nothing())
+    publish(app, "Example", Lively, lambda: {"pulse": 60}, lambda: None if stored else "a fault")
     return app
 
 
@@ -57,7 +83,10 @@ def client(app: Flask) -> FlaskClient:
 
 def test_health_is_open_and_has_the_state(client: FlaskClient) -> None:
     answer = client.get("/health", environ_base=REMOTE)
-    assert (answer.status_code, answer.json) == (200, {"status": "ok", "pulse": 60})
+    assert (answer.status_code, answer.json) == (
+        200,
+        {"status": "ok", "reason": None, "pulse": 60},
+    )
     assert answer.headers["Cache-Control"] == "no-store"
 
 
@@ -67,7 +96,12 @@ def test_the_document_needs_the_token(client: FlaskClient) -> None:
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.json is not None
     assert answer.json["info"] == {"title": "Example", "version": nrs.__version__}
-    assert answer.json["paths"].keys() == {"/thing/{thing}", "/health", "/revocations"}
+    assert answer.json["paths"].keys() == {
+        "/thing/{thing}",
+        "/metrics",
+        "/health",
+        "/revocations",
+    }
     assert answer.json["paths"]["/health"]["get"]["security"] == []
     responses = answer.json["paths"]["/thing/{thing}"]["put"]["responses"]
     assert responses.keys() == {"200", "201", "400", "401", "403", "404", "421", "500"}
@@ -79,3 +113,49 @@ def test_what_a_view_raises_is_answered_and_told(client: FlaskClient, refused: l
     assert answer.status_code == 404
     assert answer.json == {"error": "it has gone", "field": "thing"}
     assert refused == [404]
+
+
+def test_health_is_degraded_while_something_is_not_stored(
+    app: Flask, stored: list[str], tmp_path: Path
+) -> None:
+    client, key = app.test_client(), Ed25519PrivateKey.generate()
+    directory = tmp_path / "state"
+    kept = RevocationFile(directory / "revocations", [key.public_key()])
+    service.believe(app, Trust(revocations=kept))
+    assert client.get("/health").status_code == 200
+    stored.clear()
+    with pytest.raises(OSError, match="No such file"):
+        kept.take(signed(Revocations(1), key))
+    answer = client.get("/health", environ_base=REMOTE)
+    assert (answer.status_code, answer.json) == (
+        503,
+        {
+            "status": "degraded",
+            "reason": "a fault; the list of revocations is not stored: No such file or directory",
+            "pulse": 60,
+        },
+    )
+    directory.mkdir()
+    kept.store()
+    stored.append("something")
+    assert client.get("/health").status_code == 200
+    assert RevocationFile(directory / "revocations", [key.public_key()]).in_force.number == 1
+
+
+def test_what_was_refused_is_told_to_prometheus(app: Flask) -> None:
+    service.believe(app, trust())
+    with serving(app) as port:
+
+        def asked(path: str, headers: dict[str, str]) -> requests.Response:
+            url = f"http://localhost:{port}{path}"
+            return requests.get(url, headers=headers, timeout=TIMEOUT_S)
+
+        monitor = as_(Role.MONITOR, "ann")
+        for _ in range(3):
+            assert asked("/metrics", BEARER).status_code == 401
+        for _ in range(2):
+            assert asked("/metrics", as_(Role.ENDPOINT, "endpoint_1")).status_code == 403
+        assert asked("/metrics", {}).status_code == 401
+        lines = asked("/metrics", monitor).text.splitlines()
+    assert "nrs_credentials_refused_total 3.0" in lines
+    assert "nrs_requests_denied_total 2.0" in lines

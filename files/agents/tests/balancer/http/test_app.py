@@ -289,6 +289,7 @@ def test_health_is_open_to_all(client: FlaskClient) -> None:
     assert answer.status_code == 200
     assert answer.json == {
         "status": "ok",
+        "reason": None,
         "total_servers": 1,
         "active_servers": 1,
         "shared_state": None,
