@@ -138,6 +138,15 @@ class ServiceAgent(Agent[Config]):
         if line is not None:
             log.warning("%s", line)
 
+    def _store_revocations(self) -> None:
+        """Try once more where a list could not be written."""
+        kept = service.trust_in(self._app).revocations
+        if kept is None or kept.unstored is None:
+            return
+        with contextlib.suppress(OSError):
+            kept.store()
+            log.info("the list of revocations is stored again")
+
     def _context(self, api: ServiceApi) -> ssl.SSLContext | None:
         try:
             return tls.served_by(api)
@@ -170,6 +179,7 @@ class ServiceAgent(Agent[Config]):
             received = signal.sigtimedwait(_SIGNALS, _TICK_S)
             if received is None:
                 self._warn_of_end()
+                self._store_revocations()
                 self.tick()
             elif received.si_signo == signal.SIGHUP:
                 systemd.reloading()

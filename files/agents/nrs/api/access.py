@@ -29,7 +29,8 @@ class Caller:
         """Whether what is said as `device_id` may be kept as its word."""
         if self.credential is None:
             return self.role is Role.OPERATOR
-        return self.credential.id == device_id
+        # An operator may be called as a device is.
+        return self.role.has_tunnel and self.credential.id == device_id
 
 
 @dataclass(frozen=True)

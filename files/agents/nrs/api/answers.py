@@ -18,9 +18,10 @@ class Answer(BaseModel):
 
 
 class Health(Answer):
-    """`GET /health`; a service adds what it is asked for."""
+    """`GET /health`; a service adds what it is asked for. `reason` says what is degraded."""
 
-    status: Literal["ok"]
+    status: Literal["ok", "degraded"]
+    reason: str | None
     certificate_warning: str | None
 
 

@@ -76,8 +76,12 @@ class Connection:
         self.stepping = False
         """Whether a thread is at `answering`."""
         self.parked: Parked | None = None
+        self.rung = False
+        """Whether what it waits for is there, and it has yet to take what was said before."""
         self.held_until: float | None = None
         """The answer is not sent before that."""
+        self.unanswered = False
+        """Whether it is not sent then either."""
         self.out = bytearray()
         self.problem: Refused | None = None
         """What the server answers after the requests that came before it."""

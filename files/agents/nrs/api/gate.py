@@ -43,7 +43,9 @@ class Limits:
     request_s: float = 5.0
     """For TLS, header and body of a request together."""
     sending_s: float = 15.0
-    """In which something of an answer has to be taken."""
+    """For an answer, beside what its size takes."""
+    sending_bytes_s: int = 16 * 1024
+    """At which an answer has to be taken."""
     stranger_idle_s: float = 5.0
     idle_s: float = 75.0
 
@@ -57,11 +59,14 @@ class Guest(Generic[Key]):
     since: float
     phase: Phase = Phase.ARRIVING
     credential: str | None = None
+    taken: int = 0
+    """Bytes of an answer in this phase."""
 
     def becomes(self, phase: Phase, now: float) -> None:
         """The connection does something else from `now` on."""
         self.phase = phase
         self.since = now
+        self.taken = 0
 
 
 Guests = dict[Key, "Guest[Key]"]
@@ -133,7 +138,7 @@ class Gate(Generic[Key]):
                 if spent >= limits.request_s:
                     late.append(guest.key)
             elif phase is Phase.SENDING:
-                if spent >= limits.sending_s:
+                if spent >= limits.sending_s + guest.taken / limits.sending_bytes_s:
                     late.append(guest.key)
             elif phase is Phase.IDLE:
                 stranger = guest.credential is None

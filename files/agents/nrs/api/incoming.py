@@ -18,12 +18,12 @@ import httptools
 
 LARGEST_BODY = 64 * 1024
 """Bytes of a request body; a larger one is answered 413."""
-
-TOO_LARGE = f"the body is larger than {LARGEST_BODY} bytes"
+LARGEST_OF_PROVED = 1024 * 1024
+"""The same on a connection that has proved a credential."""
 
 _LARGEST_HEAD = 32 * 1024
-_LARGEST_MESSAGE = 512 * 1024
-"""With its head, the sizes of chunks of one byte each, and trailers."""
+_MESSAGE_FOR_BODY = 8
+"""How much longer a message may be, with its head, chunks of one byte each, and trailers."""
 _UNPREFIXED = {"CONTENT_TYPE", "CONTENT_LENGTH"}
 
 
@@ -56,6 +56,7 @@ class Incoming:
         """Whether a request has begun and is not whole."""
         self.expects = False
         """Whether its sender waits for 100 Continue."""
+        self.largest_body = LARGEST_BODY
         self._refused: Refused | None = None
         self._head_size = self._size = 0
         self._in_head = True
@@ -82,8 +83,8 @@ class Incoming:
                 f"the header is larger than {_LARGEST_HEAD} bytes",
             )
 
-        if self.within and self._size > _LARGEST_MESSAGE:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
+        if self.within and self._size > _MESSAGE_FOR_BODY * self.largest_body:
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, too_large(self.largest_body))
 
     # -- called by the parser
 
@@ -115,16 +116,16 @@ class Incoming:
         if coding is not None and coding.strip().lower() != "chunked":
             self._refuse(HTTPStatus.NOT_IMPLEMENTED, f"Transfer-Encoding {coding!r} is not known")
         length = environ.get("CONTENT_LENGTH")
-        if length is not None and int(length) > LARGEST_BODY:
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
+        if length is not None and int(length) > self.largest_body:
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, too_large(self.largest_body))
         expected = environ.pop("HTTP_EXPECT", "").lower() == "100-continue"
         # Without a body there is nothing to wait for (RFC 9110, section 10.1.1).
         self.expects = expected and (coding is not None or length not in {None, "0"})
 
     def on_body(self, body: bytes) -> None:
         self.expects = False
-        if len(self._body) + len(body) > LARGEST_BODY:
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
+        if len(self._body) + len(body) > self.largest_body:
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, too_large(self.largest_body))
         self._body += body
 
     def on_message_complete(self) -> None:
@@ -152,6 +153,11 @@ class Incoming:
     def _refuse(self, status: HTTPStatus, error: str) -> None:
         self._refused = Refused(status, error)
         raise self._refused
+
+
+def too_large(most: int) -> str:
+    """What the sender of a larger body is told."""
+    return f"the body is larger than {most} bytes"
 
 
 @functools.lru_cache(maxsize=1024)

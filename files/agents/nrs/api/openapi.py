@@ -110,6 +110,8 @@ def _responses(rule: Rule, method: str, found: Operation, refs: Any) -> dict[str
     responses: dict[str, Any] = {"200": {"description": found.summary, "content": content}}
     if found.created is not None:
         responses["201"] = {"description": found.created, "content": content}
+    if found.degraded is not None:
+        responses["503"] = {"description": found.degraded, "content": content}
     for status, when in sorted(refused.items()):
         error = _json(refs[Refusal, "serialization"])
         responses[str(status)] = {"description": when, "content": error}

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from nrs.api import service
 from nrs.api.access import OPERATORS, Access
+from nrs.api.incoming import LARGEST_BODY
 from nrs.api.service import ApiError
 from nrs.config.types import as_name
 
@@ -32,11 +33,15 @@ class Operation:
     summary: str
     answer: type[BaseModel] | None
     body: type[BaseModel] | None = None
+    largest_body: int = LARGEST_BODY
+    """Bytes; more than LARGEST_BODY takes a connection that has proved a credential before."""
     query: type[BaseModel] | None = None
     refused: Mapping[int, str] = field(default_factory=dict)
     """Further statuses, and when they are answered."""
     created: str | None = None
     """When it is answered 201 in place of 200."""
+    degraded: str | None = None
+    """When it is answered 503 in place of 200."""
     access: Access = OPERATORS
     """Who may call it beside operators."""
     open: bool = False
@@ -70,7 +75,7 @@ def takes(operation: Operation) -> Callable[[View], Callable[..., Any]]:
                     service.admit(access, functools.partial(getattr, given["query"]))
                     admitted = True
             if operation.body is not None:
-                given["body"] = service.body(operation.body)
+                given["body"] = service.body(operation.body, operation.largest_body)
                 if not admitted:
                     service.admit(access, functools.partial(getattr, given["body"]))
                     admitted = True

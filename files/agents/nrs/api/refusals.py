@@ -23,6 +23,8 @@ class Refused:
     """What follows: the seconds to hold the answer back, and a line for the log, if any."""
 
     delay_s: float
+    answered: bool
+    """Whether it is answered then; a source that has as many in line as that takes is not."""
     log: str | None
 
 
@@ -56,19 +58,21 @@ class Refusals:
         self._free_at: OrderedDict[str, float] = OrderedDict()
 
     def as_dict(self) -> dict[str, int]:
-        """For `nrs status --json`: how many credentials, and how many requests of good ones."""
+        """How many credentials, and how many requests of good ones."""
         return {"credentials": self._credentials.total, "requests": self._requests.total}
 
     def refused(self, address: str, now: float) -> Refused:
         """One more, from `address`."""
         source = source_of(address)
         # Each takes a second of its source's time; AT_ONCE seconds may be owed.
-        free_at = max(self._free_at.pop(source, now), now) + _EVERY_S
-        delay = max(0.0, free_at - now - AT_ONCE * _EVERY_S)
-        self._free_at[source] = min(free_at, now + AT_ONCE * _EVERY_S + _LONGEST_S)
+        owed = max(self._free_at.pop(source, now) - now, 0.0)
+        delay = max(0.0, owed + _EVERY_S - AT_ONCE * _EVERY_S)
+        answered = delay <= _LONGEST_S
+        self._free_at[source] = now + owed + (_EVERY_S if answered else 0.0)
         while len(self._free_at) > _MOST_SOURCES:
             self._free_at.popitem(last=False)
-        return Refused(min(delay, _LONGEST_S), self._credentials.note(source, now))
+        line = self._credentials.note(source, now)
+        return Refused(min(delay, _LONGEST_S), answered, line)
 
     def denied(self, source: str, now: float) -> str | None:
         """A request, from `source`, that its credential is not for; a line for the log, if any."""

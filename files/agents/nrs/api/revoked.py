@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from nrs.api import service
 from nrs.api.access import Access
 from nrs.api.answers import Answer
-from nrs.api.incoming import LARGEST_BODY
+from nrs.api.incoming import LARGEST_OF_PROVED
 from nrs.api.operation import Operation, takes
 from nrs.api.service import ApiError
 from nrs.identity.credential import Role
 from nrs.identity.revocation_file import RevocationFile
-from nrs.identity.revocations import RevocationsRefused
+from nrs.identity.revocations import LARGEST, RevocationsRefused
 
 PATH = "/revocations"
 _NONE_KEPT = "this service takes no list: it has no api.signers_file or no state directory"
@@ -28,7 +28,7 @@ class SignedList(BaseModel):
     """The body of `PUT /revocations`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    revocations: str = Field(strict=True, max_length=LARGEST_BODY)
+    revocations: str = Field(strict=True, max_length=LARGEST)
 
 
 class InForce(Answer):
@@ -48,6 +48,7 @@ _TAKE = Operation(
     "A newer list of revocations, signed by the deployment",
     InForce,
     body=SignedList,
+    largest_body=LARGEST_OF_PROVED,
     refused={
         404: _NONE_KEPT,
         409: "the list is older than the one in force",

@@ -8,6 +8,7 @@ change of threads would cost as much as its answer; any other may block a thread
     nrs.verified(credential)   the request has proved this credential: a text that is its alone
     nrs.refused(source)        the request had a credential in vain; such answers are slowed
     nrs.denied()               its credential is good, and not for that
+    nrs.refusals()             how often either has been said, by kind
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from typing import Any
 from nrs.api.answering import Answering, App, plain_error
 from nrs.api.connection import Connection, NotTls, Parked
 from nrs.api.gate import Gate, Limits, Phase
-from nrs.api.incoming import Refused
+from nrs.api.incoming import LARGEST_OF_PROVED, Refused
 from nrs.api.refusals import Refusals
 from nrs.api.waiting import Wait
 
@@ -86,6 +87,7 @@ class HttpService:
         self._stopping = self._full = False
         self._running = True
         self._environ = {
+            "nrs.refusals": self.refusals.as_dict,
             "SCRIPT_NAME": "",
             "SERVER_NAME": str(listener.getsockname()[0]),
             "SERVER_PORT": str(listener.getsockname()[1]),
@@ -206,7 +208,7 @@ class HttpService:
                 self._resume(connection.parked)
             elif connection.held_until is not None:
                 connection.held_until = None
-                self._do(connection, self._send)
+                self._do(connection, self._close if connection.unanswered else self._send)
 
     def _told_full(self, why: str | None) -> None:
         """Say once that nobody is let in and once that it is over."""
@@ -359,6 +361,7 @@ class HttpService:
         """What the view has said of the credential."""
         credential, source = connection.credential, connection.refused_from
         if credential is not None and connection.guest.credential != credential:
+            connection.incoming.largest_body = LARGEST_OF_PROVED
             leaving = self._gate.verified(connection.guest, credential)
             if leaving is not None:
                 self._close(self._connections[leaving])
@@ -369,6 +372,7 @@ class HttpService:
                 log.warning("%s", refused.log)
             if refused.delay_s:
                 connection.held_until = time.monotonic() + refused.delay_s
+                connection.unanswered = not refused.answered
                 self._timed[connection] = connection.held_until
         if connection.denied:
             connection.denied = False
@@ -391,24 +395,34 @@ class HttpService:
         connection = parked.connection
         if connection.parked is not parked or connection.gone:
             return
+        if connection.out:
+            connection.rung = True
+            return
         parked.leave()
-        connection.parked = None
+        connection.parked, connection.rung = None, False
         self._timed.pop(connection, None)
         self._hand_over(connection)
 
     def _send(self, connection: Connection) -> None:
+        guest = connection.guest
         if connection.held_until is not None:
-            connection.guest.becomes(Phase.SENDING, time.monotonic())
+            guest.becomes(Phase.SENDING, time.monotonic())
             self._watch(connection, 0)
-        elif not connection.send():
-            # Its time begins anew whenever the other end has taken something.
-            connection.guest.becomes(Phase.SENDING, time.monotonic())
+            return
+        left = len(connection.out)
+        whole = connection.send()
+        guest.taken += left - len(connection.out)
+        if not whole:
+            if guest.phase is not Phase.SENDING:
+                guest.becomes(Phase.SENDING, time.monotonic())
             self._watch(connection, select.EPOLLOUT)
         elif connection.answering is not None:
             # There is more to come of this answer.
-            if connection.guest.phase is not Phase.BUSY:
-                connection.guest.becomes(Phase.BUSY, time.monotonic())
+            if guest.phase is not Phase.BUSY:
+                guest.becomes(Phase.BUSY, time.monotonic())
             self._watch(connection, 0 if connection.stepping else select.EPOLLRDHUP)
+            if connection.rung and connection.parked is not None:
+                self._resume(connection.parked)
         elif not connection.leaving:
             self._next(connection)
         elif connection.problem is not None:

@@ -19,7 +19,7 @@ from nrs.api import sources
 from nrs.api.access import Access, Caller
 from nrs.api.access import refusal as why_not
 from nrs.api.auth import Trust, Unidentified
-from nrs.api.incoming import LARGEST_BODY, TOO_LARGE
+from nrs.api.incoming import LARGEST_BODY, LARGEST_OF_PROVED, too_large
 from nrs.api.strict_json import JsonError, parse_object
 
 HEALTH = "/health"
@@ -159,7 +159,9 @@ def create_app(
     seconds since the epoch.
     """
     app = _App(name, clock)
-    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_OF_PROVED
+    # What there is to ask is told to those who read /openapi.json.
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.json = _Json(app)
     # A redirect to the path without the double slash would lose the body of a POST.
     app.url_map.merge_slashes = False
@@ -178,7 +180,7 @@ def create_app(
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
-        text = TOO_LARGE if error.code == 413 else error.name
+        text = too_large(LARGEST_OF_PROVED) if error.code == 413 else error.name
         response = _answer(ApiError(error.code or 500, text))
         if allowed := getattr(error, "valid_methods", None):
             response.headers["Allow"] = ", ".join(sorted(allowed))
@@ -225,12 +227,16 @@ def admit(access: Access, stated: Callable[[str], object]) -> None:
         raise ApiError(403, error, access.own)
 
 
-def body(model: type[Body]) -> Body:
-    """The request's JSON body as `model`. Raises ApiError 400 with the field, 413, 415.
+def body(model: type[Body], largest: int = LARGEST_BODY) -> Body:
+    """The request's JSON body, of `largest` bytes at most, as `model`.
+
+    Raises ApiError 400 with the field, 413, 415.
 
     What is not stated to be JSON may come from a form on anybody's page, without a question.
     """
     data = request.get_data(cache=False)
+    if len(data) > largest:
+        raise ApiError(413, too_large(largest))
     media_type = request.environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     if data and media_type != "application/json":
         raise ApiError(415, "the body must be application/json", "Content-Type")

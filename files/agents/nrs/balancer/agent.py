@@ -41,6 +41,7 @@ class LoadBalancer(ServiceAgent[LoadBalancerConfig]):
         self.listen(config.server.bind_address, config.server.bind_port)
         directory = pushed.state_directory(self.UNIT)
         self._balancer = LiveBalancer(config, directory)
+        self.cleanup.callback(self._balancer.close)
         self._keeper = self._keep(directory)
         if config.state.url is not None:
             store = SharedStore(config.state.url, config.state.password, secrets.token_hex(8))
@@ -57,6 +58,7 @@ class LoadBalancer(ServiceAgent[LoadBalancerConfig]):
             keeper = Keeper(self._balancer, directory, self.config.state.store_interval)
         except (OSError, StoreDamaged) as error:
             log.error("decisions cannot be stored, a restart will lose them: %s", error)
+            self._balancer.unstored = "decisions are not stored: their file could not be opened"
             return None
         keeper.start()
         self.cleanup.callback(keeper.stop)

@@ -31,7 +31,6 @@ class Keeper:
         self._feed = balancer.feed(_ROUND_S)
         self._last = balancer.instant().now
         self._forget_at = self._last + _ROUND_S
-        self._failing = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
 
@@ -64,13 +63,13 @@ class Keeper:
                 self._forget_at = at.now + _ROUND_S
         except sqlite3.Error as error:
             balancer.give_back(self._feed, ids)
-            if not self._failing:
+            if balancer.unstored is None:
                 log.error("decisions are not stored, a restart will lose some: %s", error)
-            self._failing = True
+            balancer.unstored = f"decisions are not stored: {error}"
             return
-        if self._failing:
+        if balancer.unstored is not None:
             log.info("decisions are stored again")
-        self._failing = False
+        balancer.unstored = None
 
 
 def _opened(path: Path, balancer: LiveBalancer) -> Store:

@@ -1,4 +1,7 @@
-"""The load balancer as its threads share it: one lock, the real clocks, a log of changes."""
+"""The load balancer as its threads share it: the lock, the real clocks, a log of changes.
+
+The server's own thread takes the lock, so nothing is read, written or logged with it held.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from nrs.balancer.decide.instant import Instant
 from nrs.balancer.decide.member import RouterView
 from nrs.balancer.decide.rule import Reason
 from nrs.balancer.decide.snapshot import KeptEndpoint
-from nrs.balancer.decide.standing import Changes, Standing, State
+from nrs.balancer.decide.standing import Changes, State
 from nrs.balancer.decide.table import Page, page
 from nrs.balancer.keep import settings
 from nrs.balancer.keep.feed import Feed
@@ -54,6 +57,8 @@ class LiveBalancer:
     ) -> None:
         """`directory` keeps what has to outlive the process; None keeps nothing."""
         self._lock = threading.Lock()
+        self._setting = threading.Lock()
+        """What is set is stored, then in force, one after the other; taken before `_lock`."""
         self._clock = clock
         self._wall_clock = wall_clock
         self._config = config
@@ -65,6 +70,8 @@ class LiveBalancer:
         self.moved = 0
         self.reported = 0
         self.shared: Shared | None = None
+        self.unstored: str | None = None
+        """Why a restart would lose decisions; None where it would not."""
         self._reports: dict[str, SharedReport] = {}
         self._in_force = settings.fitting(config.algorithm, self._settings.algorithm())
         self._balancer = Balancer(self._in_force.effective, config.metrics.report_interval)
@@ -97,24 +104,30 @@ class LiveBalancer:
 
     def configure(self, config: LoadBalancerConfig) -> None:
         """Go by another configuration; reports, decisions and what was set stay."""
-        with self._lock:
-            self._config = config
-            if config.metrics.record_file != self._recorder.path:
-                self._recorder.close()
-                self._recorder = Recorder(config.metrics.record_file)
-            self._apply(settings.fitting(config.algorithm, self._in_force.set))
+        with self._setting:
+            in_force = settings.fitting(config.algorithm, self._in_force.set)
+            before = recorder = self._recorder
+            if config.metrics.record_file != before.path:
+                recorder = Recorder(config.metrics.record_file)
+            with self._lock:
+                self._config = config
+                self._recorder = recorder
+                self._apply(in_force)
+            if recorder is not before:
+                before.close()
 
     def set_algorithm(self, what: dict[str, Any]) -> bool:
         """Lay these keys over the file's algorithm, in place of those before; whether a change.
 
         Raises ValidationError, and OSError where it cannot be stored: then nothing has changed.
         """
-        with self._lock:
+        with self._setting:
             in_force = settings.over(self._config.algorithm, what)
             if what == self._in_force.set:
                 return False
             self._settings.keep_algorithm(what)
-            self._apply(in_force)
+            with self._lock:
+                self._apply(in_force)
         log.info("the algorithm is set to %s", in_force.effective.model_dump_json())
         return True
 
@@ -128,8 +141,9 @@ class LiveBalancer:
             if self.shared is not None:
                 self._reports[report.server_id] = SharedReport(report, at.wall)
             view = self._balancer.router(report.server_id, at.now)
-            if view is not None:
-                self._log_change(report.server_id, view.standing)
+            changed = view is not None and self._changes.note(report.server_id, view.standing)
+        if view is not None and changed:
+            _log(view)
         return score
 
     def decide(
@@ -182,18 +196,20 @@ class LiveBalancer:
         The view is None for a router that has not reported since the start. Raises
         UnknownRouter, and OSError where it cannot be stored: then nothing has changed.
         """
-        with self._lock:
-            before = self._balancer.states
-            changed = self._balancer.set_state(router_id, state)
+        with self._setting:
+            with self._lock:
+                before = self._balancer.states
+                after = self._balancer.states_with(router_id, state)
+            changed = after != before
             if changed:
-                try:
-                    self._settings.keep_states(self._balancer.states)
-                except OSError:
-                    self._balancer.restore_states(before)
-                    raise
-                log.info("%s is set to %s", router_id, state.value)
-                self._log_changes()
-            return self._balancer.router(router_id, self._clock()), changed
+                self._settings.keep_states(after)
+            with self._lock:
+                self._balancer.restore_states(after)
+                view = self._balancer.router(router_id, self._clock())
+        if changed:
+            log.info("%s is set to %s", router_id, state.value)
+            self._log_changes()
+        return view, changed
 
     def routers(self) -> list[RouterView]:
         """Every router that has reported, by id."""
@@ -219,9 +235,12 @@ class LiveBalancer:
 
     def watch(self) -> None:
         """Log the routers whose status has changed; call about once a second."""
-        with self._lock:
-            self._log_changes()
-            self._recorder.flush()
+        self._log_changes()
+        self._recorder.flush()
+
+    def close(self) -> None:
+        """Bring what was recorded to its file."""
+        self._recorder.close()
 
     # -- what outlives the process, and what others know
 
@@ -291,22 +310,23 @@ class LiveBalancer:
         with self._lock:
             self._balancer.adopt_report(*shared, *self.instant())
 
-    # -- with the lock held
+    def _log_changes(self) -> None:
+        with self._lock:
+            views = self._balancer.routers(self._clock())
+            changed = [view for view in views if self._changes.note(view.router_id, view.standing)]
+            self._changes.forget_others({view.router_id for view in views})
+        for view in changed:
+            _log(view)
 
     def _apply(self, in_force: InForce) -> None:
+        """With the lock held."""
         self._in_force = in_force
         self._balancer.configure(in_force.effective, self._config.metrics.report_interval)
 
-    def _log_changes(self) -> None:
-        views = self._balancer.routers(self._clock())
-        for view in views:
-            self._log_change(view.router_id, view.standing)
-        self._changes.forget_others({view.router_id for view in views})
 
-    def _log_change(self, router_id: str, standing: Standing) -> None:
-        if not self._changes.note(router_id, standing):
-            return
-        if standing.reason is None:
-            log.info("%s is active", router_id)
-        else:
-            log.warning("%s is %s: %s", router_id, standing.status.value, standing.reason)
+def _log(view: RouterView) -> None:
+    router_id, standing = view.router_id, view.standing
+    if standing.reason is None:
+        log.info("%s is active", router_id)
+    else:
+        log.warning("%s is %s: %s", router_id, standing.status.value, standing.reason)

@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography.x509 import Certificate
 
 from nrs.cli.deployment import Deployment, Failed
-from nrs.identity import authority, certificate, secret_file
+from nrs.identity import authority, certificate, whole_file
 from nrs.identity.authority import Authority, AuthorityRefused
 from nrs.identity.certificate import Bundle, CertificateRefused
 from nrs.identity.credential import date
@@ -91,6 +91,6 @@ def read(file: Path) -> Bundle:
 
 def _create(path: Path, text: str) -> None:
     try:
-        secret_file.create(path, text)
+        whole_file.create(path, text)
     except OSError as error:
         raise Failed(f"{path}: {error.strerror}") from None

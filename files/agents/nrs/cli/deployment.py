@@ -18,7 +18,7 @@ from typing import IO, Any
 import click
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from nrs.identity import keys, ledger, revocations, secret_file
+from nrs.identity import keys, ledger, revocations, whole_file
 from nrs.identity.ledger import Ledger, LedgerDamaged
 from nrs.identity.revocations import Revocations, RevocationsRefused
 
@@ -82,7 +82,14 @@ class Deployment:
 
     def keep(self, of: Revocations) -> None:
         """Sign a list and put it in the place of the one before."""
-        self.write(self.revocations_file, revocations.signed(of, self.signing_key()) + "\n", 0o640)
+        text = revocations.signed(of, self.signing_key())
+        if len(text) > revocations.LARGEST:
+            raise Failed(
+                f"{self.revocations_file}: the list would have {len(text)} bytes, and services take"
+                f" {revocations.LARGEST}; nothing was revoked. --id and --issued-before"
+                " take less than many serials of one id; a new signing key ends all tokens at once"
+            )
+        self.write(self.revocations_file, text + "\n", 0o640)
 
     @contextmanager
     def ledger(self, now: float | None = None) -> Iterator[Ledger]:
@@ -121,9 +128,9 @@ class Deployment:
             raise Failed(f"the signing key that was given is {error}") from None
 
     @staticmethod
-    def write(path: Path, text: str, mode: int = secret_file.SECRET) -> None:
+    def write(path: Path, text: str, mode: int = whole_file.SECRET) -> None:
         """Put `text` in the place of a file, if there is one."""
         try:
-            secret_file.replace(path, text, mode)
+            whole_file.replace(path, text, mode)
         except OSError as error:
             raise Failed(f"{path}: {error.strerror}") from None

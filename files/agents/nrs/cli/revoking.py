@@ -61,15 +61,19 @@ def _next(present: Revocations, ledger: Ledger, options: Mapping[str, Any]) -> R
         if not any(entry.credential.id == options["id_"] for entry in issued):
             click.echo(f"note: no token of {options['id_']} was made here", err=True)
         changed = present.with_id(options["id_"], options["issued_before"])
-        return changed if changed.issued_before != present.issued_before else present
+        if changed.issued_before == present.issued_before:
+            return present
+        return changed.needed((entry.credential for entry in issued), time.time())
     known = {entry.credential.serial for entry in issued}
     if unknown := sorted(set(options["serials"]) - known - present.serials):
         raise click.UsageError(
             f"no token with the serial {', '.join(unknown)} was made here;"
             " --id and --issued-before revoke what the ledger does not know"
         )
-    changed = present.with_serials(options["serials"])
-    return changed if changed.serials != present.serials else present
+    if present.serials.issuperset(options["serials"]):
+        return present
+    needed = present.needed((entry.credential for entry in issued), time.time())
+    return needed.with_serials(options["serials"])
 
 
 def _note(ledger: Ledger, revoked: Revocations) -> None:
@@ -98,14 +102,16 @@ def _send(deployment: Deployment, services: Sequence[str], ca_file: Path | None)
             ledger.add([credential])
         try:
             _put(url.rstrip("/"), text, issue.token(credential, key), ca_file)
-        except requests.exceptions.SSLError as error:
+        except requests.exceptions.SSLError:
             found = authorities and peer.problem_of(url, authorities, time.time())
-            status = _failed(url, found or str(error))
+            status = _failed(url, found or "no TLS there; is it http://?")
         except requests.Timeout:
             status = _failed(url, "no answer in time")
         except requests.ConnectionError:
             status = _failed(url, "no connection")
-        except (requests.RequestException, Failed) as error:
+        except requests.RequestException:
+            status = _failed(url, "no answer that is HTTP")
+        except Failed as error:
             status = _failed(url, str(error))
         else:
             click.echo(f"{url} took it")
@@ -114,16 +120,18 @@ def _send(deployment: Deployment, services: Sequence[str], ca_file: Path | None)
 
 def _put(url: str, text: str, token: str, ca_file: Path) -> None:
     """Raises Failed with what the service said, and what requests raises."""
+    stated: dict[str, Any] = {
+        "headers": {"Authorization": f"Bearer {token}"},
+        "timeout": _TIMEOUT_S,
+        "allow_redirects": False,
+        "verify": str(ca_file),
+    }
     with requests.Session() as session:
         session.trust_env = False
-        response = session.put(
-            f"{url}/revocations",
-            json={"revocations": text},
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=_TIMEOUT_S,
-            allow_redirects=False,
-            verify=str(ca_file),
-        )
+        # A body of this length is read where the connection has proved a credential.
+        response = session.get(f"{url}/revocations", **stated)
+        if response.status_code < 300:
+            response = session.put(f"{url}/revocations", json={"revocations": text}, **stated)
     if response.status_code >= 300:
         try:
             said = response.json()["error"]

@@ -9,8 +9,8 @@ import json
 import os
 from pathlib import Path
 
-from nrs.config import kept
 from nrs.config.loader import ConfigError, Pushed
+from nrs.identity import whole_file
 
 FILE_NAME = "pushed.json"
 
@@ -44,4 +44,4 @@ def write(directory: Path | None, pushed: Pushed) -> None:
     if directory is None:
         return
     text = json.dumps({"version": pushed.version, "config": pushed.config})
-    kept.write(directory / FILE_NAME, text)
+    whole_file.replace(directory / FILE_NAME, text)

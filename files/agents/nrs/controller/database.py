@@ -8,14 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, event, make_url
-from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from sqlalchemy import Connection, create_engine, event, inspect, make_url, select, text
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from nrs.controller.models import Base
+from nrs.controller.models import Base, Device
+from nrs.identity import whole_file
 
 DEFAULT_DIRECTORY = Path("/var/lib/network-routing-system/network_controller")
 _FILE_NAME = "registry.sqlite3"
+_MARK = ".begun"
+"""Of a file beside the database that says that it has had devices."""
 _LOCK_TIMEOUT_S = 10.0
 
 
@@ -39,21 +42,34 @@ class Database:
 
     def __init__(self, url: str) -> None:
         path = Path(make_url(url).database or "")
+        self._mark = path.with_name(f"{path.name}{_MARK}") if path.name else None
+        if self._is_marked and not path.exists():
+            raise StorageError(_lost(path, "it is gone"))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"cannot create {path.parent}: {error.strerror}") from None
+        self.unstored: str | None = None
+        """Why the last transaction that writes failed; None where it did not."""
         self._engine = create_engine(url, connect_args={"timeout": _LOCK_TIMEOUT_S})
         event.listen(self._engine, "connect", _prepare)
         event.listen(self._engine, "begin", _begin)
         self._writing = self._engine.execution_options(writes=True)
         try:
+            if (wrong := self._damage()) is not None:
+                raise StorageError(_lost(path, wrong))
             Base.metadata.create_all(self._writing)
             with self._writing.begin() as connection:
                 _allow_one_family(connection)
-        except DatabaseError as error:
+        except OperationalError as error:
             self._engine.dispose()
             raise StorageError(f"cannot use {path}: {error.orig}") from None
+        except DatabaseError as error:
+            self._engine.dispose()
+            raise StorageError(_lost(path, str(error.orig))) from None
+        except StorageError:
+            self._engine.dispose()
+            raise
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
@@ -64,12 +80,57 @@ class Database:
     @contextlib.contextmanager
     def writing(self) -> Iterator[Session]:
         """One transaction, alone among writers: all of it is on disk at the end, or none."""
-        with Session(self._writing, expire_on_commit=False) as session, session.begin():
-            yield session
+        try:
+            with Session(self._writing, expire_on_commit=False) as session, session.begin():
+                yield session
+        except IntegrityError:
+            raise
+        except DatabaseError as error:
+            self.unstored = f"the registry is not stored: {reason(error)}"
+            raise
+
+    def try_writing(self) -> None:
+        """See whether it can be written again where it could not."""
+        if self.unstored is None:
+            return
+        with contextlib.suppress(DatabaseError):
+            with self.writing() as session:
+                # A page has to be written; the number says nothing to anybody.
+                session.execute(text("PRAGMA user_version = 1"))
+            self.unstored = None
+
+    def mark(self) -> None:
+        """Note for later starts that there are devices. Raises OSError."""
+        if self._mark is not None and not self._is_marked:
+            whole_file.replace(self._mark, "")
+
+    @property
+    def _is_marked(self) -> bool:
+        return self._mark is not None and self._mark.exists()
+
+    def _damage(self) -> str | None:
+        """Why this is not the registry that there was, if it is not."""
+        with self._engine.connect() as connection:
+            found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+            if found != "ok":
+                return str(found).partition("\n")[0]
+            if not self._is_marked:
+                return None
+            if not inspect(connection).has_table(Device.__tablename__):
+                return "it is empty, and there were devices"
+            held = connection.execute(select(Device.device_id).limit(1)).first()
+            return "it has no devices, and there were some" if held is None else None
 
     def close(self) -> None:
         """Close every connection that is not in use."""
         self._engine.dispose()
+
+
+def _lost(path: Path, why: str) -> str:
+    return (
+        f"cannot use {path}: {why}; put a copy of it in its place, without {path.name}-wal and"
+        f" {path.name}-shm, or begin without devices and pushed configuration: move {path}* away"
+    )
 
 
 def _prepare(connection: Any, _record: object) -> None:

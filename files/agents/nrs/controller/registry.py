@@ -70,7 +70,11 @@ class Registry:
         self._failing = False
         """Whether statuses could not be stored last."""
         self.configure(config)
-        self._presence = Presence(presence_store.load(database))
+        known = presence_store.load(database)
+        self._presence = Presence(known)
+        log.info("%d devices are registered", len(known))
+        if known:
+            self._mark()
 
     def configure(self, config: NetworkControllerConfig) -> None:
         """Give addresses from these pools from now on; devices keep what they have."""
@@ -147,11 +151,18 @@ class Registry:
             rows = session.execute(select(*_COLUMNS).order_by(Device.device_id)).mappings().all()
         return [self._record(row) for row in rows]
 
+    @property
+    def unstored(self) -> str | None:
+        """Why the registry could not be written last; None where it could."""
+        return self._database.unstored
+
     def flush(self) -> None:
         """Write the statuses that arrived since the last flush; those that fail come again."""
+        self._database.try_writing()
         changes = self._presence.take_changes()
         if not changes:
             return
+        self._mark()
         left, why = presence_store.store(self._database, changes)
         self._presence.put_back(left)
         if why is not None and not self._failing:
@@ -164,6 +175,12 @@ class Registry:
         """Store what is only in memory and close the database."""
         self.flush()
         self._database.close()
+
+    def _mark(self) -> None:
+        try:
+            self._database.mark()
+        except OSError as error:
+            log.warning("a start would not notice that the registry is gone: %s", error.strerror)
 
     def _register(self, request: Registration, *, refresh: bool = False) -> tuple[Device, bool]:
         with self._database.writing() as session:

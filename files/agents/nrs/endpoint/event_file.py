@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import threading
 from pathlib import Path
 
 from nrs.endpoint.events import Switch, SwitchLog
+from nrs.identity import whole_file
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class EventWriter:
         self._switches = switches
         self._period = period
         self._written = switches.last()
-        self._lines: dict[int, tuple[Switch, bytes]] = {}
+        self._lines: dict[int, tuple[Switch, str]] = {}
         self._failing = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
@@ -85,7 +85,7 @@ class EventWriter:
         if self._path is None or switches == self._written:
             return
         try:
-            _replace(self._path, self._content(switches))
+            whole_file.replace(self._path, self._content(switches))
         except OSError as error:
             if not self._failing:
                 log.warning("events cannot be kept in %s: %s", self._path, error.strerror)
@@ -96,7 +96,7 @@ class EventWriter:
         self._failing = False
         self._written = switches
 
-    def _content(self, switches: list[Switch]) -> bytes:
+    def _content(self, switches: list[Switch]) -> str:
         # Encoded one at a time, and only once: encoding a thousand in one call would keep the
         # interpreter from the packet loop for several milliseconds.
         known = self._lines
@@ -104,15 +104,6 @@ class EventWriter:
         for switch in switches:
             before = known.get(switch.number)
             if before is None or before[0] is not switch:
-                before = switch, json.dumps(switch.as_dict()).encode() + b"\n"
+                before = switch, json.dumps(switch.as_dict()) + "\n"
             self._lines[switch.number] = before
-        return b"".join(line for _, line in self._lines.values())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.new")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+        return "".join(line for _, line in self._lines.values())

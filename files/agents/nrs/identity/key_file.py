@@ -7,7 +7,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from nrs.identity import secret_file
+from nrs.identity import whole_file
 from nrs.identity.keys import KeyRefused
 
 
@@ -20,7 +20,7 @@ def create(path: Path) -> Ed25519PrivateKey:
         serialization.NoEncryption(),
     ).decode()
     try:
-        secret_file.create(path, text)
+        whole_file.create(path, text)
     except FileExistsError:
         raise KeyRefused(f"{path} is there already, and a key is never replaced") from None
     except OSError as error:

@@ -16,9 +16,9 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from nrs.identity import secret_file
+from nrs.identity import whole_file
 from nrs.identity.credential import Credential, CredentialRefused, stated
-from nrs.identity.secret_file import SECRET
+from nrs.identity.whole_file import SECRET
 
 KEPT_S = 30 * 86400.0
 """How long a credential that has ended stays in the ledger, unless it was revoked."""
@@ -100,7 +100,7 @@ def opened(path: Path, now: float | None = None) -> Iterator[Ledger]:
         if len(kept) == len(entries):
             yield Ledger(file, entries)
             return
-        secret_file.replace(path, _text([line for entry in kept for line in entry.lines()]))
+        whole_file.replace(path, _text([line for entry in kept for line in entry.lines()]))
     with opened(path) as ledger:
         yield ledger
 

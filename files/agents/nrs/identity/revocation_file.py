@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from nrs.identity import secret_file
+from nrs.identity import whole_file
 from nrs.identity.revocations import Revocations, RevocationsRefused, read
 
 _MODE = 0o640
@@ -23,6 +23,12 @@ class RevocationFile:
         self._lock = threading.Lock()
         self._text, self._in_force = self._read()
         self._is_kept = True
+        self._unstored: str | None = None
+
+    @property
+    def unstored(self) -> str | None:
+        """Why a restart would not know the list; None where it would."""
+        return self._unstored
 
     @property
     def in_force(self) -> Revocations:
@@ -38,17 +44,30 @@ class RevocationFile:
         """Keep a list and put it in force; whether it is newer than the one before.
 
         Raises RevocationsRefused, and OSError where the file cannot be written: the list is in
-        force all the same, and taking it once more tries to write again.
+        force all the same, and taking it once more, as `store`, tries to write again.
         """
         received = read(text, self._keys)
         with self._lock:
             is_newer = received.newer(self._in_force)
             if is_newer:
                 self._text, self._in_force, self._is_kept = text, received, False
-            if not self._is_kept:
-                secret_file.replace(self._path, text + "\n", _MODE)
-                self._is_kept = True
+            self._store()
         return is_newer
+
+    def store(self) -> None:
+        """Write a list that could not be written before. Raises OSError."""
+        with self._lock:
+            self._store()
+
+    def _store(self) -> None:
+        if self._is_kept:
+            return
+        try:
+            whole_file.replace(self._path, f"{self._text}\n", _MODE)
+        except OSError as error:
+            self._unstored = f"the list of revocations is not stored: {error.strerror}"
+            raise
+        self._is_kept, self._unstored = True, None
 
     def _read(self) -> tuple[str | None, Revocations]:
         try:

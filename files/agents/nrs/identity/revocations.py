@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +11,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from nrs.identity.claims import NotSigned
 from nrs.identity.credential import Credential
 from nrs.identity.signed import Kind, sign, verify
+
+LARGEST = 1_000_000
+"""Bytes of a signed list that a service takes: some 25,000 ids or 35,000 serials."""
+_LATE_CLOCK_S = 86400.0
+"""By how much a service's clock may be late and still see that a credential has ended."""
 
 
 class RevocationsRefused(Exception):
@@ -49,6 +54,19 @@ class Revocations:
         if self.number == than.number and self != than:
             raise RevocationsRefused(f"another list of the number {self.number} is in force")
         return self.number > than.number
+
+    def needed(self, issued: Iterable[Credential], now: float) -> Revocations:
+        """The list without the serials that refuse nothing any more, as far as `issued` tells.
+
+        These are of credentials that ended long ago, or that are refused by their id.
+        """
+        gone = {
+            one.serial
+            for one in issued
+            if one.issued < self.issued_before.get(one.id, 0.0)
+            or (one.expires is not None and one.expires + _LATE_CLOCK_S < now)
+        }
+        return replace(self, serials=self.serials - gone)
 
     def with_serials(self, serials: Sequence[str]) -> Revocations:
         """The next list, with these serials as well."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 
-from nrs.config import kept
+from nrs.identity import whole_file
 from nrs.router.config import RoutingServerConfig
 from nrs.router.drain import Drain, Phase, begun, phase
 from nrs.router.ruleset import Ruleset, Wanted
@@ -100,7 +100,7 @@ class Drainer:
         """Store it, have the loop go by it, and wait for the rules."""
         try:
             if self._path is not None and drain is not None:
-                kept.write(self._path, drain.encode())
+                whole_file.replace(self._path, drain.encode())
             elif self._path is not None:
                 self._path.unlink(missing_ok=True)
         except OSError as error:

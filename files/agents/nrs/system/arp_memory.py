@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from nrs.config import kept
+from nrs.identity import whole_file
 from nrs.system.arp import ArpSetting
 from nrs.system.interface_settings import value_of
 
@@ -78,7 +78,7 @@ class ArpMemory:
         try:
             if rows:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                kept.write(self._path, json.dumps(rows))
+                whole_file.replace(self._path, json.dumps(rows))
             else:
                 self._path.unlink(missing_ok=True)
         except OSError as error:

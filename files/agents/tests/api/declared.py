@@ -16,10 +16,13 @@ def held_to_its_word(app: Flask) -> Flask:
     def check(response: Response) -> Response:
         status = response.status_code
         assert response.headers["Cache-Control"] == "no-store"
-        if status >= 400:
-            Refusal.model_validate(response.json)
         view = app.view_functions.get(request.endpoint or "")
         declared = None if view is None else operation.of(view)
+        if declared is not None and declared.degraded and declared.answer and status == 503:
+            declared.answer.model_validate(response.json)
+            return response
+        if status >= 400:
+            Refusal.model_validate(response.json)
         if declared is None:
             return response
         if status >= 400:

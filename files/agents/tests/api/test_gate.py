@@ -138,6 +138,18 @@ def test_each_phase_has_its_time(phase: Phase, credential: str | None, seconds: 
     assert door.gate.overdue(100.0 + seconds) == ["a"]
 
 
+def test_an_answer_has_the_time_that_its_size_takes() -> None:
+    door = Door(sending_s=15.0, sending_bytes_s=1000)
+    door.open("a")
+    guest = door.inside["a"]
+    guest.becomes(Phase.SENDING, 100.0)
+    guest.taken += 5000
+    assert door.gate.overdue(119.9) == []
+    assert door.gate.overdue(120.0) == ["a"]
+    guest.becomes(Phase.SENDING, 120.0)
+    assert door.gate.overdue(135.0) == ["a"]
+
+
 def test_one_that_is_being_answered_has_time() -> None:
     door = Door()
     door.open("a")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 from nrs.api.refusals import AT_ONCE, Refusals
 
 ONE, OTHER = "192.0.2.1", "192.0.2.2"
@@ -13,12 +15,27 @@ def test_twenty_are_answered_at_once_and_then_one_a_second() -> None:
     assert refusals.refused(ONE, 1000.0).delay_s == 0.0
 
 
+def test_a_source_is_answered_once_a_second_however_many_ask() -> None:
+    refusals = Refusals()
+    answers = []
+    for tick in range(100 * 60):
+        now = tick / 100
+        refused = refusals.refused(ONE, now)
+        if refused.answered:
+            answers.append(now + refused.delay_s)
+    assert answers[:AT_ONCE] == [tick / 100 for tick in range(AT_ONCE)]
+    later = answers[AT_ONCE:]
+    assert 59 <= len(later) <= 60 + 10
+    assert min(after - before for before, after in itertools.pairwise(later)) > 0.999
+
+
 def test_another_source_is_not_slowed() -> None:
     refusals = Refusals()
     for _ in range(1000):
         refusals.refused(ONE, 0.0)
     assert refusals.refused(OTHER, 0.0).delay_s == 0.0
     assert refusals.refused(ONE, 0.0).delay_s == 10.0
+    assert not refusals.refused(ONE, 0.9).answered
     assert refusals.refused(ONE, 31.0).delay_s == 0.0
 
 

@@ -3,17 +3,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from flask import Flask
 from flask.testing import FlaskClient
 
 from nrs.api import revoked, service
 from nrs.api.auth import Trust
+from nrs.api.incoming import LARGEST_BODY, LARGEST_OF_PROVED
 from nrs.identity import revocations
 from nrs.identity.credential import Role
 from nrs.identity.revocation_file import RevocationFile
 from nrs.identity.revocations import Revocations
 from nrs.identity.verifier import Verifier
 from tests.api.callers import NOW, URL, bearer, credential
+from tests.serving import TIMEOUT_S, serving
 
 KEY = Ed25519PrivateKey.generate()
 OPERATOR = bearer(credential(Role.OPERATOR, "ann"), KEY)
@@ -26,10 +30,15 @@ def kept(tmp_path: Path) -> RevocationFile:
 
 
 @pytest.fixture
-def client(kept: RevocationFile) -> FlaskClient:
+def app(kept: RevocationFile) -> Flask:
     trust = Trust(Verifier([KEY.public_key()], [URL]), kept)
     app = service.create_app("example", trust, clock=lambda: NOW)
     revoked.add_routes(app)
+    return app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
@@ -87,3 +96,35 @@ def test_a_service_that_keeps_none_says_so() -> None:
     revoked.add_routes(app)
     answer = app.test_client().put("/revocations", json=listed(1), headers=OPERATOR)
     assert answer.status_code == 404
+
+
+def test_a_long_list_is_taken_where_the_connection_has_proved_a_credential(
+    app: Flask, kept: RevocationFile
+) -> None:
+    body = listed(1, *(f"{number:016x}" for number in range(10_000)))
+    assert LARGEST_BODY < len(body["revocations"]) < revocations.LARGEST < LARGEST_OF_PROVED
+    with serving(app) as port, requests.Session() as session:
+        url = f"http://127.0.0.1:{port}/revocations"
+        first = session.put(url, json=body, headers=OPERATOR, timeout=TIMEOUT_S)
+        assert (first.status_code, kept.in_force.number) == (413, 0)
+        assert session.get(url, headers=OPERATOR, timeout=TIMEOUT_S).status_code == 200
+        proved = session.put(url, json=body, headers=OPERATOR, timeout=TIMEOUT_S)
+    assert (proved.status_code, kept.in_force.number) == (200, 1)
+
+
+def test_only_the_list_may_be_long(app: Flask) -> None:
+    @app.post("/other")
+    def other() -> str:
+        service.body(revoked.SignedList)
+        return ""
+
+    with serving(app) as port, requests.Session() as session:
+        url = f"http://127.0.0.1:{port}"
+        session.get(f"{url}/revocations", headers=OPERATOR, timeout=TIMEOUT_S)
+        body = {"revocations": "x" * LARGEST_BODY}
+        answer = session.post(f"{url}/other", json=body, headers=OPERATOR, timeout=TIMEOUT_S)
+        assert answer.status_code == 413
+        assert answer.json()["error"] == f"the body is larger than {LARGEST_BODY} bytes"
+        longest = {"revocations": "x" * LARGEST_OF_PROVED}
+        put = session.put(f"{url}/revocations", json=longest, headers=OPERATOR, timeout=TIMEOUT_S)
+        assert put.status_code == 413

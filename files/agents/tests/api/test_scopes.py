@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,39 @@ def registration(device: str, kind: str = "network_access_endpoint", **more: str
     return {"device_id": device, "device_type": kind, "name": device, **more}
 
 
+BALANCER: list[tuple[str, Any, tuple[Role, ...]]] = [
+    ("POST /metrics", report("own"), (Role.OPERATOR, Role.ROUTER)),
+    ("GET /decision/own", None, (*PEOPLE, Role.ENDPOINT)),
+    ("GET /decisions", None, PEOPLE),
+    ("GET /explain/own", None, PEOPLE),
+    ("GET /status", None, PEOPLE),
+    ("GET /metrics", None, PEOPLE),
+    ("GET /algorithm", None, PEOPLE),
+    ("PUT /algorithm", {}, (Role.OPERATOR,)),
+    ("PUT /servers/own/state", {"state": "draining"}, (Role.OPERATOR,)),
+    ("GET /revocations", None, (*PEOPLE, Role.SERVICE)),
+    ("PUT /revocations", {"revocations": "x"}, (Role.OPERATOR,)),
+    ("GET /openapi.json", None, PEOPLE),
+]
+CONTROLLER: list[tuple[str, Any, tuple[Role, ...]]] = [
+    ("POST /register", registration("own"), (Role.OPERATOR, Role.ENDPOINT)),
+    ("POST /register", registration("own", "routing_server"), (Role.OPERATOR, Role.ROUTER)),
+    ("POST /status", {"device_id": "own", "timestamp": 1.0}, (Role.OPERATOR, *DEVICES)),
+    ("POST /config", {"device_id": "own"}, (Role.OPERATOR, *DEVICES)),
+    ("POST /events", {"device_id": "own", "events": []}, (Role.OPERATOR, Role.ENDPOINT)),
+    ("GET /device/own", None, (*PEOPLE, *DEVICES)),
+    ("GET /devices", None, PEOPLE),
+    ("GET /topology", None, PEOPLE),
+    ("GET /events", None, PEOPLE),
+    ("GET /events?device_id=own", None, (*PEOPLE, Role.ENDPOINT)),
+    ("GET /metrics", None, PEOPLE),
+    ("POST /push_config/own", {"config": {}}, (Role.OPERATOR,)),
+    ("GET /revocations", None, (*PEOPLE, Role.SERVICE)),
+    ("PUT /revocations", {"revocations": "x"}, (Role.OPERATOR,)),
+    ("GET /openapi.json", None, PEOPLE),
+]
+
+
 @pytest.fixture
 def balancer() -> FlaskClient:
     live = LiveBalancer(build({}, LoadBalancerConfig, "test"), None, wall_clock=lambda: NOW)
@@ -72,22 +106,7 @@ def ask(client: FlaskClient, what: str, role: Role, id: str, body: Any = None) -
     return client.open(path, method=method, json=body, headers=as_(role, id))
 
 
-@pytest.mark.parametrize(
-    ("what", "body", "roles"),
-    [
-        ("POST /metrics", report("own"), (Role.OPERATOR, Role.ROUTER)),
-        ("GET /decision/own", None, (*PEOPLE, Role.ENDPOINT)),
-        ("GET /decisions", None, PEOPLE),
-        ("GET /explain/own", None, PEOPLE),
-        ("GET /status", None, PEOPLE),
-        ("GET /metrics", None, PEOPLE),
-        ("GET /algorithm", None, PEOPLE),
-        ("PUT /algorithm", {}, (Role.OPERATOR,)),
-        ("PUT /servers/own/state", {"state": "draining"}, (Role.OPERATOR,)),
-        ("GET /revocations", None, (*PEOPLE, Role.SERVICE)),
-        ("PUT /revocations", {"revocations": "x"}, (Role.OPERATOR,)),
-    ],
-)
+@pytest.mark.parametrize(("what", "body", "roles"), BALANCER)
 @pytest.mark.parametrize("role", list(Role))
 def test_the_load_balancer_lets_a_role_do_its_own(
     balancer: FlaskClient, what: str, body: Any, roles: tuple[Role, ...], role: Role
@@ -99,29 +118,25 @@ def test_the_load_balancer_lets_a_role_do_its_own(
         assert f"own has a token of the role {role.value}, which may" in answer.json["error"]
 
 
-@pytest.mark.parametrize(
-    ("what", "body", "roles"),
-    [
-        ("POST /register", registration("own"), (Role.OPERATOR, Role.ENDPOINT)),
-        ("POST /register", registration("own", "routing_server"), (Role.OPERATOR, Role.ROUTER)),
-        ("POST /status", {"device_id": "own", "timestamp": 1.0}, (Role.OPERATOR, *DEVICES)),
-        ("POST /config", {"device_id": "own"}, (Role.OPERATOR, *DEVICES)),
-        ("POST /events", {"device_id": "own", "events": []}, (Role.OPERATOR, Role.ENDPOINT)),
-        ("GET /device/own", None, (*PEOPLE, *DEVICES)),
-        ("GET /devices", None, PEOPLE),
-        ("GET /topology", None, PEOPLE),
-        ("GET /events", None, PEOPLE),
-        ("GET /events?device_id=own", None, (*PEOPLE, Role.ENDPOINT)),
-        ("GET /metrics", None, PEOPLE),
-        ("POST /push_config/own", {"config": {}}, (Role.OPERATOR,)),
-    ],
-)
+@pytest.mark.parametrize(("what", "body", "roles"), CONTROLLER)
 @pytest.mark.parametrize("role", list(Role))
 def test_the_controller_lets_a_role_do_its_own(
     controller: FlaskClient, what: str, body: Any, roles: tuple[Role, ...], role: Role
 ) -> None:
     answer = ask(controller, what, role, "own", body)
     assert (answer.status_code == 403) is (role not in roles), answer.json
+
+
+def test_every_operation_has_a_row(balancer: FlaskClient, controller: FlaskClient) -> None:
+    for client, rows in ((balancer, BALANCER), (controller, CONTROLLER)):
+        asked = {what.partition("?")[0] for what, _, _ in rows}
+        there = {
+            f"{method} {re.sub('<.*>', 'own', rule.rule)}"
+            for rule in client.application.url_map.iter_rules()
+            for method in (rule.methods or set()) - {"HEAD"}
+        }
+        assert there - asked == {"GET /health"}
+        assert asked <= there
 
 
 @pytest.mark.parametrize(
@@ -170,6 +185,8 @@ def test_who_only_asks_for_an_endpoint_leaves_nothing_behind(balancer: FlaskClie
         told = ask(balancer, "GET /decision/nobody_yet", role, "ann").json
         assert told is not None
         assert told["optimal_router_id"] == "r1"
+        # Nor who is called as an endpoint could be.
+        assert ask(balancer, "GET /decision/ann", role, "ann").status_code == 200
         decisions = ask(balancer, "GET /decisions", role, "ann").json
         assert decisions is not None
         assert decisions["total"] == 0
@@ -188,7 +205,7 @@ def test_the_health_of_both_is_open_and_nothing_else(
         assert len(rules) > 5
         for rule in rules:
             path = rule.rule.replace("<", "").replace(">", "")
-            for method in (rule.methods or set()) - {"OPTIONS"}:
+            for method in rule.methods or ():
                 assert client.open(path, method=method).status_code == 401, (method, path)
 
 

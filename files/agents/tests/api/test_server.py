@@ -362,6 +362,22 @@ def test_a_client_that_does_not_read_is_left(app: Flask) -> None:
         wait_until(lambda: not service._connections, TIMEOUT_S, "it is closed")
 
 
+def test_a_client_that_reads_a_little_now_and_then_is_left(app: Flask) -> None:
+    app.add_url_rule("/large", view_func=lambda: b"a" * 50_000_000)
+    limits = Limits(sending_s=0.5, sending_bytes_s=100_000_000)
+    with (
+        serving_by(app, listen("127.0.0.1", 0), limits=limits) as (service, port),
+        socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as sock,
+    ):
+        sock.sendall(b"GET /large HTTP/1.1\r\nHost: [::1]\r\n\r\n")
+        taken, until = len(sock.recv(1)), time.monotonic() + TIMEOUT_S
+        while service._connections and time.monotonic() < until:
+            taken += len(sock.recv(100_000))
+            time.sleep(0.05)
+        assert not service._connections
+        assert taken < 50_000_000
+
+
 def test_a_large_answer_arrives_whole(app: Flask) -> None:
     app.add_url_rule("/large", view_func=lambda: b"a" * 20_000_000)
     with serving(app) as port:

@@ -13,7 +13,7 @@ import pytest
 from flask import Flask, Response, request
 from testbed.wait import wait_until
 
-from nrs.api import server
+from nrs.api import refusals, server
 from nrs.api.gate import Limits
 from nrs.api.listener import listen
 from nrs.api.waiting import Bell, Wait
@@ -170,6 +170,32 @@ def test_a_stream_that_is_quiet_is_not_closed() -> None:
         assert sock.recv(1) == b"H"
 
 
+def test_a_stream_says_no_more_than_is_taken() -> None:
+    bell, said = Bell(), []
+
+    def stream() -> Iterator[bytes | Wait]:
+        for number in range(2):
+            said.append(number)
+            yield b"x" * 30_000_000
+            yield Wait(bell, bell.rung, TIMEOUT_S)
+
+    app = Flask("large")
+    app.add_url_rule("/", view_func=lambda: Response(stream(), content_type="text/plain"))
+    with (
+        serving_by(app, listen("127.0.0.1", 0)) as (http, port),
+        asked(port, "/", version="1.0") as sock,
+    ):
+        wait_until(lambda: waiting(http) == 1, TIMEOUT_S, "it waits")
+        bell.ring()
+        (connection,) = http._connections.values()
+        wait_until(lambda: connection.rung, TIMEOUT_S, "there is more to say")
+        assert said == [0]
+        taken = 0
+        while taken < 60_000_000 and (chunk := sock.recv(1_000_000)):
+            taken += len(chunk)
+        assert said == [0, 1]
+
+
 def test_who_leaves_is_not_waited_for() -> None:
     news = News()
     with serving_by(news.app(), listen("127.0.0.1", 0)) as (http, port):
@@ -188,6 +214,28 @@ def test_stopping_ends_those_that_wait() -> None:
     assert received(sock) == b""
     assert news.closed == 1
     sock.close()
+
+
+def test_a_source_is_refused_so_often_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refusals, "AT_ONCE", 3)
+    monkeypatch.setattr(refusals, "_LONGEST_S", 2.0)
+    app = Flask("refusing")
+
+    @app.get("/")
+    def refuse() -> tuple[str, int]:
+        request.environ["nrs.refused"](request.remote_addr)
+        return "no", 401
+
+    with serving_by(app, listen("127.0.0.1", 0)) as (_, port):
+        began = time.monotonic()
+        socks = [asked(port, "/") for _ in range(40)]
+        answers = [received(sock) for sock in socks]
+        ended = time.monotonic()
+        answered = sum(answer.startswith(b"HTTP/1.1 401 ") for answer in answers)
+        assert answered + answers.count(b"") == 40
+        assert 3 + 2 <= answered <= 3 + 1 + (ended - began)
+        for sock in socks:
+            sock.close()
 
 
 def test_refused_answers_are_held_back_and_nobody_elses() -> None:

@@ -370,8 +370,12 @@ def test_a_log_that_cannot_be_written_stops_it(agent: Agent, tmp_path: Path) -> 
 def test_without_a_control_socket_it_serves_all_the_same(agent: Agent) -> None:
     agent.control.parent.write_text("in the way")
     agent.start()
-    assert agent.get("/health").ok
+    assert agent.post(now("router_1")).status_code == 200
     assert "`nrs status` cannot ask here" in agent.log()
+    # The directory is for what is kept, too.
+    health = agent.get("/health")
+    said = "decisions are not stored: their file could not be opened"
+    assert (health.status_code, health.json()["reason"]) == (503, said)
 
 
 def test_a_second_one_does_not_take_the_control_socket(agent: Agent, tmp_path: Path) -> None:

@@ -140,9 +140,11 @@ def test_a_store_that_fails_is_told_once_and_nothing_is_lost(
     keeper._write(1.0)
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert "a restart will lose some" in caplog.text
+    assert balancer.unstored == "decisions are not stored: attempt to write a readonly database"
     keeper._store._database.execute("PRAGMA query_only=OFF")
     keeper._write(1.0)
     assert caplog.messages[-1] == "decisions are stored again"
+    assert balancer.unstored is None
     keeper.stop()
     again = host.started()
     kept(again, host).stop()

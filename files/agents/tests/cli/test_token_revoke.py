@@ -12,11 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from nrs.identity import keys
+from nrs.api import revoked
+from nrs.api.auth import Trust
+from nrs.api.listener import listen
+from nrs.api.service import create_app
+from nrs.cli import revoking
+from nrs.cli.deployment import Deployment
+from nrs.identity import keys, revocations
 from nrs.identity.credential import Credential, CredentialRefused
 from nrs.identity.revocation_file import RevocationFile
 from nrs.identity.revocations import Revocations, RevocationsRefused, read
 from nrs.identity.verifier import Verifier
+from tests.serving import serving_by
 
 from .conftest import Nrs
 
@@ -159,6 +166,13 @@ def start(inline: Nrs, token: Nrs, secrets: Path, tmp_path: Path) -> Iterator[St
         service = Service(directory, secrets / "public_keys")
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
             def do_PUT(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 json_only = self.headers["Content-Type"] == "application/json"
@@ -255,3 +269,70 @@ def test_a_foreign_certificate_gets_no_token_and_one_line(
     missing = token("revoke", *send, tmp_path / "none.pem")
     assert missing.returncode == 1
     assert missing.stderr.startswith(f"{tmp_path}/none.pem: No such file")
+
+
+def test_a_serial_leaves_the_list_a_day_after_its_end(
+    token: Nrs, secrets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = ("create", "--service", URL, "--expires", "5m", "--role", "operator", "--name")
+    for name in ("ann", "bob", "cid"):
+        assert token(*create, name).returncode == 0
+    ann, bob, cid = (serials(token, name)[0] for name in ("ann", "bob", "cid"))
+    token("revoke", ann)
+    token("revoke", bob)
+    assert listed(secrets).serials == {ann, bob}
+    later = time.time() + 86400 + 301
+    monkeypatch.setattr(revoking.time, "time", lambda: later)
+    assert token("revoke", cid).returncode == 0
+    assert listed(secrets) == Revocations(3, frozenset([cid]))
+
+
+def many(secrets: Path, ids: int) -> None:
+    """A list of so many ids."""
+    before = {f"endpoint_{number}": 1_800_000_000.123 for number in range(ids)}
+    Deployment(secrets).keep(Revocations(1, issued_before=before))
+
+
+def test_a_list_of_most_of_a_megabyte_is_sent_to_a_service(
+    token: Nrs, secrets: Path, tmp_path: Path
+) -> None:
+    many(secrets, 20_000)
+    assert 700_000 < (secrets / "revocations").stat().st_size < revocations.LARGEST
+    trusted = keys.read_public(secrets / "public_keys")
+    kept = RevocationFile(tmp_path / "kept", trusted)
+    listener = listen("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    app = create_app("example", Trust(Verifier(trusted, [url]), kept))
+    revoked.add_routes(app)
+    with serving_by(app, listener):
+        done = token("revoke", "--id", "x", "--issued-before", "now", "--service", url)
+    assert (done.returncode, done.stderr) == (0, "note: no token of x was made here\n")
+    assert kept.in_force == listed(secrets)
+    assert len(kept.in_force.issued_before) == 20_001
+
+
+def test_a_list_that_no_service_takes_is_not_made(token: Nrs, secrets: Path) -> None:
+    ids = 20_000
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(revocations, "LARGEST", 10_000_000)
+        many(secrets, ids := 2 * ids)
+    done = token("revoke", "--id", "x", "--issued-before", "now")
+    assert done.returncode == 1
+    size = int(done.stderr.partition("would have ")[2].partition(" ")[0])
+    assert size > revocations.LARGEST
+    assert f"services take {revocations.LARGEST}; nothing was revoked. --id and" in done.stderr
+    assert len(listed(secrets).issued_before) == ids
+
+
+def test_a_service_without_tls_is_told_of_in_one_line(
+    inline: Nrs, token: Nrs, secrets: Path
+) -> None:
+    make(token)
+    assert inline("ca", "init", "--directory", secrets).returncode == 0
+    listener = listen("127.0.0.1", 0)
+    app = create_app("example", Trust(secret="s" * 32))
+    url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+    with serving_by(app, listener):
+        done = token("revoke", *serials(token), "--service", url)
+    assert done.returncode == 1
+    assert done.stderr == f"{url} did not take it: no TLS there; is it http://?\n"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from nrs.api.messages import DeviceStatus, Registration
+from nrs.controller import database
 from nrs.controller.database import Database, StorageError
 from nrs.controller.errors import AddressTaken, PoolExhausted, UnknownDevice
 from nrs.controller.registry import Registry
@@ -207,6 +211,90 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     path.write_text("not a database, but long enough to be read as the header of one " * 20)
     with pytest.raises(StorageError, match=r"notes\.txt: file is not a database"):
         Database(f"sqlite:///{path}")
+
+
+@pytest.mark.parametrize(
+    ("destroy", "why"),
+    [
+        (lambda file: file.unlink(), "it is gone"),
+        (lambda file: file.write_bytes(b""), "it is empty, and there were devices"),
+        (lambda file: file.write_bytes(b"rubbish" * 1000), "file is not a database"),
+        (lambda file: os.truncate(file, 8192), "malformed"),
+        (lambda file: executed(file, "DELETE FROM devices"), "it has no devices, and there were"),
+        (lambda file: executed(file, "DROP TABLE devices"), "it is empty, and there were devices"),
+    ],
+)
+def test_a_registry_that_is_lost_is_not_begun_anew_by_itself(
+    open_registry: Open, database_file: Path, destroy: Callable[[Path], Any], why: str
+) -> None:
+    before = open_registry()
+    register(before, "endpoint_1")
+    before.close()
+    copy = database_file.read_bytes()
+    destroy(database_file)
+    for _ in range(2):
+        with pytest.raises(StorageError) as raised:
+            open_registry()
+    assert why in str(raised.value)
+    assert str(raised.value).startswith(f"cannot use {database_file}: ")
+    assert str(raised.value).endswith(
+        "; put a copy of it in its place, without registry.sqlite3-wal and registry.sqlite3-shm,"
+        f" or begin without devices and pushed configuration: move {database_file}* away"
+    )
+    for part in database_file.parent.glob("registry.sqlite3-*"):
+        part.unlink()
+    database_file.write_bytes(copy)
+    restored = open_registry()
+    assert [device.device_id for device in restored.devices()] == ["endpoint_1"]
+    restored.close()
+    for part in database_file.parent.glob("registry.sqlite3*"):
+        part.unlink()
+    assert open_registry().devices() == []
+
+
+def test_a_registry_without_devices_may_be_lost(open_registry: Open, database_file: Path) -> None:
+    open_registry().close()
+    database_file.unlink()
+    assert open_registry().devices() == []
+
+
+def test_a_start_says_how_many_devices_there_are(
+    open_registry: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="nrs.controller")
+    before = open_registry()
+    register(before, "endpoint_1")
+    register(before, "endpoint_2")
+    before.close()
+    caplog.clear()
+    open_registry()
+    assert caplog.messages == ["2 devices are registered"]
+
+
+def test_what_could_not_be_written_is_said_until_something_can(
+    open_registry: Open, database_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_LOCK_TIMEOUT_S", 0.1)
+    registry = open_registry()
+    register(registry, "endpoint_1")
+    assert registry.unstored is None
+    with contextlib.closing(sqlite3.connect(database_file)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(OperationalError):
+            register(registry, "endpoint_2")
+        assert registry.unstored == "the registry is not stored: database is locked"
+        registry.flush()
+        assert registry.unstored is not None
+    registry.flush()
+    assert registry.unstored is None
+    with pytest.raises(AddressTaken):
+        register(registry, "endpoint_3", tun_ipv4="10.10.100.1")
+    assert registry.unstored is None
+
+
+def executed(file: Path, statement: str) -> None:
+    with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(statement)
 
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:

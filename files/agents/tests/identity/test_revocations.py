@@ -36,6 +36,21 @@ def test_what_is_revoked_stays_revoked() -> None:
     assert later == Revocations(5, FIRST.serials | {"cc"}, {"a": 5.0, "b": 1.0})
 
 
+def test_serials_that_refuse_nothing_any_more_are_left_out(make: Make) -> None:
+    ended, ends_later, endless = make(lifetime=60.0), make(lifetime=90_000.0), make()
+    of_id = make(id="endpoint_2")
+    every = (ended, ends_later, endless, of_id)
+    revoked = Revocations().with_serials([*(one.serial for one in every), "f" * 16])
+    revoked = revoked.with_id("endpoint_2", NOW + 1)
+    left = {ends_later.serial, endless.serial, "f" * 16}
+    # A day after its end, as a service's clock may be late.
+    assert revoked.needed(every, NOW + 60 + 86400).serials == left | {ended.serial}
+    needed = revoked.needed(every, NOW + 61 + 86400)
+    assert needed.serials == left
+    assert needed.issued_before == revoked.issued_before
+    assert all(needed.refuses(one) for one in (ends_later, endless, of_id))
+
+
 def test_only_a_higher_number_replaces() -> None:
     second = FIRST.with_serials(["bb"])
     assert FIRST.newer(Revocations())

@@ -94,7 +94,12 @@ def test_a_full_disk_is_told_once_and_it_goes_on(
     for _ in range(5):
         change(world, service, next(numbers))
     wait_until(failed, LATE_S, "it is told")
-    assert ask(world, "GET", "/health") == 200
+
+    def degraded() -> bool:
+        change(world, service, next(numbers))
+        return ask(world, "GET", "/health") == 503
+
+    wait_until(degraded, LATE_S, "its health says so")
     told = complaints(service)
     assert len(told) == len(set(told)) <= 3, told
     assert quiet(service)
@@ -102,6 +107,7 @@ def test_a_full_disk_is_told_once_and_it_goes_on(
     wait_until(lambda: change(world, service, next(numbers)) in {200, 201}, LATE_S, "it recovers")
     if service.unit == "load_balancer":
         wait_until(lambda: "decisions are stored again" in service.log, LATE_S, "and says so")
+    wait_until(lambda: ask(world, "GET", "/health") == 200, LATE_S, "its health, too")
     assert quiet(service)
 
 

@@ -102,7 +102,7 @@ def test_the_rules_follow_the_deadline_also_over_a_restart(host: Host) -> None:
 
 def test_what_cannot_be_kept_is_not_begun(host: Host) -> None:
     drainer = host.drainer(host.directory)
-    (host.directory / f"{FILE_NAME}.new").mkdir()
+    (host.directory / FILE_NAME).mkdir()
     with pytest.raises(ValueError, match="cannot be kept"):
         drainer.begin(100)
     assert drainer.phase is Phase.SERVING

@@ -127,6 +127,10 @@ class Balancer:
         """Take what the operator sets; whether it is a change. Raises UnknownRouter."""
         return self._fleet.set_state(router_id, state)
 
+    def states_with(self, router_id: str, state: State) -> dict[str, State]:
+        """What `states` would be with this one set. Raises UnknownRouter."""
+        return self._fleet.states_with(router_id, state)
+
     def restore_states(self, states: Mapping[str, State]) -> None:
         """Begin with what the operator had set before, also for routers yet to report."""
         self._fleet.restore_states(states)

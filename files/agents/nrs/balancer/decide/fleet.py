@@ -84,13 +84,16 @@ class Fleet:
 
     def set_state(self, router_id: str, state: State) -> bool:
         """Take what the operator sets; whether it is a change. Raises UnknownRouter."""
+        before = self.states
+        self.restore_states(self.states_with(router_id, state))
+        return self.states != before
+
+    def states_with(self, router_id: str, state: State) -> dict[str, State]:
+        """What the states would be with this one set. Raises UnknownRouter."""
         if router_id not in self.states and router_id not in self.members:
             raise UnknownRouter(router_id)
-        before = self.states.pop(router_id, State.ACTIVE)
-        if state is not State.ACTIVE:
-            self.states[router_id] = state
-        self._refresh_at = _NEVER
-        return state is not before
+        others = {name: set_ for name, set_ in self.states.items() if name != router_id}
+        return others if state is State.ACTIVE else {**others, router_id: state}
 
     def restore_states(self, states: Mapping[str, State]) -> None:
         """Begin with what the operator had set before, also for routers yet to report."""

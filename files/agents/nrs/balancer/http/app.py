@@ -35,5 +35,5 @@ def create_app(balancer: LiveBalancer, trust: Trust) -> Flask:
             else {"connected": shared.error is None, "error": shared.error},
         }
 
-    publish(app, "Load balancer", answers.Health, health)
+    publish(app, "Load balancer", answers.Health, health, lambda: balancer.unstored)
     return app

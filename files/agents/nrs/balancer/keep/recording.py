@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -25,6 +27,8 @@ from nrs.config.types import Name
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 2**30
+MOST_WAITING = 200_000
+"""Lines that a disk may be behind."""
 _BUFFER = 2**18
 
 
@@ -54,12 +58,16 @@ def write(file: TextIO, line: Recorded) -> None:
 class Recorder:
     """Appends lines to one file, up to MOST_BYTES; a file that fails ends the recording.
 
-    Not safe for several threads. What fails is logged once and disturbs nobody.
+    Any thread may `note`, which touches no file: it is written by `flush`. What fails is logged
+    once and disturbs nobody.
     """
 
     def __init__(self, path: Path | None) -> None:
         """None records nothing."""
         self.path = path
+        self._waiting: deque[Recorded] = deque()
+        self._lost = 0
+        self._writing = threading.Lock()
         self._file: TextIO | None = None
         if path is None:
             return
@@ -77,34 +85,47 @@ class Recorder:
         """Take a line."""
         if self._file is None:
             return
-        try:
-            write(self._file, line)
-        except OSError as error:
-            self._end(error.strerror or "it failed")
+        if len(self._waiting) < MOST_WAITING:
+            self._waiting.append(line)
+        else:
+            self._lost += 1
 
     def flush(self) -> None:
         """Bring what was taken to the file; call about once a second."""
-        if self._file is None:
-            return
+        with self._writing:
+            if self._file is not None:
+                self._write(self._file)
+
+    def close(self) -> None:
+        """Write what was taken; nothing more is recorded."""
+        with self._writing:
+            if self._file is not None:
+                self._write(self._file)
+            self._end()
+
+    def _write(self, file: TextIO) -> None:
+        lost, self._lost = self._lost, 0
+        if lost:
+            log.warning("%s: %d lines are lost, its disk is too slow", self.path, lost)
         try:
-            self._file.flush()
-            if self._file.tell() >= MOST_BYTES:
+            for _ in range(len(self._waiting)):
+                write(file, self._waiting.popleft())
+            file.flush()
+            if file.tell() >= MOST_BYTES:
                 self._end(f"it has {MOST_BYTES >> 20} MiB")
         except OSError as error:
             self._end(error.strerror or "it failed")
 
-    def close(self) -> None:
-        """Nothing more is recorded."""
+    def _end(self, why: str | None = None) -> None:
         file, self._file = self._file, None
+        self._waiting.clear()
+        if why is not None:
+            log.error("%s: the recording ends: %s", self.path, why)
         if file is not None:
             try:
                 file.close()
             except OSError as error:
                 log.error("%s: the end of the recording is lost: %s", self.path, error.strerror)
-
-    def _end(self, why: str) -> None:
-        log.error("%s: the recording ends: %s", self.path, why)
-        self.close()
 
 
 def read(lines: Iterable[str], name: str) -> list[Recorded]:

@@ -17,9 +17,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from nrs.balancer.decide.algorithm import Algorithm
 from nrs.balancer.decide.standing import State
-from nrs.config import kept
 from nrs.config.overlay import merge
 from nrs.config.types import Name
+from nrs.identity import whole_file
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class Settings:
 
     def _write(self, name: str, what: Mapping[str, Any]) -> None:
         if self._directory is not None:
-            kept.write(self._directory / name, json.dumps(what))
+            whole_file.replace(self._directory / name, json.dumps(what))
 
 
 def _keys(text: bytes) -> dict[str, Any]:

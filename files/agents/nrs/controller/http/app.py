@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from flask import Flask
 
@@ -27,5 +28,9 @@ def create_app(
     event_routes.add_routes(app, events, clock)
     topology.add_routes(app, registry, clock)
     expose(app, "Sums over all devices, for Prometheus", DeviceFigures(registry, clock))
-    publish(app, "Network controller", answers.Health, lambda: {"timestamp": clock()})
+
+    def health() -> dict[str, Any]:
+        return {"timestamp": clock()}
+
+    publish(app, "Network controller", answers.Health, health, lambda: registry.unstored)
     return app

@@ -290,6 +290,7 @@ def test_health_is_open_to_all(client: FlaskClient) -> None:
     assert answer.json == {
         "status": "ok",
         "certificate_warning": None,
+        "reason": None,
         "total_servers": 1,
         "active_servers": 1,
         "shared_state": None,

@@ -134,7 +134,7 @@ def test_a_restart_keeps_what_was_set(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_stored_is_not_done(client: FlaskClient, tmp_path: Path) -> None:
-    (tmp_path / f"{STATES}.new").mkdir()
+    (tmp_path / STATES).mkdir()
     answer = put(client, "router_1", {"state": "draining"}, 503)
     assert answer["error"] == "the state could not be stored; nothing was changed"
     assert servers(client)["router_1"] == ("active", "active")

@@ -116,3 +116,15 @@ def test_a_recording_has_an_end(
     assert not found.recording
     assert 1000 <= (tmp_path / "x.jsonl").stat().st_size < 2000
     assert "the recording ends" in caplog.text
+
+
+def test_a_disk_that_is_too_slow_loses_lines_and_tells_how_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(recording, "MOST_WAITING", 3)
+    found = Recorder(tmp_path / "x.jsonl")
+    for _ in range(5):
+        found.note(report("router_1"))
+    found.close()
+    assert len((tmp_path / "x.jsonl").read_text(encoding="utf-8").splitlines()) == 3
+    assert "2 lines are lost, its disk is too slow" in caplog.text

@@ -1,4 +1,4 @@
-"""Files of secrets and lists: they appear whole, with their mode, or not at all."""
+"""Files that are kept: they appear whole, with their mode, or not at all."""
 
 from __future__ import annotations
 

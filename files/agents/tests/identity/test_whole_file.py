@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nrs.identity import secret_file
+from nrs.identity import whole_file
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,7 @@ def mode(path: Path) -> int:
 
 def test_only_the_owner_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "key"
-    secret_file.create(path, "secret\n")
+    whole_file.create(path, "secret\n")
     assert (path.read_text(), mode(path)) == ("secret\n", 0o600)
 
 
@@ -31,7 +31,7 @@ def test_what_is_there_is_not_created_anew(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text("kept")
     with pytest.raises(FileExistsError):
-        secret_file.create(path, "other")
+        whole_file.create(path, "other")
     assert path.read_text() == "kept"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -40,7 +40,7 @@ def test_a_replaced_file_has_its_mode_and_nothing_is_left_over(tmp_path: Path) -
     path = tmp_path / "list"
     path.write_text("open to all")
     path.chmod(0o666)
-    secret_file.replace(path, "list", 0o640)
+    whole_file.replace(path, "list", 0o640)
     assert (path.read_text(), mode(path)) == ("list", 0o640)
     assert list(tmp_path.iterdir()) == [path]
 
@@ -49,7 +49,7 @@ def test_a_failure_leaves_everything_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "directory"
     (path / "inside").mkdir(parents=True)
     with pytest.raises(OSError, match="directory"):
-        secret_file.replace(path, "text")
+        whole_file.replace(path, "text")
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(FileNotFoundError):
-        secret_file.create(tmp_path / "missing" / "key", "text")
+        whole_file.create(tmp_path / "missing" / "key", "text")
