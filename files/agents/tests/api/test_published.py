@@ -157,6 +157,7 @@ def test_health_is_degraded_while_something_is_not_stored(
         {
             "status": "degraded",
             "reason": "a fault; the list of revocations is not stored: No such file or directory",
+            "certificate_warning": None,
             "pulse": 60,
         },
     )
