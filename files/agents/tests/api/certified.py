@@ -25,6 +25,10 @@ class Authority:
         unsigned = _unsigned(self._name, self._name, self._key, NOW - DAY, NOW + 3650 * DAY)
         certificate = unsigned.add_extension(x509.BasicConstraints(True, None), critical=True)
         usage = x509.KeyUsage(*[False] * 5, True, True, False, False)
+        public = self._key.public_key()
+        own = x509.SubjectKeyIdentifier.from_public_key(public)
+        self._issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(public)
+        certificate = certificate.add_extension(own, critical=False)
         self.file = directory / f"{name.replace(' ', '_')}.pem"
         signed = certificate.add_extension(usage, critical=True).sign(self._key, hashes.SHA256())
         self.file.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
@@ -36,9 +40,9 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         unsigned = _unsigned(_named(name), self._name, key, begin, end)
         names = [x509.IPAddress(ipaddress.ip_address(each)) for each in addresses]
-        signed = unsigned.add_extension(x509.SubjectAlternativeName(names), critical=False).sign(
-            self._key, hashes.SHA256()
-        )
+        for extension in (x509.SubjectAlternativeName(names), self._issuer):
+            unsigned = unsigned.add_extension(extension, critical=False)
+        signed = unsigned.sign(self._key, hashes.SHA256())
         certificate_file = self._directory / f"{name}.pem"
         key_file = self._directory / f"{name}.key"
         certificate_file.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
