@@ -11,6 +11,7 @@ _LIMIT_S = 1200
 _NAMESPACES_LIMIT_S = 2100
 """One after another: what they measure is time."""
 _NAMESPACES = "tests/netns"
+_AT_ONCE = ("-n", "2")
 _PYTEST = ("-m", "pytest", "-p", "no:cacheprovider", "--timeout=120", "--durations=5")
 
 
@@ -28,7 +29,7 @@ def run(report: Report, cache: Cache) -> None:
     for interpreter in chosen:
         venv = tools.agents(cache, interpreter)
         steps: dict[str, tuple[str, ...]] = {
-            f"agents on {interpreter.version}": ("-n", "2", f"--ignore={_NAMESPACES}"),
+            f"agents on {interpreter.version}": (*_AT_ONCE, f"--ignore={_NAMESPACES}"),
         }
         if interpreter is chosen[0]:
             # They take most of the time, and the lab's hosts run a newer Python.
@@ -55,7 +56,7 @@ def run(report: Report, cache: Cache) -> None:
         report.step(
             PART,
             name,
-            [ansible.python, *_PYTEST, tests],
+            [ansible.python, *_PYTEST, *(_AT_ONCE if name == "collection" else ()), tests],
             cwd=CHECKOUT,
             env=environment(cache, ansible.bin, PYTHONPATH=str(imports)),
             limit=_LIMIT_S,
