@@ -6,11 +6,10 @@ of credentials that have ended long ago are left out of a file that takes its pl
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
@@ -18,7 +17,6 @@ from typing import Any
 
 from nrs.identity import whole_file
 from nrs.identity.credential import Credential, CredentialRefused, stated
-from nrs.identity.whole_file import SECRET
 
 KEPT_S = 30 * 86400.0
 """How long a credential that has ended stays in the ledger, unless it was revoked."""
@@ -94,7 +92,7 @@ def opened(path: Path, now: float | None = None) -> Iterator[Ledger]:
 
     With `now` it forgets credentials that ended long before. Raises LedgerDamaged, and OSError.
     """
-    with closing(_locked(path)) as file:
+    with closing(whole_file.locked(path)) as file:
         entries = _read(file, path)
         kept = [entry for entry in entries.values() if now is None or entry.is_kept(now)]
         if len(kept) == len(entries):
@@ -103,18 +101,6 @@ def opened(path: Path, now: float | None = None) -> Iterator[Ledger]:
         whole_file.replace(path, _text([line for entry in kept for line in entry.lines()]))
     with opened(path) as ledger:
         yield ledger
-
-
-def _locked(path: Path) -> FileIO:
-    """The file of that name, which nobody has replaced while its lock was waited for."""
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, SECRET)
-        file = FileIO(handle, "r+")
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(handle), path.stat()):
-                return file
-        file.close()
 
 
 def _text(lines: Iterable[dict[str, Any]]) -> str:
