@@ -82,6 +82,7 @@ class ServiceAgent(Agent[Config]):
 
     def listen(self, address: IPAddress, port: int) -> None:
         """Have the port. Raises OSError that names the file."""
+        self._address = address
         try:
             self._listener = listen(ipv6.bindable(str(address)), port)
         except OSError as error:
@@ -148,7 +149,9 @@ class ServiceAgent(Agent[Config]):
             log.info("the list of revocations is stored again")
 
     def _context(self, api: ServiceApi) -> ssl.SSLContext | None:
+        """What it shows at the address that it has, whichever the file names by now."""
         try:
+            api.check_bound(f"{self.SECTION}.bind_address in force", self._address)
             return tls.served_by(api)
         except ValueError as error:
             raise ConfigError(f"{self.path}: api: {error}") from None

@@ -316,6 +316,19 @@ def test_a_changed_port_needs_a_restart(agent: Agent) -> None:
     assert "a changed bind_address or bind_port needs a restart" in agent.log()
 
 
+def test_a_reload_passes_no_token_in_clear_at_an_address_that_the_file_no_longer_has(
+    agent: Agent,
+) -> None:
+    server = {"bind_port": agent.port, "log_file": str(agent.log_file)}
+    agent.write(server={**server, "bind_address": "::"}, api={"token": TOKEN, "allow_plain": True})
+    agent.process = agent.spawn()
+    assert agent.notified().startswith("READY=1")
+    agent.write()
+    agent.reload()
+    stays = f"the configuration stays as it was: {agent.config}: api: server.bind_address in force"
+    assert f"{stays}: found '::': beyond loopback it takes api.certificate_file" in agent.log()
+
+
 def failed_start(agent: Agent, status: int = 2) -> list[str]:
     process = agent.spawn()
     output, errors = process.communicate(timeout=TIMEOUT_S)
