@@ -22,13 +22,8 @@ class RevocationFile:
         self._path, self._keys = path, tuple(public_keys)
         self._lock = threading.Lock()
         self._text, self._in_force = self._read()
-        self._is_kept = True
-        self._unstored: str | None = None
-
-    @property
-    def unstored(self) -> str | None:
+        self.unstored: str | None = None
         """Why a restart would not know the list; None where it would."""
-        return self._unstored
 
     @property
     def in_force(self) -> Revocations:
@@ -50,24 +45,24 @@ class RevocationFile:
         with self._lock:
             is_newer = received.newer(self._in_force)
             if is_newer:
-                self._text, self._in_force, self._is_kept = text, received, False
-            self._store()
+                self._text, self._in_force = text, received
+            if is_newer or self.unstored is not None:
+                self._store()
         return is_newer
 
     def store(self) -> None:
         """Write a list that could not be written before. Raises OSError."""
         with self._lock:
-            self._store()
+            if self.unstored is not None:
+                self._store()
 
     def _store(self) -> None:
-        if self._is_kept:
-            return
         try:
             whole_file.replace(self._path, f"{self._text}\n", _MODE)
         except OSError as error:
-            self._unstored = f"the list of revocations is not stored: {error.strerror}"
+            self.unstored = f"the list of revocations is not stored: {error.strerror}"
             raise
-        self._is_kept, self._unstored = True, None
+        self.unstored = None
 
     def _read(self) -> tuple[str | None, Revocations]:
         try:
