@@ -37,11 +37,13 @@ def others(deployment: Deployment) -> Any:
     )
 
 
-def test_it_does_what_the_threat_model_allows_and_nothing_else(deployment: Deployment) -> None:
-    file = deployment.endpoint_file("endpoint_1")
-    before = others(deployment)
+def played(deployment: Deployment) -> list[str]:
+    """What the script has opened, a line each."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.threats.stolen_endpoint", file],
+        [
+            *(sys.executable, "-m", "tests.threats.stolen_endpoint"),
+            deployment.endpoint_file("endpoint_1"),
+        ],
         cwd=AGENTS,
         capture_output=True,
         text=True,
@@ -49,31 +51,28 @@ def test_it_does_what_the_threat_model_allows_and_nothing_else(deployment: Deplo
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_it_does_what_the_threat_model_allows_and_nothing_else(deployment: Deployment) -> None:
+    before = others(deployment)
+    opened = played(deployment)
     # It asks both load balancers, one after the other.
     lines = allowed("A stolen endpoint")
     at_services = [line for line in lines if not line.startswith("router: ")]
-    assert sorted(set(done.stdout.splitlines())) == sorted(at_services)
+    assert sorted(set(opened)) == sorted(at_services)
     assert others(deployment) == before
     own = deployment.seen(deployment.controller, "/device/endpoint_1")
     assert (own["device_type"], own["tun_ipv4"]) == ("network_access_endpoint", "10.10.0.1")
 
 
 def test_it_is_out_of_every_service_when_it_is_revoked(deployment: Deployment) -> None:
-    file = deployment.endpoint_file("endpoint_1")
     deployment.revoke("--id", "endpoint_1", "--issued-before", "now")
     for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.threats.stolen_endpoint", file],
-            cwd=AGENTS,
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT_S,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        whose = {line.split(": ")[1] for line in done.stdout.splitlines()}
-        what = {line.split(": ")[2] for line in done.stdout.splitlines()}
-        assert what == {"GET /health"}, done.stdout
+        opened = played(deployment)
+        whose = {line.split(": ")[1] for line in opened}
+        what = {line.split(": ")[2] for line in opened}
+        assert what == {"GET /health"}, opened
         assert "no token" in whose
         for service in deployment.services:
             service.end()
