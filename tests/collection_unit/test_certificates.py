@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import json
 import os
 import stat
 import subprocess
@@ -13,24 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from local_host import LocalHost
 
-COLLECTION = Path("ansible_collections/nrs/network_routing")
 URL = "https://192.0.2.10:8080"
-PLAY = [
-    {
-        "hosts": "all",
-        "gather_facts": False,
-        "tasks": [
-            {
-                "ansible.builtin.import_role": {
-                    "name": "nrs.network_routing.common",
-                    "tasks_from": tasks,
-                }
-            }
-            for tasks in ("authority.yml", "certificate.yml")
-        ],
-    }
-]
 # Puts a certificate for the same key in place that was made so many days ago.
 AGE = """
 import sys, time
@@ -44,55 +27,34 @@ certificates.make(deployment, ca, file, ["192.0.2.10", "192.0.2.1"], then)
 """
 
 
-class Host:
-    """A host that is this machine, and its control node."""
+class Host(LocalHost):
+    """That of a load balancer."""
 
     def __init__(self, tools: Any, collections: Path, cache: Path, place: Path) -> None:
-        self.tools, self._collections, self._cache, self._place = tools, collections, cache, place
-        self.secrets, self.etc = place / "secrets", place / "etc"
-        self.made = self.secrets / "certificates" / "load_balancer-lb.pem"
+        super().__init__(tools, collections, cache, place)
+        self.tasks = ("authority", "certificate")
+        self.made = self.secrets / "certificates" / "load_balancer-here.pem"
         self.certificate = self.etc / "certificate_load_balancer.pem"
         self.key = self.etc / "certificate_load_balancer.key"
-        self.variables: dict[str, Any] = {
-            "ansible_python_interpreter": sys.executable,
-            "_common_unit": "load_balancer",
-            # There is no such unit to reload: one that has just been started need not be.
-            "__common_restarted": {"results": [{"item": "load_balancer"}]},
-            "_common_user": getpass.getuser(),
-            "_common_configuration_directory": str(self.etc),
+        self.has("load_balancer")
+        self.variables |= {
             "_common_urls": [URL],
             "_common_own_certificate_file": "",
             "_common_own_key_file": "",
             "nrs_management_address": "192.0.2.1",
-            "nrs_build_directory": str(cache),
-            "nrs_secrets_directory": str(self.secrets),
         }
-        self.etc.mkdir()
-
-    def deploy(self, *words: str, changed: int) -> str:
-        """Run the tasks; what ansible-playbook said of as many changed ones."""
-        said = str(self.tools.playbook(self._collections, *self._words(), *words))
-        assert f"changed={changed} " in said, said
-        return said
-
-    def refused(self) -> str:
-        """What is said on the host where the tasks fail."""
-        (said,) = self.tools.refusals(self._collections, *self._words()).values()
-        return str(said)
 
     def age(self, days: float) -> None:
         """Let the certificate have been made so many days ago."""
-        (agents,) = (self._collections / COLLECTION).rglob("files/agents")
-        path = [str(agents), *map(str, self._cache.glob("downloads/*/*.whl"))]
         subprocess.run(
             [sys.executable, "-c", AGE, self.secrets, self.made, str(days)],
-            env={**os.environ, "PYTHONPATH": ":".join(path), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, "PYTHONPATH": self.python_path(), "PYTHONDONTWRITEBYTECODE": "1"},
             check=True,
         )
 
     def own(self, name: str, *, days: int = 90) -> dict[str, str]:
         """A certificate of the operator's that is its own CA, as variables of the role."""
-        certificate, key = self._place / f"{name}.pem", self._place / f"{name}.key"
+        certificate, key = self.place / f"{name}.pem", self.place / f"{name}.key"
         words = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-sha256"]
         words += ["-subj", f"/CN={name}", "-addext", f"subjectAltName=IP:{name}"]
         words += ["-days", str(days), "-keyout", str(key), "-out", str(certificate)]
@@ -108,17 +70,6 @@ class Host:
         words = ["openssl", "verify", "-CAfile", self.etc / "ca.pem", "-verify_ip", address]
         return bool(self.tools.end(*words, self.certificate).returncode == 0)
 
-    def _words(self) -> list[str]:
-        for name, content in (
-            ("hosts", {"all": {"hosts": {"lb": {"ansible_connection": "local"}}}}),
-            # The role has some of them as its own, which only these come before.
-            ("extra", self.variables),
-            ("play", PLAY),
-        ):
-            (self._place / f"{name}.json").write_text(json.dumps(content))
-        hosts, extra, tasks = (f"{self._place}/{name}.json" for name in ("hosts", "extra", "play"))
-        return ["-i", hosts, "-e", f"@{extra}", tasks]
-
 
 @pytest.fixture
 def bare(tools: Any, installed: Path, cache: Path, tmp_path: Path) -> Host:
@@ -133,7 +84,7 @@ def host(bare: Host) -> Host:
     assert not bare.secrets.exists()
     assert list(bare.etc.iterdir()) == []
     said = bare.deploy("-vvv", "--diff", changed=5)
-    assert "load_balancer of lb gets a certificate: there is none" in said
+    assert "load_balancer of here gets a certificate: there is none" in said
     assert bare.key.read_text().splitlines()[1] not in said
     return bare
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import base64
-import getpass
 import json
 import re
 import stat
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from local_host import LocalHost
 
-COLLECTION = Path("ansible_collections/nrs/network_routing")
 BALANCER, CONTROLLER = "https://192.0.2.10:8080", "https://192.0.2.11:8090"
 # What stands for the release on the host: the agents' sources, with the control node's libraries.
 PYTHON = """#!/bin/sh
@@ -27,38 +25,18 @@ REVOKE = (
     " of = Deployment(Path(sys.argv[1]));"
     " of.keep(of.revocations().with_id('endpoint_1', time.time()))",
 )
-PLAY = [
-    {
-        "hosts": "all",
-        "gather_facts": False,
-        "tasks": [
-            {
-                "ansible.builtin.import_role": {
-                    "name": "nrs.network_routing.common",
-                    "tasks_from": tasks,
-                }
-            }
-            for tasks in ("generate.yml", "tokens.yml")
-        ],
-    }
-]
 
 
-class Host:
-    """A host that is this machine, and its control node."""
+class Host(LocalHost):
+    """That of an endpoint."""
 
     def __init__(self, tools: Any, collections: Path, cache: Path, place: Path) -> None:
-        self._tools, self._collections, self._place = tools, collections, place
-        self.secrets, self.etc = place / "secrets", place / "etc"
+        super().__init__(tools, collections, cache, place)
+        self.tasks = ("generate", "tokens")
         self.file = self.etc / "api_tokens_endpoint"
-        self.variables: dict[str, Any] = {
-            "ansible_python_interpreter": sys.executable,
-            "_common_unit": "endpoint",
-            # There is no such unit to reload: one that has just been started need not be.
-            "__common_restarted": {"results": [{"item": "endpoint"}]},
-            "_common_user": getpass.getuser(),
+        self.has("endpoint")
+        self.variables |= {
             "_common_install_directory": str(place / "opt"),
-            "_common_configuration_directory": str(self.etc),
             "_common_wanted": {
                 "role": "endpoint",
                 "id": "endpoint_1",
@@ -67,52 +45,19 @@ class Host:
                 "tun_ipv6": "",
             },
             "nrs_psk": base64.b64encode(bytes(range(32))).decode(),
-            "nrs_build_directory": str(cache),
-            "nrs_secrets_directory": str(self.secrets),
         }
-        self.etc.mkdir()
 
-    def deploy(self, *words: str, changed: int) -> str:
-        """Run the tasks; what ansible-playbook said of as many changed ones."""
-        said = self.play(PLAY, *words)
-        assert f"changed={changed} " in said, said
-        return said
-
-    def refused(self) -> str:
-        """What is said on the host where the tasks fail."""
-        (said,) = self._tools.refusals(self._collections, *self._words(PLAY)).values()
-        return str(said)
-
-    def play(self, play: Sequence[Mapping[str, Any]], *words: str) -> str:
-        """What ansible-playbook said of a play on the host."""
-        return str(self._tools.playbook(self._collections, *self._words(play), *words))
-
-    def _words(self, play: Sequence[Mapping[str, Any]]) -> list[str]:
-        for name, content in (
-            ("hosts", {"all": {"hosts": {"endpoint_1": {"ansible_connection": "local"}}}}),
-            # The role has some of them as its own, which only these come before.
-            ("extra", self.variables),
-            ("play", play),
-        ):
-            (self._place / f"{name}.json").write_text(json.dumps(content))
-        hosts, extra, tasks = (f"{self._place}/{name}.json" for name in ("hosts", "extra", "play"))
-        return ["-i", hosts, "-e", f"@{extra}", tasks]
-
-    def install_release(self, cache: Path) -> None:
+    def install_release(self) -> None:
         """As the roles do before tokens are given."""
-        wheels = [str(path) for path in cache.glob("downloads/*/*.whl")]
-        (agents,) = (self._collections / COLLECTION).rglob("files/agents")
-        path = ":".join([str(agents), *wheels])
-        python = self._place / "opt" / "current" / "bin" / "python"
+        python = self.place / "opt" / "current" / "bin" / "python"
         python.parent.mkdir(parents=True)
-        python.write_text(PYTHON.format(path=path, python=sys.executable))
+        python.write_text(PYTHON.format(path=self.python_path(), python=sys.executable))
         python.chmod(0o755)
 
     def revoke(self) -> None:
         """Revoke what the host was given until this moment."""
-        self._tools.run(
-            self._place / "opt" / "current" / "bin" / "python", "-I", *REVOKE, self.secrets
-        )
+        python = self.place / "opt" / "current" / "bin" / "python"
+        self.tools.run(python, "-I", *REVOKE, self.secrets)
 
     def tokens(self) -> list[dict[str, Any]]:
         """What those in the file say, which is not shown to others."""
@@ -134,7 +79,7 @@ def host(tools: Any, installed: Path, cache: Path, tmp_path: Path) -> Host:
     host.deploy("--check", changed=2)
     assert host.issued() == [] and not host.file.exists()
     assert not (host.secrets / "signing_key").exists()
-    host.install_release(cache)
+    host.install_release()
     said = host.deploy("-vvv", "--diff", changed=2)
     for line in host.file.read_text().splitlines()[1:]:
         assert line not in said and line.split(".")[2] not in said
@@ -187,7 +132,7 @@ def test_a_signing_key_from_a_vault_is_used_and_not_kept(
     pem = tools.run("openssl", "genpkey", "-algorithm", "ed25519")
     host.variables["nrs_signing_key"] = pem
     host.deploy("--check", changed=2)
-    host.install_release(cache)
+    host.install_release()
     said = host.deploy("-vvv", changed=2)
     assert pem.splitlines()[1] not in said
     assert not (host.secrets / "signing_key").exists()
