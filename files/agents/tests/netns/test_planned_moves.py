@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
+import sys
+import termios
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 
@@ -64,6 +67,15 @@ def echo(near: socket.socket, far: socket.socket) -> None:
         assert sink.recv(100) == b"still here"
 
 
+def unanswered(connection: socket.socket) -> int:
+    """Bytes that the other end has not acknowledged (SIOCOUTQ of tcp(7)).
+
+    A host that is no router any more resets what is sent again to the address that it masqueraded.
+    """
+    told = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
+    return int.from_bytes(told, sys.byteorder)
+
+
 def test_connections_stay_and_new_ones_take_the_new_router(
     running: Running, connections: Connections
 ) -> None:
@@ -87,6 +99,7 @@ def test_a_connection_outlives_a_restart_of_its_only_router(
     with ExitStack() as opened:
         near, far, _ = Connections(world, address, opened).make()
         echo(near, far)
+        wait_until(lambda: not unanswered(near) + unanswered(far), 5, "nothing is on its way")
         end(router)
         router.start()
         wait_until(lambda: "endpoint_1" in router.tunnels(), 20, "the endpoint is back")
