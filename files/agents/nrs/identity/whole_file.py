@@ -36,7 +36,7 @@ def locked(path: Path) -> FileIO:
     Raises OSError.
     """
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, SECRET)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, SECRET)
         file = FileIO(handle, "r+")
         fcntl.flock(file, fcntl.LOCK_EX)
         # Whoever had it may have replaced or removed it meanwhile.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -15,12 +16,13 @@ Routers = dict[str, Agent]
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    built = World(tmp_path)
-    try:
-        yield built
-    finally:
-        built.close()
+def world() -> Iterator[World]:
+    with TemporaryDirectory(prefix="nrs-") as directory:  # a path that sockets in it can bind
+        built = World(Path(directory))
+        try:
+            yield built
+        finally:
+            built.close()
 
 
 def both_up(endpoint: Agent) -> bool:
