@@ -189,11 +189,16 @@ class Liveness:
         self._paused = now
         self._not_before = self._measured_from = now + self.timing.pause
 
+    def pausing(self, now: float) -> bool:
+        """Whether the router has announced a silence, and has not answered since."""
+        return now < self._paused + self.timing.pause
+
     def probe_answered(self, number: int, rtt: float, now: float) -> None:
         """A PROBE_ACK has arrived; answers may come late and out of order."""
         while self._outstanding and _not_after(self._outstanding[0][0], number):
             self._outstanding.popleft()
         if now - rtt > self._paused + self.timing.leaving:
+            self._paused = _LONG_AGO
             self._not_before = min(self._not_before, now)
             self._measured_from = min(self._measured_from, now)
         if self.state is State.SUSPECT:

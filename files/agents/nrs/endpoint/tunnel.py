@@ -323,7 +323,8 @@ class Tunnel:
 
     def _measure(self, now: float, *, busy: bool) -> list[Order]:
         """Find out what the path carries, as long as it answers."""
-        if not self.index or self.liveness.state is not State.UP:
+        live = self.liveness
+        if not self.index or live.state is not State.UP or live.pausing(now):
             self.path.interrupt()
             self.trains.interrupt()
             return []

@@ -8,7 +8,7 @@ from nrs.endpoint.path_mtu import BASE, State
 from nrs.tunnel import wire
 from nrs.tunnel.control import Control
 from nrs.tunnel.orders import LimitDatagrams, SendControl
-from nrs.tunnel.wire import HEADERS4, Probe, ProbeAck, Type
+from nrs.tunnel.wire import HEADERS4, Probe, ProbeAck, RouterFlag, Type
 from tests.endpoint.fakes import OLD, Endpoint
 from tests.endpoint.test_machine import PSK, send
 
@@ -44,6 +44,14 @@ class Answering(Endpoint):
             for order in sent:
                 if order.index == self.machine.tunnels["r1"].index:
                     self._arrives(order)
+
+    def announce_restart(self) -> None:
+        """The router says that it is silent for a moment, and is."""
+        self.back_highest += 1
+        flags = RouterFlag.RESTARTING
+        told = Control(Type.ROLE, flags, 0, self.back_highest, 0, b"")
+        self.do(self.machine.handle_control(self.session_of("r1"), told, 0, 0, self.now))
+        self.every = 1
 
     def _arrives(self, order: SendControl) -> None:
         length = wire.OVERHEAD + len(order.body)
@@ -141,6 +149,19 @@ def test_what_was_on_its_way_to_another_router_is_not_refused() -> None:
         endpoint.hear("r2")
         endpoint.serve()
     assert endpoint.limits[endpoint.session_of("r2")].settled
+
+
+def test_a_router_that_restarts_leaves_its_path_as_it_was() -> None:
+    endpoint = Answering(1400)
+    endpoint.run(1.0)
+    known = endpoint.limit.longest
+    endpoint.announce_restart()
+    endpoint.run(2.0)
+    assert endpoint.limit.longest == known
+    endpoint.every = 0
+    endpoint.carries = 1300
+    endpoint.run(1.0)
+    assert endpoint.limit.longest == 1300 - HEADERS4
 
 
 def test_a_new_session_of_the_same_path_needs_no_search() -> None:

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 import pytest
 from testbed.wait import wait_until
 
-from tests.netns.conftest import both_up
+from tests.netns.conftest import both_up, one_router
 from tests.netns.test_failover import PINGS_A_SECOND, active_of
 from tests.netns.test_planned_moves import EGRESS, Connections, echo
 from tests.netns.world import BUSINESS, UNDERLAY4, UNDERLAY6, Agent, World
@@ -201,6 +201,29 @@ def test_a_failed_start_leaves_everything_to_the_next_one(kept: tuple[World, Age
     router.start()
     wait_until(lambda: both_up(endpoint) and router.tunnels(), 10, "both tunnels up")
     assert "tunnel to" not in after_resuming(router)
+
+
+def test_the_only_router_comes_back_to_the_path_as_it_was(world: World) -> None:
+    world.managed = True
+    router, endpoint = one_router(world)
+
+    def size() -> int:
+        return int(endpoint.tunnels()["router_a"]["path_mtu"])
+
+    wait_until(lambda: size() == 1500, 10, "the path is known")
+    world.popen("endpoint", "ping", "-q", "-i", "0.01", BUSINESS[0], stdout=subprocess.DEVNULL)
+    wait_until(lambda: endpoint.status()["figures"]["rx_packets"] > 50, 10, "pings flow")
+    assert router.command("stopping", restarting=True)["restarting"]
+    assert router.stop() == 0
+    until = time.monotonic() + 1.0  # as on a slow host
+    while time.monotonic() < until:
+        assert size() == 1500
+        time.sleep(0.05)
+    router.start()
+    wait_until(router.tunnels, 10, "the router is back")
+    assert world.ping(BUSINESS[0])
+    assert size() == 1500
+    assert "at most" not in endpoint.log
 
 
 def test_a_control_client_that_says_nothing_holds_no_packet_up(
