@@ -34,6 +34,7 @@ PURE = (
     "endpoint/path_mtu.py",
     "endpoint/route_plan.py",
     "endpoint/trains.py",
+    "endpoint/uplink_address.py",
     "endpoint/uplink_plan.py",
     "identity/audience.py",
     "identity/authority.py",

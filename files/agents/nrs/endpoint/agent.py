@@ -23,10 +23,12 @@ from nrs.endpoint.machine import Machine
 from nrs.endpoint.names import Names
 from nrs.endpoint.orders import Deliver, JoinTrains, Order, SendAgain, SendHello, UseRouter
 from nrs.endpoint.uplink import TRY_S, Uplink, Uplinks
+from nrs.endpoint.uplink_address import UplinkAddresses
 from nrs.endpoint.work import work_of
 from nrs.system.addresses import Addresses
 from nrs.system.connected import connected
 from nrs.system.control import socket_path
+from nrs.system.link_changes import Event
 from nrs.system.link_events import LinkEvents
 from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.control import Control
@@ -43,6 +45,7 @@ log = logging.getLogger(__name__)
 
 _FLOWS = "flows"
 _ACTIVE = "active"
+_UPLINKS = "uplinks"
 _LANE = 0
 
 
@@ -62,6 +65,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         self._switches = self._kept_switches()
         self._addresses = self._follow_addresses()
         self._uplinks = Uplinks(self.store, Names(lambda: self.loop.wake(self._look_again)))
+        self._uplink_addresses = UplinkAddresses(self.notes.get(_UPLINKS))
         self._slots: dict[int, Slot] = {}
         """Of the sessions of an earlier process, while they are looked at."""
         self._timer: Timer | None = None
@@ -73,12 +77,17 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         self.engine = Engine(self._tun, self.loop, self._machine, self, self.codec, self.memory)
         self.undo(self._close)
         self._uplinks.configure(self.config)
+        self._choose_addresses(self.config)
         self._connect()
         self._resume()
         self._serve_due()
         self._lan = self._serve_lan()
         self._network = HostNetwork(
-            self._tun.name, self.config, self.families, socket_path(self.UNIT).parent
+            self._tun.name,
+            self.config,
+            self.families,
+            socket_path(self.UNIT).parent,
+            self._uplink_addresses.present,
         )
         self.cleanup.callback(self._network.close)
         self.undo(self._network.withdraw)
@@ -141,8 +150,27 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         events, addresses = LinkEvents(), Addresses()
         self.cleanup.callback(events.close)
         addresses.take(events.first())
-        self.loop.add_reader(events.fileno(), lambda: addresses.take(events.read()))
+        self.loop.add_reader(events.fileno(), lambda: self._take_links(events.read()))
         return addresses
+
+    def _take_links(self, events: Iterable[Event]) -> None:
+        self._addresses.take(events)
+        if self._choose_addresses(self.config):
+            self._network.leave_from(self._uplink_addresses.present)
+            self._connect()
+            self._serve_due()
+
+    def _choose_addresses(self, config: NetworkAccessEndpointConfig) -> bool:
+        """Which addresses tunnels leave from; whether they are others than before."""
+        wanted = [r.bind_address for r in config.routers if r.bind_address is not None]
+        told = self._uplink_addresses.follow(wanted, self._addresses)
+        self.notes.put(_UPLINKS, self._uplink_addresses.kept)
+        for text in told:
+            log.warning("%s", text)
+        for uplink in self._uplinks.by_router.values():
+            local = uplink.router.bind_address
+            uplink.leave_from(local and self._uplink_addresses.present.get(local, local))
+        return bool(told)
 
     def _kept_switches(self) -> SwitchLog:
         """The switches of earlier runs; those of this one are written beside them."""
@@ -346,9 +374,10 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         }
 
     def take_over(self, config: NetworkAccessEndpointConfig) -> None:
-        self._network.configure(config)
         self._carry_out(self._machine.handle_config(config, self.loop.clock()))
         self._disconnect(self._uplinks.configure(config))
+        self._choose_addresses(config)
+        self._network.configure(config, self._uplink_addresses.present)
         self._connect()
         self._serve_due()
 

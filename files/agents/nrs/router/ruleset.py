@@ -59,9 +59,7 @@ class Ruleset:
         """Whether the table does what it did as it was applied last. Raises NftablesError."""
         with self._lock:
             applied = self._applied
-            return applied is None or nftables.is_installed(
-                _commands(applied), self._content
-            )
+            return applied is None or nftables.is_installed(_commands(applied), self._content)
 
     def apply_again(self) -> None:
         """Make the table anew, as somebody has changed it. Raises NftablesError."""
