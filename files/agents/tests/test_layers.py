@@ -30,6 +30,7 @@ PURE = (
     "api/refusals.py",
     "balancer/decide/*.py",
     "config/overlay.py",
+    "endpoint/counting.py",
     "endpoint/machine.py",
     "endpoint/path_mtu.py",
     "endpoint/route_plan.py",
