@@ -88,6 +88,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
             self.families,
             socket_path(self.UNIT).parent,
             self._uplink_addresses.present,
+            self.review_pushed,
         )
         self.cleanup.callback(self._network.close)
         self.undo(self._network.withdraw)
@@ -125,7 +126,19 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
     def lay(
         cls, config: NetworkAccessEndpointConfig, data: dict[str, Any], over: Mapping[str, Any]
     ) -> dict[str, Any]:
-        return push.lay(config, data, over, connected(config.tunnel.interface_name))
+        return push.lay(config, data, over, connected(config.tunnel.interface_name), {})
+
+    def lay_running(
+        self, config: NetworkAccessEndpointConfig, data: dict[str, Any], over: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """A tunnel that is up may stay where its router's name led to before."""
+        named = {
+            uplink.address: f"the address of routers: {uplink.router.router_id}"
+            for uplink in list(self._uplinks.by_router.values())
+            if uplink.address is not None
+        }
+        named |= self._network.named
+        return push.lay(config, data, over, connected(config.tunnel.interface_name), named)
 
     def _make_machine(self) -> Machine:
         memory = FlowMemory(self.store.take(_FLOWS))

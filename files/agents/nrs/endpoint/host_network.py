@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +36,18 @@ class HostNetwork:
         families: Families,
         runtime_directory: Path,
         present: Mapping[IPAddress, IPAddress],
+        renamed: Callable[[], object],
     ) -> None:
         """`families` are those that the device can have; `present` is as in `leaving`.
 
-        Raises OSError.
+        `renamed` is called in a thread when names lead elsewhere. Raises OSError.
         """
         self._arranged = Arranged()
         """As planned last."""
         self._config = config
         self._families = families
         self._present = present
+        self._renamed = renamed
         self._services = ServiceAddresses(config)
         self._found = self._services.known
         self._keeper = NetworkKeeper(
@@ -61,7 +63,7 @@ class HostNetwork:
         """Keep it so from now on, and say what is not as it has to be."""
         self._tell_faults()
         self._keeper.start()
-        self._services.follow(self._take_services)
+        self._services.follow(self._take_named)
 
     def leave_from(self, present: Mapping[IPAddress, IPAddress]) -> None:
         """Have the rules of uplinks for other addresses; does not wait."""
@@ -74,9 +76,9 @@ class HostNetwork:
         """Have it as `config` says; does not wait."""
         self._services.stop()
         self._config, self._present = config, present
-        self._services = ServiceAddresses(config)
+        self._services = ServiceAddresses(config, self._found)
         self._take_services(self._services.known)
-        self._services.follow(self._take_services)
+        self._services.follow(self._take_named)
 
     def settle(self) -> None:
         """Wait until it is as configured, in another thread than that which configures."""
@@ -105,6 +107,15 @@ class HostNetwork:
             "routes": self._keeper.status(),
             **self._keeper.upkeep(),
         }
+
+    @property
+    def named(self) -> Mapping[IPAddress, str]:
+        """Where the names of routers and APIs lead, and whose each address is. In any thread."""
+        return self._found.named
+
+    def _take_named(self, services: Services) -> None:
+        self._take_services(services)
+        self._renamed()
 
     def _take_services(self, services: Services) -> None:
         """Called in a thread too."""

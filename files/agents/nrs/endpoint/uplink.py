@@ -123,6 +123,11 @@ class Uplink:
             self.socket = None
 
     @property
+    def address(self) -> IPAddress | None:
+        """The router's, as the socket has it."""
+        return None if self._remote is None else self._remote[0]
+
+    @property
     def remote(self) -> str | None:
         """Address and port that it leads to, for people."""
         return None if self._remote is None else describe((str(self._remote[0]), self._remote[1]))
