@@ -79,8 +79,12 @@ devices:
       description: A routing server's public address.
       type: str
     port:
-      description: A routing server's UDP port.
+      description: A routing server's UDP port, the first of several.
       type: int
+    ports:
+      description: All UDP ports that a routing server listens at.
+      type: list
+      elements: int
     version:
       description: The version of its agent.
       type: str

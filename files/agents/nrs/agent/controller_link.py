@@ -57,7 +57,9 @@ class ControllerLink:
 
     def _round(self, client: ApiClient) -> None:
         if not self._registered:
-            client.post("/register", self._registration.model_dump(mode="json"))
+            # A controller of an older release refuses fields that it does not know.
+            stated = self._registration.model_dump(mode="json", exclude_none=True)
+            client.post("/register", stated)
             self._registered = True
             log.info("registered with the network controller")
         status = control.request(self._socket, "status")

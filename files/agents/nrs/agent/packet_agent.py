@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -87,7 +87,9 @@ class PacketAgent(Agent[Config]):
         self._turned_on = [Path(path) for path in self.notes.get(FORWARDING) or []]
         """Settings of the host, by this run or an earlier one."""
         self.undo(lambda: forwarding.restore(self._turned_on))
-        self._in_force = InForce(start, self.UNIT, self.restart_keys, self._try_take_over, self.lay)
+        self._in_force = InForce(
+            start, self.UNIT, self.restart_keys, self._try_take_over, self.lay_running
+        )
         self._changing = threading.Lock()
         """Held while another configuration is read and taken over."""
         self._for_good = not self.store.available
@@ -110,6 +112,12 @@ class PacketAgent(Agent[Config]):
     @abstractmethod
     def take_over(self, config: Config) -> None:
         """Run with `config` from now on; tunnels that it does not change stay up."""
+
+    def lay_running(
+        self, config: Config, data: dict[str, Any], over: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """As `lay`, by what an agent knows that runs. Called in another thread."""
+        return self.lay(config, data, over)
 
     def settle(self) -> None:
         """Wait until what `take_over` has begun is done. Called in another thread."""
@@ -303,6 +311,18 @@ class PacketAgent(Agent[Config]):
         """In a thread: a large file takes a while to read, and what it wants to be in place."""
         with self._changing:
             candidate = self._read()
+            error = self._in_loop(lambda: self._in_force.reload(candidate))
+            self.settle()
+        self.loop.wake(lambda: self._reloaded(error))
+
+    def review_pushed(self) -> None:
+        """Leave out what is pushed where `lay_running` refuses it now. In another thread."""
+        if not self._in_force.pushed.version:
+            return
+        with self._changing:
+            candidate = self._read()
+            if candidate.version == self._in_force.pushed:
+                return
             error = self._in_loop(lambda: self._in_force.reload(candidate))
             self.settle()
         self.loop.wake(lambda: self._reloaded(error))

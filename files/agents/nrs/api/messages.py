@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
+from typing_extensions import Self
 
-from nrs.config.types import Address, Address4, Address6, Label, Line, Name, Port
+from nrs.config.types import Address, Address4, Address6, Label, Line, Name, Port, Ports
 
 Percent = Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False)]
 Rate = Annotated[float, Field(strict=True, ge=0, le=1e9, allow_inf_nan=False)]
@@ -89,7 +90,15 @@ class Registration(Message):
     internal_ip: Address | None = None
     external_ip: Address | None = None
     port: Port | None = None
+    ports: Ports | None = None
+    """All that a routing server listens at, where it is several; `port` is the first."""
     version: Annotated[str, Field(max_length=64)] | None = None
+
+    @model_validator(mode="after")
+    def _first_port(self) -> Self:
+        if self.ports is not None and self.ports[0] != self.port:
+            raise ValueError(f"port is {self.port} and the first of ports is {self.ports[0]}")
+        return self
 
 
 class TunnelStatus(Message):

@@ -60,6 +60,7 @@ class Database:
                 raise StorageError(_lost(path, wrong))
             Base.metadata.create_all(self._writing)
             with self._writing.begin() as connection:
+                _add_columns(connection)
                 _allow_one_family(connection)
         except OperationalError as error:
             self._engine.dispose()
@@ -142,6 +143,16 @@ def _prepare(connection: Any, _record: object) -> None:
     # A registration that was answered must not be lost with the power.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.close()
+
+
+def _add_columns(connection: Connection) -> None:
+    """Those that the table of an earlier release has not; each may be without a value."""
+    table = Base.metadata.tables["devices"]
+    present = {row[1] for row in connection.exec_driver_sql("PRAGMA table_info(devices)")}
+    for column in table.columns:
+        if column.name not in present:
+            kind = column.type.compile(connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE devices ADD COLUMN {column.name} {kind}")
 
 
 def _allow_one_family(connection: Connection) -> None:

@@ -29,6 +29,8 @@ class Device(Base):
     internal_ip: Mapped[str | None] = mapped_column(String(64))
     external_ip: Mapped[str | None] = mapped_column(String(64))
     port: Mapped[int | None] = mapped_column(Integer)
+    ports: Mapped[str | None] = mapped_column(Text)
+    """A list of JSON, where there are several."""
     version: Mapped[str | None] = mapped_column(String(64))
     registered_at: Mapped[float] = mapped_column(Float)
     last_seen: Mapped[float] = mapped_column(Float)

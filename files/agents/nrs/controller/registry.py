@@ -34,6 +34,7 @@ _COLUMNS = (
     Device.internal_ip,
     Device.external_ip,
     Device.port,
+    Device.ports,
     Device.version,
     Device.registered_at,
     Device.last_seen,
@@ -203,6 +204,7 @@ class Registry:
             device.internal_ip = _text(request.internal_ip)
             device.external_ip = _text(request.external_ip)
             device.port = request.port
+            device.ports = None if request.ports is None else json.dumps(request.ports)
             device.version = request.version
             session.add(device)
         # Only now is it on disk; a transaction that failed must leave no mark here.
@@ -250,6 +252,8 @@ class Registry:
 
     def _record(self, row: RowMapping) -> Record:
         values: dict[str, Any] = dict(row)
+        ports, port = values.pop("ports"), values["port"]
+        values["ports"] = json.loads(ports) if ports else [] if port is None else [port]
         stored = Seen(values.pop("last_seen"))
         seen = self._presence.get(values["device_id"]) or stored
         return Record(**values, last_seen=seen.at, reported=seen.status)

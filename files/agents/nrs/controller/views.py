@@ -24,6 +24,7 @@ class Record:
     internal_ip: str | None
     external_ip: str | None
     port: int | None
+    ports: Sequence[int]
     version: str | None
     registered_at: float
     last_seen: float
@@ -52,6 +53,7 @@ def summary(device: Record, now: float) -> dict[str, Any]:
         "internal_ip": device.internal_ip,
         "external_ip": device.external_ip,
         "port": device.port,
+        "ports": list(device.ports),
         "version": device.version,
         "registered_at": device.registered_at,
         "last_seen": device.last_seen,

@@ -23,10 +23,12 @@ from nrs.endpoint.machine import Machine
 from nrs.endpoint.names import Names
 from nrs.endpoint.orders import Deliver, JoinTrains, Order, SendAgain, SendHello, UseRouter
 from nrs.endpoint.uplink import TRY_S, Uplink, Uplinks
+from nrs.endpoint.uplink_address import UplinkAddresses
 from nrs.endpoint.work import work_of
 from nrs.system.addresses import Addresses
 from nrs.system.connected import connected
 from nrs.system.control import socket_path
+from nrs.system.link_changes import Event
 from nrs.system.link_events import LinkEvents
 from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.control import Control
@@ -43,6 +45,7 @@ log = logging.getLogger(__name__)
 
 _FLOWS = "flows"
 _ACTIVE = "active"
+_UPLINKS = "uplinks"
 _LANE = 0
 
 
@@ -62,6 +65,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         self._switches = self._kept_switches()
         self._addresses = self._follow_addresses()
         self._uplinks = Uplinks(self.store, Names(lambda: self.loop.wake(self._look_again)))
+        self._uplink_addresses = UplinkAddresses(self.notes.get(_UPLINKS))
         self._slots: dict[int, Slot] = {}
         """Of the sessions of an earlier process, while they are looked at."""
         self._timer: Timer | None = None
@@ -73,12 +77,18 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         self.engine = Engine(self._tun, self.loop, self._machine, self, self.codec, self.memory)
         self.undo(self._close)
         self._uplinks.configure(self.config)
+        self._choose_addresses(self.config)
         self._connect()
         self._resume()
         self._serve_due()
         self._lan = self._serve_lan()
         self._network = HostNetwork(
-            self._tun.name, self.config, self.families, socket_path(self.UNIT).parent
+            self._tun.name,
+            self.config,
+            self.families,
+            socket_path(self.UNIT).parent,
+            self._uplink_addresses.present,
+            self.review_pushed,
         )
         self.cleanup.callback(self._network.close)
         self.undo(self._network.withdraw)
@@ -116,7 +126,19 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
     def lay(
         cls, config: NetworkAccessEndpointConfig, data: dict[str, Any], over: Mapping[str, Any]
     ) -> dict[str, Any]:
-        return push.lay(config, data, over, connected(config.tunnel.interface_name))
+        return push.lay(config, data, over, connected(config.tunnel.interface_name), {})
+
+    def lay_running(
+        self, config: NetworkAccessEndpointConfig, data: dict[str, Any], over: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """A tunnel that is up may stay where its router's name led to before."""
+        named = {
+            uplink.address: f"the address of routers: {uplink.router.router_id}"
+            for uplink in list(self._uplinks.by_router.values())
+            if uplink.address is not None
+        }
+        named |= self._network.named
+        return push.lay(config, data, over, connected(config.tunnel.interface_name), named)
 
     def _make_machine(self) -> Machine:
         memory = FlowMemory(self.store.take(_FLOWS))
@@ -141,8 +163,27 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         events, addresses = LinkEvents(), Addresses()
         self.cleanup.callback(events.close)
         addresses.take(events.first())
-        self.loop.add_reader(events.fileno(), lambda: addresses.take(events.read()))
+        self.loop.add_reader(events.fileno(), lambda: self._take_links(events.read()))
         return addresses
+
+    def _take_links(self, events: Iterable[Event]) -> None:
+        self._addresses.take(events)
+        if self._choose_addresses(self.config):
+            self._network.leave_from(self._uplink_addresses.present)
+            self._connect()
+            self._serve_due()
+
+    def _choose_addresses(self, config: NetworkAccessEndpointConfig) -> bool:
+        """Which addresses tunnels leave from; whether they are others than before."""
+        wanted = [r.bind_address for r in config.routers if r.bind_address is not None]
+        told = self._uplink_addresses.follow(wanted, self._addresses)
+        self.notes.put(_UPLINKS, self._uplink_addresses.kept)
+        for text in told:
+            log.warning("%s", text)
+        for uplink in self._uplinks.by_router.values():
+            local = uplink.router.bind_address
+            uplink.leave_from(local and self._uplink_addresses.present.get(local, local))
+        return bool(told)
 
     def _kept_switches(self) -> SwitchLog:
         """The switches of earlier runs; those of this one are written beside them."""
@@ -346,9 +387,10 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         }
 
     def take_over(self, config: NetworkAccessEndpointConfig) -> None:
-        self._network.configure(config)
         self._carry_out(self._machine.handle_config(config, self.loop.clock()))
         self._disconnect(self._uplinks.configure(config))
+        self._choose_addresses(config)
+        self._network.configure(config, self._uplink_addresses.present)
         self._connect()
         self._serve_due()
 

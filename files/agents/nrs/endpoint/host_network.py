@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from nrs.config.tun_addresses import Families
-from nrs.config.types import Interface4, Interface6
+from nrs.config.types import Interface4, Interface6, IPAddress
 from nrs.endpoint import route_plan, uplink_check, uplink_plan
 from nrs.endpoint.config import NetworkAccessEndpointConfig
 from nrs.endpoint.service_addresses import ServiceAddresses, Services
@@ -35,13 +35,21 @@ class HostNetwork:
         config: NetworkAccessEndpointConfig,
         families: Families,
         runtime_directory: Path,
+        present: Mapping[IPAddress, IPAddress],
+        renamed: Callable[[], object],
     ) -> None:
-        """`families` are those that the device can have. Raises OSError."""
+        """`families` are those that the device can have; `present` is as in `leaving`.
+
+        `renamed` is called in a thread when names lead elsewhere. Raises OSError.
+        """
         self._arranged = Arranged()
         """As planned last."""
         self._config = config
         self._families = families
+        self._present = present
+        self._renamed = renamed
         self._services = ServiceAddresses(config)
+        self._found = self._services.known
         self._keeper = NetworkKeeper(
             device,
             [(own.ip, own.network.prefixlen) for own in self._own(config)],
@@ -55,15 +63,22 @@ class HostNetwork:
         """Keep it so from now on, and say what is not as it has to be."""
         self._tell_faults()
         self._keeper.start()
-        self._services.follow(self._take_services)
+        self._services.follow(self._take_named)
 
-    def configure(self, config: NetworkAccessEndpointConfig) -> None:
+    def leave_from(self, present: Mapping[IPAddress, IPAddress]) -> None:
+        """Have the rules of uplinks for other addresses; does not wait."""
+        self._present = present
+        self._take_services(self._found)
+
+    def configure(
+        self, config: NetworkAccessEndpointConfig, present: Mapping[IPAddress, IPAddress]
+    ) -> None:
         """Have it as `config` says; does not wait."""
         self._services.stop()
-        self._config = config
-        self._services = ServiceAddresses(config)
+        self._config, self._present = config, present
+        self._services = ServiceAddresses(config, self._found)
         self._take_services(self._services.known)
-        self._services.follow(self._take_services)
+        self._services.follow(self._take_named)
 
     def settle(self) -> None:
         """Wait until it is as configured, in another thread than that which configures."""
@@ -93,8 +108,18 @@ class HostNetwork:
             **self._keeper.upkeep(),
         }
 
+    @property
+    def named(self) -> Mapping[IPAddress, str]:
+        """Where the names of routers and APIs lead, and whose each address is. In any thread."""
+        return self._found.named
+
+    def _take_named(self, services: Services) -> None:
+        self._take_services(services)
+        self._renamed()
+
     def _take_services(self, services: Services) -> None:
         """Called in a thread too."""
+        self._found = services
         self._keeper.replan(self._planner(self._config, services))
 
     def _own(self, config: NetworkAccessEndpointConfig) -> list[Interface4 | Interface6]:
@@ -110,7 +135,7 @@ class HostNetwork:
             config.tunnel.exclude,
             config.tunnel.advertise,
         )
-        tunnels = list(leaving(config, services))
+        tunnels = list(leaving(config, services, self._present))
         sources = {bound.source.packed for bound in tunnels}
         managed = config.tunnel.manage_policy_routing
 
@@ -130,8 +155,15 @@ class HostNetwork:
             log.warning("the routes of uplinks cannot be looked at: %s", error.strerror)
 
 
-def leaving(config: NetworkAccessEndpointConfig, services: Services) -> Iterable[Bound]:
-    """The tunnels that are to leave from a certain address, to where they lead."""
+def leaving(
+    config: NetworkAccessEndpointConfig,
+    services: Services,
+    present: Mapping[IPAddress, IPAddress],
+) -> Iterable[Bound]:
+    """The tunnels that are to leave from a certain address, to where they lead.
+
+    `present` has those addresses that are not as configured.
+    """
     for router in config.routers:
         local = router.bind_address
         if local is None or local.is_unspecified or local.is_loopback or local.is_link_local:
@@ -139,4 +171,6 @@ def leaving(config: NetworkAccessEndpointConfig, services: Services) -> Iterable
         known = services.by_name.get(router.host or "", ())
         for address in known if router.address is None else (router.address,):
             if address.version == local.version:
-                yield Bound(router.router_id, local, address, router.gateway)
+                source = present.get(local, local)
+                moved = source != local
+                yield Bound(router.router_id, source, address, router.gateway, moved)

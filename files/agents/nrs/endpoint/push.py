@@ -1,6 +1,7 @@
 """What of a pushed configuration an endpoint takes: no more than its own file lets be chosen. Pure.
 
-What the host reaches by itself is handed in: networks, and the interface that each is connected to.
+What the host reaches by itself is handed in: networks, with the interface that each is connected
+to, and the addresses that names have led to.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from nrs.config import overlay
 from nrs.config.overlay import OverlayRefused
-from nrs.config.types import IPNetwork, Network, is_within
+from nrs.config.types import IPAddress, IPNetwork, Network, is_within
 from nrs.endpoint.config import NetworkAccessEndpointConfig
 from nrs.endpoint.service_addresses import hosts_of, literal
 
@@ -24,6 +25,10 @@ LEAST_POLL_INTERVAL_S = 1.0
 _NETWORKS: TypeAdapter[list[IPNetwork]] = TypeAdapter(list[Network])
 
 Connected = Sequence[tuple[IPNetwork, str]]
+Forbidden = Sequence[tuple[IPNetwork, str]]
+"""What no pushed route overlaps with, and what it is."""
+Named = Mapping[IPAddress, str]
+"""Whose address each is, of routers and APIs that have a name."""
 
 
 def lay(
@@ -31,6 +36,7 @@ def lay(
     data: Mapping[str, Any],
     over: Mapping[str, Any],
     connected: Connected,
+    named: Named,
 ) -> dict[str, Any]:
     """`data`, the content of the file `config`, with what is pushed over it.
 
@@ -40,7 +46,8 @@ def lay(
     taken = overlay.merge({}, over)
     if "routers" in taken:
         taken["routers"] = _chosen(config, data["routers"], taken["routers"])
-    _check_routes(config, taken.get("tunnel", {}).get("routes", []), connected)
+    forbidden = list(_forbidden(config, connected, named))
+    _check_routes(config, taken.get("tunnel", {}).get("routes", []), forbidden)
     interval = taken.get("load_balancer", {}).get("poll_interval", LEAST_POLL_INTERVAL_S)
     if isinstance(interval, (int, float)) and interval < LEAST_POLL_INTERVAL_S:
         message = f"a pushed one is at least {LEAST_POLL_INTERVAL_S:g} s"
@@ -67,30 +74,30 @@ def _chosen(config: NetworkAccessEndpointConfig, entries: Any, wanted: Any) -> l
     return [of[entry["router_id"]] for entry in wanted]
 
 
-def _check_routes(config: NetworkAccessEndpointConfig, routes: Any, connected: Connected) -> None:
+def _check_routes(config: NetworkAccessEndpointConfig, routes: Any, forbidden: Forbidden) -> None:
     """What is no list of networks is left to the validation of the whole."""
     with suppress(ValidationError):
         for index, route in enumerate(_NETWORKS.validate_python(routes)):
             if route not in config.tunnel.routes:  # those are the operator's own
-                _check_route(config, route, f"tunnel.routes[{index}]", connected)
+                _check_route(config, route, f"tunnel.routes[{index}]", forbidden)
 
 
 def _check_route(
-    config: NetworkAccessEndpointConfig, route: IPNetwork, field: str, connected: Connected
+    config: NetworkAccessEndpointConfig, route: IPNetwork, field: str, forbidden: Forbidden
 ) -> None:
     if not any(is_within(route, network) for network in config.push.routes_within):
         raise OverlayRefused(f"{route} is outside of push.routes_within", field)
-    for network, whose in _forbidden(config, connected):
+    for network, whose in forbidden:
         if route.overlaps(network):
             raise OverlayRefused(f"{route} overlaps with {network}, {whose}", field)
 
 
 def _forbidden(
-    config: NetworkAccessEndpointConfig, connected: Connected
+    config: NetworkAccessEndpointConfig, connected: Connected, named: Named
 ) -> Iterator[tuple[IPNetwork, str]]:
     for network in config.push.routes_never:
         yield network, "one of push.routes_never"
-    for address, whose in literal(hosts_of(config)).items():
+    for address, whose in {**named, **literal(hosts_of(config))}.items():
         yield ipaddress.ip_network(address.packed), whose
     for router in config.routers:
         if router.address is not None:

@@ -11,8 +11,9 @@ lane's sequence numbers say was sent and what has arrived.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,14 @@ class Counts:
     up_received: int
     down_highest: int
     down_received: int
+
+    def plus(self, other: Counts) -> Counts:
+        """Each with the other's."""
+        return Counts(*map(operator.add, astuple(self), astuple(other)))
+
+    def minus(self, other: Counts) -> Counts:
+        """Each without the other's."""
+        return Counts(*map(operator.sub, astuple(self), astuple(other)))
 
 
 class Quality:

@@ -30,6 +30,8 @@ class Services:
     """What each is the address of, for people."""
     by_name: Mapping[str, tuple[IPAddress, ...]] = field(default_factory=dict)
     """Where a name has led to, ascending; several may be asked for one name."""
+    named: Mapping[IPAddress, str] = field(default_factory=dict)
+    """Those of `addresses` that names have led to."""
 
 
 def hosts_of(config: NetworkAccessEndpointConfig) -> dict[str, str]:
@@ -85,12 +87,14 @@ def _order(address: IPAddress) -> tuple[int, int]:
 class ServiceAddresses:
     """Follows the names of one configuration; without names there is nothing to follow."""
 
-    def __init__(self, config: NetworkAccessEndpointConfig) -> None:
+    def __init__(self, config: NetworkAccessEndpointConfig, before: Services | None = None) -> None:
+        """`before` is what was known of the names of another configuration."""
         hosts = hosts_of(config)
         self._fixed = literal(hosts)
         self._names = {host: where for host, where in hosts.items() if _address(host) is None}
-        self.known = self._services({})
-        """Addresses in URLs and, where there are names to be asked for, of resolvers."""
+        kept = {} if before is None else before.by_name
+        self.known = self._services({n: kept[n] for n in self._names if n in kept})
+        """Addresses in URLs, of names where they are known, and of resolvers if there are names."""
         self._end = threading.Event()
 
     def follow(self, changed: Callable[[Services], object]) -> None:
@@ -105,7 +109,7 @@ class ServiceAddresses:
 
     def _run(self, changed: Callable[[Services], object]) -> None:
         before = self.known
-        by_name: dict[str, tuple[IPAddress, ...]] = {}
+        by_name = dict(before.by_name)
         while not self._end.is_set():
             failed = False
             for name in self._names:
@@ -124,10 +128,10 @@ class ServiceAddresses:
             self._end.wait(_FAILED_S if failed else _AGAIN_S)
 
     def _services(self, by_name: Mapping[str, tuple[IPAddress, ...]]) -> Services:
-        found = {**self._fixed, **self._resolvers()}
+        named: dict[IPAddress, str] = {}
         for name, addresses in by_name.items():
-            found |= dict.fromkeys(addresses, _named(self._names[name]))
-        return Services(found, dict(by_name))
+            named |= dict.fromkeys(addresses, _named(self._names[name]))
+        return Services({**self._fixed, **self._resolvers(), **named}, dict(by_name), named)
 
     def _resolvers(self) -> dict[IPAddress, str]:
         if not self._names:

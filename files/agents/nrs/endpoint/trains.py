@@ -138,6 +138,11 @@ class Trains:
         return not self._tested
 
     @property
+    def under_way(self) -> bool:
+        """Whether a trial is."""
+        return self._trial is not None
+
+    @property
     def trial(self) -> int:
         """The number of the trial that is to be sent now."""
         return self._number

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from nrs.config.types import text_of
 from nrs.endpoint.config import NetworkAccessEndpointConfig, Router
+from nrs.endpoint.counting import Counting
 from nrs.endpoint.damping import Damping
 from nrs.endpoint.events import Evidence
 from nrs.endpoint.failover import View
@@ -19,7 +20,7 @@ from nrs.endpoint.liveness import Action, Liveness, State, Timing
 from nrs.endpoint.orders import JoinTrains, Order, SendHello
 from nrs.endpoint.path_mtu import PathMtu
 from nrs.endpoint.path_mtu import State as PathState
-from nrs.endpoint.quality import THRESHOLDS, Counts, Measure, Quality
+from nrs.endpoint.quality import THRESHOLDS, Measure, Quality
 from nrs.endpoint.resend import ResendRing
 from nrs.endpoint.trains import COUNT, LENGTH, Trains
 from nrs.tunnel import wire
@@ -64,7 +65,6 @@ _NO_SESSION_S = 1.0
 _RECENT = 100_000
 """How far back a NO_SESSION may look: what was sent within a round trip."""
 _KNOWN_FLAGS = int(RouterFlag.DRAINING | RouterFlag.EGRESS_DOWN | RouterFlag.RESTARTING)
-_MOST_MARKS = 1024
 _LONG_AGO = -1e9
 _WHY = {
     Objection.OUTSIDE: "it is not among what endpoints may have there (tunnel.endpoint_networks,"
@@ -163,11 +163,7 @@ class Tunnel:
         """What was ordered of sending and joining trains last, for this session."""
         self._limited: LimitDatagrams | None = None
         """As ordered last."""
-        self._path_probes = self._path_acks = 0
-        """Of the session, sent and received: what was lost of them says nothing of loss."""
-        self._mark = 0
-        self._marks: dict[int, int] = {}
-        """How many PATH_PROBEs went before the PROBE answered last, and before unanswered ones."""
+        self._counting = Counting()
 
     # -- what is known of it
 
@@ -289,8 +285,7 @@ class Tunnel:
         self.index, self.session = record.secrets.local_index, record
         self.ring.clear()
         self._quality.begin()
-        self._path_probes = self._path_acks = self._mark = 0
-        self._marks.clear()
+        self._counting.restart()
         self.flags, self._flags_sequence = RouterFlag(0), 0
         self.liveness.session_opened(now)
         opened = OpenSession(record, self._settings.key, self.ring)
@@ -330,7 +325,7 @@ class Tunnel:
             return []
         orders: list[Order] = []
         for number, size in self.path.due(now, self.liveness.round_trip, busy=busy):
-            self._path_probes += 1
+            self._counting.path_probe_sent()
             body = wire.encode_path_probe(size - self._headers)
             orders.append(
                 SendControl(self.index, Type.PATH_PROBE, body, specific=number, whole=True)
@@ -341,6 +336,7 @@ class Tunnel:
 
     def _trial(self) -> list[Order]:
         """Try whether trains arrive."""
+        self._counting.trial_sent()
         index, number = self.index, self.trains.trial
         length = min(LENGTH, self.path.size - self._headers - COUNT) - wire.OVERHEAD
         groups = [
@@ -408,9 +404,7 @@ class Tunnel:
         if not self.index:
             return []
         number = self.liveness.probe_number
-        self._marks[number] = self._path_probes
-        if len(self._marks) > _MOST_MARKS:
-            del self._marks[next(iter(self._marks))]
+        self._counting.probe_sent(number, trial=self.trains.under_way)
         flags = wire.ACTIVE if active else 0
         if self.path.settled(now):
             flags |= wire.SETTLED
@@ -586,7 +580,8 @@ class Tunnel:
         elif control.kind is Type.PATH_ACK:
             length = wire.decode_path_ack(control.body)
             self.path.answered(control.specific, length + self._headers, now)
-            self._path_acks += index == self.index
+            if index == self.index:
+                self._counting.path_ack_came()
             return self._limit(now)
         elif control.kind in {Type.TRAIN, Type.TRAIN_ACK}:
             member, group = Member.decode(control.specific), wire.group_of(control.flags)
@@ -619,14 +614,9 @@ class Tunnel:
         if RouterFlag.EGRESS_DOWN not in self.flags:
             # What a router without a way on has received is as good as lost.
             self.ring.acknowledged(ack.highest, ack.confirmed, now)
-        self._mark = self._marks.pop(number, self._mark)
-        # Path probes aside: each answer is one that the router has sent.
-        counts = Counts(
-            ack.highest - self._mark,
-            ack.received - ack.path_probes,
-            highest - ack.path_probes,
-            received - self._path_acks,
-        )
+        counts = self._counting.answered(number, ack, highest, received)
+        if counts is None:
+            return
         self.trains.observe(counts, now)
         srtt = self.liveness.srtt or 0.0
         self._quality.observe(counts, srtt, now, self._others(self.router_id, now))

@@ -41,6 +41,9 @@ class Uplink:
         self.router = router
         self._names = names
         self._avoided: Sequence[IPNetwork] = ()
+        self._local = router.bind_address
+        """What it is to leave from, and what its socket was made to."""
+        self._bound = self._local
         self._remote: Place | None = None
         """Where the socket leads to, and since when."""
         self._since = 0.0
@@ -59,9 +62,9 @@ class Uplink:
     ) -> UdpSocket | None:
         """Open the socket, or another in place of one that leads nowhere; the new one.
 
-        Called now and then: a socket whose address was the kernel's choice is replaced when that
-        changes, and, unless its tunnel is `settled`, when its own address is at another
-        interface, or at one made anew. The one before stays open: see `replace`.
+        Called now and then: a socket is replaced when it is to leave from another address, given
+        or of the kernel's choice, and, unless its tunnel is `settled`, when its own address is at
+        another interface, or at one made anew. The one before stays open: see `replace`.
 
         Of its ports and a name's addresses the next are tried while the tunnel is `failing`, and
         only then.
@@ -71,12 +74,12 @@ class Uplink:
             return None
         if settled and remote == self._remote:
             self._tell(remote)
-        local = self.router.bind_address
-        device = None
-        if local is not None and (self.socket is None or not settled):
+        local, device = self._local, None
+        moved = local != self._bound
+        if local is not None and (self.socket is None or moved or not settled):
             device = addresses.interface_of(local)
         same = remote == self._remote
-        if same and self.socket is not None and not self.socket.has_moved(device):
+        if same and not moved and self.socket is not None and not self.socket.has_moved(device):
             return None
         self._remote = remote
         if not same:
@@ -92,7 +95,12 @@ class Uplink:
             self._unreachable = why
             return None
         self._unreachable = None
+        self._bound = local
         return opened
+
+    def leave_from(self, local: IPAddress | None) -> None:
+        """Use this address of the host's, of the family of `bind_address`, from `connect` on."""
+        self._local = local
 
     def avoid(self, networks: Sequence[IPNetwork]) -> None:
         """Of a name's addresses use none in `networks`: they lead into the tunnel itself."""
@@ -113,6 +121,11 @@ class Uplink:
             self.socket.close()
             self._store.drop(self._name)
             self.socket = None
+
+    @property
+    def address(self) -> IPAddress | None:
+        """The router's, as the socket has it."""
+        return None if self._remote is None else self._remote[0]
 
     @property
     def remote(self) -> str | None:

@@ -1,6 +1,7 @@
-"""How the datagrams of each tunnel leave by the uplink that has its `bind_address`. Pure.
+"""How the datagrams of each tunnel leave by the uplink that it is bound to. Pure.
 
-Each such address has a table of its own, in the order of the routers in the file:
+Each address that tunnels leave from has a table of its own, in the order of the routers in the
+file:
 
     32300  from its address      table 51822, the next one's 32301 and 51823, ...
 
@@ -41,6 +42,8 @@ class Bound:
     to: IPAddress
     gateway: IPAddress | None = None
     """The uplink's, as configured."""
+    moved: bool = False
+    """Whether it leaves from another address than configured."""
 
 
 @dataclass
@@ -129,12 +132,16 @@ def _owner(packed: bytes, host: Present, tunnel_interface: int) -> int | None:
 def _way(bound: Bound, index: int, here: Iterable[Found], others: Iterable[Found]) -> Hop | None:
     """The next hop: as configured, by the routes of the interface, or that of another in its net.
 
-    Of routes that lead to the router the longest counts, then the lowest metric; where none does,
-    the interface's only gateway.
+    One that is configured may be of the network that the uplink has left. Of routes that lead to
+    the router the longest counts, then the lowest metric; where none does, the interface's only
+    gateway.
     """
-    if bound.gateway is not None:
-        return Hop(index, bound.gateway.packed)
     version = bound.to.version
+    gateway = bound.gateway
+    if gateway is not None and (
+        not bound.moved or any(_holds(near, int(gateway)) for near in _networks(here, version))
+    ):
+        return Hop(index, gateway.packed)
     leading = _best(here, bound.to)
     if leading is not None:
         return next(hop for hop in leading.hops if hop.interface == index)

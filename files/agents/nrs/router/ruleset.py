@@ -38,6 +38,8 @@ class Ruleset:
         self._lock = threading.Lock()
         self._wanted: Wanted | None = None
         self._applied: Wanted | None = None
+        self._content: nftables.Content = {}
+        """Of the table, since it was applied last."""
         self._thread: threading.Thread | None = None
         self._error = ""
 
@@ -54,10 +56,10 @@ class Ruleset:
                 self._install(wanted)
 
     def is_in_place(self) -> bool:
-        """Whether the table is as it was applied last. Raises NftablesError."""
+        """Whether the table does what it did as it was applied last. Raises NftablesError."""
         with self._lock:
             applied = self._applied
-            return applied is None or nftables.is_installed(_commands(applied))
+            return applied is None or nftables.is_installed(_commands(applied), self._content)
 
     def apply_again(self) -> None:
         """Make the table anew, as somebody has changed it. Raises NftablesError."""
@@ -68,7 +70,7 @@ class Ruleset:
 
     def _install(self, wanted: Wanted) -> None:
         known, self._applied = self._applied is not None, None
-        nftables.install(_commands(wanted), anew=not known)
+        self._content = nftables.install(_commands(wanted), anew=not known)
         self._applied = wanted
 
     def apply_beside(self) -> None:

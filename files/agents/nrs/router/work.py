@@ -31,6 +31,7 @@ def work_of(config: RoutingServerConfig) -> dict[str, Any]:
             "internal_ip": None if internal is None else str(internal),
             "external_ip": None if external is None else str(external),
             "port": server.ports[0],
+            "ports": server.ports if len(server.ports) > 1 else None,
             "version": nrs.__version__,
         },
         "load_balancer": config.load_balancer.model_dump(mode="json"),

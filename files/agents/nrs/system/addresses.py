@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from nrs.config.types import IPAddress, IPNetwork
 from nrs.system.link_changes import AddressGone, AddressIs, Anew, Event, LinkGone, LinkIs, Told
@@ -12,11 +13,17 @@ from nrs.system.link_changes import AddressGone, AddressIs, Anew, Event, LinkGon
 _LOOPBACK = "lo"
 
 
+class _Held(NamedTuple):
+    base: bytes
+    """The address that the bits of the network are of."""
+    usable: bool
+
+
 @dataclass
 class _Listing:
     names: dict[int, str] = field(default_factory=dict)
-    addresses: dict[int, dict[tuple[bytes, int], bytes]] = field(default_factory=dict)
-    """Of each interface: address and bits, and the address that the bits are of."""
+    addresses: dict[int, dict[tuple[bytes, int], _Held]] = field(default_factory=dict)
+    """Of each interface, by address and bits."""
 
 
 class Addresses:
@@ -37,9 +44,9 @@ class Addresses:
             case LinkGone(index):
                 self._listing.names.pop(index, None)
                 self._listing.addresses.pop(index, None)
-            case AddressIs(index, address, prefix, _, peer):
+            case AddressIs(index, address, prefix, usable, peer):
                 held = self._listing.addresses.setdefault(index, {})
-                held[address, prefix] = peer or address
+                held[address, prefix] = _Held(peer or address, usable)
             case AddressGone(index, address, prefix):
                 self._listing.addresses.get(index, {}).pop((address, prefix), None)
             case Anew():
@@ -63,10 +70,20 @@ class Addresses:
                 return None if names[index] == _LOOPBACK else names[index]
         return None
 
+    def usable(self, name: str, version: int) -> list[IPAddress]:
+        """What an interface may speak to other hosts from, those that came first in front."""
+        return [
+            address
+            for index, held in self._complete.addresses.items()
+            if self._complete.names.get(index) == name
+            for (packed, _), one in held.items()
+            if one.usable and (address := ipaddress.ip_address(packed)).version == version
+        ]
+
     def networks(self) -> Iterator[tuple[str, IPAddress, IPNetwork]]:
         """Each address with its interface, and the network that it is connected to by it."""
         for index, held in sorted(self._complete.addresses.items()):
             if index in self._complete.names:
-                for (address, bits), base in held.items():
-                    network = ipaddress.ip_network((base, bits), strict=False)
+                for (address, bits), one in held.items():
+                    network = ipaddress.ip_network((one.base, bits), strict=False)
                     yield self._complete.names[index], ipaddress.ip_address(address), network

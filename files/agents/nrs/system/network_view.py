@@ -12,7 +12,7 @@ from contextlib import closing
 from nrs.system import interface, netlink, route, rule
 from nrs.system.netlink_socket import BATCH, NetlinkSocket, Refusal
 from nrs.system.placing import Address, Plan, Present, Thing, Up, removals
-from nrs.system.route import MAIN
+from nrs.system.route import MAIN, METRIC
 
 _GROUPS = 0x1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x40000
 """Links, addresses, routes and rules of both IP versions (RTMGRP_*, RTNLGRP_*_RULE)."""
@@ -128,10 +128,12 @@ class NetworkView:
     def _concerns(self, kind: int, body: bytes, plan: Plan) -> bool:
         if kind in {route.NEW_ROUTE, route.DEL_ROUTE}:
             if route.protocol_of(body) == self._protocol:
-                return kind == route.DEL_ROUTE
+                return True
             other = route.decode(body)
             if other is None:
                 return False
+            if other.metric == METRIC:  # it may have replaced one of ours, of which nobody tells
+                return True
             if any(hop.interface in plan.interfaces for hop in other.hops):
                 return True
             return other.table == MAIN and (other.connected or other.prefix in plan.prefixes)

@@ -48,6 +48,11 @@ def counter_of(name: str, version: int) -> str:
     return f"{name}{version}"
 
 
+Content = dict[str, list[Any]]
+"""What a table does: each chain and then its rules in their order, by the chain's name; by "",
+whether the table has flags, as one that is dormant."""
+
+
 class NftablesError(Exception):
     """nft is missing or refused; the text says why."""
 
@@ -192,44 +197,60 @@ def _interface(key: str, name: str, *, op: str = "==") -> dict[str, Any]:
     return {"match": {"op": op, "left": {"meta": {"key": key}}, "right": name}}
 
 
-def install(commands: list[dict[str, Any]], *, anew: bool) -> None:
-    """Apply the commands in one transaction. Raises NftablesError.
+def install(commands: list[dict[str, Any]], *, anew: bool) -> Content:
+    """Apply the commands in one transaction; the table as it is now. Raises NftablesError.
 
     `anew`: remove chains of the table that they do not make, of another version or by somebody.
     """
     others: set[str] = set()
     if anew:
         with suppress(NotThere):
-            others = _chains(_list("table", _FAMILY, TABLE)).keys() - _made(commands).keys()
+            others = _content().keys() - _made(commands).keys()
     _nft([*commands, *({"delete": {"chain": {**_IN_TABLE, "name": name}}} for name in others)])
+    return _content()
 
 
-def is_installed(commands: list[dict[str, Any]]) -> bool:
-    """Whether the table has the chains that the commands make, and as many rules in each.
+def is_installed(commands: list[dict[str, Any]], installed: Content) -> bool:
+    """Whether the table is as `install` has left it, and has all that the commands make.
 
     Raises NftablesError.
     """
     try:
-        return _chains(_list("table", _FAMILY, TABLE)) == _made(commands)
+        found = _content()
     except NotThere:
         return False
+    made = _made(commands)
+    return found == installed and {name: len(found.get(name, ())) for name in found} == made
 
 
 def _made(commands: list[dict[str, Any]]) -> dict[str, int]:
+    """How many things the commands make, by chain: itself and its rules."""
     deleted = [command["delete"]["chain"]["name"] for command in commands if "delete" in command]
-    made = _chains(command["add"] for command in commands if "add" in command)
-    return {name: rules for name, rules in made.items() if name not in deleted}
+    made = _by_chain(command["add"] for command in commands if "add" in command)
+    return {name: len(things) for name, things in made.items() if name not in deleted}
 
 
-def _chains(things: Iterable[dict[str, Any]]) -> dict[str, int]:
-    """The names of chains, and how many rules each has."""
-    found: dict[str, int] = {}
+def _content() -> Content:
+    """Raises NotThere, NftablesError."""
+    return _by_chain(_list("table", _FAMILY, TABLE))
+
+
+def _by_chain(things: Iterable[dict[str, Any]]) -> Content:
+    found: Content = {"": [False]}
     for thing in things:
-        if "chain" in thing:
-            found.setdefault(thing["chain"]["name"], 0)
+        if "table" in thing:
+            # What they are called in JSON differs by version; ours has none.
+            found[""] = ["flags" in thing["table"]]
+        elif "chain" in thing:
+            found.setdefault(thing["chain"]["name"], []).append(_lasting(thing["chain"]))
         elif "rule" in thing:
-            found[thing["rule"]["chain"]] = found.get(thing["rule"]["chain"], 0) + 1
+            found[thing["rule"]["chain"]].append(_lasting(thing["rule"]))
     return found
+
+
+def _lasting(thing: dict[str, Any]) -> dict[str, Any]:
+    """Without the number that the kernel gives to it."""
+    return {key: value for key, value in thing.items() if key != "handle"}
 
 
 def counters() -> dict[str, int]:

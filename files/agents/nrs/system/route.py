@@ -125,8 +125,12 @@ def _leading(family: int, gateway: bytes) -> bytes:
 
 
 def add(body: bytes) -> bytes:
-    """The request to add a route; refused with EEXIST where there is one of that metric."""
-    flags = netlink.REQUEST | netlink.CREATE | netlink.EXCLUSIVE
+    """The request to add a route; in the main table EEXIST where there is one of that metric.
+
+    In a table of ours that one is replaced: somebody has put it there in the place of ours.
+    """
+    ours = body[4] == _WIDE_TABLE
+    flags = netlink.REQUEST | netlink.CREATE | (netlink.REPLACE if ours else netlink.EXCLUSIVE)
     return netlink.message(NEW_ROUTE, flags, 0, body)
 
 

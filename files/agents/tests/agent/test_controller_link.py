@@ -47,6 +47,7 @@ def test_what_was_put_back_is_told_where_something_was(
     monkeypatch.setattr(control, "request", lambda *_: {**STATUS, **upkeep})
     monkeypatch.setattr(ApiClient, "post", post)
     ControllerLink(EndpointWork.model_validate(WORK), tmp_path).exchange()
+    assert posted["/register"] == WORK["registration"], "what an older controller knows"
     body = posted["/status"]
     assert {key: value for key, value in body.items() if key not in OLDER} == told
     assert DeviceStatus.model_validate(body).not_kept == upkeep["not_kept"]

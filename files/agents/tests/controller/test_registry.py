@@ -310,6 +310,20 @@ def test_an_address_that_is_given_up_is_free_again(open_registry: Open) -> None:
     assert register(registry, "endpoint_2") == ("10.10.100.2", "fd00:100::1")
 
 
+def test_the_table_of_an_earlier_release_takes_ports(
+    open_registry: Open, database_file: Path
+) -> None:
+    before = open_registry()
+    register(before, "router_1", port=51820)
+    before.close()
+    with contextlib.closing(sqlite3.connect(database_file)) as connection, connection:
+        connection.execute("ALTER TABLE devices DROP COLUMN ports")
+    after = open_registry()
+    assert after.device("router_1").ports == [51820]
+    register(after, "router_1", port=51820, ports=[51820, 443])
+    assert after.device("router_1").ports == [51820, 443]
+
+
 def test_the_table_of_an_earlier_release_takes_devices_with_one_family(
     open_registry: Open, database_file: Path
 ) -> None:

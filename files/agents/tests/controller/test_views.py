@@ -22,6 +22,7 @@ def record(
         "internal_ip": None,
         "external_ip": None,
         "port": None,
+        "ports": [],
         "version": None,
         "registered_at": 1.0,
         "config_version": 0,

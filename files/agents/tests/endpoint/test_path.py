@@ -7,8 +7,8 @@ import pytest
 from nrs.endpoint.path_mtu import BASE, State
 from nrs.tunnel import wire
 from nrs.tunnel.control import Control
-from nrs.tunnel.orders import LimitDatagrams, SendControl
-from nrs.tunnel.wire import HEADERS4, Probe, ProbeAck, RouterFlag, Type
+from nrs.tunnel.orders import LimitDatagrams, SendControl, SendTrain
+from nrs.tunnel.wire import HEADERS4, Group, Member, Probe, ProbeAck, RouterFlag, Type
 from tests.endpoint.fakes import OLD, Endpoint
 from tests.endpoint.test_machine import PSK, send
 
@@ -21,7 +21,10 @@ class Answering(Endpoint):
     def __init__(self, carries: int = 1500) -> None:
         self.carries = carries
         self.every = 0
-        self.orders: list[SendControl] = []
+        self.cut = 0
+        """So many of the datagrams of a train are lost each way."""
+        self.trials: set[int] = set()
+        self.orders: list[SendControl | SendTrain] = []
         self.highest = self.received = self.path_probes = 0
         self.back_highest = self.back_received = 0
         super().__init__(("r1", "r2"), psk=PSK)
@@ -30,7 +33,7 @@ class Answering(Endpoint):
 
     def do(self, orders: object) -> object:
         kept = list(orders)  # type: ignore[call-overload]
-        self.orders += [o for o in kept if isinstance(o, SendControl)]
+        self.orders += [o for o in kept if isinstance(o, SendControl | SendTrain)]
         return super().do(kept)
 
     def run(self, seconds: float) -> None:
@@ -42,8 +45,11 @@ class Answering(Endpoint):
             self.serve()
             sent, self.orders = self.orders, []
             for order in sent:
-                if order.index == self.machine.tunnels["r1"].index:
-                    self._arrives(order)
+                members = order.datagrams if isinstance(order, SendTrain) else (order,)
+                whole = len(members) - self.cut if isinstance(order, SendTrain) else 1
+                for number, one in enumerate(members):
+                    if one.index == self.machine.tunnels["r1"].index:
+                        self._arrives(one, lost=number >= whole)
 
     def announce_restart(self) -> None:
         """The router says that it is silent for a moment, and is."""
@@ -53,10 +59,10 @@ class Answering(Endpoint):
         self.do(self.machine.handle_control(self.session_of("r1"), told, 0, 0, self.now))
         self.every = 1
 
-    def _arrives(self, order: SendControl) -> None:
+    def _arrives(self, order: SendControl, *, lost: bool) -> None:
         length = wire.OVERHEAD + len(order.body)
         self.highest += 1
-        if length + HEADERS4 > self.carries or self._is_lost(self.highest):
+        if lost or length + HEADERS4 > self.carries or self._is_lost(self.highest):
             return
         self.received += 1
         if order.kind is Type.PATH_PROBE:
@@ -67,12 +73,25 @@ class Answering(Endpoint):
             ack = ProbeAck(stamp, self.highest, self.received, self.highest, self.path_probes)
             self._answer(Type.PROBE_ACK, order.specific, ack.encode())
 
-    def _answer(self, kind: Type, specific: int, body: bytes) -> None:
+        elif order.kind is Type.TRAIN:
+            self._answer(Type.TRAIN_ACK, order.specific, b"", flags=order.flags)
+            member = Member.decode(order.specific)
+            if member.trial not in self.trials:
+                self.trials.add(member.trial)
+                for group in Group:
+                    for number in range(member.count):
+                        specific = Member(member.trial, number, member.count).encode()
+                        lost = group is Group.TRAIN and number >= member.count - self.cut
+                        self._answer(Type.TRAIN, specific, b"", flags=group, lost=lost)
+
+    def _answer(
+        self, kind: Type, specific: int, body: bytes, *, flags: int = 0, lost: bool = False
+    ) -> None:
         self.back_highest += 1
-        if self._is_lost(self.back_highest):
+        if lost or self._is_lost(self.back_highest):
             return
         self.back_received += 1
-        control = Control(kind, 0, 0, self.back_highest, specific, body)
+        control = Control(kind, flags, 0, self.back_highest, specific, body)
         orders = self.machine.handle_control(
             self.session_of("r1"), control, self.back_highest, self.back_received, self.now
         )
@@ -122,6 +141,30 @@ def test_lost_path_probes_are_no_loss_and_no_silence(carries: int) -> None:
         assert endpoint.tunnel.liveness.failures == 0
     assert endpoint.loss == 0.0
     assert not endpoint.machine.tunnels["r1"].in_question
+
+
+def test_what_a_trial_of_trains_loses_is_no_loss_and_no_silence() -> None:
+    endpoint = Answering()
+    endpoint.cut = 5
+    for _ in range(40):
+        endpoint.run(0.25)
+        assert endpoint.loss in {None, 0.0}
+        assert endpoint.tunnel.liveness.failures == 0
+    assert list(endpoint.tunnel.trains.lost()) == [
+        "trains that are sent to it",
+        "trains that it sends",
+    ]
+    assert endpoint.loss == 0.0
+
+
+def test_loss_is_seen_beside_trials_that_never_end() -> None:
+    endpoint = Answering()
+    endpoint.run(2.0)
+    endpoint.every = 2
+    for _ in range(3):
+        endpoint.run(2.0)
+        assert endpoint.loss == pytest.approx(0.5, abs=0.1)
+    assert len(endpoint.trials) > 5
 
 
 def test_loss_is_seen_all_the_same() -> None:

@@ -13,6 +13,7 @@ from nrs.config.overlay import OverlayRefused
 from nrs.endpoint import push
 from nrs.endpoint.config import NetworkAccessEndpointConfig
 
+NAMED = {ipaddress.IPv4Address("172.16.3.3"): "the address of routers: router_3"}
 LAN = [(ipaddress.IPv4Network("172.16.5.0/24"), "eth0")]
 FILE: dict[str, Any] = {
     "endpoint": {"endpoint_id": "e", "name": "e"},
@@ -39,7 +40,7 @@ FILE: dict[str, Any] = {
 def pushed(over: dict[str, Any], **sections: dict[str, Any]) -> NetworkAccessEndpointConfig:
     data = {**FILE, **sections}
     config = build(data, NetworkAccessEndpointConfig, "file")
-    return build(push.lay(config, data, over, LAN), NetworkAccessEndpointConfig, "both")
+    return build(push.lay(config, data, over, LAN, NAMED), NetworkAccessEndpointConfig, "both")
 
 
 def refused(over: dict[str, Any], **sections: dict[str, Any]) -> str:
@@ -85,6 +86,10 @@ def test_routes_inside_of_what_the_file_says() -> None:
         (
             "2001:db8::/64",
             "2001:db8::/64 overlaps with 2001:db8::2/128, the address of routers: rou",
+        ),
+        (
+            "172.16.3.0/24",
+            "172.16.3.0/24 overlaps with 172.16.3.3/32, the address of routers: router_3",
         ),
         (
             "172.16.9.128/25",

@@ -164,7 +164,13 @@ def test_routers_and_apis_behind_one_name_are_all_led_there(names: Names) -> Non
     assert told[-1].addresses[address("192.0.2.10")] == (
         "the address of load_balancer.url and routers: r1 and routers: r2"
     )
-    assert [(one.router_id, str(one.source), str(one.to)) for one in leaving(both, told[-1])] == [
-        ("r1", "192.0.2.1", "192.0.2.10"),
-        ("r2", "192.0.2.5", "192.0.2.10"),
+    assert told[-1].named == {
+        ipaddress.ip_address("192.0.2.10"): told[-1].addresses[ipaddress.ip_address("192.0.2.10")]
+    }
+    assert ServiceAddresses(both, told[-1]).known == told[-1], "a reload forgets no name"
+    moved = {ipaddress.ip_address("192.0.2.5"): ipaddress.ip_address("192.0.2.7")}
+    bound = leaving(both, told[-1], moved)
+    assert [(one.router_id, str(one.source), str(one.to), one.moved) for one in bound] == [
+        ("r1", "192.0.2.1", "192.0.2.10", False),
+        ("r2", "192.0.2.7", "192.0.2.10", True),
     ]

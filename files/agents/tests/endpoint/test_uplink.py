@@ -82,7 +82,7 @@ def test_an_address_that_is_not_there_is_tried_again_and_told_once(
         assert not connect(uplink, addresses)
     assert [r.getMessage() for r in caplog.records if "192.0.2.99" in r.getMessage()] != []
     assert len(caplog.records) == 1
-    uplink.router = router()
+    uplink.leave_from(HERE)
     assert connect(uplink, addresses)
     uplink.close()
 

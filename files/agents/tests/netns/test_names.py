@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 from testbed.wait import wait_until
 
 from tests.netns.conftest import is_up
+from tests.netns.host_network import FAR, routers_behind_gateways
 from tests.netns.world import BUSINESS, UNDERLAY4, UNDERLAY6, Agent, World
 
 NAME = "router-a.example.net"
@@ -59,6 +61,54 @@ def begin(world: World) -> tuple[Agent, Agent]:
         routers=[{"router_id": "router_a", "host": NAME}], tunnel={"keepalive_interval": 1.0}
     )
     return router, endpoint
+
+
+FAR4 = FAR["router_a"][0]
+
+
+@pytest.fixture
+def pushable(world: World, zone: Zone) -> Agent:
+    """An endpoint of a router that its name alone leads to, which is on no link of the host's."""
+    routers_behind_gateways(world, "router_a")
+    world.router("router_a", server={"bind_address": "::"})
+    zone.state(FAR4)
+    endpoint = world.endpoint(
+        routers=[{"router_id": "router_a", "host": NAME}],
+        push={"routes_within": ["203.0.113.0/24"]},
+    )
+    wait_until(lambda: is_up(endpoint), 20, "tunnel up")
+    return endpoint
+
+
+def push(endpoint: Agent, version: int, route: str) -> str | None:
+    config = {"tunnel": {"routes": [route]}}
+    error = endpoint.command("apply_config", version=version, config=config)["error"]
+    return None if error is None else str(error)
+
+
+def test_a_pushed_route_does_not_take_a_routers_name(world: World, pushable: Agent) -> None:
+    error = push(pushable, 1, "203.0.113.0/24")
+    said = f"203.0.113.0/24 overlaps with {FAR4}/32, the address of routers: router_a"
+    assert error is not None
+    assert said in error
+    assert "203.0.113.0/24" not in world.ip("endpoint", "route")
+    assert world.ping(BUSINESS[0])
+    assert push(pushable, 2, "203.0.113.128/25") is None
+    assert "203.0.113.128/25" in world.ip("endpoint", "route")
+
+
+def test_a_name_that_comes_to_lead_into_a_pushed_route_has_it_left_out(
+    world: World, zone: Zone, pushable: Agent
+) -> None:
+    assert push(pushable, 1, "203.0.113.128/25") is None
+    zone.state(FAR4, "203.0.113.130")
+    pushable.signal(signal.SIGHUP)  # names are asked for anew
+    wait_until(
+        lambda: "203.0.113.128/25" not in world.ip("endpoint", "route"), 15, "the route is gone"
+    )
+    assert "the pushed configuration is left out" in pushable.log
+    wait_until(lambda: pushable.status()["config_version"] == 0, 5, "and the status says so")
+    assert world.ping(BUSINESS[0])
 
 
 def seen_over(router: Agent) -> int:

@@ -39,6 +39,10 @@ def place(world: World) -> str:
 FLUSHES = {
     "routes": "ip route flush dev tun0; ip -6 route flush dev tun0 proto 82",
     "own table": "ip route flush table 51821; ip -6 route flush table 51821",
+    "own table replaced": "ip route replace default via 192.0.2.2 table 51821 metric 82;"
+    " ip -6 route replace default via 2001:db8:a::2 table 51821 metric 82",
+    "a route replaced as if by us": "ip route replace 198.51.100.0/24 via 192.0.2.2 metric 82"
+    " proto 82",
     "one route": "ip route del 198.51.100.0/24 dev tun0",
     "rules": "for p in 32400 32401 32410 32411; do for f in -4 -6; do"
     " while ip $f rule del priority $p 2>&-; do :; done; done; done",

@@ -66,6 +66,13 @@ def test_forwarding_that_is_turned_off(running: Running, name: str) -> None:
         "add chain inet nrs_routing_server c { type filter hook forward priority 0; policy drop; }",
         "add rule inet nrs_routing_server postrouting drop; "
         "flush chain inet nrs_routing_server guard_input",
+        # As many rules as before, and other ones.
+        "flush chain inet nrs_routing_server postrouting;"
+        + 3 * "add rule inet nrs_routing_server postrouting counter;",
+        "flush chain inet nrs_routing_server guard_forward;"
+        + 2 * "add rule inet nrs_routing_server guard_forward accept;",
+        "add chain inet nrs_routing_server forward { policy drop; }",
+        "add table inet nrs_routing_server { flags dormant; }",
     ],
 )
 def test_a_firewall_reload_that_takes_the_table(running: Running, change: str) -> None:

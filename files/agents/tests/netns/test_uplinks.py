@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import signal
 
 import pytest
@@ -167,6 +168,116 @@ def test_a_gateway_that_changes_is_followed(providers: World, family: int) -> No
     )
     wait_until(lambda: both_up(endpoint), 20, "both tunnels up again")
     assert "five times" not in endpoint.log
+
+
+LEASES = {
+    "another address": ("192.0.2.131/26", "2001:db8:2::13/64"),
+    "another network": ("192.0.2.202/29", "2001:db8:22::2/64"),
+}
+"""What DHCP or a router advertisement may give up1 instead; of the second the gateway has .1."""
+
+
+def lease(world: World, family: int, which: str, *, overlapping: bool = False) -> tuple[str, str]:
+    """up1 has another address, and a gateway of that network; both of these."""
+    index, up = family == 6, UPLINK["router_b"]
+    given = ipaddress.ip_interface(LEASES[which][index])
+    gateway = GATEWAY["router_b"][index]
+    if which == "another network":
+        gateway = str(given.network[1])
+        world.address("router_b", "wan0", f"{gateway}/{given.network.prefixlen}")
+    world.exec("router_b", "nft", "delete table inet isp")
+    old = ("addr", "del", f"{NEAR['router_b'][index]}/{BITS[index]}", "dev", up)
+    if not overlapping:
+        world.ip("endpoint", *old)
+    world.address("endpoint", up, str(given))
+    if overlapping:
+        world.ip("endpoint", *old)
+    route = ("route", "replace", "default", "via", gateway, "dev", up, "metric", "200")
+    world.ip("endpoint", f"-{family}", *route)
+    return str(given.ip), gateway
+
+
+def led(world: World, family: int, source: str, gateway: str) -> bool:
+    """Whether one rule of ours leads from up1, for this address, and by this gateway."""
+    rules = world.ip("endpoint", f"-{family}", "rule").splitlines()
+    found = [line for line in rules if line.startswith("32301:")]
+    far = FAR["router_b"][family == 6]
+    said = world.ip("endpoint", "route", "get", far, "from", source)
+    return len(found) == 1 and f"from {source} " in found[0] and f"via {gateway} dev up1" in said
+
+
+@pytest.mark.parametrize("overlapping", [False, True])
+@pytest.mark.parametrize("which", list(LEASES))
+def test_an_address_that_becomes_another_one_is_followed(
+    providers: World, family: int, which: str, overlapping: bool
+) -> None:
+    world, index = providers, family == 6
+    set_rp_filter(world, 1)
+    # Otherwise the kernel takes all IPv4 addresses of a network with the first of them.
+    world.exec("endpoint", "sysctl", "-qw", "net.ipv4.conf.up1.promote_secondaries=1")
+    set_routes(world, family, "metrics")
+    endpoint = started(world, family, gateways=ROUTERS[1:])
+    wait_until(lambda: both_up(endpoint), 20, "both tunnels up")
+    source, gateway = lease(world, family, which, overlapping=overlapping)
+    wait_until(lambda: led(world, family, source, gateway), 5, "rule and table are replaced")
+    wait_until(lambda: both_up(endpoint), 20, "both tunnels up again")
+    world.blackhole("router_a")
+    wait_until(lambda: world.ping(BUSINESS[0]), 20, "traffic flows by it")
+    near = NEAR["router_b"][index]
+    assert f"up1 has {source} in place of {near}: tunnels leave from there" in endpoint.log
+    assert near not in ours(world)
+    assert endpoint.status()["problems"] == []
+    assert "five times" not in endpoint.log
+    assert endpoint.stop() == 0
+    wait_until(lambda: ours(world) == "", 5, "nothing of ours is left")
+    assert source in world.ip("endpoint", "addr", "show", "dev", "up1")
+
+
+def test_an_address_that_comes_back_is_used_again(providers: World) -> None:
+    world = providers
+    set_routes(world, 4, "metrics")
+    before = dump(world)
+    endpoint = started(world, 4)
+    wait_until(lambda: both_up(endpoint), 20, "both tunnels up")
+    source, gateway = lease(world, 4, "another address")
+    wait_until(lambda: both_up(endpoint) and led(world, 4, source, gateway), 20, "it is followed")
+    near = NEAR["router_b"][0]
+    world.ip("endpoint", "addr", "del", f"{source}/26", "dev", "up1")
+    world.address("endpoint", "up1", f"{near}/26")
+    world.ip("endpoint", "route", "add", "default", "via", gateway, "metric", "200")
+    wait_until(lambda: both_up(endpoint) and led(world, 4, near, gateway), 20, "as at first")
+    assert f"up1 has {near} again" in endpoint.log
+    assert endpoint.stop() == 0
+    wait_until(lambda: dump(world) == before, 5, "the host is as it was")
+
+
+def test_a_process_started_again_knows_the_address_that_came(providers: World) -> None:
+    world = providers
+    set_routes(world, 4, "metrics")
+    world.managed = True
+    endpoint = started(world, 4)
+    wait_until(lambda: both_up(endpoint), 20, "both tunnels up")
+    source, gateway = lease(world, 4, "another address")
+    wait_until(lambda: both_up(endpoint) and led(world, 4, source, gateway), 20, "it is followed")
+    endpoint.kill()
+    endpoint.start()
+    wait_until(lambda: both_up(endpoint), 20, "both tunnels up again")
+    assert led(world, 4, source, gateway)
+
+
+def test_a_gateway_alone_that_changes_is_followed(providers: World, family: int) -> None:
+    world, index = providers, family == 6
+    set_routes(world, family, "metrics")
+    endpoint = started(world, family)
+    wait_until(lambda: both_up(endpoint), 20, "both tunnels up")
+    near, other = NEAR["router_b"][index], ("192.0.2.140", "2001:db8:2::9")[index]
+    world.address("router_b", "wan0", f"{other}/{BITS[index]}")
+    for action, via in (("add", other), ("del", GATEWAY["router_b"][index])):
+        metric = {"add": "201", "del": "200"}[action]
+        route = ("route", action, "default", "via", via, "dev", "up1", "metric", metric)
+        world.ip("endpoint", f"-{family}", *route)
+    wait_until(lambda: led(world, family, near, other), 5, "its table is replaced")
+    assert both_up(endpoint)
 
 
 def test_an_address_that_moves_to_another_interface_is_followed(providers: World) -> None:

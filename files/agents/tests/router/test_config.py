@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from nrs.api.messages import Registration
 from nrs.router.config import RoutingServerConfig
+from nrs.router.work import work_of
 from nrs.system.nft_guard import Guard, Opening
 from tests.router.driven import OLD, text
 
@@ -112,3 +114,13 @@ def test_one_port_or_several() -> None:
     assert ports(bind_ports=[443, 51820]) == [443, 51820]
     with pytest.raises(ValidationError, match="both given"):
         ports(bind_port=51820, bind_ports=[51820])
+
+
+@pytest.mark.parametrize(
+    ("given", "told"), [({"bind_port": 443}, (443, None)), ({"bind_ports": [1, 2]}, (1, [1, 2]))]
+)
+def test_the_controller_is_told_all_ports(given: dict[str, Any], told: tuple[Any, Any]) -> None:
+    server = {"server_id": "r", "name": "r", "tunnel_id": 1, "egress_interface": "eth1"}
+    stated = work_of(config(server={**server, **given}))["registration"]
+    registration = Registration.model_validate(stated)
+    assert (registration.port, registration.ports) == told

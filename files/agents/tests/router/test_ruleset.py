@@ -26,12 +26,13 @@ class Nft:
         self.go.set()
         self.error: str | None = None
 
-    def install(self, commands: list[dict[str, Any]], *, anew: bool) -> None:
+    def install(self, commands: list[dict[str, Any]], *, anew: bool) -> nftables.Content:
         assert self.go.wait(10)
         assert anew or self.installed
         if self.error is not None:
             raise NftablesError(self.error)
         self.installed.append("rejecting" if "admin-prohibited" in str(commands) else "serving")
+        return {}
 
     def remove(self) -> None:
         self.installed.append("removed")

@@ -105,6 +105,7 @@ class Device(Answer):
     internal_ip: str | None
     external_ip: str | None
     port: int | None
+    ports: list[int]
     version: str | None
     registered_at: float
     last_seen: float

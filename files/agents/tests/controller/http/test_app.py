@@ -46,7 +46,27 @@ def test_a_changed_statement_replaces_the_old_one(client: FlaskClient) -> None:
     assert device is not None
     assert (device["external_ip"], device["name"]) == ("2001:db8::1", "new")
     assert (device["tun_ipv4"], device["tun_ipv6"]) == ("10.10.1.1", "fd00:100::1")
-    assert (device["port"], device["version"]) == (None, None)
+    assert (device["port"], device["ports"], device["version"]) == (None, [], None)
+
+
+def test_a_router_states_all_its_ports_and_the_first_is_its_port(client: FlaskClient) -> None:
+    def shown(**stated: Any) -> tuple[Any, Any]:
+        register(client, router(**stated))
+        (device,) = (client.get("/devices").json or {})["devices"]
+        return device["port"], device["ports"]
+
+    assert shown(port=51820, ports=[51820, 443]) == (51820, [51820, 443])
+    assert shown(port=443) == (443, [443])
+    assert shown() == (None, [])
+
+
+@pytest.mark.parametrize("stated", [{"ports": [443]}, {"port": 51820, "ports": [443, 51820]}])
+def test_a_port_that_is_not_the_first_is_refused(
+    client: FlaskClient, stated: dict[str, Any]
+) -> None:
+    answer = client.post("/register", json=router(**stated))
+    assert answer.status_code == 400
+    assert "the first of ports is 443" in (answer.json or {})["error"]
 
 
 def test_an_address_of_another_device_is_409_with_the_field(client: FlaskClient) -> None:
@@ -107,6 +127,8 @@ BAD_BODIES: list[Any] = [
     ("/register", endpoint(external_ip="somewhere"), "external_ip"),
     ("/register", endpoint(port=0), "port"),
     ("/register", endpoint(port="51820"), "port"),
+    ("/register", endpoint(port=1, ports=[1, 1]), "ports"),
+    ("/register", endpoint(port=1, ports=[1, 0]), "ports.1"),
     ("/register", endpoint(colour="red"), "colour"),
     ("/status", status("endpoint_1", timestamp=-1.0), "timestamp"),
     ("/status", b'{"device_id": "endpoint_1", "timestamp": NaN}', "timestamp"),
@@ -278,6 +300,7 @@ def test_a_status_is_seen_in_the_device_and_in_the_topology(
         "internal_ip": None,
         "external_ip": None,
         "port": None,
+        "ports": [],
         "version": None,
         "registered_at": registered_at,
         "last_seen": clock.now,
