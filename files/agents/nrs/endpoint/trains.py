@@ -15,6 +15,10 @@ A trial comes once at first, and when datagrams are lost; three in a row have to
 datagrams are lost by chance too. What was turned off is tried again later, ever more seldom: with
 trains in a trial alone, but to join again the socket has to be told. Until trials have shown that
 it is well it counts as turned off.
+
+Where most is lost at once (`loss_signs.py`), or one trial has lost a train, there is a suspicion:
+single datagrams go until a trial has not. The sooner trains end the less a sender inside takes the
+damage for a narrow path. A wrong suspicion lasts for one trial, with ever longer pauses between.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from nrs.endpoint.loss_signs import LossSigns
 from nrs.endpoint.quality import Counts
 from nrs.tunnel.wire import Group
 
@@ -34,12 +39,9 @@ _PASSES, _FAILS = COUNT - 2, 1
 """So many or more that arrive, and so many or fewer."""
 _PROOFS = 3
 _RECOVERIES = 2
-_LOSS, _WINDOW_S, _LEAST = 0.10, 0.1, 10
-"""The share lost of so many datagrams or more within this time asks for a trial."""
-_HEAVY = 0.4
-"""A share lost as damaged trains of more than two datagrams lose, and chance and queues hardly."""
 _PAUSE_S, _SHORT_PAUSE_S = 2.0, 0.3
-"""Between a trial that has found nothing and the next one; the second where the loss is heavy."""
+"""Between a trial that has found nothing and the next one; the second where the loss is heavy, and
+twice as long each time, up to the first, until there was calm."""
 _RETRY_S, _LONGEST_RETRY_S = 60.0, 3600.0
 _LEAST_PATIENCE_S = 0.020
 _SLACK_S = 0.020
@@ -62,6 +64,14 @@ class _Way:
     rows_lost: int = 0
     good: int = 0
     """Trials in a row that say so; `good`: that all is well."""
+    suspected: bool = False
+    """Whether trains end until a trial has found nothing."""
+    loss: LossSigns = field(default_factory=LossSigns)
+
+    @property
+    def sends_trains(self) -> bool:
+        """Whether its sender sends trains now."""
+        return self.together and not self.suspected
 
     @property
     def joins(self) -> bool:
@@ -70,8 +80,16 @@ class _Way:
 
     @property
     def in_question(self) -> bool:
-        lost = (self.together and self.trains_lost) or (self.joined and self.rows_lost)
-        return bool(lost) or (bool(self.good) and not (self.together and self.joined))
+        return self._doubtful or (bool(self.good) and not (self.together and self.joined))
+
+    @property
+    def _doubtful(self) -> bool:
+        return bool((self.together and self.trains_lost) or (self.joined and self.rows_lost))
+
+    def end_trial(self) -> None:
+        """What the trial has lost itself asks for nothing; a suspicion lasts with the doubt."""
+        self.loss.forget()
+        self.suspected = self._doubtful
 
     def learn(self, arrived: dict[Group, set[int]], *, own: bool, again: bool) -> None:
         """From the members of each group that have arrived; `own`: this end receives.
@@ -126,16 +144,19 @@ class Trains:
         self.down = _Way()
         self._trial: _Trial | None = None
         self._tested = False
-        self._wanted = self._heavy = False
+        self._pause = _SHORT_PAUSE_S
         self._ended = self._not_before = _LONG_AGO
         self._retry = math.inf
         self._retries = 0
-        self._window: tuple[Counts, float] | None = None
 
     @property
     def undecided(self) -> bool:
         """Whether no trial on this path has said anything yet."""
         return not self._tested
+
+    @property
+    def _ways(self) -> tuple[_Way, _Way]:
+        return self.up, self.down
 
     @property
     def trial(self) -> int:
@@ -144,8 +165,10 @@ class Trains:
 
     def interrupt(self) -> None:
         """The path does not answer at all."""
-        self._trial = self._window = None
+        self._trial = None
         self.down.tried = False
+        for way in self._ways:
+            way.end_trial()
 
     # -- what to do
 
@@ -164,6 +187,10 @@ class Trains:
             return False
         again = now >= self._retry or bool(self.up.good or self.down.good)
         self.down.tried = again and not self.down.joined
+        for way in self._ways:
+            way.suspected |= way.loss.heavy
+        calm = now - self._ended > 2 * _PAUSE_S
+        self._pause = _SHORT_PAUSE_S if calm else min(2 * self._pause, _PAUSE_S)
         self._number = (self._number + 1) % _TRIALS
         self._trial = _Trial(self._number, now, again)
         return True
@@ -177,8 +204,11 @@ class Trains:
             return self._not_before
         if not busy:
             return math.inf
-        pause = _SHORT_PAUSE_S if self._heavy else _PAUSE_S
-        wanted = self._ended + pause if self._wanted else math.inf
+        wanted = math.inf
+        if any(way.loss.heavy for way in self._ways):
+            wanted = self._ended + self._pause
+        elif any(way.loss.some for way in self._ways):
+            wanted = self._ended + _PAUSE_S
         return max(min(wanted, self._retry), self._not_before)
 
     # -- what happened
@@ -195,36 +225,20 @@ class Trains:
 
     def observe(self, counts: Counts, now: float) -> None:
         """An answered PROBE: what has been sent and received by now."""
-        if self._window is None:
-            self._window = counts, now
-            return
-        before, since = self._window
-        ways = (
-            (counts.up_highest - before.up_highest, counts.up_received - before.up_received),
-            (
-                counts.down_highest - before.down_highest,
-                counts.down_received - before.down_received,
-            ),
-        )
-        if now - since < _WINDOW_S:
-            return
-        self._window = counts, now
-        lost = max((1 - received / sent for sent, received in ways if sent >= _LEAST), default=0.0)
-        self._wanted |= lost > _LOSS
-        self._heavy |= lost > _HEAVY
+        self.up.loss.observe(counts.up_highest, counts.up_received, now)
+        self.down.loss.observe(counts.down_highest, counts.down_received, now)
 
     def _end(self, trial: _Trial, now: float) -> None:
-        self._trial = self._window = None  # what it has lost itself asks for nothing
+        self._trial = None
         if not any(trial.up.values()) and not any(trial.down.values()):
             self._not_before = now + _PAUSE_S  # it says nothing, as nothing has come back
-            self.down.tried = False
+            self.interrupt()
             return
         before = self._off
         self.up.learn(trial.up, own=False, again=trial.again)
         self.down.learn(trial.down, own=True, again=trial.again)
-        self.down.tried = False
+        self.interrupt()
         self._tested, self._ended = True, now
-        self._wanted = self._heavy = False
         if not self._off:
             self._retry = math.inf
         elif self._off != before or self._retry <= trial.sent:
