@@ -27,92 +27,21 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from nrs.endpoint.loss_signs import LossSigns
 from nrs.endpoint.quality import Counts
+from nrs.endpoint.train_way import COUNT, Way
 from nrs.tunnel.wire import Group
 
-COUNT = 6
-"""Datagrams of a group."""
 LENGTH = 700
-"""Bytes of each; one of APART has as many more as it has before it."""
-_PASSES, _FAILS = COUNT - 2, 1
-"""So many or more that arrive, and so many or fewer."""
-_PROOFS = 3
-_RECOVERIES = 2
+"""Bytes of each datagram of a group; one of APART has as many more as it has before it."""
 _PAUSE_S, _SHORT_PAUSE_S = 2.0, 0.3
-"""Between a trial that has found nothing and the next one; the second where the loss is heavy, and
-twice as long each time, up to the first, until there was calm."""
+"""Between a trial that has found nothing and the next one. Where the loss is heavy: none at first,
+then the second, and twice as long each time, up to the first, until there was calm."""
 _RETRY_S, _LONGEST_RETRY_S = 60.0, 3600.0
 _LEAST_PATIENCE_S = 0.020
 _SLACK_S = 0.020
 _HELD_UP_S = 0.020
 _TRIALS = 1 << 16
 _LONG_AGO = -1e9
-
-
-@dataclass
-class _Way:
-    """What is known of one direction."""
-
-    together: bool = True
-    """Whether its sender may send trains."""
-    joined: bool = True
-    """Whether what its receiver joins is well, as far as is known."""
-    tried: bool = False
-    """Whether this end joins during a trial nevertheless, to find out."""
-    trains_lost: int = 0
-    rows_lost: int = 0
-    good: int = 0
-    """Trials in a row that say so; `good`: that all is well."""
-    suspected: bool = False
-    """Whether trains end until a trial has found nothing."""
-    loss: LossSigns = field(default_factory=LossSigns)
-
-    @property
-    def sends_trains(self) -> bool:
-        """Whether its sender sends trains now."""
-        return self.together and not self.suspected
-
-    @property
-    def joins(self) -> bool:
-        """Whether its receiver may join what arrives."""
-        return self.joined or self.tried
-
-    @property
-    def in_question(self) -> bool:
-        return self._doubtful or (bool(self.good) and not (self.together and self.joined))
-
-    @property
-    def _doubtful(self) -> bool:
-        return bool((self.together and self.trains_lost) or (self.joined and self.rows_lost))
-
-    def end_trial(self) -> None:
-        """What the trial has lost itself asks for nothing; a suspicion lasts with the doubt."""
-        self.loss.forget()
-        self.suspected = self._doubtful
-
-    def learn(self, arrived: dict[Group, set[int]], *, own: bool, again: bool) -> None:
-        """From the members of each group that have arrived; `own`: this end receives.
-
-        `again`: it is time to turn on what was turned off, if that is well.
-        """
-        apart, row, train = (len(arrived[group]) for group in Group)
-        if apart < _PASSES:
-            return
-        row_lost, train_lost = row <= _FAILS, train <= _FAILS
-        self.rows_lost = self.rows_lost + 1 if row_lost else 0
-        if not row_lost:  # else that is why it was lost, perhaps
-            self.trains_lost = self.trains_lost + 1 if train_lost else 0
-        well = row >= _PASSES and train >= _PASSES
-        self.good = self.good + 1 if well and again else 0
-        if self.rows_lost >= _PROOFS:
-            self.joined, self.rows_lost = False, 0
-        if self.trains_lost >= _PROOFS:
-            self.together, self.trains_lost = False, 0
-        if self.good >= _RECOVERIES:
-            self.together, self.good = True, 0
-            # What this end does not join proves nothing about joining.
-            self.joined = self.joins or not own
 
 
 @dataclass
@@ -140,11 +69,12 @@ class Trains:
 
     def restart(self) -> None:
         """It is another path, and another socket: everything is allowed again."""
-        self.up = _Way()
-        self.down = _Way()
+        self.up = Way()
+        self.down = Way()
         self._trial: _Trial | None = None
         self._tested = False
-        self._pause = _SHORT_PAUSE_S
+        self._pause = 0.0
+        """From the last trial to one for heavy loss."""
         self._ended = self._not_before = _LONG_AGO
         self._retry = math.inf
         self._retries = 0
@@ -155,8 +85,12 @@ class Trains:
         return not self._tested
 
     @property
-    def _ways(self) -> tuple[_Way, _Way]:
+    def _ways(self) -> tuple[Way, Way]:
         return self.up, self.down
+
+    @property
+    def _heavy(self) -> bool:
+        return any(way.loss.heavy for way in self._ways)
 
     @property
     def trial(self) -> int:
@@ -187,10 +121,12 @@ class Trains:
             return False
         again = now >= self._retry or bool(self.up.good or self.down.good)
         self.down.tried = again and not self.down.joined
+        if now - self._ended > 2 * _PAUSE_S:
+            self._pause = 0.0
+        if self._heavy:
+            self._pause = min(2 * self._pause or _SHORT_PAUSE_S, _PAUSE_S)
         for way in self._ways:
             way.suspected |= way.loss.heavy
-        calm = now - self._ended > 2 * _PAUSE_S
-        self._pause = _SHORT_PAUSE_S if calm else min(2 * self._pause, _PAUSE_S)
         self._number = (self._number + 1) % _TRIALS
         self._trial = _Trial(self._number, now, again)
         return True
@@ -205,7 +141,7 @@ class Trains:
         if not busy:
             return math.inf
         wanted = math.inf
-        if any(way.loss.heavy for way in self._ways):
+        if self._heavy:
             wanted = self._ended + self._pause
         elif any(way.loss.some for way in self._ways):
             wanted = self._ended + _PAUSE_S

@@ -21,7 +21,8 @@ from nrs.endpoint.path_mtu import PathMtu
 from nrs.endpoint.path_mtu import State as PathState
 from nrs.endpoint.quality import THRESHOLDS, Counts, Measure, Quality
 from nrs.endpoint.resend import ResendRing
-from nrs.endpoint.trains import COUNT, LENGTH, Trains
+from nrs.endpoint.train_way import COUNT
+from nrs.endpoint.trains import LENGTH, Trains
 from nrs.tunnel import wire
 from nrs.tunnel.address_text import name_ports
 from nrs.tunnel.control import Control

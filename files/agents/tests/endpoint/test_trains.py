@@ -8,7 +8,8 @@ import random
 import pytest
 
 from nrs.endpoint.quality import Counts
-from nrs.endpoint.trains import COUNT, Trains
+from nrs.endpoint.train_way import COUNT
+from nrs.endpoint.trains import Trains
 from nrs.tunnel import wire
 from nrs.tunnel.orders import SendControl, SendTogether
 from nrs.tunnel.wire import Group, Type
@@ -159,6 +160,18 @@ def test_single_datagrams_go_as_soon_as_most_are_lost(way: str, lost: str) -> No
     path.run(0.2)
     assert path.single == [way]
     assert [lost in text for text in path.lost] == [True]
+
+
+def test_a_trial_for_a_little_loss_keeps_nobody_from_a_suspicion() -> None:
+    path = Path()
+    path.busy = True
+    path.run(5)
+    path.suspect()
+    path.run(0.1)
+    assert (path.trials, path.single) == (2, [])
+    path.lose(UP)
+    path.run(0.001)
+    assert (path.trials, path.single) == (3, [UP])
 
 
 def test_a_wrong_suspicion_ends_with_its_trial() -> None:

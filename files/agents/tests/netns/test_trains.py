@@ -139,9 +139,9 @@ def longest_gap(world: World, damage: Callable[[], None], *, upload: bool) -> fl
         train = b"".join(bytes([number]) * 1200 for number in range(10))
         arrived = [began := time.monotonic()]
         bad = False
-        while (now := time.monotonic()) < began + 1.5:
+        while (now := time.monotonic()) < began + 1:
             sender.send(train)
-            if now > began + 0.7 and not bad:
+            if now > began + 0.3 and not bad:
                 damage()
                 bad = True
             time.sleep(0.004)
