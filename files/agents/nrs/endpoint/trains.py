@@ -15,6 +15,10 @@ A trial comes once at first, and when datagrams are lost; three in a row have to
 datagrams are lost by chance too. What was turned off is tried again later, ever more seldom: with
 trains in a trial alone, but to join again the socket has to be told. Until trials have shown that
 it is well it counts as turned off.
+
+Where most is lost at once (`loss_signs.py`), or one trial has lost a train, there is a suspicion:
+single datagrams go until a trial has not. The sooner trains end the less a sender inside takes the
+damage for a narrow path. A wrong suspicion lasts for one trial, with ever longer pauses between.
 """
 
 from __future__ import annotations
@@ -24,77 +28,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from nrs.endpoint.quality import Counts
+from nrs.endpoint.train_way import COUNT, Way
 from nrs.tunnel.wire import Group
 
-COUNT = 6
-"""Datagrams of a group."""
 LENGTH = 700
-"""Bytes of each; one of APART has as many more as it has before it."""
-_PASSES, _FAILS = COUNT - 2, 1
-"""So many or more that arrive, and so many or fewer."""
-_PROOFS = 3
-_RECOVERIES = 2
-_LOSS, _WINDOW_S, _LEAST = 0.10, 0.1, 10
-"""The share lost of so many datagrams or more within this time asks for a trial."""
-_HEAVY = 0.4
-"""A share lost as damaged trains of more than two datagrams lose, and chance and queues hardly."""
+"""Bytes of each datagram of a group; one of APART has as many more as it has before it."""
 _PAUSE_S, _SHORT_PAUSE_S = 2.0, 0.3
-"""Between a trial that has found nothing and the next one; the second where the loss is heavy."""
+"""Between a trial that has found nothing and the next one. Where the loss is heavy: none at first,
+then the second, and twice as long each time, up to the first, until there was calm."""
 _RETRY_S, _LONGEST_RETRY_S = 60.0, 3600.0
 _LEAST_PATIENCE_S = 0.020
 _SLACK_S = 0.020
 _HELD_UP_S = 0.020
 _TRIALS = 1 << 16
 _LONG_AGO = -1e9
-
-
-@dataclass
-class _Way:
-    """What is known of one direction."""
-
-    together: bool = True
-    """Whether its sender may send trains."""
-    joined: bool = True
-    """Whether what its receiver joins is well, as far as is known."""
-    tried: bool = False
-    """Whether this end joins during a trial nevertheless, to find out."""
-    trains_lost: int = 0
-    rows_lost: int = 0
-    good: int = 0
-    """Trials in a row that say so; `good`: that all is well."""
-
-    @property
-    def joins(self) -> bool:
-        """Whether its receiver may join what arrives."""
-        return self.joined or self.tried
-
-    @property
-    def in_question(self) -> bool:
-        lost = (self.together and self.trains_lost) or (self.joined and self.rows_lost)
-        return bool(lost) or (bool(self.good) and not (self.together and self.joined))
-
-    def learn(self, arrived: dict[Group, set[int]], *, own: bool, again: bool) -> None:
-        """From the members of each group that have arrived; `own`: this end receives.
-
-        `again`: it is time to turn on what was turned off, if that is well.
-        """
-        apart, row, train = (len(arrived[group]) for group in Group)
-        if apart < _PASSES:
-            return
-        row_lost, train_lost = row <= _FAILS, train <= _FAILS
-        self.rows_lost = self.rows_lost + 1 if row_lost else 0
-        if not row_lost:  # else that is why it was lost, perhaps
-            self.trains_lost = self.trains_lost + 1 if train_lost else 0
-        well = row >= _PASSES and train >= _PASSES
-        self.good = self.good + 1 if well and again else 0
-        if self.rows_lost >= _PROOFS:
-            self.joined, self.rows_lost = False, 0
-        if self.trains_lost >= _PROOFS:
-            self.together, self.trains_lost = False, 0
-        if self.good >= _RECOVERIES:
-            self.together, self.good = True, 0
-            # What this end does not join proves nothing about joining.
-            self.joined = self.joins or not own
 
 
 @dataclass
@@ -122,15 +69,15 @@ class Trains:
 
     def restart(self) -> None:
         """It is another path, and another socket: everything is allowed again."""
-        self.up = _Way()
-        self.down = _Way()
+        self.up = Way()
+        self.down = Way()
         self._trial: _Trial | None = None
         self._tested = False
-        self._wanted = self._heavy = False
+        self._pause = 0.0
+        """From the last trial to one for heavy loss."""
         self._ended = self._not_before = _LONG_AGO
         self._retry = math.inf
         self._retries = 0
-        self._window: tuple[Counts, float] | None = None
 
     @property
     def undecided(self) -> bool:
@@ -143,14 +90,24 @@ class Trains:
         return self._trial is not None
 
     @property
+    def _ways(self) -> tuple[Way, Way]:
+        return self.up, self.down
+
+    @property
+    def _heavy(self) -> bool:
+        return any(way.loss.heavy for way in self._ways)
+
+    @property
     def trial(self) -> int:
         """The number of the trial that is to be sent now."""
         return self._number
 
     def interrupt(self) -> None:
         """The path does not answer at all."""
-        self._trial = self._window = None
+        self._trial = None
         self.down.tried = False
+        for way in self._ways:
+            way.end_trial()
 
     # -- what to do
 
@@ -169,6 +126,12 @@ class Trains:
             return False
         again = now >= self._retry or bool(self.up.good or self.down.good)
         self.down.tried = again and not self.down.joined
+        if now - self._ended > 2 * _PAUSE_S:
+            self._pause = 0.0
+        if self._heavy:
+            self._pause = min(2 * self._pause or _SHORT_PAUSE_S, _PAUSE_S)
+        for way in self._ways:
+            way.suspected |= way.loss.heavy
         self._number = (self._number + 1) % _TRIALS
         self._trial = _Trial(self._number, now, again)
         return True
@@ -182,8 +145,11 @@ class Trains:
             return self._not_before
         if not busy:
             return math.inf
-        pause = _SHORT_PAUSE_S if self._heavy else _PAUSE_S
-        wanted = self._ended + pause if self._wanted else math.inf
+        wanted = math.inf
+        if self._heavy:
+            wanted = self._ended + self._pause
+        elif any(way.loss.some for way in self._ways):
+            wanted = self._ended + _PAUSE_S
         return max(min(wanted, self._retry), self._not_before)
 
     # -- what happened
@@ -200,36 +166,20 @@ class Trains:
 
     def observe(self, counts: Counts, now: float) -> None:
         """An answered PROBE: what has been sent and received by now."""
-        if self._window is None:
-            self._window = counts, now
-            return
-        before, since = self._window
-        ways = (
-            (counts.up_highest - before.up_highest, counts.up_received - before.up_received),
-            (
-                counts.down_highest - before.down_highest,
-                counts.down_received - before.down_received,
-            ),
-        )
-        if now - since < _WINDOW_S:
-            return
-        self._window = counts, now
-        lost = max((1 - received / sent for sent, received in ways if sent >= _LEAST), default=0.0)
-        self._wanted |= lost > _LOSS
-        self._heavy |= lost > _HEAVY
+        self.up.loss.observe(counts.up_highest, counts.up_received, now)
+        self.down.loss.observe(counts.down_highest, counts.down_received, now)
 
     def _end(self, trial: _Trial, now: float) -> None:
-        self._trial = self._window = None  # what it has lost itself asks for nothing
+        self._trial = None
         if not any(trial.up.values()) and not any(trial.down.values()):
             self._not_before = now + _PAUSE_S  # it says nothing, as nothing has come back
-            self.down.tried = False
+            self.interrupt()
             return
         before = self._off
         self.up.learn(trial.up, own=False, again=trial.again)
         self.down.learn(trial.down, own=True, again=trial.again)
-        self.down.tried = False
+        self.interrupt()
         self._tested, self._ended = True, now
-        self._wanted = self._heavy = False
         if not self._off:
             self._retry = math.inf
         elif self._off != before or self._retry <= trial.sent:

@@ -22,7 +22,8 @@ from nrs.endpoint.path_mtu import PathMtu
 from nrs.endpoint.path_mtu import State as PathState
 from nrs.endpoint.quality import THRESHOLDS, Measure, Quality
 from nrs.endpoint.resend import ResendRing
-from nrs.endpoint.trains import COUNT, LENGTH, Trains
+from nrs.endpoint.train_way import COUNT
+from nrs.endpoint.trains import LENGTH, Trains
 from nrs.tunnel import wire
 from nrs.tunnel.address_text import name_ports
 from nrs.tunnel.control import Control
@@ -161,6 +162,8 @@ class Tunnel:
         self._told_trains: tuple[str, ...] = ()
         self._together: list[Order] = []
         """What was ordered of sending and joining trains last, for this session."""
+        self._asks_trains = True
+        """Whether the router was asked last for trains."""
         self._limited: LimitDatagrams | None = None
         """As ordered last."""
         self._counting = Counting()
@@ -354,11 +357,14 @@ class Tunnel:
         if not self.index:
             return []
         wanted: list[Order] = [
-            SendTogether(self.index, self.trains.up.together),
+            SendTogether(self.index, self.trains.up.sends_trains),
             JoinTrains(self.index, self.trains.down.joins),
         ]
         orders = [order for order in wanted if order not in self._together]
         self._together = wanted
+        if self.trains.down.sends_trains is not self._asks_trains:
+            self._asks_trains = self.trains.down.sends_trains
+            self.liveness.probe_now()
         lost = tuple(self.trains.lost())
         if lost == self._told_trains or self.trains.undecided:
             return orders
@@ -408,7 +414,7 @@ class Tunnel:
         flags = wire.ACTIVE if active else 0
         if self.path.settled(now):
             flags |= wire.SETTLED
-        if not self.trains.down.together:
+        if not self.trains.down.sends_trains:
             flags |= wire.NO_TRAINS
         if not self.trains.up.joined:
             flags |= wire.JOINED_BADLY

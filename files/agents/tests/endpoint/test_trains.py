@@ -8,8 +8,11 @@ import random
 import pytest
 
 from nrs.endpoint.quality import Counts
-from nrs.endpoint.trains import COUNT, Trains
-from nrs.tunnel.wire import Group
+from nrs.endpoint.train_way import COUNT
+from nrs.endpoint.trains import Trains
+from nrs.tunnel import wire
+from nrs.tunnel.orders import SendControl, SendTogether
+from nrs.tunnel.wire import Group, Type
 from tests.endpoint.fakes import OLD, Endpoint
 from tests.endpoint.test_machine import PSK
 
@@ -69,6 +72,19 @@ class Path:
         """Of 100 datagrams so many arrive."""
         self.trains.observe(Counts(0, 0, 0, 0), self.now)
         self.trains.observe(Counts(100, received, 100, 100), self.now + 0.11)
+
+    def lose(self, way: str, share: float = 0.9) -> None:
+        """Of 100 datagrams between one answered PROBE and the next this share."""
+        self.trains.observe(Counts(0, 0, 0, 0), self.now)
+        counts = {UP: 100, DOWN: 100, way: round(100 * (1 - share))}
+        self.now += 0.01
+        self.trains.observe(Counts(100, counts[UP], 100, counts[DOWN]), self.now)
+
+    @property
+    def single(self) -> list[str]:
+        """Ways in which single datagrams are sent."""
+        ways = {UP: self.trains.up, DOWN: self.trains.down}
+        return [name for name, way in ways.items() if not way.sends_trains]
 
     @property
     def lost(self) -> list[str]:
@@ -130,6 +146,89 @@ def test_damage_after_a_trial_for_another_loss_does_not_wait_for_long() -> None:
     path.suspect(received=50)
     path.run(0.7)
     assert path.lost == ["trains that are sent to it"]
+
+
+@pytest.mark.parametrize(("way", "lost"), [(UP, "are sent to it"), (DOWN, "it sends")])
+def test_single_datagrams_go_as_soon_as_most_are_lost(way: str, lost: str) -> None:
+    path = Path()
+    path.busy = True
+    path.run(5)
+    path.cut = {way}
+    path.lose(way)
+    path.run(0.001)
+    assert (path.single, path.lost) == ([way], [])
+    path.run(0.2)
+    assert path.single == [way]
+    assert [lost in text for text in path.lost] == [True]
+
+
+def test_a_trial_for_a_little_loss_keeps_nobody_from_a_suspicion() -> None:
+    path = Path()
+    path.busy = True
+    path.run(5)
+    path.suspect()
+    path.run(0.1)
+    assert (path.trials, path.single) == (2, [])
+    path.lose(UP)
+    path.run(0.001)
+    assert (path.trials, path.single) == (3, [UP])
+
+
+def test_a_wrong_suspicion_ends_with_its_trial() -> None:
+    path = Path()
+    path.busy = True
+    path.run(5)
+    path.lose(DOWN)
+    path.run(0.001)
+    assert path.single == [DOWN]
+    path.run(0.05)
+    assert (path.single, path.trials) == ([], 2)
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_suspicion_of_a_path_that_falls_silent_ends(interrupted: bool) -> None:
+    path = Path()
+    path.busy = True
+    path.run(5)
+    path.silent = True
+    path.lose(UP)
+    path.run(0.001)
+    assert path.single == [UP]
+    if interrupted:
+        path.trains.interrupt()
+    else:
+        path.run(0.1)
+    assert path.single == []
+
+
+def test_the_first_trial_that_fails_is_a_suspicion() -> None:
+    path = Path()
+    path.cut = {UP}
+    while path.trials < 2:
+        path.run(0.001)
+    assert (path.single, path.lost) == ([UP], [])
+
+
+def test_wrong_suspicions_take_little_of_the_time() -> None:
+    """A queue that is too short for trains loses most of each, as long as there is traffic."""
+    path = Path(loss=0.2)
+    path.busy = True
+    path.run(5)
+    single = 0
+    for _ in range(3000):
+        path.lose(UP, 0.6)
+        path.run(0.01)
+        single += bool(path.single)
+    assert path.lost == []
+    assert 0 < single < 0.05 * 3000
+    path.run(10)
+    path.lose(UP)
+    path.run(0.4)
+    assert path.single == []
+    path.cut = {UP}
+    path.lose(UP)
+    path.run(0.001)
+    assert path.single == [UP], "there was calm"
 
 
 def test_little_loss_or_few_datagrams_ask_for_nothing() -> None:
@@ -292,6 +391,35 @@ def test_what_is_only_tried_again_does_not_count_as_well() -> None:
         tried += 0.001 * path.trains.down.joins
         assert path.lost == ["what this host joins"]
     assert 0 < tried < 0.1 * (path.trials - found)
+
+
+@pytest.mark.parametrize(("way", "together", "flags"), [(UP, [False], 0), (DOWN, [], 4)])
+def test_who_sends_is_told_of_a_suspicion_and_of_its_end_at_once(
+    way: str, together: list[bool], flags: int
+) -> None:
+    endpoint = Endpoint(psk=PSK)
+    assert endpoint.answer({0: OLD}) is None
+    endpoint.wait(1)
+    path = Path()
+    path.trains, path.now = endpoint.tunnel.trains, endpoint.now
+
+    def told() -> tuple[list[bool], list[int]]:
+        orders = endpoint.tunnel.due(path.now, busy=False, active=False, judge=False)
+        asked = [one for one in orders if isinstance(one, SendControl) and one.kind is Type.PROBE]
+        return (
+            [one.allowed for one in orders if isinstance(one, SendTogether)],
+            [one.flags & wire.NO_TRAINS for one in asked],
+        )
+
+    path.cut = {way}
+    while path.trials < 2:
+        path.run(0.001)
+    assert told() == (together, [flags] if flags else [])
+    assert told() == ([], [])
+    path.cut = set()
+    path.run(0.1)
+    assert told() == ([not one for one in together], [0] if flags else [])
+    assert path.lost == []
 
 
 def test_another_path_says_nothing_before_it_was_tried() -> None:

@@ -8,7 +8,7 @@ finds gaps and wrong order inside what the kernel delivers as one.
 
 With a LIE, which may be left out, it is a card that damages trains: of what arrives together all
 but the first datagram are lost (`drop`) or cut off (`cut`), each way or one (`drop-up`,
-`drop-down`); from SIGUSR1 on, too, and until SIGUSR2.
+`drop-down`); from each SIGUSR1 on, too, and until SIGUSR2.
 """
 
 from __future__ import annotations
@@ -84,7 +84,12 @@ def relay(
     bad: list[int] = []
     honest: list[int] = []
     signal.signal(signal.SIGUSR2, lambda number, _: honest.append(number))
-    signal.signal(signal.SIGUSR1, lambda number, _: bad.append(number))
+
+    def begin(number: int, _: object) -> None:
+        bad.append(number)
+        honest.clear()
+
+    signal.signal(signal.SIGUSR1, begin)
     print("ready", flush=True)
     held: list[tuple[float, int, Side, bytes]] = []
     order = itertools.count()

@@ -8,7 +8,10 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import closing, suppress
+from functools import partial
+from itertools import pairwise
 
 import pytest
 from testbed.wait import wait_until
@@ -27,6 +30,10 @@ MOST_TRIALS_S = 2.0
 TRANSFERS = 5
 """Of which the quickest counts: the relay and the rest of the machine slow some."""
 MEGABYTES = 15
+LEAST_TRIALS_S = 0.12
+"""Three trials that each wait for what does not come."""
+ATTEMPTS = 3
+"""Of which one has to do: a busy machine holds some up."""
 
 
 def relay(world: World, lie: str, loss: float = 0.0) -> subprocess.Popen[bytes]:
@@ -111,6 +118,59 @@ def test_damage_that_begins_under_traffic(world: World, codec: str, lie: str, lo
             process.send_signal(signal.SIGUSR1)
             wait_until(lambda: not_together(endpoint) == [lost], MOST_TRIALS_S, "it is off")
             download.end(40)
+
+
+def longest_gap(world: World, damage: Callable[[], None], *, upload: bool) -> float:
+    """UDP goes in trains for a while; `damage` begins in the midst of it.
+
+    Answers the longest time, in s, in which none arrived but the first of each train.
+    """
+    with (
+        closing(world.socket("business", socket.AF_INET, socket.SOCK_DGRAM)) as far,
+        closing(world.socket("endpoint", socket.AF_INET, socket.SOCK_DGRAM)) as near,
+    ):
+        far.bind((BUSINESS[0], 0))
+        near.connect(far.getsockname())
+        near.send(b"\0")
+        far.connect(far.recvfrom(1)[1])
+        sender, receiver = (near, far) if upload else (far, near)
+        sender.setsockopt(socket.IPPROTO_UDP, transfer.UDP_SEGMENT, 1200)
+        receiver.setblocking(False)
+        train = b"".join(bytes([number]) * 1200 for number in range(10))
+        arrived = [began := time.monotonic()]
+        bad = False
+        while (now := time.monotonic()) < began + 1:
+            sender.send(train)
+            if now > began + 0.3 and not bad:
+                damage()
+                bad = True
+            time.sleep(0.004)
+            with suppress(BlockingIOError):
+                while True:
+                    if receiver.recv(1200)[0]:
+                        arrived.append(time.monotonic())
+    return max(after - before for before, after in pairwise([*arrived, now]))
+
+
+@pytest.mark.parametrize(("lie", "lost"), [("drop-up", SENT), ("drop-down", RECEIVED)])
+def test_single_datagrams_go_before_trials_have_told(
+    world: World, codec: str, lie: str, lost: str
+) -> None:
+    """A suspicion is enough: a sender inside need not wait for its first retransmission."""
+    process = relay(world, lie)
+    _, endpoint = start(world)
+    gaps: list[float] = []
+    while not gaps or min(gaps) > LEAST_TRIALS_S:
+        assert len(gaps) < ATTEMPTS, gaps
+        if gaps:
+            process.send_signal(signal.SIGUSR2)
+            endpoint.stop()
+            endpoint.start()
+            wait_until(lambda: is_up(endpoint), 30, "tunnel up")
+        begin = partial(process.send_signal, signal.SIGUSR1)
+
+        gaps.append(longest_gap(world, begin, upload=lost is SENT))
+        wait_until(lambda: not_together(endpoint) == [lost], MOST_TRIALS_S, "it is off")
 
 
 def test_loss_is_no_damage(world: World, codec: str) -> None:
