@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 
@@ -8,7 +9,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from nrs.api import service
-from nrs.api.auth import Trust
 from nrs.api.messages import DeviceStatus
 from tests.api.callers import shared
 
@@ -78,7 +78,7 @@ def test_out_of_tunnels_nothing_is_answered_whoever_asks(
     app: Flask, client: FlaskClient, remote: str | None, path: str
 ) -> None:
     networks = [ip_network("10.10.0.0/16"), ip_network("fd00:10::/32")]
-    service.believe(app, Trust(secret=TOKEN, refused=networks))
+    service.believe(app, replace(shared(TOKEN), refused=networks))
     answer = client.get(path, headers=BEARER, environ_base={"REMOTE_ADDR": remote})
     refusal = "this service takes no requests out of tunnels (api.refused_networks)"
     assert (answer.status_code, answer.json) == (403, {"error": refusal, "field": None})

@@ -10,12 +10,12 @@ import pytest
 from flask import Flask, request
 
 from nrs.api import service, tls
+from nrs.api.auth import Trust
 from nrs.api.client import ApiClient, ApiUnavailable
 from nrs.api.gate import Limits
 from nrs.api.listener import listen
 from nrs.config.service_api import ServiceApi
 from nrs.identity import authority as identity
-from tests.api.callers import shared
 from tests.api.certified import DAY, NOW, Authority
 from tests.serving import TIMEOUT_S, exchange, received, serving, serving_by
 
@@ -30,7 +30,7 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 def app() -> Flask:
-    app = service.create_app("example", shared())
+    app = service.create_app("example", Trust())
 
     @app.get("/health")
     def health() -> dict[str, Any]:

@@ -330,7 +330,7 @@ def test_a_service_without_tls_is_told_of_in_one_line(
     make(token)
     assert inline("ca", "init", "--directory", secrets).returncode == 0
     listener = listen("127.0.0.1", 0)
-    app = create_app("example", Trust(secret="s" * 32))
+    app = create_app("example", Trust())
     url = f"https://127.0.0.1:{listener.getsockname()[1]}"
     with serving_by(app, listener):
         done = token("revoke", *serials(token), "--service", url)
