@@ -3,12 +3,15 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from flask.testing import FlaskClient
+from werkzeug.exceptions import HTTPException
 
 from nrs.api import service
+from nrs.api.auth import Trust
 from nrs.api.messages import DeviceStatus
 from tests.api.callers import shared
 
@@ -152,3 +155,60 @@ def test_a_body_may_have_64_kb(client: FlaskClient) -> None:
     answer = client.post("/status", data=body.ljust(65537), headers=JSON)
     assert answer.status_code == 413
     assert answer.json == {"error": "the body is larger than 65536 bytes", "field": None}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "/thing/a",
+            "/thing/late",
+            "/thing/",
+            "/thing",
+            "/thing/a/",
+            "/thing/a/b",
+            "//thing/a",
+            "/thing//a",
+        ),
+        *(
+            "/x/thing/a",
+            "/other/a",
+            "/other/all",
+            "/part/a/of/b",
+            "/part/a",
+            "/number/7",
+            "/number/a",
+        ),
+        *("/thing/%C3%BC", "/a", "/"),
+    ],
+)
+def test_a_path_leads_where_flask_leads_it(path: str, method: str) -> None:
+    app = service.create_app("example", Trust())
+
+    def view(**stated: object) -> dict[str, object]:
+        return {"rule": str(request.url_rule), "stated": stated}
+
+    for place, (rule, methods) in enumerate(
+        (
+            ("/thing/<name>", ["GET", "PUT"]),
+            ("/other/<name>", ["GET"]),
+            ("/other/all", ["GET"]),
+            ("/part/<one>/of/<other>", ["GET"]),
+            ("/number/<int:value>", ["GET"]),
+            ("/<name>", ["POST"]),
+            ("/thing/late", ["GET"]),
+        )
+    ):
+        app.add_url_rule(rule, str(place), view, methods=methods)
+        # One that is added when the others are in use counts as well.
+        app.test_client().get("/thing/a")
+    as_wsgi_has_it = {"PATH_INFO": unquote(path).encode().decode("latin-1")}
+    answer = app.test_client().open(method=method, environ_overrides=as_wsgi_has_it)
+    try:
+        rule_, stated = app.url_map.bind("localhost").match(unquote(path), method, return_rule=True)
+    except HTTPException as error:
+        assert answer.status_code == error.code
+    else:
+        assert answer.status_code == 200
+        assert method == "HEAD" or answer.json == {"rule": str(rule_), "stated": dict(stated)}
