@@ -31,7 +31,6 @@ _INTERPRETER = Path("/usr/bin/python3")
 _INSTALL_S = 300
 # Nothing listens there: the agents go on without load balancer, as they would in the field.
 NOBODY = "http://127.0.0.1:9"
-TOKEN = secrets.token_hex(32)
 
 
 def python(places: Places) -> Path:
@@ -129,6 +128,5 @@ def start_router(pair: Pair, program: Path, codec: str, tunnel: Mapping[str, Any
         },
         "tunnel": dict(tunnel),
         "load_balancer": {"url": NOBODY},
-        "api": {"token": TOKEN},
     }
     return start(pair, "b", program, "routing-server", config, codec)

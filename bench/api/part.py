@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +28,7 @@ from bench import agents, document
 from bench.api import certificate, figures, servers
 from bench.api.figures import Figures
 from bench.arguments import positive
-from bench.balancer import questions
+from bench.balancer import credentials, questions
 from bench.balancer.load import CLIENT_CPU, Answers, Client, median
 from bench.balancer.server import Server, free_port, running
 from bench.compiler import compiled
@@ -50,7 +49,10 @@ ATTACKS = {
 }
 """Silent, slow and sources."""
 _RATE = 100.0
+_HOLDERS = 250
+"""Who hold idle connections: a credential has few."""
 _ATTACK_S = 60.0
+_FILL_S = 300.0
 _HOLD_S = 300.0
 
 
@@ -96,12 +98,15 @@ class Bench:
         self._program = program
         self._directory = directory
         self._options = options
-        self._token = secrets.token_hex(32)
+        env = {**agents.inherited(), "PYTHONPATH": str(AGENTS)}
+        self._held = credentials.made(
+            python, directory, env, endpoints=options.endpoints, operators=_HOLDERS
+        )
         self._pair = certificate.made(directory)
         self.hello = directory / "hello.requests"
-        self.hello.write_bytes(questions.packed([questions.hello(self._token)]))
+        self.hello.write_bytes(questions.packed([questions.hello(self._held.endpoints[0])]))
         self.decisions = directory / "decision.requests"
-        asked = questions.decisions(options.endpoints, options.routers, self._token)
+        asked = questions.decisions(self._held.endpoints, options.routers)
         self.decisions.write_bytes(questions.packed(asked))
 
     @contextmanager
@@ -109,7 +114,10 @@ class Bench:
         """The load balancer's app behind one of `rivals.py`."""
         words = ["-m", "bench.api.rivals", name]
         with self._running(name, words, tls=tls) as server:
-            yield server, Client(self._program, server, keep=True, tls=tls)
+            client = Client(self._program, server, keep=True, tls=tls)
+            # Each signature is checked once.
+            client.once(self.decisions, connections=AT_ONCE, at_most=_FILL_S)
+            yield server, client
 
     @contextmanager
     def _running(self, name: str, words: Sequence[object], *, tls: bool) -> Iterator[Server]:
@@ -118,7 +126,7 @@ class Bench:
         env = {
             **agents.environment(self._directory, "python"),
             "PYTHONPATH": f"{CHECKOUT}:{AGENTS}",
-            "NRS_BENCH_TOKEN": self._token,
+            "NRS_BENCH_SIGNERS": str(self._held.signers),
             "NRS_BENCH_ROUTERS": str(self._options.routers),
             "NRS_BENCH_ENDPOINTS": str(self._options.endpoints),
         }
@@ -171,7 +179,7 @@ class Bench:
         words = ["taskset", "-c", CLIENT_CPU, self._python, HERE / "holder.py"]
         child = process.start(
             "holder",
-            [*words, server.port, self._options.idle, self._token],
+            [*words, server.port, self._options.idle, *self._held.operators],
             log=self._directory / "holder.log",
             conversation=True,
         )

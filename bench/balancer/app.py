@@ -6,6 +6,7 @@ import gc
 import os
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from nrs.api.auth import Trust
@@ -14,8 +15,10 @@ from nrs.balancer.agent import COLLECTIONS
 from nrs.balancer.config import LoadBalancerConfig
 from nrs.balancer.http.app import create_app
 from nrs.balancer.live import LiveBalancer
+from nrs.identity.keys import read_public
+from nrs.identity.verifier import Verifier
 
-from bench.balancer import hello, questions
+from bench.balancer import credentials, hello, questions
 
 
 def _known(routers: int, endpoints: int) -> LiveBalancer:
@@ -32,7 +35,7 @@ def _known(routers: int, endpoints: int) -> LiveBalancer:
 gc.set_threshold(*COLLECTIONS)
 _balancer = create_app(
     _known(int(os.environ["NRS_BENCH_ROUTERS"]), int(os.environ["NRS_BENCH_ENDPOINTS"])),
-    Trust(secret=os.environ["NRS_BENCH_TOKEN"]),
+    Trust(Verifier(read_public(Path(os.environ["NRS_BENCH_SIGNERS"])), [credentials.URL])),
 )
 
 

@@ -23,7 +23,8 @@ from pathlib import Path
 
 from bench import agents, document
 from bench.arguments import positive
-from bench.balancer import figures, questions
+from bench.balancer import credentials, figures, questions
+from bench.balancer.credentials import Credentials
 from bench.balancer.figures import Figures
 from bench.balancer.load import Answers, Client, median
 from bench.balancer.server import Server, free_port, running
@@ -64,21 +65,23 @@ class Files:
     """Reports that are sent all the time."""
 
 
-def write_requests(directory: Path, routers: int, endpoints: int, rounds: int, token: str) -> Files:
-    """The requests of so many routers and endpoints."""
+def write_requests(directory: Path, held: Credentials, rounds: int) -> Files:
+    """The requests of the routers and endpoints that have tokens."""
     files = Files(
         directory / "hello.requests",
         directory / "decision.requests",
         tuple(directory / f"metrics_{number}.requests" for number in range(rounds + 1)),
         directory / "meanwhile.requests",
     )
-    files.hello.write_bytes(questions.packed([questions.hello(token)]))
-    files.decisions.write_bytes(questions.packed(questions.decisions(endpoints, routers, token)))
+    files.hello.write_bytes(questions.packed([questions.hello(held.endpoints[0])]))
+    files.decisions.write_bytes(
+        questions.packed(questions.decisions(held.endpoints, len(held.routers)))
+    )
     # One that is dated before the last one is refused, and one that repeats its packets is not
     # believed: a round begins anew with its file, wherever the round before has ended.
     now = time.time()
     for number, path in enumerate((*files.reports, files.meanwhile), 1):
-        reports = questions.reports(routers, token, now, number * 1_000_000)
+        reports = questions.reports(held.routers, now, number * 1_000_000)
         path.write_bytes(questions.packed(reports))
     return files
 
@@ -90,20 +93,26 @@ def measure(options: argparse.Namespace, places: Places) -> int:
     watch = Watch()
     program = compiled(places, HERE / "http_load.c", "ssl", "crypto")
     with tempfile.TemporaryDirectory(prefix="nrs-bench-") as name:
-        directory = Path(name)
-        files = write_requests(
-            directory, options.routers, options.endpoints, options.rounds, agents.TOKEN
+        directory, python = Path(name), agents.python(places)
+        held = credentials.made(
+            python,
+            directory,
+            agents.inherited(),
+            endpoints=options.endpoints,
+            routers=options.routers,
         )
-        result = _measure(agents.python(places), program, files, directory, options)
+        files = write_requests(directory, held, options.rounds)
+        result = _measure(python, program, files, held, options)
     _print(watch, options, result)
     return 0
 
 
 def _measure(
-    python: Path, program: Path, files: Files, directory: Path, options: argparse.Namespace
+    python: Path, program: Path, files: Files, held: Credentials, options: argparse.Namespace
 ) -> Figures:
+    directory = held.signers.parent
     rounds: dict[str, list[Answers]] = {"hello": [], "decision": [], "metrics": []}
-    with _hello(python, directory) as bare, _load_balancer(python, directory) as balancer:
+    with _hello(python, directory) as bare, _load_balancer(python, held) as balancer:
         asks = Client(program, balancer)
         progress(f"{options.routers} routers report, {options.endpoints} endpoints ask")
         asks.once(files.reports[0], connections=1, at_most=_FILL_S)
@@ -140,8 +149,8 @@ def _hello(python: Path, directory: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def _load_balancer(python: Path, directory: Path) -> Iterator[Server]:
-    port = free_port()
+def _load_balancer(python: Path, held: Credentials) -> Iterator[Server]:
+    port, directory = free_port(), held.signers.parent
     state = directory / "load_balancer"
     state.mkdir()
     path = state / "load_balancer.yaml"
@@ -149,7 +158,7 @@ def _load_balancer(python: Path, directory: Path) -> Iterator[Server]:
         "server": {"bind_address": "127.0.0.1", "bind_port": port},
         "metrics": {"report_interval": _REPORT_S},
         "business_server": {"ip": "198.51.100.10"},
-        "api": {"token": agents.TOKEN},
+        "api": held.api,
     }
     path.touch(mode=0o600)
     path.write_text(json.dumps(config), encoding="ascii")  # which is YAML too

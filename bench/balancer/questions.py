@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 _STEPS = (1, 7, 31, 127)
@@ -37,20 +37,20 @@ def candidates(endpoint: int, routers: int) -> list[str]:
     return [f"router_{number}" for number in numbers]
 
 
-def decisions(endpoints: int, routers: int, token: str) -> Iterator[bytes]:
-    """A question of each endpoint, which says which router it is using."""
-    for endpoint in range(endpoints):
+def decisions(tokens: Sequence[str], routers: int) -> Iterator[bytes]:
+    """A question of each endpoint, under its token, which says which router it is using."""
+    for endpoint, token in enumerate(tokens):
         names = candidates(endpoint, routers)
         query = f"candidates={'%2C'.join(names)}&current={names[0]}"
         yield _get(f"/decision/endpoint_{endpoint}?{query}", token)
 
 
-def reports(routers: int, token: str, timestamp: float, packets: int) -> Iterator[bytes]:
-    """Two reports of each router, the second with more packets than `packets` of the first.
+def reports(tokens: Sequence[str], timestamp: float, packets: int) -> Iterator[bytes]:
+    """Two reports of each router under its token, from more packets than `packets` on.
 
     A router that carries traffic without a packet more than before is not believed.
     """
-    for number in [*range(routers), *range(routers)]:
+    for number, token in [*enumerate(tokens), *enumerate(tokens)]:
         packets += 1
         body = json.dumps({**report(number, timestamp), "total_rx_packets": packets}).encode()
         yield (

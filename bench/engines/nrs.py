@@ -72,7 +72,6 @@ class Nrs:
                     }
                 ],
                 "load_balancer": {"url": agents.NOBODY},
-                "api": {"token": agents.TOKEN},
             },
             self._codec,
         )

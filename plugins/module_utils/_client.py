@@ -6,23 +6,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
 import ssl
 import time
-import urllib.error
 import urllib.parse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible.module_utils.urls import open_url
+from ansible_collections.nrs.network_routing.plugins.module_utils import _tls
 
 ATTEMPTS = 3
 FIRST_PAUSE_S = 0.3
 _TRY_ANOTHER = frozenset({502, 503, 504})
-_TRANSPORT = (urllib.error.URLError, http.client.HTTPException, OSError)
+_TRANSPORT = (http.client.HTTPException, OSError)
 
 
 class ApiError(Exception):
@@ -87,36 +87,54 @@ class Client:
         raise _all_of(list(failures.values()))
 
     def _once(self, method: str, url: str, data: bytes | None) -> dict[str, Any]:
-        connection = self._connection
         headers = {"Accept": "application/json"}
         if data is not None:
             headers["Content-Type"] = "application/json"
-        if connection.token is not None:
-            headers["Authorization"] = "Bearer " + connection.token
+        if self._connection.token is not None:
+            headers["Authorization"] = "Bearer " + self._connection.token
         try:
-            response = open_url(
-                url,
-                method=method,
-                data=data,
-                headers=headers,
-                timeout=connection.timeout,
-                validate_certs=connection.validate_certs,
-                ca_path=connection.ca_path,
-                # the token goes to the named servers and nowhere else
-                follow_redirects="none",
-                use_proxy=False,
-                use_netrc=False,
-            )
-            return _decoded(url, response.read())
-        except urllib.error.HTTPError as error:
-            raise _Failure(_refusal(url, error), passing=error.code in _TRY_ANOTHER) from None
+            parts = urllib.parse.urlsplit(url)
+            target = urllib.parse.urlunsplit(("", "", parts.path, parts.query, ""))
+            with contextlib.closing(self._connected(parts)) as server:
+                # The token goes to the named server and nowhere else: no proxy, no redirect.
+                server.request(method, target, data, headers)
+                response = server.getresponse()
+                body = response.read()
         except _TRANSPORT as error:
-            reason = getattr(error, "reason", error)
-            unseen = isinstance(reason, (ConnectionRefusedError, socket.gaierror))
-            message = "%s: %s" % (url, _why(reason, connection.ca_path))
+            unseen = isinstance(error, (ConnectionRefusedError, socket.gaierror))
+            message = "%s: %s" % (url, self._why(error, parts))
             raise _Failure(ApiError(message), unseen=unseen, passing=True) from None
         except ValueError as error:
             raise _Failure(ApiError("%s: %s" % (url, error))) from None
+        if not 200 <= response.status < 300:
+            refusal = _refusal(url, response, body)
+            raise _Failure(refusal, passing=response.status in _TRY_ANOTHER)
+        return _decoded(url, body)
+
+    def _connected(self, parts: urllib.parse.SplitResult) -> http.client.HTTPConnection:
+        by = self._connection
+        if not parts.hostname:
+            raise ValueError("no host is named")
+        if parts.scheme != "https":
+            return http.client.HTTPConnection(parts.hostname, parts.port, timeout=by.timeout)
+        context = _tls.context(by.ca_path, by.validate_certs)
+        return http.client.HTTPSConnection(
+            parts.hostname, parts.port, timeout=by.timeout, context=context
+        )
+
+    def _why(self, error: Exception, parts: urllib.parse.SplitResult) -> str:
+        by = self._connection
+        # socket.timeout is another class than TimeoutError before Python 3.10
+        if isinstance(error, (TimeoutError, socket.timeout)):
+            return "no answer in time"
+        if isinstance(error, ssl.SSLCertVerificationError):
+            dates = _tls.dates_at(parts.hostname or "", parts.port or 443, by.timeout)
+            return "the certificate%s is not trusted by %s: %s" % (
+                " (good from %s)" % dates if dates else "",
+                by.ca_path or "the public CAs, as ca_path is not set",
+                error.verify_message,
+            )
+        return str(error) or type(error).__name__
 
 
 class _Failure(Exception):
@@ -140,27 +158,17 @@ def _decoded(url: str, body: bytes) -> dict[str, Any]:
     return answer
 
 
-def _refusal(url: str, error: urllib.error.HTTPError) -> ApiError:
+def _refusal(url: str, response: http.client.HTTPResponse, body: bytes) -> ApiError:
     try:
-        answer = json.loads(error.read())
-    except (ValueError, OSError, http.client.HTTPException):
+        answer = json.loads(body)
+    except ValueError:
         answer = None
     stated = answer if isinstance(answer, dict) else {}
     field = stated.get("field")
-    text = "%s answered %d: %s" % (url, error.code, stated.get("error") or error.reason)
+    text = "%s answered %d: %s" % (url, response.status, stated.get("error") or response.reason)
     if field:
         text += " (field %s)" % field
-    return ApiError(text, error.code, str(field) if field else None)
-
-
-def _why(reason: object, ca_path: str | None) -> str:
-    # socket.timeout is another class than TimeoutError before Python 3.10
-    if isinstance(reason, (TimeoutError, socket.timeout)):
-        return "no answer in time"
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        by = " by %s" % ca_path if ca_path else ""
-        return "the certificate is not trusted%s: %s" % (by, reason.verify_message)
-    return str(reason) or type(reason).__name__
+    return ApiError(text, response.status, str(field) if field else None)
 
 
 def _all_of(errors: list[ApiError]) -> ApiError:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.balancer import figures, questions
+from bench.balancer.credentials import Credentials
 from bench.balancer.figures import Figures
 from bench.balancer.load import Answers, believable, median, parsed
 from bench.balancer.part import write_requests
@@ -30,7 +31,7 @@ def unpacked(packed: bytes) -> list[bytes]:
 
 
 def test_each_endpoint_asks_once_with_its_own_candidates() -> None:
-    asked = unpacked(questions.packed(questions.decisions(1000, 50, "t")))
+    asked = unpacked(questions.packed(questions.decisions(["t"] * 1000, 50)))
     assert len({request.split()[1] for request in asked}) == 1000
     path = asked[7].split()[1].decode()
     assert path.startswith("/decision/endpoint_7?candidates=router_8%2C")
@@ -46,14 +47,14 @@ def test_routers_are_spread_over_the_endpoints() -> None:
 def test_no_two_reports_of_a_router_in_a_row_have_the_same_packets() -> None:
     bodies = [
         json.loads(request.partition(b"\r\n\r\n")[2])
-        for request in unpacked(questions.packed(questions.reports(3, "t", 5.0, 100)))
+        for request in unpacked(questions.packed(questions.reports(["t"] * 3, 5.0, 100)))
     ]
     assert [body["server_id"] for body in bodies] == 2 * ["router_0", "router_1", "router_2"]
     assert len({body["total_rx_packets"] for body in bodies}) == 6
 
 
 def test_no_round_repeats_packets_of_another(tmp_path: Path) -> None:
-    files = write_requests(tmp_path, 2, 1, 2, "t")
+    files = write_requests(tmp_path, Credentials(tmp_path, ["t"], ["t", "t"], []), 2)
     bodies = [
         json.loads(request.partition(b"\r\n\r\n")[2])
         for path in (*files.reports, files.meanwhile)

@@ -23,7 +23,7 @@ from nrs.cli.deployment import Deployment
 deployment, file = Deployment(Path(sys.argv[1])), Path(sys.argv[2])
 ca = certificates.present_authority(deployment, time.time())
 then = time.time() - float(sys.argv[3]) * 86400
-certificates.make(deployment, ca, file, ["192.0.2.10", "192.0.2.1"], then)
+certificates.make(deployment, ca, file, ["https://192.0.2.10:8080", "https://192.0.2.1:8080"], then)
 """
 
 
@@ -39,6 +39,7 @@ class Host(LocalHost):
         self.has("load_balancer")
         self.variables |= {
             "_common_urls": [URL],
+            "_common_bind_port": 8080,
             "_common_own_certificate_file": "",
             "_common_own_key_file": "",
             "nrs_management_address": "192.0.2.1",
@@ -65,9 +66,9 @@ class Host(LocalHost):
             "nrs_ca_file": str(certificate),
         }
 
-    def trusted(self, address: str) -> bool:
+    def trusted(self, address: str, by: str = "-verify_ip") -> bool:
         """Whether whoever trusts the host's CAs takes what it shows at this address."""
-        words = ["openssl", "verify", "-CAfile", self.etc / "ca.pem", "-verify_ip", address]
+        words = ["openssl", "verify", "-CAfile", self.etc / "ca.pem", by, address]
         return bool(self.tools.end(*words, self.certificate).returncode == 0)
 
 
@@ -98,6 +99,24 @@ def test_a_service_has_a_certificate_and_keeps_it(host: Host) -> None:
     host.deploy("--check", changed=0)
 
 
+def test_a_service_that_is_called_by_a_name_with_an_underscore(bare: Host) -> None:
+    bare.variables["_common_urls"] = ["https://load_balancer_1:8080"]
+    bare.deploy(changed=5)
+    assert bare.trusted("load_balancer_1", "-verify_hostname")
+
+
+def test_it_is_for_the_ports_of_the_service_alone(host: Host) -> None:
+    host.variables |= {"_common_urls": ["https://192.0.2.10:8443"], "_common_bind_port": 8080}
+    host.deploy(changed=2)
+    words = ["openssl", "x509", "-noout", "-ext", "subjectAltName", "-in", host.certificate]
+    said = host.tools.run(*words)
+    for url in (
+        *("https://192.0.2.10:8443", "https://192.0.2.1:8080"),
+        *("https://[::1]:8080", "https://localhost:8443"),
+    ):
+        assert f"URI:{url}" in said
+
+
 def test_it_gets_another_only_when_it_needs_it(host: Host) -> None:
     def renewed(why: str, *, changed: int = 2) -> str:
         before, key = host.certificate.read_bytes(), host.key.read_bytes()
@@ -110,10 +129,11 @@ def test_it_gets_another_only_when_it_needs_it(host: Host) -> None:
         host.deploy(changed=0)
         return said
 
-    host.variables["_common_urls"] = [URL, "https://lb.example.org:8080"]
-    renewed("it is for other hosts")
-    host.variables["_common_urls"] = [URL]
-    renewed("it is for other hosts")
+    for other in ("https://lb.example.org:8080", "https://192.0.2.10:8443"):
+        host.variables["_common_urls"] = [URL, other]
+        renewed("it is for other hosts or ports")
+        host.variables["_common_urls"] = [URL]
+        renewed("it is for other hosts or ports")
     host.age(367)
     host.deploy(changed=1)
     host.age(369)

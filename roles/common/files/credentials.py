@@ -16,9 +16,10 @@ create  makes what is "wanted", with an end after "lifetime" seconds if given: {
 
 authority    makes the CA if it is missing, or with "check": true only says so:
              {"changed", "authorities", "warning"}.
-certificate  makes a service's certificate "wanted" (name, urls, addresses) if the one that there is
-             is no good, or with "check": true only says so; with "own": PATH looks at that one, of
-             the operator's. "trusted" is the file of CAs, or empty for the public ones:
+certificate  makes a service's certificate "wanted" (name, urls, at: the URL where it listens) if
+             the one that there is is no good, or with "check": true only says so; with "own": PATH
+             looks at that one, of the operator's. "trusted" is the file of CAs, or empty for the
+             public ones:
              {"why", "file", "certificate", "warning"}.
 """
 
@@ -34,7 +35,6 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import build_wheelhouse
 
@@ -147,25 +147,24 @@ def certify(deployment: Any, given: dict[str, Any]) -> dict[str, Any]:
     from nrs.identity import certificate  # noqa: PLC0415
 
     wanted, now, why = given["wanted"], time.time(), None
-    called = list(dict.fromkeys(urlsplit(url).hostname or "" for url in wanted["urls"]))
     if given["own"]:
         file = Path(given["own"]).expanduser().absolute()
     else:
         file = deployment.certificates.absolute() / f"{wanted['name']}.pem"
-        hosts = [*called, *map(str, wanted["addresses"])]
+        called = [*wanted["urls"], wanted["at"]]
         if given.get("check") and not deployment.ca_key_file.exists():
             why = "it is of another CA" if file.exists() else certificates.MISSING
             return {"why": why, "file": str(file), **_NO_CERTIFICATE}
         ca = certificates.present_authority(deployment, now)
-        why = certificates.why_anew(file, ca, hosts, now)
+        why = certificates.why_anew(file, ca, called, now)
         if why is not None and given.get("check"):
             return {"why": why, "file": str(file), **_NO_CERTIFICATE}
         if why is not None:
-            certificates.make(deployment, ca, file, hosts, now)
+            certificates.make(deployment, ca, file, called, now)
     bundle = certificates.read(file)
     trusted = given["trusted"] and certificates.read(Path(given["trusted"]).expanduser())
-    for host in called:
-        wrong = certificate.problem(bundle, now=now, authorities=trusted or None, host=host)
+    for url in wanted["urls"]:
+        wrong = certificate.problem(bundle, now=now, authorities=trusted or None, url=url)
         if wrong is not None:
             raise Failed(wrong)
     return {

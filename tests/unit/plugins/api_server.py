@@ -43,15 +43,15 @@ Handler = Callable[[Asked], Answer]
 
 
 class ApiServer:
-    """Serves on a free port of 127.0.0.1 from `start` to `stop`.
+    """Serves on a port of 127.0.0.1, by default a free one, from `start` to `stop`.
 
     By TLS, where `pem` is a file with a certificate and its key.
     """
 
-    def __init__(self, pem: Path | None = None) -> None:
+    def __init__(self, pem: Path | None = None, port: int = 0) -> None:
         self.asked: list[Asked] = []
         self._handlers: dict[tuple[str, str], Handler] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_class(self._respond))
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler_class(self._respond))
         self._server.daemon_threads = True
         self._scheme = "http" if pem is None else "https"
         if pem is not None:

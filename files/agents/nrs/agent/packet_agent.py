@@ -17,10 +17,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pydantic import BaseModel
+
 from nrs.agent.companion import Companion
 from nrs.agent.in_force import Candidate, InForce, Refused
 from nrs.agent.notes import FORWARDING, Notes
 from nrs.agent.run import CANNOT_START, Agent, Config, Start, open_log
+from nrs.config.api import Api
 from nrs.config.loader import ConfigError, Pushed
 from nrs.config.tun_addresses import BOTH, Families
 from nrs.system import forwarding, ipv6, scheduling, systemd
@@ -75,6 +78,8 @@ class PacketAgent(Agent[Config]):
         handshake.warm_up()
         self.cleanup = start.cleanup
         self._path = start.path
+        if (warning := _left_secret_warning(start.config)) is not None:
+            log.warning("%s: %s", start.path, warning)
         self.codec = codec.load()
         self.store = DescriptorStore.of_process()
         self.loop = PacketLoop()
@@ -392,3 +397,8 @@ class PacketAgent(Agent[Config]):
             "config_version": self._in_force.pushed.version,
             "config_error": self._in_force.error,
         }
+
+
+def _left_secret_warning(config: BaseModel) -> str | None:
+    api: Api = getattr(config, "api")  # noqa: B009 - every device has this section
+    return api.left_secret_warning

@@ -122,7 +122,7 @@ class ServiceAgent(Agent[Config]):
                 peer = RevocationPeer(url, tokens, api.ca_file, trust.revocations)
                 peer.start()
                 self._peers.callback(peer.stop)
-        if trust.verifier is None and trust.secret is None:
+        if trust.verifier is None:
             log.warning(
                 "%s: api.signers_file is missing, so nobody is served but this host", self.path
             )

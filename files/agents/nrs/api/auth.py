@@ -24,7 +24,7 @@ class Unidentified(Exception):
 
 @dataclass(frozen=True)
 class Trust:
-    """Whom a service believes. Without `verifier` and `secret` it serves loopback alone."""
+    """Whom a service believes. Without `verifier` it serves loopback alone."""
 
     verifier: Verifier | None = None
     revocations: RevocationFile | None = None
@@ -51,7 +51,7 @@ class Trust:
                 raise Unidentified("a bearer token is required")
             return self._bearer(stated.strip(), now)
         address = address_of(remote)
-        if self.verifier is None and self.secret is None:
+        if self.verifier is None:
             if address is not None and address.is_loopback:
                 return Caller(Role.OPERATOR)
             raise Unidentified("this service has no api.signers_file and serves loopback only")
@@ -71,10 +71,12 @@ class Trust:
         return name in self.names or name.replace(".", "").isdecimal()
 
     def _bearer(self, token: str, now: float) -> Caller:
+        if self.verifier is None:
+            raise Unidentified(
+                "the bearer token is not valid: this service has no api.signers_file"
+            )
         if self.secret is not None and hmac.compare_digest(token.encode(), self.secret.encode()):
             return Caller(Role.OPERATOR)
-        if self.verifier is None:
-            raise Unidentified("the bearer token is not valid")
         revoked = _NOTHING_REVOKED if self.revocations is None else self.revocations.in_force
         try:
             credential = self.verifier.check(token, revoked, now)

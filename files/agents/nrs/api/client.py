@@ -55,6 +55,10 @@ class ApiClient:
         """The JSON answer of `POST path`. Raises ApiUnavailable, ApiRefused."""
         return self._call("POST", path, json=body)
 
+    def put(self, path: str, body: dict[str, Any]) -> Any:
+        """The JSON answer of `PUT path`. Raises ApiUnavailable, ApiRefused."""
+        return self._call("PUT", path, json=body)
+
     def post_to_all(self, path: str, body: dict[str, Any]) -> dict[str, str]:
         """Post to every server; the failures as `{url: why}`, empty when all took it."""
         failures: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -12,7 +13,7 @@ from flask.json.provider import DefaultJSONProvider
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import MapAdapter
+from werkzeug.routing import MapAdapter, Rule
 from werkzeug.wsgi import get_host
 
 from nrs.api import sources
@@ -104,11 +105,37 @@ class _App(Flask):
     def do_teardown_appcontext(self, exc: BaseException | None = None) -> None:
         """There is nothing to be done after an answer."""
 
+    def add_url_rule(self, *arguments: Any, **options: Any) -> None:
+        """As Flask does."""
+        super().add_url_rule(*arguments, **options)
+        vars(self).pop("_named", None)
+
+    @functools.cached_property
+    def _named(self) -> dict[tuple[str, str], tuple[Rule, str]]:
+        """Rules such as `/decision/<endpoint_id>`, where none but them begin so, by how they do."""
+        rules = list(self.url_map.iter_rules())
+        found: dict[tuple[str, str], tuple[Rule, str]] = {}
+        for rule in rules:
+            begin, _, parameter = rule.rule.partition("/<")
+            alone = sum(other.rule.startswith(f"{begin}/") for other in rules) == 1
+            if alone and parameter[:-1].isidentifier():
+                found |= {(method, begin): (rule, parameter[:-1]) for method in rule.methods or ()}
+        return found
+
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Paths are all that routes go by here; the Host header is checked as Flask does."""
+        """Paths are all that routes go by here; the Host header is checked as Flask does.
+
+        werkzeug's way to a rule, through all that there are, is as long as to a decision.
+        """
         if request is None:
-            return super().create_url_adapter(request)
+            return None
         environ = request.environ
+        begin, _, name = request.path.rpartition("/")
+        named = self._named.get((environ["REQUEST_METHOD"], begin))
+        if named is not None and name:
+            rule, parameter = named
+            request.url_rule, request.view_args = rule, {parameter: name}
+            return None
         return MapAdapter(
             self.url_map,
             server_name=get_host(environ),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from nrs.config.service_api import ServiceApi
 
@@ -25,10 +29,39 @@ def served_by(api: ServiceApi) -> ssl.SSLContext | None:
 
 
 def client() -> ssl.SSLContext:
-    """Of one that verifies, without anybody whom it trusts so far."""
+    """Of one that verifies, without anybody whom it trusts so far.
+
+    Where a certificate names URLs, it is taken at the ports of those alone: another service of the
+    same host has the host's names and addresses too.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.sslsocket_class = _OfOneService
     return context
+
+
+class _OfOneService(ssl.SSLSocket):
+    def do_handshake(self, block: bool = False) -> None:
+        super().do_handshake(block)
+        host, port = self.server_hostname or "", self.getpeername()[1]
+        if not is_of(self.getpeercert() or {}, host, port):
+            error = ssl.SSLCertVerificationError("another service's certificate")
+            error.verify_message = f"it is not for port {port} of {host}"
+            raise error
+
+
+def is_of(shown: Mapping[str, Any], host: str, port: int) -> bool:
+    """Whether a certificate, as `getpeercert` has it, is for the service at this port."""
+    stated = [value for kind, value in shown.get("subjectAltName", ()) if kind == "URI"]
+    urls = [urlsplit(url) for url in stated if url.startswith("https://")]
+    return not urls or (_spelled(host), port) in {(url.hostname, url.port) for url in urls}
+
+
+def _spelled(host: str) -> str:
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return host.lower()
 
 
 def distrust(error: BaseException, url: str, ca_file: Path | None) -> str | None:
@@ -38,15 +71,21 @@ def distrust(error: BaseException, url: str, ca_file: Path | None) -> str | None
         return None
     # Companions start without what reads certificates.
     from nrs.identity import certificate, peer  # noqa: PLC0415
+    from nrs.identity.credential import date  # noqa: PLC0415
 
+    shown, why = peer.shown_at(url), reason.verify_message
+    until = "" if shown is None else f" (until {date(certificate.ends(shown.first))})"
     if ca_file is None:
         trusted = "api.ca_file names no CA, so only public ones are trusted"
-        return f"its certificate is not trusted: {reason.verify_message}; {trusted}"
+        return f"its certificate{until} is not trusted: {why}; {trusted}"
     try:
-        found = peer.problem_of(url, certificate.read(ca_file), time.time())
+        authorities = certificate.read(ca_file)
     except certificate.CertificateRefused as refused:
         return str(refused)
-    why = reason.verify_message if found is None else found.removeprefix(f"{url}: ")
+    found = None
+    if shown is not None:
+        found = certificate.problem(shown, now=time.time(), authorities=authorities, url=url)
+    why = f"the certificate{until}: {why}" if found is None else found.removeprefix(f"{url}: ")
     return f"not trusted by {ca_file}: {why}"
 
 

@@ -29,12 +29,7 @@ def trust_of(
     """
     names = LOOPBACK_NAMES | {urlsplit(url).hostname or "" for url in api.urls or ()}
     if not api.signers:
-        return Trust(
-            secret=api.shared_token,
-            readers=api.trusted_networks,
-            refused=api.refused_networks,
-            names=names,
-        )
+        return Trust(refused=api.refused_networks, names=names)
     revocations = None
     if directory is None:
         log.warning("tokens cannot be revoked here: there is no state directory for the list")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,18 +27,17 @@ def init(directory: Path) -> int:
     return 0
 
 
-def issue(directory: Path, hosts: Sequence[str]) -> int:
+def issue(directory: Path, called: Sequence[str]) -> int:
     """Make a service's certificate where there is no good one; the exit status."""
     deployment, now = Deployment(directory), time.time()
     ca = certificates.present_authority(deployment, now)
-    # scp and rsync take what stands before a colon for a host.
-    name = hosts[0].lower().replace(":", "-")
     try:
-        for host in hosts:
-            authority.subject(host)
+        authority.subjects(called)
     except NoSuchName as error:
         raise click.UsageError(str(error)) from None
-    _make(deployment, ca, deployment.certificates / f"{name}.pem", hosts, now)
+    # scp and rsync take what stands before a colon for a host.
+    name = re.sub(r"^https://|[\[\]]|/.*", "", called[0].lower()).replace(":", "-")
+    _make(deployment, ca, deployment.certificates / f"{name}.pem", called, now)
     return 0
 
 
@@ -47,8 +47,8 @@ def renew(directory: Path, *, force: bool, forget_previous: bool) -> int:
     ca = certificates.present_authority(deployment, now)
     files = _certificates(deployment)
     for file in files:
-        hosts = authority.hosts(certificates.read(file).first)
-        _make(deployment, ca, file, hosts, now, force=force)
+        called = authority.called(certificates.read(file).first)
+        _make(deployment, ca, file, called, now, force=force)
     if not files:
         click.echo(f"{deployment.certificates}: no certificates")
     if forget_previous:
@@ -79,18 +79,18 @@ def _make(
     deployment: Deployment,
     ca: Authority,
     file: Path,
-    hosts: Sequence[str],
+    called: Sequence[str],
     now: float,
     *,
     force: bool = False,
 ) -> None:
-    why = certificates.why_anew(file, ca, hosts, now) or ("asked to" if force else None)
+    why = certificates.why_anew(file, ca, called, now) or ("asked to" if force else None)
     if why is None:
         click.echo(f"{file} is good: {_until(certificates.read(file).first, now)}")
         return
     if why != certificates.MISSING:
         click.echo(f"{file} is made anew: {why}")
-    made = certificates.make(deployment, ca, file, hosts, now)
+    made = certificates.make(deployment, ca, file, called, now)
     click.echo(f"made {file}: {_until(made, now)}")
 
 
@@ -99,6 +99,8 @@ def _certificates(deployment: Deployment) -> list[Path]:
 
 
 def _until(of: Certificate, now: float) -> str:
-    whose = ", ".join(certificate.names(of)) or certificate.common_name(of.subject)
+    whose = ", ".join(certificate.urls(of) or certificate.names(of)) or certificate.common_name(
+        of.subject
+    )
     days = certificate.days_left(of, now)
     return f"{whose}, until {date(certificate.ends(of))}, {days} days left"

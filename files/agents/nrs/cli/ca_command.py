@@ -36,16 +36,17 @@ def init(directory: Path) -> None:
 
 @ca.command("issue")
 @_directory
-@click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
-def issue(directory: Path, hosts: tuple[str, ...]) -> None:
-    """Make a certificate for a service: its HOST names and addresses, and loopback's.
+@click.argument("called", nargs=-1, required=True, metavar="URL|HOST...")
+def issue(directory: Path, called: tuple[str, ...]) -> None:
+    """Make a certificate for what a service is called, and for loopback.
 
-    It is called as the first one, and good for 398 days. One that is there stays while it is good
-    for these hosts.
+    By its URLs it is for their ports alone, and does not pass for another service of its host; by
+    HOST names and addresses it is for all. It is named after the first one, and good for 398 days.
+    One that is there stays while it is good for the same.
     """
     from nrs.cli import authorities as command  # noqa: PLC0415 - keeps `nrs status` quick
 
-    sys.exit(command.issue(directory, hosts))
+    sys.exit(command.issue(directory, called))
 
 
 @ca.command("renew")

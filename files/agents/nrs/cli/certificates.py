@@ -48,20 +48,22 @@ def present_authority(deployment: Deployment, now: float) -> Authority:
     return ca
 
 
-def why_anew(file: Path, ca: Authority, hosts: Sequence[str], now: float) -> str | None:
-    """Why the certificate in `file` is to be made anew; None where it is good for `hosts`.
+def why_anew(file: Path, ca: Authority, called: Sequence[str], now: float) -> str | None:
+    """Why the certificate in `file` is to be made anew; None where it is good to be `called` so.
 
     Raises Failed, NoSuchName.
     """
     if not file.exists():
         return MISSING
-    return authority.why_anew(read(file).first, ca, hosts, now)
+    return authority.why_anew(read(file).first, ca, called, now)
 
 
 def make(
-    deployment: Deployment, ca: Authority, file: Path, hosts: Sequence[str], now: float
+    deployment: Deployment, ca: Authority, file: Path, called: Sequence[str], now: float
 ) -> Certificate:
-    """Put a certificate for `hosts` into `file`, for the key beside it. Raises Failed, NoSuchName.
+    """Put a certificate into `file`, for the key beside it and for what the service is `called`.
+
+    Raises Failed, NoSuchName.
 
     A key that is there stays, so that the pair fits at any moment.
     """
@@ -76,7 +78,7 @@ def make(
         key = authority.server_key(key_file.read_bytes())
     except (OSError, AuthorityRefused) as error:
         raise Failed(f"{key_file}: {error}") from None
-    made = authority.server_certificate(ca, key.public_key(), hosts, now)
+    made = authority.server_certificate(ca, key.public_key(), called, now)
     deployment.write(file, authority.text([made]), _PUBLIC)
     return made
 

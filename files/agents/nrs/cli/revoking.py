@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-import requests
 
+from nrs.api.client import ApiClient, ApiRefused, ApiUnavailable
 from nrs.cli.deployment import Deployment, Failed
-from nrs.identity import certificate, issue, peer
+from nrs.identity import certificate, issue
 from nrs.identity.audience import audience_of
 from nrs.identity.credential import Role
 from nrs.identity.ledger import Ledger
@@ -20,7 +20,6 @@ from nrs.identity.revocations import Revocations
 
 _NAME = "nrs-token-revoke"
 _LIFETIME_S = 300.0
-_TIMEOUT_S = (5.0, 10.0)
 
 
 def main(options: Mapping[str, Any]) -> int:
@@ -87,9 +86,9 @@ def _note(ledger: Ledger, revoked: Revocations) -> None:
 def _send(deployment: Deployment, services: Sequence[str], ca_file: Path | None) -> int:
     ca_file = ca_file or deployment.ca_file
     text = deployment.revocations_file.read_text(encoding="ascii").strip()
-    authorities = _authorities(services, ca_file)
+    _check_authorities(services, ca_file)
     key, status = deployment.signing_key(), 0
-    for url in services:
+    for url in (service.rstrip("/") for service in services):
         credential = issue.credential(
             role=Role.OPERATOR,
             id=_NAME,
@@ -100,53 +99,26 @@ def _send(deployment: Deployment, services: Sequence[str], ca_file: Path | None)
         )
         with deployment.ledger(credential.issued) as ledger:
             ledger.add([credential])
+        client = ApiClient([url], {url: issue.token(credential, key)}, ca_file)
         try:
-            _put(url.rstrip("/"), text, issue.token(credential, key), ca_file)
-        except requests.exceptions.SSLError:
-            found = authorities and peer.problem_of(url, authorities, time.time())
-            status = _failed(url, found or "no TLS there; is it http://?")
-        except requests.Timeout:
-            status = _failed(url, "no answer in time")
-        except requests.ConnectionError:
-            status = _failed(url, "no connection")
-        except requests.RequestException:
-            status = _failed(url, "no answer that is HTTP")
-        except Failed as error:
-            status = _failed(url, str(error))
+            # A body of this length is read where the connection has proved a credential.
+            client.get("/revocations")
+            client.put("/revocations", {"revocations": text})
+        except ApiRefused as error:
+            status = _failed(url, f"answered {error.status}: {error.error}")
+        except ApiUnavailable as error:
+            status = _failed(url, str(error).removeprefix(f"{url}: "))
         else:
             click.echo(f"{url} took it")
     return status
 
 
-def _put(url: str, text: str, token: str, ca_file: Path) -> None:
-    """Raises Failed with what the service said, and what requests raises."""
-    stated: dict[str, Any] = {
-        "headers": {"Authorization": f"Bearer {token}"},
-        "timeout": _TIMEOUT_S,
-        "allow_redirects": False,
-        "verify": str(ca_file),
-    }
-    with requests.Session() as session:
-        session.trust_env = False
-        # A body of this length is read where the connection has proved a credential.
-        response = session.get(f"{url}/revocations", **stated)
-        if response.status_code < 300:
-            response = session.put(f"{url}/revocations", json={"revocations": text}, **stated)
-    if response.status_code >= 300:
+def _check_authorities(services: Sequence[str], ca_file: Path) -> None:
+    if any(audience_of(url).startswith("https:") for url in services):
         try:
-            said = response.json()["error"]
-        except (ValueError, KeyError, TypeError):
-            said = response.reason
-        raise Failed(f"answered {response.status_code}: {said}")
-
-
-def _authorities(services: Sequence[str], ca_file: Path) -> certificate.Bundle | None:
-    if not any(audience_of(url).startswith("https:") for url in services):
-        return None
-    try:
-        return certificate.read(ca_file)
-    except certificate.CertificateRefused as error:
-        raise Failed(f"{error}; --ca-file says whom to trust") from None
+            certificate.read(ca_file)
+        except certificate.CertificateRefused as error:
+            raise Failed(f"{error}; --ca-file says whom to trust") from None
 
 
 def _failed(url: str, why: str) -> int:

@@ -6,53 +6,88 @@ import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import PrivateAttr, SecretStr, model_validator
 from typing_extensions import Self
 
 from nrs.config import text_file
 from nrs.config.types import Section
-from nrs.identity.token_file import Tokens, holds_tokens
+from nrs.identity.credential import REPLACEMENT
+from nrs.identity.token_file import Tokens, TokensRefused, holds_tokens
 from nrs.identity.token_file import parse as parse_tokens
 
 DEFAULT_TOKEN_FILE = Path("/etc/network-routing-system/api_token")
-LEAST_TOKEN_CHARACTERS = 32
+SECRET = re.compile(r"[!-~]{32,4096}")
+"""What earlier deployments gave to every host."""
 _CERTIFICATE = "-----BEGIN CERTIFICATE-----"
-_TOKEN = re.compile(rf"[!-~]{{{LEAST_TOKEN_CHARACTERS},4096}}")
 
 
 class Api(Section):
     """How this agent proves itself to an API.
 
-    Without `token` and `token_file`, `/etc/network-routing-system/api_token` is
-    used where it exists. The file holds tokens that the deployment has signed, one a line
-    for each service, or one secret for all. The agent trusts the CAs in `ca_file` alone; without
-    that, the public ones.
+    Without `token` and `token_file`, `/etc/network-routing-system/api_token` is used where it
+    exists. Each holds tokens that the deployment has signed, one a line for each service. The agent
+    trusts the CAs in `ca_file` alone; without that, the public ones.
     """
 
     token: SecretStr | None = None
     token_file: Path | None = None
     ca_file: Path | None = None
-    _value: str | None = PrivateAttr(default=None)
-    _tokens: Tokens | None = PrivateAttr(default=None)
+    KEEPS_LEFT_SECRET: ClassVar[bool] = True
+    """Whether it starts with the secret that earlier deployments left in the default file.
+
+    A host has this release before it has tokens of its own, and a restart then must not cost
+    tunnels. Services take the secret only while they change over.
+    """
+    _tokens: Tokens = PrivateAttr(default=Tokens())
+    _left_secret: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _resolve(self) -> Self:
         if self.token is not None and self.token_file is not None:
             raise ValueError("takes one of token and token_file, not both")
         if self.token is not None:
-            self._value = checked_secret(self.token.get_secret_value(), "token")
+            self._tokens = self._signed(self.token.get_secret_value(), "token", "FILE")
             return self
         # Going on without a token that is there would lock every other host out.
         path = self.token_file or DEFAULT_TOKEN_FILE
         text = text_file.find(path) if self.token_file is None else text_file.read(path)
         if text is None:
             return self
-        if holds_tokens(text):
-            self._tokens = parse_tokens(text, str(path))
+        secret = text.strip()
+        left = path == DEFAULT_TOKEN_FILE and SECRET.fullmatch(secret) and not holds_tokens(text)
+        if left and self.KEEPS_LEFT_SECRET:
+            self._left_secret = secret
         else:
-            self._value = checked_secret(text.strip(), str(path))
+            self._tokens = self._signed(text, f"token_file: {path}", str(path))
         return self
+
+    def _signed(self, text: str, where: str, file: str) -> Tokens:
+        if not holds_tokens(text):
+            raise ValueError(
+                f"{where} holds no signed token, and a secret that all share is not accepted:"
+                f" {self.in_place_of_secret(file)}"
+            )
+        try:
+            return parse_tokens(text, file)
+        except TokensRefused as error:
+            raise ValueError(f"{where}, {error}") from None
+
+    def in_place_of_secret(self, file: str) -> str:
+        """What is to be written in the place of a secret that all share."""
+        return f"write token_file: {file}, with what this makes: {REPLACEMENT} --file {file}"
+
+    @property
+    def left_secret_warning(self) -> str | None:
+        """A line on the secret that an earlier deployment has left, where it is still in use."""
+        if self._left_secret is None:
+            return None
+        path = DEFAULT_TOKEN_FILE
+        return (
+            f"api: token_file: {path} holds the secret that all shared, which services take only"
+            f" while they change over: {self.in_place_of_secret(str(path))}"
+        )
 
     @model_validator(mode="after")
     def _trusts(self) -> Self:
@@ -61,26 +96,11 @@ class Api(Section):
             raise ValueError(f"{self.ca_file} holds no certificate in PEM")
         return self
 
-    @property
-    def bearer_token(self) -> str | None:
-        """The one secret for all, or None where none is configured."""
-        return self._value
-
     def tokens(self, *urls: Sequence[str] | None) -> dict[str, str]:
         """What to state to each of these services, by URL, as far as there is something."""
         found = {}
         for url in itertools.chain.from_iterable(some or () for some in urls):
-            token = next(iter(self._tokens.tokens_for(url)), None) if self._tokens else self._value
+            token = next(iter(self._tokens.tokens_for(url)), self._left_secret)
             if token is not None:
                 found[url] = token
         return found
-
-
-def checked_secret(token: str, where: str) -> str:
-    """The text of a secret that all share. Raises ValueError that says `where` it stands."""
-    if not _TOKEN.fullmatch(token):
-        raise ValueError(
-            f"{where} must have at least {LEAST_TOKEN_CHARACTERS} characters, without spaces;"
-            " generate one with: openssl rand -hex 32"
-        )
-    return token

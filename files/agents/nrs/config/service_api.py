@@ -11,16 +11,21 @@ from pydantic import Field, PrivateAttr, StrictBool, model_validator
 from typing_extensions import Self
 
 from nrs.config import text_file
-from nrs.config.api import Api, checked_secret
+from nrs.config.api import SECRET, Api
 from nrs.config.types import IPAddress, Network, Urls
 from nrs.identity import certificate
 from nrs.identity.certificate import Bundle
+from nrs.identity.credential import REPLACEMENT
 from nrs.identity.keys import read_public
 
 LOOPBACK: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = [
     ipaddress.ip_network("127.0.0.0/8"),
     ipaddress.ip_network("::1/128"),
 ]
+_IN_PLACE = (
+    "write signers_file: FILE, which `nrs token keys` makes, and urls: [URL], as others call this"
+    f" service; each caller shows what this makes: {REPLACEMENT}"
+)
 
 
 class ServiceApi(Api):
@@ -28,8 +33,11 @@ class ServiceApi(Api):
 
     With `signers_file` each caller states a token that one of these keys has signed for one of
     `urls`, which is what the service is called in the files of others. With `shared_token_file`
-    as well, the secret in it is taken too, until all devices have tokens of their own.
+    as well, the secret in it is taken too, until all devices have tokens of their own. Without
+    `signers_file` it serves its own host alone.
     """
+
+    KEEPS_LEFT_SECRET = False
 
     certificate_file: Path | None = None
     key_file: Path | None = None
@@ -43,8 +51,6 @@ class ServiceApi(Api):
     peers: Urls | None = None
     """Services that are asked for a newer list of revocations."""
     loopback_reads: StrictBool = False
-    trusted_networks: list[Network] = Field(default_factory=lambda: list(LOOPBACK))
-    """Networks that read without a token, where all others share one."""
     refused_networks: list[Network] = Field(default_factory=list)
     _signers: tuple[Ed25519PublicKey, ...] = PrivateAttr(default=())
     _shared: str | None = PrivateAttr(default=None)
@@ -54,18 +60,23 @@ class ServiceApi(Api):
     def _read_signers(self) -> Self:
         if self.signers_file is None:
             if self.shared_token_file is not None:
-                raise ValueError("shared_token_file goes with signers_file; alone it is token_file")
-            self._shared = self._value
+                raise ValueError(f"shared_token_file goes with signers_file: {_IN_PLACE}")
             return self
         if self.urls is None:
             raise ValueError("urls is needed with signers_file: tokens are made for them")
-        if self._value is not None:
-            raise ValueError("takes one of token and signers_file, not both")
         self._signers = read_public(self.signers_file)
         if self.shared_token_file is not None:
             shared = text_file.read(self.shared_token_file).strip()
-            self._shared = checked_secret(shared, str(self.shared_token_file))
+            if not SECRET.fullmatch(shared):
+                raise ValueError(
+                    f"{self.shared_token_file} must have at least 32 characters, without spaces"
+                )
+            self._shared = shared
         return self
+
+    def in_place_of_secret(self, file: str) -> str:
+        """What is to be written in the place of a secret that all share."""
+        return _IN_PLACE if self.signers_file is None else super().in_place_of_secret(file)
 
     @model_validator(mode="after")
     def _certified(self) -> Self:
@@ -84,8 +95,7 @@ class ServiceApi(Api):
 
         `field` is the key that says at which address the service listens.
         """
-        believes = self._signers or self._shared is not None
-        if believes and self._shown is None and not (self.allow_plain or address.is_loopback):
+        if self._signers and self._shown is None and not (self.allow_plain or address.is_loopback):
             raise ValueError(
                 f"{field}: found '{address}': beyond loopback it takes api.certificate_file and"
                 " api.key_file, which `nrs ca issue` makes, or api.allow_plain: true for plain HTTP"
@@ -103,5 +113,8 @@ class ServiceApi(Api):
 
     @property
     def shared_token(self) -> str | None:
-        """The one secret that callers may show in place of a token of their own, if any."""
+        """The one secret that callers may show in place of a token of their own, if any.
+
+        Only with `signers`.
+        """
         return self._shared

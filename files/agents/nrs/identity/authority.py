@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -18,15 +19,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from nrs.identity.certificate import Bundle, common_name, is_due, names, signer, utc
+from nrs.identity.audience import audience_of
+from nrs.identity.certificate import Bundle, common_name, is_due, names, signer, urls, utc
 
 CA_LIFETIME = timedelta(days=3650)
 SERVER_LIFETIME = timedelta(days=398)
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """What every server's certificate is for as well."""
+_LOOPBACK_URLS = ("https://localhost:{}", "https://127.0.0.1:{}", "https://[::1]:{}")
 _CLOCK_SKEW = timedelta(minutes=5)
 _DNS_NAME = re.compile(
-    r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 )
 
 
@@ -64,10 +67,13 @@ def new_authority(now: float) -> Authority:
 
 
 def server_certificate(
-    authority: Authority, public_key: ec.EllipticCurvePublicKey, hosts: Sequence[str], now: float
+    authority: Authority, public_key: ec.EllipticCurvePublicKey, called: Sequence[str], now: float
 ) -> x509.Certificate:
-    """A certificate for names and addresses, and loopback's. Raises NoSuchName."""
-    sans = list(dict.fromkeys(subject(host) for host in (*hosts, *LOOPBACK)))
+    """A certificate for names, addresses and URLs, and loopback's. Raises NoSuchName.
+
+    With URLs it is for their ports alone, so that it does not pass for another service of its host.
+    """
+    sans = subjects(called)
     begin = utc(now) - _CLOCK_SKEW
     end = min(begin + SERVER_LIFETIME, authority.certificate.not_valid_after_utc)
     of_ca = authority.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
@@ -92,26 +98,47 @@ def server_certificate(
     )
 
 
-def hosts(of: x509.Certificate) -> tuple[str, ...]:
+def called(of: x509.Certificate) -> tuple[str, ...]:
     """What a server's certificate was made for, as `server_certificate` takes it."""
     first = common_name(of.subject)
     own = [name for name in names(of) if name not in LOOPBACK] or LOOPBACK
-    return tuple(sorted(own, key=lambda name: name != first))
+    return (*sorted(own, key=lambda name: name != first), *urls(of))
 
 
 def why_anew(
-    present: x509.Certificate, authority: Authority, hosts: Sequence[str], now: float
+    present: x509.Certificate, authority: Authority, called: Sequence[str], now: float
 ) -> str | None:
-    """Why a server's certificate is to be made anew for `hosts`; None where it is good.
+    """Why a server's certificate is to be made anew, to be `called` so; None where it is good.
 
     Raises NoSuchName.
     """
     stated = present.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     if signer(Bundle("", (present,)), Bundle("", (authority.certificate,))) is None:
         return "it is of another CA"
-    if set(stated) != {subject(host) for host in (*hosts, *LOOPBACK)}:
-        return "it is for other hosts"
+    if set(stated) != set(subjects(called)):
+        return "it is for other hosts or ports"
     return "it is about to end" if is_due(present, now) else None
+
+
+def subjects(called: Sequence[str]) -> list[x509.GeneralName]:
+    """Names, addresses and URLs, and loopback's, as stated in a certificate. Raises NoSuchName."""
+    stated = {each: _url(each) for each in called if "://" in each}
+    ports = {urlsplit(url).port for url in stated.values()}
+    local = (url.format(port) for port in sorted(filter(None, ports)) for url in _LOOPBACK_URLS)
+    hosts = [urlsplit(stated[each]).hostname or "" if each in stated else each for each in called]
+    found = [subject(host) for host in (*hosts, *LOOPBACK)]
+    found += map(x509.UniformResourceIdentifier, (*stated.values(), *local))
+    return list(dict.fromkeys(found))
+
+
+def _url(text: str) -> str:
+    try:
+        url = audience_of(text)
+    except ValueError as error:
+        raise NoSuchName(str(error)) from None
+    if not url.startswith("https:"):
+        raise NoSuchName(f"{text!r} is not called by TLS: it begins with https://")
+    return url
 
 
 def subject(host: str) -> x509.GeneralName:

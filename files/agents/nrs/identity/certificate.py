@@ -6,12 +6,14 @@ import ipaddress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
+from nrs.identity.audience import audience_of
 from nrs.identity.credential import date
 
 RENEWAL_DAYS = 30
@@ -75,12 +77,23 @@ def common_name(name: x509.Name) -> str:
 
 def names(certificate: x509.Certificate) -> tuple[str, ...]:
     """The host names and addresses that it is for (RFC 5280 section 4.2.1.6)."""
+    stated = _stated(certificate)
+    hosts = stated.get_values_for_type(x509.DNSName)
+    return (*hosts, *map(str, stated.get_values_for_type(x509.IPAddress)))
+
+
+def urls(certificate: x509.Certificate) -> tuple[str, ...]:
+    """The URLs that it is for alone; none where it is for every port of its hosts."""
+    stated = _stated(certificate).get_values_for_type(x509.UniformResourceIdentifier)
+    return tuple(url for url in stated if url.startswith("https://"))
+
+
+def _stated(certificate: x509.Certificate) -> x509.SubjectAlternativeName:
     try:
-        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
-        return ()
-    hosts = extension.value.get_values_for_type(x509.DNSName)
-    return (*hosts, *map(str, extension.value.get_values_for_type(x509.IPAddress)))
+        return x509.SubjectAlternativeName([])
+    return found.value
 
 
 def covers(certificate: x509.Certificate, host: str) -> bool:
@@ -92,6 +105,14 @@ def covers(certificate: x509.Certificate, host: str) -> bool:
         above = "*." + wanted.partition(".")[2]
         return any(name.lower() in (wanted, above) for name in names(certificate))
     return wanted in names(certificate)
+
+
+def is_of(certificate: x509.Certificate, url: str) -> bool:
+    """Whether it is for the host of `url`, and for its port too. Raises ValueError."""
+    only = urls(certificate)
+    return covers(certificate, urlsplit(url).hostname or "") and (
+        not only or audience_of(url) in only
+    )
 
 
 def signer(bundle: Bundle, authorities: Bundle) -> x509.Certificate | None:
@@ -107,9 +128,12 @@ def signer(bundle: Bundle, authorities: Bundle) -> x509.Certificate | None:
 
 
 def problem(
-    bundle: Bundle, *, now: float, authorities: Bundle | None = None, host: str | None = None
+    bundle: Bundle, *, now: float, authorities: Bundle | None = None, url: str | None = None
 ) -> str | None:
-    """What is wrong with a server's certificate, in a line that names file and date."""
+    """What is wrong with the certificate of what is at `url`, in a line that names file and date.
+
+    Raises ValueError for what is no URL.
+    """
     own, until = bundle.first, f"until {date(ends(bundle.first))}"
     begins = own.not_valid_before_utc.timestamp()
     if now >= ends(own):
@@ -126,9 +150,10 @@ def problem(
         if now >= ends(above):
             name = common_name(above.subject)
             return f"{authorities.file}: the CA {name} expired on {date(ends(above))}"
-    if host is not None and not covers(own, host):
-        listed = ", ".join(names(own)) or "no host"
-        return f"{bundle.file}: the certificate ({until}) is for {listed}, not for {host}"
+    if url is not None and not is_of(own, url):
+        listed = ", ".join(urls(own) or names(own)) or "no host"
+        wanted = url if urls(own) else urlsplit(url).hostname
+        return f"{bundle.file}: the certificate ({until}) is for {listed}, not for {wanted}"
     return None
 
 

@@ -45,7 +45,7 @@ class Role(Enum):
         return self in (Role.ROUTER, Role.ENDPOINT)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Credential:
     """A token that was verified. Times are seconds since the epoch."""
 

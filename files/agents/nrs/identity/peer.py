@@ -1,25 +1,24 @@
-"""Why a server's certificate is not taken: by looking at it without trusting it."""
+"""Which certificate a server shows: by looking at it without trusting it."""
 
 from __future__ import annotations
 
 import ssl
 from urllib.parse import urlsplit
 
-from nrs.identity.certificate import Bundle, CertificateRefused, parse, problem
+from nrs.identity.certificate import Bundle, CertificateRefused, parse
 
 _TIMEOUT_S = 5.0
 
 
-def problem_of(url: str, authorities: Bundle, now: float) -> str | None:
-    """The line on the certificate that the server at `url` shows; None where it is good.
+def shown_at(url: str) -> Bundle | None:
+    """The certificate that the server at `url` shows, called so; None where it shows none.
 
-    None, too, where the server does not show one. Raises ValueError for what is no URL.
+    Raises ValueError for what is no URL.
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 443
     try:
         pem = ssl.get_server_certificate((host, port), timeout=_TIMEOUT_S)
-        shown = parse(pem.encode(), url)
+        return parse(pem.encode(), url)
     except (OSError, CertificateRefused):
         return None
-    return problem(shown, now=now, authorities=authorities, host=host)

@@ -13,7 +13,8 @@ from nrs.identity.credential import REPLACEMENT, Credential, CredentialRefused, 
 from nrs.identity.revocations import Revocations
 from nrs.identity.signed import Kind, verify
 
-_KEPT = 32768
+_KEPT = 131072
+"""More than the endpoints of the largest network: else each would be checked at each question."""
 _LONGEST = 4096
 
 

@@ -18,9 +18,9 @@ _KEY = Ed25519PrivateKey.generate()
 _serials = iter(range(1, 2**32))
 
 
-def shared(secret: str | None = None) -> Trust:
-    """A service of those who share one secret; loopback reads."""
-    return Trust(secret=secret, readers=LOOPBACK)
+def shared(secret: str) -> Trust:
+    """A service whose callers change over from the secret that they share; loopback reads."""
+    return Trust(verifier=signed().verifier, secret=secret, readers=LOOPBACK)
 
 
 def signed(*, key: Ed25519PrivateKey = _KEY, url: str = URL) -> Trust:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import schemathesis
@@ -11,6 +12,9 @@ from schemathesis import Case
 from schemathesis.checks import not_a_server_error
 from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from nrs.api.auth import Trust
+from tests.api.callers import shared
 
 TOKEN = "d" * 32
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -28,6 +32,11 @@ _CONFIG = {
 }
 
 _UNTOLD = (None, "", True, False, "true", "false")
+
+
+def trust() -> Trust:
+    """Of a service that believes TOKEN and nobody without one."""
+    return replace(shared(TOKEN), readers=())
 
 
 def published(app: Flask) -> Any:

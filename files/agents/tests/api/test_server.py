@@ -14,10 +14,10 @@ from flask import Flask, request
 from testbed.wait import wait_until
 
 from nrs.api import server, service
+from nrs.api.auth import Trust
 from nrs.api.gate import Limits
 from nrs.api.listener import listen
 from nrs.api.messages import DeviceStatus
-from tests.api.callers import shared
 from tests.serving import TIMEOUT_S, exchange, free_port, received, serving, serving_by
 
 GOOD = b'{"device_id": "router_1", "timestamp": 5}'
@@ -25,7 +25,7 @@ GOOD = b'{"device_id": "router_1", "timestamp": 5}'
 
 @pytest.fixture
 def app() -> Flask:
-    app = service.create_app("example", shared())
+    app = service.create_app("example", Trust())
 
     @app.get("/health")
     def health() -> dict[str, Any]:
@@ -411,7 +411,7 @@ def test_views_that_block_hold_up_nobody_else() -> None:
 def test_stop_answers_what_has_come_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_DRAIN_S", TIMEOUT_S)
     arrived, released = threading.Semaphore(0), threading.Event()
-    app = service.create_app("slow", shared())
+    app = service.create_app("slow", Trust())
 
     @app.get("/slow")
     def slow() -> dict[str, bool]:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from flask.testing import FlaskClient
+from werkzeug.exceptions import HTTPException
 
 from nrs.api import service
 from nrs.api.auth import Trust
@@ -78,7 +81,7 @@ def test_out_of_tunnels_nothing_is_answered_whoever_asks(
     app: Flask, client: FlaskClient, remote: str | None, path: str
 ) -> None:
     networks = [ip_network("10.10.0.0/16"), ip_network("fd00:10::/32")]
-    service.believe(app, Trust(secret=TOKEN, refused=networks))
+    service.believe(app, replace(shared(TOKEN), refused=networks))
     answer = client.get(path, headers=BEARER, environ_base={"REMOTE_ADDR": remote})
     refusal = "this service takes no requests out of tunnels (api.refused_networks)"
     assert (answer.status_code, answer.json) == (403, {"error": refusal, "field": None})
@@ -152,3 +155,60 @@ def test_a_body_may_have_64_kb(client: FlaskClient) -> None:
     answer = client.post("/status", data=body.ljust(65537), headers=JSON)
     assert answer.status_code == 413
     assert answer.json == {"error": "the body is larger than 65536 bytes", "field": None}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "/thing/a",
+            "/thing/late",
+            "/thing/",
+            "/thing",
+            "/thing/a/",
+            "/thing/a/b",
+            "//thing/a",
+            "/thing//a",
+        ),
+        *(
+            "/x/thing/a",
+            "/other/a",
+            "/other/all",
+            "/part/a/of/b",
+            "/part/a",
+            "/number/7",
+            "/number/a",
+        ),
+        *("/thing/%C3%BC", "/a", "/"),
+    ],
+)
+def test_a_path_leads_where_flask_leads_it(path: str, method: str) -> None:
+    app = service.create_app("example", Trust())
+
+    def view(**stated: object) -> dict[str, object]:
+        return {"rule": str(request.url_rule), "stated": stated}
+
+    for place, (rule, methods) in enumerate(
+        (
+            ("/thing/<name>", ["GET", "PUT"]),
+            ("/other/<name>", ["GET"]),
+            ("/other/all", ["GET"]),
+            ("/part/<one>/of/<other>", ["GET"]),
+            ("/number/<int:value>", ["GET"]),
+            ("/<name>", ["POST"]),
+            ("/thing/late", ["GET"]),
+        )
+    ):
+        app.add_url_rule(rule, str(place), view, methods=methods)
+        # One that is added when the others are in use counts as well.
+        app.test_client().get("/thing/a")
+    as_wsgi_has_it = {"PATH_INFO": unquote(path).encode().decode("latin-1")}
+    answer = app.test_client().open(method=method, environ_overrides=as_wsgi_has_it)
+    try:
+        rule_, stated = app.url_map.bind("localhost").match(unquote(path), method, return_rule=True)
+    except HTTPException as error:
+        assert answer.status_code == error.code
+    else:
+        assert answer.status_code == 200
+        assert method == "HEAD" or answer.json == {"rule": str(rule_), "stated": dict(stated)}

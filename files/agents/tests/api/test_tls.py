@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 
 from nrs.api import service, tls
+from nrs.api.auth import Trust
 from nrs.api.client import ApiClient, ApiUnavailable
 from nrs.api.gate import Limits
 from nrs.api.listener import listen
 from nrs.config.service_api import ServiceApi
-from tests.api.callers import shared
+from nrs.identity import authority as identity
 from tests.api.certified import DAY, NOW, Authority
 from tests.serving import TIMEOUT_S, exchange, received, serving, serving_by
 
@@ -29,7 +30,7 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 def app() -> Flask:
-    app = service.create_app("example", shared())
+    app = service.create_app("example", Trust())
 
     @app.get("/health")
     def health() -> dict[str, Any]:
@@ -182,7 +183,38 @@ def test_a_foreign_certificate_is_named_with_file_and_dates(
 
 
 def test_without_a_file_only_public_authorities_are_trusted(port: int) -> None:
-    assert "api.ca_file names no CA" in refused(port, None)
+    said = refused(port, None)
+    assert f"its certificate (until {(NOW + 9 * DAY).date()} " in said
+    assert "api.ca_file names no CA" in said
+
+
+@pytest.mark.parametrize("host", [HERE, "localhost"])
+def test_another_service_of_the_host_is_not_taken_for_the_one_that_is_called(
+    app: Flask, tmp_path: Path, host: str
+) -> None:
+    """It has a certificate of the same CA, for the same host and loopback."""
+    ca, key = identity.new_authority(NOW.timestamp()), identity.new_key()
+    file = tmp_path / "ca.pem"
+    file.write_text(identity.text([ca.certificate]))
+    listener = listen(HERE, 0)
+    port = listener.getsockname()[1]
+
+    def context(served: int) -> ssl.SSLContext:
+        called = [f"https://192.0.2.10:{served}"]
+        made = identity.server_certificate(ca, key.public_key(), called, NOW.timestamp())
+        (tmp_path / "one.pem").write_text(identity.text([made]))
+        (tmp_path / "one.key").write_text(identity.key_text(key))
+        return shown((tmp_path / "one.pem", tmp_path / "one.key"))
+
+    there = f"https://{host}:{port}"
+    asked: list[str] = []
+    app.before_request(lambda: asked.append(request.headers.get("Authorization", "")))
+    with serving_by(app, listener, context=context(port + 1)) as (http, _):
+        with pytest.raises(ApiUnavailable, match=rf"is for .*:{port + 1}, not for {there}$"):
+            ApiClient([there], {there: "t" * 40}, file).get("/health")
+        assert asked == []
+        http.renew(context(port))
+        assert ApiClient([there], {}, file).get("/health") == {"status": "ok"}
 
 
 @pytest.mark.parametrize(

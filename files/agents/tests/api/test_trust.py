@@ -32,6 +32,6 @@ def test_signers_and_the_secret_that_devices_have_yet_to_give_up(
     assert not trust.readers
 
 
-def test_the_secret_alone() -> None:
-    trust = trust_of(ServiceApi.model_validate({"token": SECRET}), None)
-    assert (trust.verifier, trust.secret) == (None, SECRET)
+def test_without_signers_nobody_is_believed() -> None:
+    trust = trust_of(ServiceApi(), None)
+    assert (trust.verifier, trust.secret, list(trust.readers)) == (None, None, [])

@@ -18,14 +18,14 @@ import requests
 from testbed.wait import wait_until
 
 import nrs
+from nrs.identity.credential import Role
 from nrs.system import control
 from tests.api.certified import DAY, NOW, Authority
 from tests.balancer.reports import fields
 from tests.balancer.shared_state import StateServer
 from tests.serving import TIMEOUT_S, free_port
+from tests.signing import Signing
 
-TOKEN = "f" * 32
-BEARER = {"Authorization": f"Bearer {TOKEN}"}
 SOURCES = Path(nrs.__file__).parents[1]
 
 
@@ -43,16 +43,20 @@ class Agent:
         self._notify.bind(str(self._notify_path))
         self._notify.settimeout(TIMEOUT_S)
         self.process: subprocess.Popen[str] | None = None
+        self._signing = signing = Signing(directory)
+        self.api = {**signing.service(self.url), "loopback_reads": True}
+        """The section of a service that takes tokens."""
+        self.bearer = signing.bearer(self.url)
         self.write()
 
-    def write(self, *, port: int | None = None, token: str = TOKEN, **sections: Any) -> None:
+    def write(self, *, port: int | None = None, **sections: Any) -> None:
         """Write the configuration file, as JSON, which is YAML."""
         server = {
             "bind_address": "127.0.0.1",
             "bind_port": port or self.port,
             "log_file": str(self.log_file),
         }
-        data = {"server": server, "api": {"token": token}, **sections}
+        data = {"server": server, "api": self.api, **sections}
         self.config.write_text(json.dumps(data))
 
     def start(self) -> None:
@@ -102,9 +106,16 @@ class Agent:
     def get(self, path: str, **arguments: Any) -> requests.Response:
         return requests.get(self.url + path, timeout=TIMEOUT_S, **arguments)
 
-    def post(self, body: dict[str, Any], token: str = TOKEN) -> requests.Response:
-        headers = {"Authorization": f"Bearer {token}"}
-        return requests.post(f"{self.url}/metrics", json=body, headers=headers, timeout=TIMEOUT_S)
+    def decision(self, endpoint_id: str) -> Any:
+        """What the endpoint is answered."""
+        token = self._signing.token(self.url, Role.ENDPOINT, endpoint_id)
+        bearer = {"Authorization": f"Bearer {token}"}
+        return self.get(f"/decision/{endpoint_id}", headers=bearer).json()
+
+    def post(self, body: dict[str, Any], bearer: dict[str, str] | None = None) -> requests.Response:
+        return requests.post(
+            f"{self.url}/metrics", json=body, headers=bearer or self.bearer, timeout=TIMEOUT_S
+        )
 
     def log(self) -> str:
         return self.log_file.read_text()
@@ -126,7 +137,7 @@ def test_it_serves_until_sigterm(agent: Agent) -> None:
     agent.start()
     assert agent.get("/health").json()["status"] == "ok"
     assert agent.post(now("router_1", 0.5)).status_code == 200
-    decision = agent.get("/decision/endpoint_1", headers=BEARER).json()
+    decision = agent.decision("endpoint_1")
     assert decision["optimal_router_id"] == "router_1"
     assert decision["business_server_ip"] == "2001:db8:100::10"
     assert abs(decision["timestamp"] - time.time()) < 60
@@ -170,13 +181,13 @@ def test_it_answers_on_its_control_socket(agent: Agent) -> None:
 def test_sighup_applies_the_algorithm_and_keeps_what_is_known(agent: Agent) -> None:
     agent.start()
     agent.post(now("router_1", cpu_percent=50.0))
-    assert agent.get("/decision/endpoint_1", headers=BEARER).json()["score"] == 0.85
+    assert agent.decision("endpoint_1")["score"] == 0.85
     agent.write(
         algorithm={"weights": {"cpu": 1, "memory": 0, "bandwidth": 0, "connections": 0}},
         business_server={"ip": "198.51.100.10"},
     )
     agent.reload()
-    decision = agent.get("/decision/endpoint_1", headers=BEARER).json()
+    decision = agent.decision("endpoint_1")
     assert (decision["score"], decision["business_server_ip"]) == (0.5, "198.51.100.10")
     assert agent.get("/status").json()["active_decisions"] == 1
     assert "configuration reloaded" in agent.log()
@@ -187,11 +198,14 @@ def test_a_restart_keeps_decisions_and_what_was_set(agent: Agent) -> None:
     for number in (1, 2, 3):
         agent.post(now(f"router_{number}", 0.3))
     for number in range(9):
-        agent.get(f"/decision/endpoint_{number}", headers=BEARER)
+        agent.decision(f"endpoint_{number}")
     before = agent.get("/decisions").json()["decisions"]
     assert len({listed["router_id"] for listed in before}) == 3
     changed = requests.put(
-        f"{agent.url}/algorithm", json={"max_connections": 7}, headers=BEARER, timeout=TIMEOUT_S
+        f"{agent.url}/algorithm",
+        json={"max_connections": 7},
+        headers=agent.bearer,
+        timeout=TIMEOUT_S,
     )
     assert changed.json()["changed"] is True
     assert agent.stop()[0] == 0
@@ -203,7 +217,7 @@ def test_a_restart_keeps_decisions_and_what_was_set(agent: Agent) -> None:
     assert [(listed["endpoint_id"], listed["router_id"]) for listed in after] == where
     agent.post(now("router_1", 0.0))
     for endpoint_id, router_id in where:
-        decision = agent.get(f"/decision/{endpoint_id}", headers=BEARER).json()
+        decision = agent.decision(endpoint_id)
         assert (decision["optimal_router_id"], decision["previous_router_id"]) == (
             router_id,
             router_id,
@@ -221,7 +235,7 @@ def test_two_share_their_state_where_they_are_told_to(agent: Agent, tmp_path: Pa
             each.write(state={"url": server.url})
             each.start()
             each.post(now("router_1"))
-        agent.get("/decision/endpoint_1", headers=BEARER)
+        agent.decision("endpoint_1")
         deadline = time.monotonic() + TIMEOUT_S
         while not second.get("/decisions").json()["decisions"]:
             assert time.monotonic() < deadline
@@ -240,12 +254,13 @@ def test_two_share_their_state_where_they_are_told_to(agent: Agent, tmp_path: Pa
         server.kill()
 
 
-def test_sighup_takes_a_new_token(agent: Agent) -> None:
+def test_sighup_takes_new_signers(agent: Agent, tmp_path: Path) -> None:
     agent.start()
-    agent.write(token="g" * 32)
+    other = Signing(tmp_path).bearer(agent.url)
+    assert agent.post(now("router_1"), other).status_code == 401
     agent.reload()
     assert agent.post(now("router_1")).status_code == 401
-    assert agent.post(now("router_1"), "g" * 32).status_code == 200
+    assert agent.post(now("router_1"), other).status_code == 200
 
 
 def test_sighup_moves_the_log(agent: Agent, tmp_path: Path) -> None:
@@ -264,7 +279,7 @@ def test_an_invalid_file_changes_nothing_on_sighup(agent: Agent, text: str) -> N
     agent.post(now("router_1", 0.5))
     agent.config.write_text(text)
     agent.reload()
-    assert agent.get("/decision/endpoint_1", headers=BEARER).json()["score"] == 0.5
+    assert agent.decision("endpoint_1")["score"] == 0.5
     assert agent.post(now("router_1", 0.25)).json()["score"] == 0.75
     assert f"the configuration stays as it was: {agent.config}" in agent.log()
 
@@ -275,7 +290,7 @@ def test_the_end_of_its_certificate_is_told_and_one_that_has_ended_is_not_taken(
     authority = Authority(tmp_path)
     certificate, key = authority.certify("one", "127.0.0.1")
     files = {"certificate_file": str(certificate), "key_file": str(key)}
-    agent.write(api={"token": TOKEN, **files})
+    agent.write(api={**agent.api, **files})
     agent.start()
     ending = f"the certificate of one ends in 8 days, on {(NOW + 9 * DAY).date()}"
     wait_until(lambda: f"{certificate}: {ending}" in agent.log(), TIMEOUT_S, "the log has it")
@@ -320,7 +335,7 @@ def test_a_reload_passes_no_token_in_clear_at_an_address_that_the_file_no_longer
     agent: Agent,
 ) -> None:
     server = {"bind_port": agent.port, "log_file": str(agent.log_file)}
-    agent.write(server={**server, "bind_address": "::"}, api={"token": TOKEN, "allow_plain": True})
+    agent.write(server={**server, "bind_address": "::"}, api={**agent.api, "allow_plain": True})
     agent.process = agent.spawn()
     assert agent.notified().startswith("READY=1")
     agent.write()
@@ -345,7 +360,11 @@ def failed_start(agent: Agent, status: int = 2) -> list[str]:
         ),
         ("algorithm: {weights: {cpu: .nan}}\n", "algorithm.weights.cpu: found .nan"),
         ("server: {bind_port: '80'}\n", "server.bind_port: found '80'"),
-        ("api: {token: short}\n", "api: token must have at least 32 characters"),
+        (
+            f"api: {{token: {'s' * 43}}}\n",
+            "api: token holds no signed token, and a secret that all share is not accepted:"
+            " write signers_file: FILE, which `nrs token keys` makes, and urls: [URL]",
+        ),
         ("- 1\n", "must be a mapping of sections, found list"),
     ],
 )
@@ -381,9 +400,9 @@ def test_a_log_that_cannot_be_written_stops_it(agent: Agent, tmp_path: Path) -> 
 
 
 def test_without_a_control_socket_it_serves_all_the_same(agent: Agent) -> None:
+    agent.write(api={})
     agent.control.parent.write_text("in the way")
     agent.start()
-    assert agent.post(now("router_1")).status_code == 200
     assert "`nrs status` cannot ask here" in agent.log()
     # The directory is for what is kept, too.
     health = agent.get("/health")

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from nrs.api.auth import Trust
 from nrs.balancer.config import LoadBalancerConfig
 from nrs.balancer.http.app import create_app
 from nrs.balancer.keep.shared import SharedStore
 from nrs.balancer.live import LiveBalancer
 from nrs.balancer.sharer import Sharer
-from tests.api import callers
 from tests.balancer.reports import WALL, report
 from tests.balancer.shared_state import StateServer
 from tests.serving import TIMEOUT_S
@@ -165,7 +165,7 @@ def test_without_the_store_each_goes_on_alone_and_says_so(
 ) -> None:
     caplog.set_level(logging.INFO, logger="nrs.balancer.sharer")
     one, other = two
-    client = create_app(one.balancer, callers.shared()).test_client()
+    client = create_app(one.balancer, Trust()).test_client()
 
     def shared() -> dict[str, object]:
         answer = client.get("/health").json

@@ -60,9 +60,29 @@ def test_a_certificate_for_a_service(ca: Nrs, secrets: Path) -> None:
     bundle, known = certificate.read(file), certificate.read(secrets / "ca.pem")
     for host in ("2001:db8::10", "192.0.2.10", "balancer.example.net", "127.0.0.1", "::1"):
         now = time.time()
-        assert certificate.problem(bundle, now=now, authorities=known, host=host) is None
+        url = f"https://{f'[{host}]' if ':' in host else host}:8080"
+        assert certificate.problem(bundle, now=now, authorities=known, url=url) is None
     key = authority.server_key(file.with_suffix(".key").read_bytes())
     assert key.public_key() == bundle.first.public_key()
+
+
+def test_a_certificate_by_url_is_for_its_port_and_is_renewed_so(ca: Nrs, secrets: Path) -> None:
+    ca("init")
+    file = secrets / "certificates" / "2001-db8--10-8080.pem"
+    for arguments in (("issue", "https://[2001:DB8::10]:8080/"), ("renew", "--force")):
+        assert ca(*arguments).returncode == 0
+        bundle, now = certificate.read(file), time.time()
+        for host in ("[2001:db8::10]", "127.0.0.1"):
+            assert certificate.problem(bundle, now=now, url=f"https://{host}:8080") is None
+            assert certificate.problem(bundle, now=now, url=f"https://{host}:8090") is not None
+    assert f"{file}: https://[2001:db8::10]:8080, https://localhost:8080, " in ca("show").stdout
+
+
+def test_a_name_with_an_underscore(ca: Nrs, secrets: Path) -> None:
+    ca("init")
+    assert ca("issue", "load_balancer_1").returncode == 0
+    own = certificate.read(secrets / "certificates" / "load_balancer_1.pem").first
+    assert certificate.covers(own, "load_balancer_1")
 
 
 def test_a_good_one_stays_and_others_are_made_anew(ca: Nrs, secrets: Path) -> None:
@@ -130,7 +150,7 @@ def test_a_foreign_certificate_is_told(ca: Nrs, inline: Nrs, secrets: Path, tmp_
     assert done.stderr.endswith(f"which is no CA in {secrets}/ca.pem\n")
 
 
-@pytest.mark.parametrize("host", ["two words", "bad_name", "192.0.2.256", "../x", ""])
+@pytest.mark.parametrize("host", ["two words", "bad-", "192.0.2.256", "../x", ""])
 def test_what_is_no_host_is_named(ca: Nrs, secrets: Path, host: str) -> None:
     ca("init")
     done = ca("issue", "192.0.2.10", host)

@@ -74,22 +74,18 @@ SERVICES = (
 
 @pytest.mark.parametrize(("model", "file", "section"), SERVICES)
 @pytest.mark.parametrize("address", ["::", "0.0.0.0", "192.0.2.10"])
-@pytest.mark.parametrize("signed", [True, False])
 def test_credentials_do_not_pass_in_clear_unless_that_is_stated(
     model: type[BaseModel],
     file: str,
     section: str,
     address: str,
-    signed: bool,
     tmp_path: Path,
     authority: Authority,
 ) -> None:
     keys = tmp_path / "public_keys"
     keys.write_text(public_text([Ed25519PrivateKey.generate().public_key()]))
     urls = ["http://192.0.2.10:8080"]
-    api: dict[str, object] = (
-        {"signers_file": str(keys), "urls": urls} if signed else {"token": "a" * 32}
-    )
+    api: dict[str, object] = {"signers_file": str(keys), "urls": urls}
 
     def load(where: str = address, **more: object) -> None:
         build({section: {"bind_address": where}, "api": {**api, **more}}, model, file)

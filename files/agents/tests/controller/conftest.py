@@ -30,7 +30,7 @@ class Clock:
 
 
 def configuration(**pools: dict[str, Any]) -> NetworkControllerConfig:
-    data = {"api": {"token": TOKEN, "allow_plain": True}, "ip_allocation": pools}
+    data = {"ip_allocation": pools}
     return build(data, NetworkControllerConfig, "test.yaml")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import requests
 import yaml
 
-from .conftest import TOKEN
+from tests.signing import Signing
 
 AGENTS = Path(__file__).parents[2]
 DEADLINE_S = 30
@@ -38,7 +38,13 @@ class ControllerProcess:
         self.runtime = directory / "run"
         self.error_file = directory / "stderr"
         self.process: subprocess.Popen[bytes] | None = None
+        self.url = f"http://[::1]:{self.port}"
+        self.trust(Signing(directory))
         self.configure()
+
+    def trust(self, signing: Signing) -> None:
+        """Whose tokens it takes, once it is configured again."""
+        self._api, self.bearer = signing.service(self.url), signing.bearer(self.url)
 
     def configure(self, **sections: Any) -> None:
         """Write the configuration file."""
@@ -48,7 +54,7 @@ class ControllerProcess:
                 "bind_port": self.port,
                 "log_file": str(self.log_file),
             },
-            "api": {"token": TOKEN},
+            "api": self._api,
             **sections,
         }
         self.config_file.write_text(yaml.safe_dump(config))
@@ -95,9 +101,9 @@ class ControllerProcess:
     def call(self, method: str, path: str, body: Any = None) -> requests.Response:
         return requests.request(
             method,
-            f"http://[::1]:{self.port}{path}",
+            f"{self.url}{path}",
             json=body,
-            headers={"Authorization": f"Bearer {TOKEN}"},
+            headers=self.bearer,
             timeout=DEADLINE_S,
         )
 

@@ -16,6 +16,7 @@ import requests
 
 from nrs.controller.agent import every
 from nrs.system import control
+from tests.signing import Signing
 
 from .conftest import Clock, endpoint, status, tunnel
 from .process import ControllerProcess
@@ -140,26 +141,22 @@ def test_interrupt_stops_a_foreground_run(controller: ControllerProcess) -> None
 
 
 def test_reload_takes_over_what_can_change_and_drops_no_device(
-    controller: ControllerProcess,
+    controller: ControllerProcess, tmp_path: Path
 ) -> None:
     with controller.notifications() as sock:
         controller.spawn(NOTIFY_SOCKET=sock.getsockname())
         controller.expect(sock, "READY=1")
         controller.call("POST", "/register", endpoint("endpoint_1"))
+        before = controller.bearer
+        controller.trust(Signing(tmp_path))
         controller.configure(
-            ip_allocation={"tun_ipv4_pool": {"base": "10.50.0.0"}},
-            tunnel={"default_port": 4000},
-            api={"token": "n" * 40},
+            ip_allocation={"tun_ipv4_pool": {"base": "10.50.0.0"}}, tunnel={"default_port": 4000}
         )
         controller.signal(signal.SIGHUP)
         controller.expect(sock, "READY=1")
-        assert controller.call("GET", "/devices").status_code == 401
-        answer = requests.post(
-            f"http://[::1]:{controller.port}/register",
-            json=endpoint("endpoint_2"),
-            headers={"Authorization": "Bearer " + "n" * 40},
-            timeout=30,
-        )
+        url = f"{controller.url}/devices"
+        assert requests.get(url, headers=before, timeout=30).status_code == 401
+        answer = controller.call("POST", "/register", endpoint("endpoint_2"))
         assert answer.json()["tun_ipv4"] == "10.50.0.1"
         assert answer.json()["tunnel_port"] == 4000
 

@@ -54,7 +54,7 @@ class Controller:
     """A controller that can be made to fail, and what it was asked."""
 
     def __init__(self, directory: Path) -> None:
-        data = {"controller": {"bind_address": "::1"}, "api": {"token": TOKEN}}
+        data = {"controller": {"bind_address": "::1"}}
         config = build(data, NetworkControllerConfig, "test")
         self.database = Database(f"sqlite:///{directory}/registry.sqlite3")
         self.registry = Registry(self.database, config, lambda: WHEN)

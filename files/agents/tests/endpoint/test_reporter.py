@@ -66,7 +66,7 @@ class Balancer:
 
 def adviser(*ports: int, poll_interval: float = 10.0) -> Adviser:
     router = {"external_ip": "192.0.2.1"}
-    config = {
+    config: dict[str, Any] = {
         "endpoint": {"endpoint_id": "endpoint_1", "name": "E"},
         "tunnel": {
             "psk": "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY=",
@@ -78,9 +78,10 @@ def adviser(*ports: int, poll_interval: float = 10.0) -> Adviser:
             "url": [f"http://127.0.0.1:{port}" for port in ports],
             "poll_interval": poll_interval,
         },
-        "api": {"token": TOKEN},
     }
-    given = json.dumps(work_of(build(config, NetworkAccessEndpointConfig, "test")))
+    urls = config["load_balancer"]["url"]
+    made = work_of(build(config, NetworkAccessEndpointConfig, "test"))
+    given = json.dumps({**made, "tokens": dict.fromkeys(urls, TOKEN)})
     work = EndpointWork.model_validate_json(given)
     return Adviser(work, Path("/no/such/socket"))
 

@@ -26,6 +26,8 @@ from nrs.identity.authority import (
 
 from .certificates import TODAY, Serve
 
+LOCAL = ("localhost", "127.0.0.1", "[::1]")
+
 
 def issued(ca: Authority, *hosts: str, now: float = TODAY) -> x509.Certificate:
     return server_certificate(ca, new_key().public_key(), hosts or ("192.0.2.10",), now)
@@ -77,6 +79,30 @@ def test_names_addresses_and_loopback(ca: Authority) -> None:
         *("localhost", "127.0.0.1", "::1"),
     }
     assert len(certificate.names(own)) == 6
+
+
+def test_urls_state_their_hosts_and_with_loopbacks_their_ports(ca: Authority) -> None:
+    own = issued(ca, "https://[2001:DB8::0:10]:8443", "https://Balancer.example.net", "192.0.2.1")
+    assert certificate.common_name(own.subject) == "2001:db8::10"
+    assert set(certificate.names(own)) == {
+        *("2001:db8::10", "balancer.example.net", "192.0.2.1"),
+        *("localhost", "127.0.0.1", "::1"),
+    }
+    assert set(certificate.urls(own)) == {
+        *("https://[2001:db8::10]:8443", "https://balancer.example.net:443"),
+        *(f"https://{local}:{port}" for local in LOCAL for port in (443, 8443)),
+    }
+    for url in ("http://192.0.2.1:8080", "https://", "ftp://a", "https://a..b"):
+        with pytest.raises(NoSuchName):
+            issued(ca, url)
+
+
+def test_a_name_with_an_underscore_is_taken_by_clients(serve: Serve, ca: Authority) -> None:
+    """Inventories have such names, and whoever resolves them calls services so."""
+    port = serve(ca, "load_balancer_1", "_lb.example.net")
+    for host in ("load_balancer_1", "_lb.example.net"):
+        with connected(port, authority.text([ca.certificate]), host) as secure:
+            assert secure.version() == "TLSv1.3"
 
 
 @pytest.mark.parametrize(
@@ -170,9 +196,18 @@ def test_hosts_outlive_a_renewal(
     ca: Authority, hosts: tuple[str, ...], again: tuple[str, ...]
 ) -> None:
     made = issued(ca, *hosts)
-    assert sorted(authority.hosts(made)) == sorted(again)
-    assert len(again[0]) > 64 or authority.hosts(made)[0] in (again[0], "127.0.0.1")
-    assert authority.why_anew(made, ca, authority.hosts(made), TODAY) is None
+    assert sorted(authority.called(made)) == sorted(again)
+    assert len(again[0]) > 64 or authority.called(made)[0] in (again[0], "127.0.0.1")
+    assert authority.why_anew(made, ca, authority.called(made), TODAY) is None
+
+
+@pytest.mark.parametrize(
+    "called", [("https://192.0.2.10:8080", "https://a"), ("a", "https://b"), ("https://[::1]:1",)]
+)
+def test_urls_outlive_a_renewal(ca: Authority, called: tuple[str, ...]) -> None:
+    made = issued(ca, *called)
+    assert authority.why_anew(made, ca, authority.called(made), TODAY) is None
+    assert certificate.urls(issued(ca, *authority.called(made))) == certificate.urls(made)
 
 
 def test_when_a_certificate_is_made_anew(ca: Authority, other_ca: Authority) -> None:
@@ -185,7 +220,8 @@ def test_when_a_certificate_is_made_anew(ca: Authority, other_ca: Authority) -> 
 
     assert why() is None
     assert why(by=other_ca) == "it is of another CA"
-    assert why(hosts=same[:1]) == why(hosts=(*same, "::2")) == "it is for other hosts"
+    assert why(hosts=same[:1]) == why(hosts=(*same, "::2")) == "it is for other hosts or ports"
+    assert why(hosts=(*same, "https://192.0.2.10:8080")) == "it is for other hosts or ports"
     assert why(left=30.0) == "it is about to end"
     with pytest.raises(NoSuchName):
         why(hosts=("two words",))

@@ -85,8 +85,9 @@ def test_one_clear_line_with_file_and_date(ca: Authority, other_ca: Authority) -
     ours, theirs = (Bundle("ca.pem", (one.certificate,)) for one in (ca, other_ca))
     name = certificate.common_name(ca.certificate.subject)
 
-    def problem(now: float = TODAY, authorities: Bundle = ours, host: str = "::1") -> str | None:
-        return certificate.problem(bundle, now=now, authorities=authorities, host=host)
+    def problem(now: float = TODAY, authorities: Bundle = ours, at: str = "[::1]") -> str | None:
+        url = f"https://{at}:8080"
+        return certificate.problem(bundle, now=now, authorities=authorities, url=url)
 
     assert problem() is None
     assert certificate.problem(bundle, now=TODAY) is None
@@ -98,10 +99,21 @@ def test_one_clear_line_with_file_and_date(ca: Authority, other_ca: Authority) -
         f"server.pem: the certificate (until {date(END)}) is signed by {name},"
         " which is no CA in ca.pem"
     )
-    assert problem(host="192.0.2.11") == (
+    assert problem(at="192.0.2.11") == (
         f"server.pem: the certificate (until {date(END)}) is for localhost, 192.0.2.10,"
         " 127.0.0.1, ::1, not for 192.0.2.11"
     )
+
+
+def test_one_for_urls_is_for_their_ports_alone(ca: Authority) -> None:
+    bundle = Bundle("server.pem", (server(ca, "https://192.0.2.10:8080", "192.0.2.1"),))
+    for url in ("https://192.0.2.10:8080", "https://LOCALHOST:8080/", "https://[0::1]:8080"):
+        assert certificate.problem(bundle, now=TODAY, url=url) is None
+    stated = ", ".join(certificate.urls(bundle.first))
+    for url in ("https://192.0.2.10:8090", "https://127.0.0.1", "https://192.0.2.1:8080"):
+        assert certificate.problem(bundle, now=TODAY, url=url) == (
+            f"server.pem: the certificate (until {date(END)}) is for {stated}, not for {url}"
+        )
 
 
 def test_a_ca_that_has_expired_is_named_with_its_file(ca: Authority) -> None:
@@ -124,7 +136,7 @@ def test_the_operators_chain_is_followed(ca: Authority, other_ca: Authority) -> 
 
 def test_a_certificate_without_names_is_for_no_host(ca: Authority) -> None:
     bundle = Bundle("old.pem", (signed(ca),))
-    line = certificate.problem(bundle, now=TODAY, host="192.0.2.10")
+    line = certificate.problem(bundle, now=TODAY, url="https://192.0.2.10")
     assert line is not None
     assert line.endswith("is for no host, not for 192.0.2.10")
 

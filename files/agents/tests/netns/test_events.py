@@ -13,8 +13,10 @@ from testbed.wait import wait_until
 
 from nrs.api.client import ApiClient
 from nrs.endpoint.events import Switch
+from nrs.identity.credential import Role
 from tests.endpoint.switches import switch
 from tests.netns.world import AGENTS, BUSINESS, Agent, World
+from tests.signing import Signing
 
 Running = tuple[World, Agent, Agent, Agent]
 
@@ -41,16 +43,17 @@ def test_switches_of_an_earlier_run_are_still_told(world: World) -> None:
 
 
 def test_the_controller_is_told_by_the_companion(world: World, remembered: Path) -> None:
-    token, url = "t" * 40, "http://127.0.0.1:8090"
+    signing, url = Signing(remembered), "http://127.0.0.1:8090"
     config = {
         "controller": {"bind_address": "127.0.0.1"},
         "storage": {"url": f"sqlite:///{remembered}/registry.sqlite3"},
-        "api": {"token": token},
+        "api": signing.service(url),
     }
     Agent(world, "endpoint", "network-controller", "network_controller", config)
     wait_until((remembered / "network_controller.sock").is_socket, 20, "the controller runs")
-    world.endpoint(network_controller={"url": url, "status_interval": 0.5}, api={"token": token})
-    client = ApiClient([url], dict.fromkeys([url], token))
+    own = signing.token(url, Role.ENDPOINT, "endpoint_1")
+    world.endpoint(network_controller={"url": url, "status_interval": 0.5}, api={"token": own})
+    client = ApiClient([url], {url: signing.token(url)})
     wait_until(lambda: _events(world, client)[:2] == EARLIER, 60, "the controller has them")
 
 

@@ -57,7 +57,7 @@ def test_tunnels_come_up_and_stay_and_the_next_certificate_is_taken(
             world.router(name)
         endpoint = world.endpoint(
             load_balancer={"url": f"https://{HERE}:{PORT}", "poll_interval": 0.2},
-            api={"token": "t" * 40, "ca_file": str(authority.file)},
+            api={"ca_file": str(authority.file)},
         )
         wait_until(lambda: len(up_since(endpoint)) == 2, 30, "both tunnels up")
         before = up_since(endpoint)

@@ -21,7 +21,6 @@ from tests.netns.world import Agent, World
 
 __all__ = ["small_disk"]
 
-TOKEN = "t" * 40
 PORT = 8080
 HOST = "business"
 SERVICES = {
@@ -41,7 +40,6 @@ def service(
     where = {"bind_address": "127.0.0.1", "bind_port": PORT}
     config: dict[str, Any] = {
         section: {**where, "log_file": str(small_disk / "service.log")},
-        "api": {"token": TOKEN},
     }
     if request.param == "load_balancer":
         config["state"] = {"store_interval": 1}
@@ -59,7 +57,7 @@ def ask(world: World, method: str, path: str, body: Any = None) -> int:
         connection.sock = sock
         with suppress(OSError, http.client.HTTPException):
             sock.connect(("127.0.0.1", PORT))
-            headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+            headers = {"Content-Type": "application/json"}
             data = None if body is None else json.dumps(body)
             connection.request(method, path, data, headers)
             return connection.getresponse().status

@@ -12,6 +12,7 @@ from testbed.wait import wait_until
 from tests.netns.conftest import is_up
 from tests.netns.transfer import family_of
 from tests.netns.world import BUSINESS, ENDPOINT_TUN, ROUTER_TUN, UNDERLAY6, Agent, World
+from tests.signing import Signing
 
 PORT = 7000
 API_PORT = 18080
@@ -255,7 +256,8 @@ def asked(world: World, address: str, origin: str) -> int:
 
 
 def balancer(world: World, host: str, **api: object) -> None:
-    api = {"token": "a" * 32, "allow_plain": True, **api}
+    signing = Signing(world.directory)
+    api = {**signing.service(f"http://{host}:{API_PORT}"), "allow_plain": True, **api}
     config = {"server": {"bind_port": API_PORT}, "api": api}
     agent = Agent(world, host, "load-balancer", f"{host}_load_balancer", config)
     wait_until(lambda: "serving on" in agent.log, 20, "the load balancer serves")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import ssl
 import statistics
@@ -21,15 +22,13 @@ from testbed.wait import wait_until
 from nrs.api import tls
 from tests.api.certified import Authority
 from tests.serving import TIMEOUT_S, received
+from tests.signing import Signing
 
-TOKEN = "s" * 32
 PORT = 8080
 ASKED = 150
 MOST_S = 2.0
 """Slack for a busy machine; the figure itself is a benchmark's business."""
-REQUEST = (
-    f"GET /status HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
-)
+URL = f"https://127.0.0.1:{PORT}"
 CHECKOUT = Path(__file__).resolve().parents[4]
 
 pytestmark = pytest.mark.root
@@ -38,9 +37,12 @@ pytestmark = pytest.mark.root
 class Service:
     """A load balancer as an operator runs it."""
 
-    def __init__(self, namespace: Namespace, context: ssl.SSLContext) -> None:
+    def __init__(self, namespace: Namespace, context: ssl.SSLContext, token: str) -> None:
         self._namespace = namespace
         self._context = context
+        self.question = (
+            f"GET /status HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n"
+        ).encode()
 
     def connect(self, source: str) -> ssl.SSLSocket:
         sock = self._namespace.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -55,7 +57,7 @@ class Service:
 
     def ask_anew(self, source: str) -> None:
         with self.connect(source) as sock:
-            sock.sendall(REQUEST)
+            sock.sendall(self.question)
             assert received(sock).startswith(b"HTTP/1.1 200 ")
 
 
@@ -65,17 +67,18 @@ def service(tmp_path: Path) -> Iterator[Service]:
     namespace.add({"net/core/somaxconn": 4096})
     authority = Authority(tmp_path)
     certificate, key = authority.certify("service", "127.0.0.1")
+    signing = Signing(tmp_path)
     config = {
         "server": {"bind_address": "127.0.0.1", "bind_port": PORT},
         "business_server": {"ip": "198.51.100.10"},
-        "api": {"token": TOKEN, "certificate_file": str(certificate), "key_file": str(key)},
+        "api": {**signing.service(URL), "certificate_file": str(certificate), "key_file": str(key)},
     }
     path = tmp_path / "load_balancer.yaml"
     path.touch(mode=0o600)
     path.write_text(json.dumps(config), encoding="ascii")
     context = tls.client()
     context.load_verify_locations(authority.file)
-    running = Service(namespace, context)
+    running = Service(namespace, context, signing.token(URL))
     child = process.start(
         "load balancer",
         namespace.enter(sys.executable, "-m", "nrs", "load-balancer", "--config", path),
@@ -134,7 +137,7 @@ def test_honest_clients_are_answered(
     service: Service, silent: int, slow: int, sources: int
 ) -> None:
     def ask_again() -> None:
-        kept.sendall(REQUEST)
+        kept.sendall(service.question)
         assert received(kept).startswith(b"HTTP/1.1 200 ")
 
     with service.connect("127.9.0.1") as kept:
@@ -149,7 +152,7 @@ def test_honest_clients_are_answered(
 
 
 def test_a_refused_neighbour_slows_no_good_one(service: Service) -> None:
-    bad = REQUEST.replace(TOKEN.encode(), b"x" * 32)
+    bad = re.sub(rb"Bearer \S+", b"Bearer " + b"x" * 32, service.question)
     with service.connect("127.9.0.1") as neighbour:
         for _ in range(20):
             neighbour.sendall(bad)

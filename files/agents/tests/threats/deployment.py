@@ -49,16 +49,17 @@ class Service:
     def configure(self, peers: list[str], **sections: Any) -> None:
         """Write its files."""
         made = self._deployment
-        made.nrs("ca", "issue", self.address)
+        made.nrs("ca", "issue", self.url)
         made.tokens("service", self.name, self.directory / "tokens", peers)
         host, _, port = self.url.removeprefix("https://").rpartition(":")
+        own = f"certificates/{host}-{port}"
         config = {
             self._section: {"bind_address": host, "bind_port": int(port)},
             "api": {
                 "token_file": made.copied("tokens", self.directory, self.directory / "tokens"),
                 "signers_file": made.copied("public_keys", self.directory),
-                "certificate_file": made.copied(f"certificates/{self.address}.pem", self.directory),
-                "key_file": made.copied(f"certificates/{self.address}.key", self.directory),
+                "certificate_file": made.copied(f"{own}.pem", self.directory),
+                "key_file": made.copied(f"{own}.key", self.directory),
                 "ca_file": made.copied("ca.pem", self.directory),
                 "urls": [self.url],
                 "peers": peers,

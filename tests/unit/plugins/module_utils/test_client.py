@@ -6,9 +6,14 @@
 
 from __future__ import annotations
 
-import subprocess
+import re
+import socket
 import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.nrs.network_routing.plugins.module_utils._client import (
@@ -17,6 +22,12 @@ from ansible_collections.nrs.network_routing.plugins.module_utils._client import
     Connection,
 )
 from ansible_collections.nrs.network_routing.tests.unit.plugins.api_server import Answer, ApiServer
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+
+Days = tuple[int, int]
 
 
 def _client(
@@ -40,29 +51,114 @@ def test_without_a_token_there_is_no_authorization(api: ApiServer) -> None:
     assert "Authorization" not in api.asked[0].headers
 
 
-def _certificate(path: Path) -> Path:
-    """A file with a certificate for the loopback, and its key."""
-    key = path.with_suffix(".key")
-    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1"]
-    words += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(path)]
-    subprocess.run(words, check=True, capture_output=True)
-    path.write_text(path.read_text() + key.read_text())
+def _certificate(path: Path, *urls: str, address: str = "127.0.0.1", days: Days = (-1, 9)) -> Path:
+    """A file with a certificate and its key; days from now that it is good."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    begin, end = (datetime.now(timezone.utc) + timedelta(each) for each in days)
+    stated: list[x509.GeneralName] = [x509.IPAddress(ip_address(address))]
+    stated += map(x509.UniformResourceIdentifier, urls)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(begin)
+        .not_valid_after(end)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName(stated), critical=True)
+        .sign(key, SHA256())
+    )
+    pem, kind = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    own = key.private_bytes(pem, kind, serialization.NoEncryption())
+    path.write_bytes(made.public_bytes(pem) + own)
     return path
 
 
-def test_who_is_named_is_trusted_and_nobody_else(tmp_path: Path) -> None:
+@pytest.fixture
+def tls(tmp_path: Path) -> Iterator[Callable[[Path], ApiServer]]:
+    """Starts APIs with the certificate and the key in a file."""
+    started: list[ApiServer] = []
+
+    def _start(pem: Path) -> ApiServer:
+        started.append(ApiServer(pem))
+        started[-1].start()
+        started[-1].on("GET", "/status", Answer(body={"ok": 1}))
+        return started[-1]
+
+    yield _start
+    for api in started:
+        api.stop()
+
+
+def _distrust(api: ApiServer, ca_path: Path | None) -> str:
+    connection = Connection(
+        [api.url], token="t" * 32, ca_path=None if ca_path is None else str(ca_path)
+    )
+    with pytest.raises(ApiError) as caught:
+        Client(connection, sleep=lambda _seconds: None).get("/status")
+    assert "\n" not in str(caught.value)
+    assert api.asked == []
+    return str(caught.value)
+
+
+def test_who_is_named_is_trusted_and_nobody_else(
+    tls: Callable[[Path], ApiServer], tmp_path: Path
+) -> None:
     pem, other = (_certificate(tmp_path / name) for name in ("one.pem", "other.pem"))
-    api = ApiServer(pem)
+    api = tls(pem)
+    assert Client(Connection([api.url], ca_path=str(pem))).get("/status") == {"ok": 1}
+    api.asked.clear()
+    assert " is not trusted by %s: " % other in _distrust(api, other)
+    assert " is not trusted by the public CAs, as ca_path is not set: " in _distrust(api, None)
+    anybody = Client(Connection([api.url], ca_path=str(other), validate_certs=False))
+    assert anybody.get("/status") == {"ok": 1}
+
+
+@pytest.mark.parametrize(
+    ("stated", "says"),
+    [
+        ({"days": (-400, -2)}, "certificate has expired"),
+        ({"days": (2, 400)}, "certificate is not yet valid"),
+        ({"days": (9000, 20000)}, "certificate is not yet valid"),
+        ({"address": "192.0.2.1"}, "IP address mismatch"),
+        ({"urls": ["https://127.0.0.1:1", "https://[::1]:1"]}, "it is not for port"),
+    ],
+)
+def test_a_certificate_that_is_not_trusted_is_named_with_file_and_dates(
+    tls: Callable[[Path], ApiServer],
+    tmp_path: Path,
+    stated: dict[str, Any],
+    says: str,
+) -> None:
+    urls, days = stated.pop("urls", ()), stated.setdefault("days", (-1, 400))
+    now = datetime.now(timezone.utc)
+    pem = _certificate(tmp_path / "one.pem", *urls, **stated)
+    said = _distrust(tls(pem), pem)
+    begin, end = ((now + timedelta(each)).strftime("%Y-%m-%d") for each in days)
+    assert re.search(r"\(good from %s ..:.. until %s ..:.. UTC\)" % (begin, end), said)
+    assert "is not trusted by %s: %s" % (pem, says) in said
+
+
+def test_one_for_urls_is_taken_at_its_own_port(
+    tls: Callable[[Path], ApiServer], tmp_path: Path
+) -> None:
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+    pem = _certificate(tmp_path / "one.pem", "https://127.0.0.1:%d" % port)
+    api = ApiServer(pem, port)
     api.start()
     api.on("GET", "/status", Answer(body={"ok": 1}))
     try:
-        trusting = Client(Connection([api.url], ca_path=str(pem)))
-        assert trusting.get("/status") == {"ok": 1}
-        client = Client(Connection([api.url], ca_path=str(other)), sleep=lambda _seconds: None)
-        with pytest.raises(ApiError, match="the certificate is not trusted by %s: " % other):
-            client.get("/status")
+        assert Client(Connection([api.url], ca_path=str(pem))).get("/status") == {"ok": 1}
     finally:
         api.stop()
+
+
+def test_a_proxy_of_the_environment_is_not_asked(
+    api: ApiServer, second_api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", second_api.url)
+    api.on("GET", "/status", Answer(body={"ok": 1}))
+    assert _client(api.url)[0].get("/status") == {"ok": 1}
+    assert second_api.asked == []
 
 
 def test_posts_json(api: ApiServer) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import Flask
 from schemathesis import Case
 
-from nrs.api.auth import Trust
 from nrs.balancer.config import LoadBalancerConfig
 from nrs.balancer.http.app import create_app
 from nrs.balancer.live import LiveBalancer
@@ -18,7 +17,7 @@ def app() -> Flask:
     for number in (1, 2, 3):
         balancer.report(report(f"router_{number}", number / 10))
         balancer.decide(f"endpoint_{number}", None)
-    return create_app(balancer, Trust(secret=schema.TOKEN))
+    return create_app(balancer, schema.trust())
 
 
 published = schema.published(app())

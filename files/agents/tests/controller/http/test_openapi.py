@@ -8,7 +8,6 @@ import pytest
 from flask import Flask
 from schemathesis import Case
 
-from nrs.api.auth import Trust
 from nrs.api.messages import EventReport, Registration
 from nrs.controller.database import Database
 from nrs.controller.events import Events
@@ -24,7 +23,7 @@ def app_over(database: Database) -> Flask:
     events = Events(database)
     registry.register(Registration.model_validate(endpoint()))
     events.record(EventReport.model_validate({"device_id": "endpoint_1", "events": [event()]}))
-    return create_app(Trust(secret=schema.TOKEN), registry, events, clock)
+    return create_app(schema.trust(), registry, events, clock)
 
 
 published = schema.published(app_over(Database("sqlite://")))  # in memory, this thread's own
