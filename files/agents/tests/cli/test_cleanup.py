@@ -1,5 +1,5 @@
 """`nrs cleanup`: when it cleans. What it removes is tested in namespaces:
-tests/netns/test_host_network.py.
+tests/netns/host/test_host_network.py.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import pytest
 from testbed.wait import wait_until
 
 from tests.balancer.reports import fields
-from tests.netns.test_full_host import fill, limit_descriptors, quiet, small_disk
+from tests.netns.host.test_full_host import fill, limit_descriptors, quiet, small_disk
 from tests.netns.world import Agent, World
 
 __all__ = ["small_disk"]

@@ -1,5 +1,5 @@
 """What is asked of the kernel, in which order. What it does is tested in namespaces:
-tests/netns/test_host_routes.py.
+tests/netns/host/test_host_routes.py.
 """
 
 from __future__ import annotations

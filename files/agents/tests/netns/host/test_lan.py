@@ -11,7 +11,7 @@ import pytest
 from testbed.wait import wait_until
 
 from tests.netns.conftest import both_up, is_up
-from tests.netns.test_host_network import cleanup
+from tests.netns.host.test_host_network import cleanup
 from tests.netns.world import BUSINESS, ENDPOINT_TUN, UNDERLAY6, Agent, World
 
 LAN = ("192.168.7.0/24", "fd00:7::/64")

@@ -9,8 +9,8 @@ import pytest
 from testbed.wait import wait_until
 
 from tests.netns.conftest import both_up
+from tests.netns.host.test_host_network import cleanup
 from tests.netns.host_network import dump, ours, set_rp_filter
-from tests.netns.test_host_network import cleanup
 from tests.netns.world import BUSINESS, UPLINK, Agent, World
 
 FAR = {

@@ -10,8 +10,8 @@ import pytest
 from testbed.wait import wait_until
 
 from tests.netns.conftest import both_up
+from tests.netns.host.test_guard import take
 from tests.netns.test_failover import active_of, start_ping
-from tests.netns.test_guard import take
 from tests.netns.world import BUSINESS, Agent, World
 
 CHECKED = {"egress": {"check_ip": BUSINESS[0]}}

@@ -7,8 +7,8 @@ from testbed import link
 from testbed.wait import wait_until
 
 from tests.netns.conftest import both_up
+from tests.netns.host.test_host_network import cleanup
 from tests.netns.host_network import dump, set_rp_filter
-from tests.netns.test_host_network import cleanup
 from tests.netns.world import BUSINESS, Agent, World
 
 NEAR = {"router_a": ("up0", "192.0.2.1"), "router_b": ("up1", "192.0.2.2")}
