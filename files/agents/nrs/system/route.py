@@ -125,7 +125,7 @@ def _leading(family: int, gateway: bytes) -> bytes:
 
 
 def add(body: bytes) -> bytes:
-    """The request to add a route; in the main table EEXIST where there is one of that metric.
+    """The request to add a route; EEXIST where a table of the host has one of that metric.
 
     In a table of ours that one is replaced: somebody has put it there in the place of ours.
     """
