@@ -28,10 +28,11 @@ class LocalHost:
             "nrs_secrets_directory": str(self.secrets),
         }
         self.tasks: tuple[str, ...] = ()
+        self.environment: dict[str, str] = {}
         self.etc.mkdir()
 
     def has(self, unit: str) -> None:
-        """There is no such unit to reload: one that has just been started need not be."""
+        """What the tasks write is this unit's, of which a check run says no more."""
         self.variables["_common_unit"] = unit
         self.variables["__common_restarted"] = {"results": [{"item": unit}]}
 
@@ -59,7 +60,8 @@ class LocalHost:
         role = "nrs.network_routing.common"
         imported = [{"name": role, "tasks_from": f"{tasks}.yml"} for tasks in self.tasks]
         tasks = [{"ansible.builtin.import_role": one} for one in imported]
-        return [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
+        play = {"hosts": "all", "gather_facts": False, "tasks": tasks}
+        return [{**play, "environment": self.environment}]
 
     def _words(self, play: Play) -> list[str]:
         for name, content in (
