@@ -22,11 +22,13 @@ class LocalHost:
         self.secrets, self.etc = place / "secrets", place / "etc"
         self.variables: dict[str, Any] = {
             "ansible_python_interpreter": sys.executable,
+            "__common_probe": {"stdout": json.dumps({"files": []})},
             "_common_user": getpass.getuser(),
             "_common_configuration_directory": str(self.etc),
             "nrs_build_directory": str(cache),
             "nrs_secrets_directory": str(self.secrets),
         }
+        self.hosts: dict[str, dict[str, Any]] = {"here": {}}
         self.tasks: tuple[str, ...] = ()
         self.environment: dict[str, str] = {}
         self.etc.mkdir()
@@ -42,9 +44,10 @@ class LocalHost:
         assert f"changed={changed} " in said, said
         return said
 
-    def refused(self) -> str:
+    def refused(self, *words: str) -> str:
         """What is said on the host where the tasks fail."""
-        (said,) = self.tools.refusals(self._collections, *self._words(self._play())).values()
+        given = (*self._words(self._play()), *words)
+        (said,) = self.tools.refusals(self._collections, *given).values()
         return str(said)
 
     def play(self, play: Play, *words: str) -> str:
@@ -64,8 +67,9 @@ class LocalHost:
         return [{**play, "environment": self.environment}]
 
     def _words(self, play: Play) -> list[str]:
+        local = {"ansible_connection": "local"}
         for name, content in (
-            ("hosts", {"all": {"hosts": {"here": {"ansible_connection": "local"}}}}),
+            ("hosts", {"all": {"hosts": {host: own | local for host, own in self.hosts.items()}}}),
             # The role has some of them as its own, which only these come before.
             ("extra", self.variables),
             ("play", play),
