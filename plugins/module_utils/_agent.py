@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-_RUNS = ("active", "reloading")
+RUNS = ("active", "reloading")
+"""What ActiveState says of an agent that is ready."""
 _ENDED = ("inactive", "failed")
 _AFTER_A_CRASH_S = 20.0
 """For how long an agent that systemd had to start again has to run."""
@@ -37,7 +38,7 @@ class Seen:
 
     @property
     def runs(self) -> bool:
-        return self.state in _RUNS
+        return self.state in RUNS
 
     @property
     def stale(self) -> list[str]:

@@ -83,6 +83,7 @@ from typing import Any, NoReturn
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nrs.network_routing.plugins.module_utils import _control
 from ansible_collections.nrs.network_routing.plugins.module_utils._agent import (
+    RUNS,
     Seen,
     Step,
     expected,
@@ -195,13 +196,15 @@ class AgentModule(AnsibleModule):
         found = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
         pid, state = int(found.get("MainPID") or 0), found.get("ActiveState", "inactive")
         started = int(found.get("ExecMainStartTimestampMonotonic") or 0) / 1e6
+        # One that is only being started may not have its variables yet.
+        variables = _read("/proc/%d/environ" % pid) if state in RUNS else found.get("Environment", "")
         return Seen(
             state=state,
             restarts=int(found.get("NRestarts") or 0),
             age=time.monotonic() - started,
             enabled=found.get("UnitFileState") == "enabled",
             written=_stamp(_read(found.get("FragmentPath", ""))),
-            loaded=_stamp(_read("/proc/%d/environ" % pid) if pid else found.get("Environment", "")),
+            loaded=_stamp(variables),
             status=_control.status(self._unit) if pid else None,
         )
 
