@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What it takes to have an agent run with what is on the disk, and whether it does; touches nothing."""
+"""What it takes to have an agent run with what is on the disk, and whether it does."""
 
 from __future__ import annotations
 

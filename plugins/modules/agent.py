@@ -12,13 +12,14 @@ module: agent
 short_description: Have an agent run with the release, unit and files on its host
 version_added: "1.0.0"
 description:
-  - Asks systemd and the agent's control socket what is in force, and starts, reloads or restarts the agent where
-    that is not what is on the disk, whichever run has written it.
-  - Then waits until the agent works, and fails with the last lines of its journal where it does not. It answers on its
-    control socket, is of the release, goes by its files, systemd does not have to start it again, and after a
-    restart that no file asked for at least nine tenths of its tunnels are up again.
-  - A reload that the agent refuses changes nothing, and fails. It is restarted only for what takes a restart, and with
-    a configuration that is valid.
+  - Asks systemd and the agent's control socket what is in force, and starts, reloads or restarts
+    the agent where that is not what is on the disk, whichever run has written it.
+  - Then waits until the agent works, and fails with the last lines of its journal where it does
+    not. It answers on its control socket, is of the release, goes by its files, systemd does not
+    have to start it again, and after a restart that no file asked for at least nine tenths of its
+    tunnels are up again.
+  - A reload that the agent refuses changes nothing, and fails. It is restarted only for what takes
+    a restart, and with a configuration that is valid.
 options:
   unit:
     description: The agent's unit.
@@ -38,7 +39,9 @@ options:
     type: path
     required: true
   settle:
-    description: Seconds that the agent has to run without systemd starting it again; 20 where that has happened before.
+    description:
+      - Seconds that the agent has to run without systemd starting it again.
+      - It is 20 where that has happened before.
     type: float
     default: 3.0
   wait:
@@ -78,7 +81,7 @@ tunnels:
 import re
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nrs.network_routing.plugins.module_utils import _control
@@ -197,7 +200,9 @@ class AgentModule(AnsibleModule):
         pid, state = int(found.get("MainPID") or 0), found.get("ActiveState", "inactive")
         started = int(found.get("ExecMainStartTimestampMonotonic") or 0) / 1e6
         # One that is only being started may not have its variables yet.
-        variables = _read("/proc/%d/environ" % pid) if state in RUNS else found.get("Environment", "")
+        variables = (
+            _read("/proc/%d/environ" % pid) if state in RUNS else found.get("Environment", "")
+        )
         return Seen(
             state=state,
             restarts=int(found.get("NRestarts") or 0),

@@ -12,8 +12,8 @@ module: agent_files
 short_description: Write an agent's configuration and keys together
 version_added: "1.0.0"
 description:
-  - Has the agents' command check a configuration with the keys that go with it, and only then puts all of them into the
-    place of those before. One that is refused leaves all files as they were.
+  - Has the agents' command check a configuration with the keys that go with it, and only then puts
+    all of them into the place of those before. One that is refused leaves all files as they were.
 options:
   unit:
     description: The agent's unit, after which its file is named.
@@ -36,7 +36,9 @@ options:
     type: str
     required: true
   secrets:
-    description: What keys and passwords hold, by the names of their files; empty for a file that is to go.
+    description:
+      - What keys and passwords hold, by the names of their files.
+      - Empty for a file that is to go.
     type: dict
     default: {}
 attributes:
@@ -163,7 +165,9 @@ class FilesModule(AnsibleModule):
         trial.mkdir(mode=0o700)
         text = wanted[-1].text
         for file in wanted[:-1]:
-            text = text.replace('"%s"' % (self._directory / file.name), '"%s"' % (trial / file.name))
+            text = text.replace(
+                '"%s"' % (self._directory / file.name), '"%s"' % (trial / file.name)
+            )
             if file.text:
                 file.write(trial)
         dataclasses.replace(wanted[-1], text=text).write(trial)

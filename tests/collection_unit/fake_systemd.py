@@ -167,7 +167,7 @@ class Systemd:
 @contextmanager
 def running() -> Iterator[Systemd]:
     """One in a place whose name is short enough for sockets."""
-    with tempfile.TemporaryDirectory(prefix="nrs-", dir="/tmp") as place:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="nrs-", dir="/tmp") as place:
         systemd = Systemd(Path(place))
         try:
             yield systemd

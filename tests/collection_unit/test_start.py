@@ -157,7 +157,7 @@ def test_tunnels_that_a_restart_has_cost_fail_the_run(host: Host, agent: Agent) 
 def test_files_that_shut_somebody_out_do_not(host: Host, agent: Agent) -> None:
     agent.peers = ["endpoint_1"]
     new_port(agent)
-    agent.back = lambda: []
+    agent.back = list
     host.deploy(changed=1)
 
 
