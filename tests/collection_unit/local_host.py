@@ -22,16 +22,19 @@ class LocalHost:
         self.secrets, self.etc = place / "secrets", place / "etc"
         self.variables: dict[str, Any] = {
             "ansible_python_interpreter": sys.executable,
+            "__common_probe": {"stdout": json.dumps({"files": []})},
             "_common_user": getpass.getuser(),
             "_common_configuration_directory": str(self.etc),
             "nrs_build_directory": str(cache),
             "nrs_secrets_directory": str(self.secrets),
         }
+        self.hosts: dict[str, dict[str, Any]] = {"here": {}}
         self.tasks: tuple[str, ...] = ()
+        self.environment: dict[str, str] = {}
         self.etc.mkdir()
 
     def has(self, unit: str) -> None:
-        """There is no such unit to reload: one that has just been started need not be."""
+        """What the tasks write is this unit's, of which a check run says no more."""
         self.variables["_common_unit"] = unit
         self.variables["__common_restarted"] = {"results": [{"item": unit}]}
 
@@ -41,9 +44,10 @@ class LocalHost:
         assert f"changed={changed} " in said, said
         return said
 
-    def refused(self) -> str:
+    def refused(self, *words: str) -> str:
         """What is said on the host where the tasks fail."""
-        (said,) = self.tools.refusals(self._collections, *self._words(self._play())).values()
+        given = (*self._words(self._play()), *words)
+        (said,) = self.tools.refusals(self._collections, *given).values()
         return str(said)
 
     def play(self, play: Play, *words: str) -> str:
@@ -59,11 +63,13 @@ class LocalHost:
         role = "nrs.network_routing.common"
         imported = [{"name": role, "tasks_from": f"{tasks}.yml"} for tasks in self.tasks]
         tasks = [{"ansible.builtin.import_role": one} for one in imported]
-        return [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
+        play = {"hosts": "all", "gather_facts": False, "tasks": tasks}
+        return [{**play, "environment": self.environment}]
 
     def _words(self, play: Play) -> list[str]:
+        local = {"ansible_connection": "local"}
         for name, content in (
-            ("hosts", {"all": {"hosts": {"here": {"ansible_connection": "local"}}}}),
+            ("hosts", {"all": {"hosts": {host: own | local for host, own in self.hosts.items()}}}),
             # The role has some of them as its own, which only these come before.
             ("extra", self.variables),
             ("play", play),

@@ -16,6 +16,8 @@ GIVEN = {
     "_common_unit_ports": "{{ _routing_server_ports }}",
     "_common_unit_settings": [],
     "_common_release_stamp": "1",
+    "_common_unit_stamp": "0a",
+    "_common_firewall_stamp": "0b",
     "_common_host": {"interpreter": "/usr/bin/python3.11", "library": "/usr/lib/python3.11"},
     "_common_management_addresses": [],
     "_common_firewall_protocol": "udp",
@@ -93,7 +95,8 @@ def test_the_unit_may_use_its_ports_and_the_firewall_opens_them(
     more: str,
 ) -> None:
     found = written(tools, installed, tmp_path, **given)
-    assert f"ip saddr {{ 192.0.2.0/24 }} udp dport {rule} accept" in found["rules"]
+    accepted = f'ip saddr {{ 192.0.2.0/24 }} udp dport {rule} accept comment "0b"'
+    assert accepted in found["rules"]
     assert line in found["file"]
     assert sum(one.startswith("bind_port") for one in found["file"]) == 1
     for kind in ("AmbientCapabilities", "CapabilityBoundingSet"):

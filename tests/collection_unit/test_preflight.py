@@ -224,8 +224,10 @@ def test_what_a_role_checks_itself(
     assert tools.refusals(installed, *words) == ({HOSTS[group]: said} if said else {})
 
 
-def test_the_probe_names_the_interfaces_of_the_host(installed: Path) -> None:
-    command = (sys.executable, installed / PROBE, "/usr/local/bin/nrs")
+def test_the_probe_names_interfaces_and_files_of_the_host(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "psk").touch()
+    command = (sys.executable, installed / PROBE, "/usr/local/bin/nrs", tmp_path)
     found = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     links = Path("/sys/class/net").iterdir()
     assert sorted(found["interfaces"]) == sorted(link.name for link in links if link.is_symlink())
+    assert found["files"] == ["psk"]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_systemd import RELEASE, Systemd, running
 
 HOSTS = ("endpoint_new", "endpoint_old", "lb")
 OLD = ("endpoint_old", "lb")
@@ -20,8 +21,11 @@ STAT = {"path": "{{ _common_configuration_directory }}/api_token"}
 class Deployment:
     """Three hosts that are this machine, of which one has come after the others."""
 
-    def __init__(self, tools: Any, collections: Path, place: Path) -> None:
+    def __init__(self, tools: Any, collections: Path, place: Path, systemd: Systemd) -> None:
         self._tools, self._collections, self._place = tools, collections, place
+        self._environment = systemd.environment
+        for unit in ("network_access_endpoint", "load_balancer"):
+            systemd.add(unit)
         self.secret = place / "home" / "secrets" / "api_token"
         for directory in (self.secret.parent, *(place / host for host in OLD)):
             directory.mkdir(parents=True)
@@ -39,9 +43,8 @@ class Deployment:
             "_common_configuration_directory": f"{self._place}/{{{{ inventory_hostname }}}}",
             "_common_service_units": [],
             "_common_unit": "{{ units[inventory_hostname] | default('load_balancer') }}",
+            "_common_release_stamp": RELEASE,
             "units": UNIT,
-            # There is no such unit: one that has just been started need not be.
-            "__common_restarted": {"results": [{"item": "{{ _common_unit }}"}]},
         }
         plays = [
             self._play(HOSTS, {"ansible.builtin.stat": STAT, "register": "__common_shared_token"}),
@@ -59,9 +62,9 @@ class Deployment:
         """The hosts that have the token still."""
         return [host for host in HOSTS if (self._place / host / "api_token").exists()]
 
-    @staticmethod
-    def _play(hosts: Sequence[str], *tasks: dict[str, Any]) -> dict[str, Any]:
-        return {"hosts": list(hosts), "gather_facts": False, "tasks": list(tasks)}
+    def _play(self, hosts: Sequence[str], *tasks: dict[str, Any]) -> dict[str, Any]:
+        play = {"hosts": list(hosts), "gather_facts": False, "tasks": list(tasks)}
+        return {**play, "environment": self._environment}
 
     @staticmethod
     def _role(tasks: str) -> dict[str, Any]:
@@ -70,9 +73,10 @@ class Deployment:
 
 
 @pytest.fixture
-def deployment(tools: Any, installed: Path, tmp_path: Path) -> Deployment:
+def deployment(tools: Any, installed: Path, tmp_path: Path) -> Iterator[Deployment]:
     """One in which two hosts and the control node have the token."""
-    return Deployment(tools, installed, tmp_path)
+    with running() as systemd:
+        yield Deployment(tools, installed, tmp_path, systemd)
 
 
 def test_all_forget_it_when_a_device_is_there_that_never_had_it(deployment: Deployment) -> None:

@@ -29,6 +29,7 @@ def test_units_are_little_exposed(tmp_path: Path, unit: str) -> None:
         _common_unit_tunnel=tunnel[1] == "true",
         _common_unit_description=unit,
         _common_unit_settings=[],
+        _common_unit_stamp="",
         _common_unit_capabilities=["CAP_NET_ADMIN", "CAP_NET_RAW"] if tunnel[1] == "true" else [],
         _common_release_stamp="",
         _common_user="nrs",

@@ -27,6 +27,7 @@ class Balancer(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         self.shown: list[str] = []
+        self.answers: dict[str, Any] = {"/status": STATUS, "/health": HEALTH}
         super().__init__(("127.0.0.1", 0), _Answers)
 
 
@@ -36,9 +37,9 @@ class _Answers(BaseHTTPRequestHandler):
         assert isinstance(self.server, Balancer)
         if self.path != "/health":
             self.server.shown.append(self.headers["Authorization"])
-        answer = {"/status": STATUS, "/health": HEALTH}.get(self.path, DECISION)
+        answer = self.server.answers.get(self.path, DECISION)
         body = json.dumps(answer).encode()
-        self.send_response(200)
+        self.send_response(200 if answer else 503)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -104,3 +105,31 @@ def test_why_there_is_no_token_is_said(
 ) -> None:
     said = tools.refusals(installed, *words(tmp_path, cache, 1))
     assert f"{tmp_path}/.secrets/signing_key: no such file" in said["lb"]
+
+
+@pytest.mark.parametrize(
+    ("status", "difference"),
+    [({"servers": [], "marker": "what is not asked about"}, "router_1"), ({}, "lb: ")],
+)
+def test_it_ends_with_the_differences_alone(
+    tools: Any,
+    installed: Path,
+    cache: Path,
+    tmp_path: Path,
+    balancer: Balancer,
+    status: dict[str, Any],
+    difference: str,
+) -> None:
+    (tmp_path / ".secrets").mkdir()
+    key = tmp_path / ".secrets" / "signing_key"
+    tools.run("openssl", "genpkey", "-algorithm", "ed25519", "-out", key)
+    key.chmod(0o600)
+    balancer.answers["/status"] = status
+    env = {"ANSIBLE_COLLECTIONS_PATH": str(installed)}
+    given = words(tmp_path, cache, balancer.server_port)
+    ended = tools.end("ansible-playbook", *given, env=env)
+    assert ended.returncode != 0 and ended.stdout.count("fatal:") == 1, ended.stdout
+    said = ended.stdout.partition("fatal:")[2]
+    assert difference in said, said
+    for told_besides in ("Unknown error", "marker", "...ignoring"):
+        assert told_besides not in ended.stdout

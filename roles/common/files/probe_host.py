@@ -4,8 +4,8 @@
 
 """Say, in one look, what the roles have to know about a host; changes nothing.
 
-Usage: probe_host.py COMMAND, the agents' command as it stands on the path. Prints one JSON
-object.
+Usage: probe_host.py COMMAND DIRECTORY, the agents' command as it stands on the path and where their
+files are. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -59,6 +59,11 @@ def accepted_advertisements() -> dict[str, str]:
     return {path.parent.name: first_line(path) for path in interfaces.glob("*/accept_ra")}
 
 
+def names(directory: Path) -> list[str]:
+    """The names in a directory, if there is one."""
+    return sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
+
+
 def main() -> None:
     """Print what there is."""
     os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:{_NOT_ON_EVERY_PATH}"
@@ -74,6 +79,7 @@ def main() -> None:
         "has_conntrack": Path("/proc/sys/net/netfilter/nf_conntrack_max").exists(),
         "has_nft": bool(said("nft", "--version")),
         "release": release(Path(sys.argv[1])),
+        "files": names(Path(sys.argv[2])),
         "firewall": firewall(),
         "interfaces": [name for _index, name in socket.if_nameindex()],
         "accept_ra": accepted_advertisements(),

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Generic
 
 from nrs.agent.run import Config, Start
+from nrs.agent.standing import TAKES_A_RESTART
 from nrs.config import pushed
 from nrs.config.apart import read_apart
+from nrs.config.held import Held, NotingReader
 from nrs.config.loader import ConfigError, Lay, Pushed, load_pushed
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,8 @@ class Candidate(Generic[Config]):
     version: Pushed
     config: Config | None
     error: str | None
+    held: Held
+    """What the files held that it is from."""
 
 
 class InForce(Generic[Config]):
@@ -47,6 +51,7 @@ class InForce(Generic[Config]):
         """
         self.config = start.config
         self.pushed = start.pushed
+        self.held = start.held
         self.error: str | None = None
         """Why the last version that was pushed is not in force."""
         self._path: Path = start.path
@@ -68,12 +73,13 @@ class InForce(Generic[Config]):
                     candidate = self._read(Pushed())
                     log.error("the pushed configuration is left out: %s", error)
                     return candidate
-            return Candidate(version or self.pushed, None, str(error))
+            return Candidate(version or self.pushed, None, str(error), {})
 
     def _read(self, version: Pushed) -> Candidate[Config]:
         model = type(self.config)
-        config = load_pushed(self._path, model, version, self._lay, read=read_apart)
-        return Candidate(version, config, None)
+        read = NotingReader(read_apart)
+        config = load_pushed(self._path, model, version, self._lay, read=read)
+        return Candidate(version, config, None, read.held)
 
     def reload(self, candidate: Candidate[Config]) -> str | None:
         """Run with it; what stands against it, else None."""
@@ -113,10 +119,11 @@ class InForce(Generic[Config]):
         before, after = self._fixed(self.config), self._fixed(config)
         changed = [key for key, value in after.items() if before[key] != value]
         if changed:
-            return f"{', '.join(changed)} changed, which takes a restart"
+            return f"{', '.join(changed)} {TAKES_A_RESTART}"
         try:
             self._take_over(config)
         except Refused as refusal:
             return str(refusal)
         self.config = config
+        self.held = candidate.held
         return None

@@ -24,6 +24,7 @@ from nrs.agent.in_force import Candidate, InForce, Refused
 from nrs.agent.notes import FORWARDING, Notes
 from nrs.agent.run import CANNOT_START, Agent, Config, Start, open_log
 from nrs.config.api import Api
+from nrs.agent.standing import Reloads, standing
 from nrs.config.loader import ConfigError, Pushed
 from nrs.config.tun_addresses import BOTH, Families
 from nrs.system import forwarding, ipv6, scheduling, systemd
@@ -80,6 +81,8 @@ class PacketAgent(Agent[Config]):
         self._path = start.path
         if (warning := _left_secret_warning(start.config)) is not None:
             log.warning("%s: %s", start.path, warning)
+        self._release = start.release
+        self._reloads = Reloads()
         self.codec = codec.load()
         self.store = DescriptorStore.of_process()
         self.loop = PacketLoop()
@@ -348,6 +351,7 @@ class PacketAgent(Agent[Config]):
         return done.result(_TAKE_OVER_TIMEOUT_S)
 
     def _reloaded(self, error: str | None) -> None:
+        self._reloads = self._reloads.after(error)
         if error is None:
             self._companion.restart()
             log.info("configuration reloaded")
@@ -388,6 +392,7 @@ class PacketAgent(Agent[Config]):
     def _status(self, _: dict[str, Any]) -> dict[str, Any]:
         return {
             "role": self.UNIT,
+            **standing(self._release, self._in_force.held, self._reloads),
             "codec": self.codec.name,
             **self.status(),
             "figures": self.engine.figures.as_dict(),

@@ -17,7 +17,9 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from nrs.agent.standing import release
 from nrs.config import overlay, pushed
+from nrs.config.held import Held, NotingReader
 from nrs.config.loader import ConfigError, Pushed, load, load_pushed
 from nrs.system import logs
 
@@ -39,6 +41,10 @@ class Start(Generic[Config]):
     config: Config
     pushed: Pushed
     """What of `config` the controller has pushed."""
+    held: Held
+    """What the files held that `config` is from."""
+    release: str
+    """What runs, which may be replaced on the disk while it does."""
     cleanup: ExitStack
 
 
@@ -78,13 +84,14 @@ def run_agent(path: Path, agent: type[Agent[Config]]) -> int:
     """Run an agent in the foreground with the file at `path`; the exit status."""
     with ExitStack() as cleanup:
         try:
-            config, stored = _load(path, agent)
+            config, stored, held = _load(path, agent)
             open_log(path, config, agent.SECTION)
         except ConfigError as error:
             print(error, file=sys.stderr)
             return WRONG_CONFIGURATION
         try:
-            status = agent(Start(path, config, stored, cleanup)).serve()
+            start = Start(path, config, stored, held, release(), cleanup)
+            status = agent(start).serve()
         except ConfigError as error:
             log.error("%s", error)
             return WRONG_CONFIGURATION
@@ -107,15 +114,17 @@ def open_log(path: Path, config: BaseModel, section: str) -> None:
         raise ConfigError(f"{path}: {section}.log_file: {log_file}: {error.strerror}") from None
 
 
-def _load(path: Path, agent: type[Agent[Config]]) -> tuple[Config, Pushed]:
+def _load(path: Path, agent: type[Agent[Config]]) -> tuple[Config, Pushed, Held]:
     """The configuration to start with: a pushed one that is no good is left out."""
-    model = agent.model()
-    plain = load(path, model)
+    model, read = agent.model(), NotingReader()
+    plain = load(path, model, read=read)
+    held = read.held
     if agent.UNIT not in overlay.PUSHABLE:
-        return plain, Pushed()
+        return plain, Pushed(), held
     try:
         stored = pushed.read(pushed.state_directory(agent.UNIT))
-        return load_pushed(path, model, stored, agent.lay), stored
+        config = load_pushed(path, model, stored, agent.lay, read=read)
     except ConfigError as error:
         print(f"the pushed configuration is left out: {error}", file=sys.stderr)
-        return plain, Pushed()
+        return plain, Pushed(), held
+    return config, stored, read.held

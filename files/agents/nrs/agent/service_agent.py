@@ -19,12 +19,14 @@ from pydantic import BaseModel
 
 from nrs.agent.revocation_peer import RevocationPeer
 from nrs.agent.run import Agent, Config, Start, open_log
+from nrs.agent.standing import TAKES_A_RESTART, Reloads, standing
 from nrs.api import operation, service, shown, tls
 from nrs.api.auth import Trust
 from nrs.api.listener import listen
 from nrs.api.server import HttpService
 from nrs.api.trust import trust_of
 from nrs.config import pushed
+from nrs.config.held import NotingReader
 from nrs.config.loader import ConfigError, load
 from nrs.config.service_api import ServiceApi
 from nrs.config.types import IPAddress
@@ -58,6 +60,9 @@ class ServiceAgent(Agent[Config]):
         self.config = start.config
         self.cleanup = start.cleanup
         self.path = start.path
+        self._release = start.release
+        self._held = start.held
+        self._reloads = Reloads()
         self._peers = start.cleanup.enter_context(contextlib.ExitStack())
 
     # -- what a subclass says
@@ -186,21 +191,23 @@ class ServiceAgent(Agent[Config]):
                 self.tick()
             elif received.si_signo == signal.SIGHUP:
                 systemd.reloading()
-                self._reload()
+                self._reloads = self._reloads.after(self._reload())
                 systemd.ready(where)
             else:
                 return 0
         log.error("the HTTP service ended by itself")
         return 1
 
-    def _reload(self) -> None:
+    def _reload(self) -> str | None:
+        """Go by the files as they are; what of them is not in force, and why."""
+        read = NotingReader()
         try:
-            config = load(self.path, self.model())
+            config = load(self.path, self.model(), read=read)
             open_log(self.path, config, self.SECTION)
             before = self.fixed(self.config)
-            for what, value in self.fixed(config).items():
-                if value != before[what]:
-                    log.warning("a changed %s needs a restart", what)
+            waits = [what for what, value in self.fixed(config).items() if value != before[what]]
+            for what in waits:
+                log.warning("a changed %s needs a restart", what)
             api = _api(config)
             context = self._context(api)
             trust = self.trust(api, service.trust_in(self._app).revocations)
@@ -209,8 +216,12 @@ class ServiceAgent(Agent[Config]):
             self._http.renew(context, plain=api.allow_plain)
         except ConfigError as error:
             log.error("the configuration stays as it was: %s", error)
-        else:
-            log.info("configuration reloaded")
+            return str(error)
+        log.info("configuration reloaded")
+        if waits:
+            return f"{', '.join(waits)} {TAKES_A_RESTART}"
+        self._held = read.held
+        return None
 
     def _open_control(self) -> None:
         path = socket_path(self.UNIT)
@@ -225,6 +236,7 @@ class ServiceAgent(Agent[Config]):
     def _status(self, _: dict[str, Any]) -> dict[str, Any]:
         return {
             "role": self.UNIT,
+            **standing(self._release, self._held, self._reloads),
             "id": socket.gethostname(),
             "codec": None,
             "offloads": [],

@@ -168,6 +168,11 @@ def test_it_answers_on_its_control_socket(agent: Agent) -> None:
     servers = status.pop("servers")
     assert status == {
         "role": "load_balancer",
+        "release": nrs.__version__,
+        "files_not_in_force": [],
+        "reloads": 0,
+        "reload_error": None,
+        "restart_needed": False,
         "id": socket.gethostname(),
         "codec": None,
         "offloads": [],
@@ -282,6 +287,7 @@ def test_an_invalid_file_changes_nothing_on_sighup(agent: Agent, text: str) -> N
     assert agent.decision("endpoint_1")["score"] == 0.5
     assert agent.post(now("router_1", 0.25)).json()["score"] == 0.75
     assert f"the configuration stays as it was: {agent.config}" in agent.log()
+    assert not_in_force(agent)[0] == [str(agent.config)]
 
 
 def test_the_end_of_its_certificate_is_told_and_one_that_has_ended_is_not_taken(
@@ -329,6 +335,32 @@ def test_a_changed_port_needs_a_restart(agent: Agent) -> None:
     agent.reload()
     assert agent.get("/health").ok
     assert "a changed bind_address or bind_port needs a restart" in agent.log()
+    said = "bind_address or bind_port changed, which takes a restart"
+    assert not_in_force(agent) == ([str(agent.config)], 1, said)
+
+
+def test_what_was_written_and_not_read_again_is_told(agent: Agent, tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    state = {"url": "redis://127.0.0.1:9", "password_file": str(password)}
+    password.write_text("one\n")
+    agent.write(state=state)
+    agent.start()
+    assert not_in_force(agent) == ([], 0, None)
+    password.write_text("two\n")
+    assert not_in_force(agent) == ([str(password)], 0, None)
+    agent.reload()
+    said = "state.url or its password changed, which takes a restart"
+    assert not_in_force(agent) == ([str(password)], 1, said)
+    password.write_text("one\n")
+    agent.write(state=state, algorithm={"max_connections": 7})
+    agent.reload()
+    assert not_in_force(agent) == ([], 2, None)
+
+
+def not_in_force(agent: Agent) -> tuple[list[str], int, str | None]:
+    """The files, how often they were read again, and what stood against that."""
+    told = control.request(agent.control, "status")
+    return told["files_not_in_force"], told["reloads"], told["reload_error"]
 
 
 def test_a_reload_passes_no_token_in_clear_at_an_address_that_the_file_no_longer_has(

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
+import nrs
 from nrs.controller.agent import every
 from nrs.system import control
 from tests.signing import Signing
@@ -183,6 +184,11 @@ def test_the_control_socket_tells_the_status(controller: ControllerProcess) -> N
     answer = control.request(path, "status")
     assert answer == {
         "role": "network_controller",
+        "release": nrs.__version__,
+        "files_not_in_force": [],
+        "reloads": 0,
+        "reload_error": None,
+        "restart_needed": False,
         "id": socket.gethostname(),
         "codec": None,
         "offloads": [],

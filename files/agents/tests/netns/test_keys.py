@@ -58,10 +58,12 @@ def reload(agent: Agent, **tunnel: Any) -> None:
     before = agent.log.count("configuration reloaded")
     merged = {**agent.config["tunnel"], **tunnel}
     agent.write({**agent.config, "tunnel": merged})
+    assert len(agent.status()["files_not_in_force"]) > 0
     agent.signal(signal.SIGHUP)
     wait_until(
         lambda: agent.log.count("configuration reloaded") > before, 10, f"{agent.host} reloads"
     )
+    assert agent.status()["files_not_in_force"] == []
 
 
 def rotate(world: World, agents: list[Agent], epoch: int = 1) -> None:

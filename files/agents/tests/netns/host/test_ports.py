@@ -198,7 +198,11 @@ def test_other_ports_take_a_restart_and_a_reload_says_so(world: World) -> None:
     wait_until(lambda: text in router.log, 10, "it is refused")
     assert is_up(endpoint)
     assert world.ping(BUSINESS[0])
-    assert router.status()["ports"] == list(PORTS)
+    told = router.status()
+    assert told["ports"] == list(PORTS)
+    assert (told["reloads"], told["reload_error"]) == (1, text)
+    (file,) = told["files_not_in_force"]
+    assert file.endswith(".yaml")
 
 
 def test_an_endpoint_that_is_restarted_stays_at_the_port_of_its_session(
