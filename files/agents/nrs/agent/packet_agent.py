@@ -23,8 +23,8 @@ from nrs.agent.companion import Companion
 from nrs.agent.in_force import Candidate, InForce, Refused
 from nrs.agent.notes import FORWARDING, Notes
 from nrs.agent.run import CANNOT_START, Agent, Config, Start, open_log
-from nrs.config.api import Api
 from nrs.agent.standing import Reloads, standing
+from nrs.config.api import Api
 from nrs.config.loader import ConfigError, Pushed
 from nrs.config.tun_addresses import BOTH, Families
 from nrs.system import forwarding, ipv6, scheduling, systemd
