@@ -21,6 +21,7 @@ from nrs.router.endpoints import Endpoints
 from nrs.router.host_watch import HostWatch
 from nrs.router.listening import listen
 from nrs.router.machine import RouterMachine
+from nrs.router.own_network import OwnNetwork
 from nrs.router.passage import WINDOW_S
 from nrs.router.passages import Passages
 from nrs.router.probe import Probes
@@ -28,9 +29,8 @@ from nrs.router.ruleset import Ruleset
 from nrs.router.service import Service
 from nrs.router.work import work_of
 from nrs.system import ipv6
+from nrs.system.control import socket_path
 from nrs.system.host_keeper import HostKeeper
-from nrs.system.host_routes import HostRoutes
-from nrs.system.route_keeper import RouteKeeper
 from nrs.tunnel.address_text import describe, name_ports
 from nrs.tunnel.session import key_of
 
@@ -66,8 +66,12 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             ruleset, self._interfaces, self.ask_for_forwarding, self.note_forwarding
         )
         self.cleanup.callback(self._keeper.close)
-        routes = RouteKeeper(HostRoutes(tunnel.interface_name), tunnel.interface_name)
-        self.cleanup.callback(routes.close)
+        self._network = OwnNetwork(
+            self._tun.name,
+            [own for own in tunnel.addresses if own.version in self.families],
+            socket_path(self.UNIT).parent,
+        )
+        self.cleanup.callback(self._network.close)
         self._machine = RouterMachine(config, secrets.token_bytes, self.families)
         probes = Probes(secrets.randbits(16))
         self._endpoints = Endpoints(
@@ -77,7 +81,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             self._sockets,
             self.codec,
             self.memory,
-            routes,
+            self._network.routes,
             self.hurry_companion,
             probes.take,
         )
@@ -86,7 +90,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         self.cleanup.callback(watch.close)
         self._take_host(watch.host)
         self._endpoints.resume()
-        routes.drop_others()
+        self._network.routes.drop_others()
         self.undo(lambda: self._endpoints.carry_out(self._machine.close()))
         self.cleanup.callback(self._endpoints.close)
         state = pushed.state_directory(self.UNIT)
@@ -107,7 +111,9 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         )
         self.cleanup.callback(self._passages.close)
         self.end_beside(self._keeper.stop)
+        self.end_beside(self._network.stop)
         self._keeper.start()
+        self._network.start()
         self.open_control(metrics=self._metrics, drain=self._drain, undrain=self._undrain)
         self._take_state()
         log.info(
@@ -188,12 +194,16 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         sessions = self.engine.sessions.values()
         return sum(session.last_data_received > since for session in sessions)
 
+    def _upkeep(self) -> dict[str, int]:
+        host, network = self._keeper.upkeep(), self._network.upkeep()
+        return {name: count + network[name] for name, count in host.items()}
+
     def _egress_reason(self) -> str | None:
         return self._egress.health.reason or self._passages.reason
 
     def _problems(self) -> list[dict[str, Any]]:
         """What is not as it should be, and since when (seconds since the epoch)."""
-        found = [*self._keeper.problems, *self._passages.problems]
+        found = [*self._keeper.problems, *self._network.problems, *self._passages.problems]
         reason = self._egress_reason()
         if reason is not None:
             found.insert(0, (reason, self._down_since))
@@ -223,7 +233,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             "rx_bytes": figures.rx_bytes,
             "tx_bytes": figures.tx_bytes,
             **self._told(),
-            **self._keeper.upkeep(),
+            **self._upkeep(),
         }
 
     def _told(self) -> dict[str, Any]:
@@ -237,7 +247,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             **self._told(),
             "egress_reason": self._egress_reason(),
             "problems": self._problems(),
-            **self._keeper.upkeep(),
+            **self._upkeep(),
         }
         left = self._drainer.left
         if left is not None:

@@ -27,6 +27,8 @@ class HostRoutes:
         """Raises OSError, also where there is no such interface."""
         self._interface = socket.if_nametoindex(interface)
         self._socket = NetlinkSocket()
+        self.port = self._socket.port
+        """By which the kernel tells what this object has caused."""
 
     def close(self) -> None:
         """Close the socket."""

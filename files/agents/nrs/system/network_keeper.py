@@ -22,7 +22,18 @@ from nrs.system.arp import ArpSetting
 from nrs.system.arp_memory import ArpMemory
 from nrs.system.interface_settings import in_force
 from nrs.system.network_view import NetworkView, remove_leftovers, set_arp
-from nrs.system.placing import Address, Plan, Present, Thing, Up, additions, describe, removals
+from nrs.system.placing import (
+    Address,
+    Connected,
+    Plan,
+    Present,
+    Thing,
+    Up,
+    additions,
+    describe,
+    own_network,
+    removals,
+)
 from nrs.system.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
@@ -50,14 +61,22 @@ class NetworkKeeper:
         *,
         protocol: int,
         memory: ArpMemory,
+        ports: Collection[int] = (),
+        checked: Callable[[], object] = lambda: None,
     ) -> None:
-        """`addresses` with the bits of their networks. Raises OSError."""
+        """`addresses` with the bits of their networks. Raises OSError.
+
+        What is done by netlink sockets of these `ports` needs no look. `checked` is called in the
+        thread after each.
+        """
         self._name = name
         self._protocol = protocol
         self._memory = memory
-        self._view = NetworkView(name, protocol)
+        self._view = NetworkView(name, protocol, ports)
+        self._checked = checked
         self._fixed: set[Thing] = {Up()}
-        self._fixed |= {Address(address.packed, bits) for address, bits in addresses}
+        for address, bits in addresses:
+            self._fixed |= own_network(address.packed, bits)
         self._planner = planner
         self._plan = Plan()
         self._upkeep: Upkeep[Thing] = Upkeep()
@@ -151,6 +170,7 @@ class NetworkKeeper:
                     log.error("%s", text)
                 self._failed = text
                 self._dirty = now + _FAILED_S
+            self._checked()
             done.set()
 
     def _mend(self, now: float) -> None:
@@ -160,6 +180,7 @@ class NetworkKeeper:
         self._plan = plan
         self._memory.restore(set_arp, plan.settings)
         present.things.update(one for one in plan.settings if _is_in_force(one))
+        present.things |= self._connected(present)
         wanted = self._fixed | set(plan.rules) | set(plan.settings)
         wanted.update(plan.routes)
         wanted.update(plan.beside)
@@ -176,6 +197,11 @@ class NetworkKeeper:
         for thing in self._upkeep.settled(now):
             log.info("%s of %s stays in its place again", describe([thing]), self._name)
 
+    def _connected(self, present: Present) -> set[Thing]:
+        index = self._view.index
+        found = {o.prefix for o in present.others if o.connected and o.interface == index}
+        return {one for one in self._fixed if isinstance(one, Connected) and one.prefix in found}
+
     def _add(self, due: Collection[Thing], now: float) -> dict[Thing, int]:
         """What was refused, with the error number."""
         self._memory.note(thing for thing in due if isinstance(thing, ArpSetting))
@@ -185,6 +211,8 @@ class NetworkKeeper:
             by_request[body]: code
             for _, body, code in self._view.carry_out([request for _, request in requests])
         }
+        if any(isinstance(thing, (Up, Address)) for thing in due):
+            refused = {t: code for t, code in refused.items() if not _came_along(t, code)}
         self._upkeep.placed((thing for thing in due if thing not in refused), now)
         told = self._upkeep.refused(refused, now)
         for code in {refused[thing] for thing in told}:
@@ -242,6 +270,11 @@ class NetworkKeeper:
 
     def _wake(self) -> None:
         os.write(self._wake_writer, b"x")
+
+
+def _came_along(thing: Thing, code: int) -> bool:
+    """Whether the kernel has made it by itself, with the interface or its address."""
+    return isinstance(thing, Connected) and code == errno.EEXIST
 
 
 def _is_in_force(setting: ArpSetting) -> bool:

@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 
 from nrs.system import interface, netlink, route, rule
@@ -26,10 +26,12 @@ _VERSIONS = (4, 6)
 class NetworkView:
     """Two netlink sockets. Methods raise OSError; routes and rules of ours carry `protocol`."""
 
-    def __init__(self, name: str, protocol: int) -> None:
+    def __init__(self, name: str, protocol: int, ports: Collection[int] = ()) -> None:
+        """What sockets of these netlink ports do is no event."""
         self.index = socket.if_nametoindex(name)
         self._protocol = protocol
         self._asking = NetlinkSocket()
+        self._ports = {self._asking.port, *ports}
         self._events = socket.socket(
             socket.AF_NETLINK,
             socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK,
@@ -105,7 +107,7 @@ class NetworkView:
     def changed(self, plan: Plan) -> bool:
         """Whether what has been told since the last call concerns us and `plan`; never waits.
 
-        What this object has changed itself does not.
+        What this object has changed itself, or one whose port it was told, does not.
         """
         found = False
         while True:
@@ -121,7 +123,7 @@ class NetworkView:
             if sender[0] != 0 or found:  # anybody may send to a netlink socket; the kernel is 0
                 continue
             found = any(
-                port != self._asking.port and self._concerns(kind, body, plan)
+                port not in self._ports and self._concerns(kind, body, plan)
                 for kind, _, port, body in netlink.told(data)
             )
 

@@ -43,11 +43,19 @@ class Address(NamedTuple):
     bits: int
 
 
+class Connected(NamedTuple):
+    """The route that the kernel makes to an address's own network."""
+
+    prefix: Prefix
+    source: bytes
+    """The address, packed."""
+
+
 class Up(NamedTuple):
     """The interface is up."""
 
 
-Thing = bytes | Rule | Address | Up | ArpSetting
+Thing = bytes | Rule | Address | Connected | Up | ArpSetting
 """What can be in its place or not; bytes are a route."""
 
 
@@ -65,6 +73,16 @@ class Present:
     """Interfaces that are."""
     names: Mapping[int, str] = field(default_factory=dict)
     """Of its interfaces, by index."""
+
+
+def own_network(packed: bytes, bits: int) -> set[Thing]:
+    """An address and, where it has a network, the route to that."""
+    address = ipaddress.ip_address(packed)
+    whole = ipaddress.ip_network((packed, bits), strict=False)
+    own: set[Thing] = {Address(packed, bits)}
+    if bits < address.max_prefixlen:
+        own.add(Connected(route.prefix_of(whole), packed))
+    return own
 
 
 def additions(things: Iterable[Thing], index: int, protocol: int) -> list[tuple[Thing, bytes]]:
@@ -97,6 +115,8 @@ def _need(thing: Thing) -> tuple[int, int]:
         return 0, 0
     if isinstance(thing, Address):
         return 1, 0
+    if isinstance(thing, Connected):
+        return 1, 1
     return (3, thing.priority) if isinstance(thing, Rule) else (2, 0)
 
 
@@ -107,6 +127,8 @@ def _addition(thing: Thing, index: int, protocol: int) -> bytes:
         return rule.add(thing, protocol)
     if isinstance(thing, Address):
         return interface.add_address(index, thing.packed, thing.bits)
+    if isinstance(thing, Connected):
+        return route.add(route.connected(thing.prefix, index, thing.source))
     if isinstance(thing, ArpSetting):
         return interface.set_ipv4(thing.link, thing.key, thing.least)
     return interface.bring_up(index)
@@ -123,6 +145,8 @@ def _text(thing: Thing) -> str:
         return f"rule {thing}"
     if isinstance(thing, ArpSetting):
         return f"setting {thing.name}={thing.least}"
+    if isinstance(thing, Connected):
+        return f"route {network_of(thing.prefix)}"
     if isinstance(thing, Address):
         return f"address {ipaddress.ip_address(thing.packed)}/{thing.bits}"
     return "its being up"

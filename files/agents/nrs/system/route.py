@@ -35,6 +35,10 @@ _OIF, _GATEWAY, _METRIC, _SOURCE, _MULTIPATH, _TABLE, _VIA = 4, 5, 6, 7, 9, 15, 
 _UNICAST = 1
 _ON_LINK = 4
 _KERNEL, _ADVERTISED = 2, 9
+_LINK = 253
+"""A scope."""
+_IPV6_METRIC = 256
+"""The kernel's."""
 _WIDE_TABLE = 252
 """In the byte where numbers up to 255 stand, for one that is in its attribute."""
 
@@ -92,6 +96,17 @@ def encode(
     return _encode(FAMILY[version], bits, destination, hop, source, METRIC, table, protocol)
 
 
+def connected(prefix: Prefix, interface: int, source: bytes) -> bytes:
+    """The body of the route that the kernel makes where an interface gets an address."""
+    version, number, bits = prefix
+    destination = number.to_bytes(len(source), "big")
+    hop, metric = Hop(interface, b""), 0 if version == 4 else _IPV6_METRIC
+    source, scope = (source, _LINK) if version == 4 else (b"", 0)
+    return _encode(
+        FAMILY[version], bits, destination, hop, source, metric, MAIN, _KERNEL, scope=scope
+    )
+
+
 def _encode(
     family: int,
     bits: int,
@@ -101,18 +116,20 @@ def _encode(
     metric: int,
     table: int,
     protocol: int,
+    *,
+    scope: int = 0,
 ) -> bytes:
     short = table if table < 256 else _WIDE_TABLE
     # A gateway is on that link, also where no network of the interface has it.
     flags = _ON_LINK if hop.gateway else 0
     return b"".join(
         (
-            _ROUTE.pack(family, bits, 0, 0, short, protocol, 0, _UNICAST, flags),
+            _ROUTE.pack(family, bits, 0, 0, short, protocol, scope, _UNICAST, flags),
             netlink.attribute(DESTINATION, destination) if destination else b"",
             _leading(family, hop.gateway),
             netlink.attribute(_OIF, _U32.pack(hop.interface)),
             netlink.attribute(_SOURCE, source) if source else b"",
-            netlink.attribute(_METRIC, _U32.pack(metric)),
+            netlink.attribute(_METRIC, _U32.pack(metric)) if metric else b"",
             netlink.attribute(_TABLE, _U32.pack(table)),
         )
     )

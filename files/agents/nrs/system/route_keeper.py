@@ -1,21 +1,40 @@
-"""Has a router's routes added and removed by a thread: the packet loop never waits."""
+"""Has a router's routes added, removed and put back by a thread: the packet loop never waits."""
 
 from __future__ import annotations
 
 import logging
 import os
 import threading
+import time
 from collections.abc import Collection, Sequence
-from queue import SimpleQueue
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 
 from nrs.config.types import text_of
+from nrs.system import route
 from nrs.system.host_routes import HostRoutes
+from nrs.system.placing import describe
 from nrs.system.route import Prefix, network_of
+from nrs.system.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 
 _BATCH = 64
 _END_TIMEOUT_S = 4.0
+
+
+@dataclass(frozen=True)
+class _Change:
+    prefix: Prefix
+    wanted: bool
+    request: bytes
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Whether all are in their places; `drop`: and no others."""
+
+    drop: bool = False
 
 
 class RouteKeeper:
@@ -29,67 +48,127 @@ class RouteKeeper:
         """`routes` lead to `interface`, and are closed at the end."""
         self._routes = routes
         self._interface = interface
+        self._queue: SimpleQueue[_Change | _Look | None] = SimpleQueue()
+        """`None` is the end."""
         self._wanted: set[Prefix] = set()
-        self._queue: SimpleQueue[bytes | frozenset[Prefix] | None] = SimpleQueue()
-        """Requests, those that stay where others go, and the end."""
+        """By what the thread has come to so far."""
+        self._upkeep: Upkeep[Prefix] = Upkeep()
         self._thread = threading.Thread(target=self._run, name="routes", daemon=True)
         self._thread.start()
 
     def add(self, prefixes: Collection[Prefix]) -> None:
         """Route these; those that are routed already stay so."""
-        self._wanted.update(prefixes)
-        for prefix in prefixes:
-            self._queue.put(self._routes.request(prefix, wanted=True))
+        self._ask(prefixes, wanted=True)
 
     def remove(self, prefixes: Collection[Prefix]) -> None:
         """Route them no longer."""
-        self._wanted.difference_update(prefixes)
+        self._ask(prefixes, wanted=False)
+
+    def _ask(self, prefixes: Collection[Prefix], *, wanted: bool) -> None:
         for prefix in prefixes:
-            self._queue.put(self._routes.request(prefix, wanted=False))
+            request = self._routes.request(prefix, wanted=wanted)
+            self._queue.put(_Change(prefix, wanted, request))
 
     def drop_others(self) -> None:
         """Remove what a process before this one has left and is not wanted now."""
-        self._queue.put(frozenset(self._wanted))
+        self._queue.put(_Look(drop=True))
+
+    def look(self) -> None:
+        """Put back what somebody may have taken."""
+        self._queue.put(_Look())
 
     def close(self) -> None:
         """Wait until all is done, but not for long where the kernel hangs."""
         self._queue.put(None)
         self._thread.join(_END_TIMEOUT_S)
 
+    @property
+    def put_back(self) -> int:
+        """How many routes that somebody took were put back."""
+        return self._upkeep.put_back
+
+    @property
+    def problems(self) -> list[tuple[str, float]]:
+        """What cannot be kept, and since when (seconds since the epoch)."""
+        held = self._upkeep.problems
+        if not held:
+            return []
+        what = f"{_named(held)} of {self._interface} cannot be kept: tried once a minute"
+        return [(what, time.time() - time.monotonic() + min(held.values()))]
+
     # -- in the thread
 
     def _run(self) -> None:
-        batch: list[bytes] = []
-        asked: bytes | frozenset[Prefix] | None = b""
+        batch: list[_Change] = []
+        asked: _Change | _Look | None = _Look()
         while asked is not None:
-            asked = self._queue.get()
-            if isinstance(asked, bytes):
+            asked = self._next()
+            if isinstance(asked, _Change):
                 batch.append(asked)
                 if len(batch) < _BATCH and not self._queue.empty():
                     continue
             if batch:
-                self._carry_out(batch)
+                self._change(batch)
                 batch = []
-            if isinstance(asked, frozenset):
-                self._drop_all_but(asked)
+            if isinstance(asked, _Look):
+                self._compare(drop=asked.drop)
         self._routes.close()
 
-    def _drop_all_but(self, wanted: frozenset[Prefix]) -> None:
+    def _next(self) -> _Change | _Look | None:
+        """What is asked, or to look where it is time to try again."""
+        at = self._upkeep.next_due()
         try:
-            others = list(self._routes.present() - wanted)
+            return self._queue.get(timeout=None if at is None else max(0.0, at - time.monotonic()))
+        except Empty:
+            return _Look()
+
+    def _change(self, batch: Sequence[_Change]) -> None:
+        for change in batch:
+            (self._wanted.add if change.wanted else self._wanted.discard)(change.prefix)
+        refused = self._carry_out([change.request for change in batch])
+        if refused is not None:
+            added = [change.prefix for change in batch if change.wanted]
+            self._upkeep.placed((one for one in added if one not in refused), time.monotonic())
+
+    def _compare(self, *, drop: bool) -> None:
+        try:
+            present = self._routes.present()
         except OSError as error:
             log.error("cannot list the routes to %s: %s", self._interface, error)
             return
-        requests = [self._routes.request(prefix, wanted=False) for prefix in others]
-        for start in range(0, len(requests), _BATCH):
-            self._carry_out(requests[start : start + _BATCH])
+        others = present - self._wanted if drop else set()
+        self._in_batches([self._routes.request(prefix, wanted=False) for prefix in others])
+        now = time.monotonic()
+        missing = self._upkeep.missing(self._wanted, present, now)
+        if missing.fresh:
+            what = _named(missing.fresh)
+            log.warning("%s of %s removed by somebody: put back", what, self._interface)
+        if missing.stubborn:
+            log.error(
+                "%s of %s removed by somebody five times in a minute: put back once a minute from"
+                " now on (ip monitor shows what happens)",
+                _named(missing.stubborn),
+                self._interface,
+            )
+        refused = self._in_batches([self._routes.request(one, wanted=True) for one in missing.due])
+        self._upkeep.refused(refused, now)
+        self._upkeep.placed((one for one in missing.due if one not in refused), now)
+        for prefix in self._upkeep.settled(now):
+            log.info("%s of %s stays in its place again", _named([prefix]), self._interface)
 
-    def _carry_out(self, requests: Sequence[bytes]) -> None:
+    def _in_batches(self, requests: Sequence[bytes]) -> set[Prefix]:
+        refused: set[Prefix] = set()
+        for start in range(0, len(requests), _BATCH):
+            refused |= self._carry_out(requests[start : start + _BATCH]) or set()
+        return refused
+
+    def _carry_out(self, requests: Sequence[bytes]) -> set[Prefix] | None:
+        """What the kernel refuses to add; None where it could not be asked."""
         try:
             refused = self._routes.carry_out(requests)
         except OSError as error:
             log.error("cannot change the routes to %s: %s", self._interface, error)
-            return
+            return None
         for prefix, wanted, code in refused:
             log.error(
                 "cannot %s the route of %s to %s: %s",
@@ -98,3 +177,8 @@ class RouteKeeper:
                 self._interface,
                 os.strerror(code),
             )
+        return {one.prefix for one in refused if one.wanted}
+
+
+def _named(prefixes: Collection[Prefix]) -> str:
+    return describe([route.encode(prefix, 0, route.ROUTER) for prefix in prefixes])

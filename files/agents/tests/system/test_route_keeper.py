@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 
 import pytest
+from testbed.wait import wait_until
 
 from nrs.system.host_routes import HostRoutes, Refused
 from nrs.system.route import Prefix, network_of, prefix_of
@@ -122,6 +123,25 @@ def test_what_an_earlier_process_has_left_goes_and_nothing_else(
     kernel.free.set()
     keeper.close()
     assert kernel.routed == {ONE, TWO, THREE}
+
+
+def test_what_somebody_takes_is_put_back_told_and_counted(
+    kernel: Kernel, keeper: RouteKeeper, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = (4, FIRST + 3, 32)
+    kernel.routed = {other}
+    keeper.add([ONE, TWO, THREE])
+    keeper.remove([TWO])
+    keeper.look()
+    wait_until(lambda: kernel.routed == {other, ONE, THREE}, 10, "all is done")
+    kernel.routed = set()
+    keeper.look()
+    wait_until(lambda: keeper.put_back == 2, 10, "they are back")
+    assert kernel.routed == {ONE, THREE}
+    assert [record.getMessage() for record in caplog.records] == [
+        "route 10.20.0.1/32, route 10.20.1.0/24 of tun0 removed by somebody: put back"
+    ]
+    assert keeper.problems == []
 
 
 def test_what_is_refused_is_told_and_the_rest_is_done(

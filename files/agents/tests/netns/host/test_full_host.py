@@ -94,8 +94,8 @@ def companion_of(agent: Agent, role: str) -> int | None:
 def test_without_descriptors_packets_go_on(world: World, role: str) -> None:
     router, endpoint = one_router(world)
     agent = {"router": router, "endpoint": endpoint}[role]
-    limit_descriptors(agent, 3)
     child = wait_until(lambda: companion_of(agent, role), 10, "the companion runs")
+    limit_descriptors(agent, 3)  # the companion keeps what it was started with
     subprocess.run(["kill", "-KILL", str(child)], check=True)
     wait_until(lambda: "ended with status" in agent.log, 10, "the companion has ended")
     assert agent.status() == {}  # there is no descriptor to ask it by

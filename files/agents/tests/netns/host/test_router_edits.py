@@ -1,0 +1,95 @@
+"""What somebody takes away from a router's device is put back."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from testbed.wait import wait_until
+
+from tests.netns.conftest import is_up
+from tests.netns.world import BUSINESS, Agent, World
+
+BACK_S = 2.0
+SMALL = {"tun_ipv4": "10.10.1.1/24", "tun_ipv6": "fd00:10:1::1/64"}
+"""Networks that the endpoint's addresses are not in: they have routes of their own."""
+EDITS = {
+    "routes": "ip route flush dev tun0; ip -6 route flush dev tun0",
+    "network": "ip route del 10.10.1.0/24 dev tun0",
+    "IPv6 network": "ip -6 route del fd00:10:1::/64 dev tun0",
+    "endpoint": "ip route del 10.10.100.1 dev tun0",
+    "IPv6 endpoint": "ip -6 route del fd00:10:100::1 dev tun0",
+    "device down": "ip link set tun0 down",
+    "device down and up": "ip link set tun0 down; ip link set tun0 up",
+    "addresses": "ip addr flush dev tun0 scope global",
+    "address": "ip addr del 10.10.1.1/24 dev tun0",
+}
+TOLD = "of tun0 removed by somebody: put back"
+
+
+@pytest.fixture
+def router(world: World) -> Agent:
+    router = world.router(
+        "router_a", tunnel={**SMALL, "endpoint_networks": ["10.10.0.0/16", "fd00:10::/32"]}
+    )
+    endpoint = world.endpoint()
+    wait_until(lambda: is_up(endpoint), 20, "the tunnel is up")
+    wait_until(lambda: "10.10.100.1" in place(world), 5, "the endpoint has its route")
+    return router
+
+
+def place(world: World) -> str:
+    """What is the router's on its host, but for what the kernel alone does."""
+    commands = (
+        "ip -o addr show dev tun0 scope global; ip route show dev tun0; ip -6 route show dev tun0;"
+        " ip -o link show tun0"
+    )
+    lines = world.exec("router_a", "sh", "-c", commands).splitlines()
+    lines[-1] = lines[-1].partition("<")[2].partition(">")[0]
+    kept = [line for line in lines if "fe80::" not in line and "multicast" not in line]
+    return "\n".join(sorted(line.partition(": tun0")[2] or line for line in kept))
+
+
+@pytest.mark.parametrize("which", list(EDITS))
+def test_it_is_put_back_told_once_and_counted(world: World, router: Agent, which: str) -> None:
+    before = place(world)
+    told = 0
+    for number in (1, 2):
+        world.exec("router_a", "sh", "-c", EDITS[which])
+        wait_until(lambda: place(world) == before, BACK_S, "all is back")
+        wait_until(lambda n=number: router.status()["put_back"] >= n, BACK_S, "it is counted")
+        told = told or router.log.count(TOLD)
+    for address in BUSINESS:
+        assert world.ping(address)
+    assert router.log.count(TOLD) == told > 0
+    assert router.status()["problems"] == []
+    assert " ERROR " not in router.log
+    assert "Traceback" not in router.log
+
+
+def test_what_is_lost_again_and_again_is_left_for_a_minute_and_is_not_green(
+    world: World, router: Agent
+) -> None:
+    for number in range(1, 5):
+        world.ip("router_a", "route", "del", "10.10.100.1", "dev", "tun0")
+        wait_until(lambda n=number: router.status()["put_back"] == n, BACK_S, "put back")
+        assert router.status()["problems"] == []
+    world.ip("router_a", "route", "del", "10.10.100.1", "dev", "tun0")
+    (problem,) = wait_until(lambda: router.status()["problems"], BACK_S, "it is a problem")
+    assert problem["what"] == "route 10.10.100.1/32 of tun0 cannot be kept: tried once a minute"
+    assert abs(problem["since"] - time.time()) < 60
+    assert router.status()["not_kept"] == 1
+    assert router.log.count("removed by somebody five times in a minute") == 1
+    # Others are put back all the same.
+    world.ip("router_a", "-6", "route", "del", "fd00:10:100::1", "dev", "tun0")
+    wait_until(lambda: "fd00:10:100::1" in place(world), BACK_S, "another one is back")
+
+
+def test_routes_of_endpoints_that_leave_stay_away(world: World, router: Agent) -> None:
+    world.agent("endpoint").stop()
+    wait_until(lambda: "10.10.100.1" not in place(world), 5, "its route is gone")
+    world.ip("router_a", "link", "set", "tun0", "down")
+    wait_until(lambda: "UP" in place(world).split(","), BACK_S, "the device is up again")
+    time.sleep(0.5)  # what must not happen has no event to wait for
+    assert "10.10.100.1" not in place(world)
+    assert router.status()["problems"] == []
