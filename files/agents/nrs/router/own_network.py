@@ -56,7 +56,7 @@ class OwnNetwork:
         kept = self._keeper.upkeep()
         return {
             "put_back": kept["put_back"] + self.routes.put_back,
-            "not_kept": kept["not_kept"] + len(self.routes.problems),
+            "not_kept": kept["not_kept"] + self.routes.not_kept,
         }
 
     @property

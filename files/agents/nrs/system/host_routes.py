@@ -42,13 +42,14 @@ class HostRoutes:
     def carry_out(self, requests: Sequence[bytes]) -> list[Refused]:
         """In this order; what the kernel refuses. Raises OSError.
 
-        A route of ours that is there already, or is not there, is no error.
+        That a route is not there which was to be removed is no error. Where one is there already
+        (EEXIST) it may be ours, or somebody else's in its place.
         """
         refused = []
         for kind, body, code in self._socket.carry_out(requests):
             wanted = kind == route.NEW_ROUTE
             found = route.decode(body)
-            if found is not None and code != (errno.EEXIST if wanted else errno.ESRCH):
+            if found is not None and (wanted or code != errno.ESRCH):
                 refused.append(Refused(found.prefix, wanted, code))
         return refused
 

@@ -260,7 +260,7 @@ class NetworkKeeper:
 
     def _due(self) -> float:
         """When to compare."""
-        times = (self._dirty, self._upkeep.next_due())
+        times = (self._dirty, None if self._failed is not None else self._upkeep.next_due())
         return min((at for at in times if at is not None), default=math.inf)
 
     def _patience_ms(self) -> float | None:

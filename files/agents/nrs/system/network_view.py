@@ -133,7 +133,7 @@ class NetworkView:
                 return True
             other = route.decode(body)
             if other is None:
-                return False
+                return route.metric_of(body) == METRIC
             if other.metric == METRIC:  # it may have replaced one of ours, of which nobody tells
                 return True
             if any(hop.interface in plan.interfaces for hop in other.hops):

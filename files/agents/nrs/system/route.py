@@ -144,11 +144,16 @@ def _leading(family: int, gateway: bytes) -> bytes:
 def add(body: bytes) -> bytes:
     """The request to add a route; EEXIST where a table of the host has one of that metric.
 
-    In a table of ours that one is replaced: somebody has put it there in the place of ours.
+    In a table of ours that one is replaced: somebody has put it there in the place of ours. An
+    IPv4 network that several interfaces are connected to has a route by each, as the kernel does.
     """
-    ours = body[4] == _WIDE_TABLE
-    flags = netlink.REQUEST | netlink.CREATE | (netlink.REPLACE if ours else netlink.EXCLUSIVE)
-    return netlink.message(NEW_ROUTE, flags, 0, body)
+    if body[4] == _WIDE_TABLE:
+        how = netlink.REPLACE
+    elif body[0] == netlink.INET and protocol_of(body) == _KERNEL:
+        how = netlink.APPEND
+    else:
+        how = netlink.EXCLUSIVE
+    return netlink.message(NEW_ROUTE, netlink.REQUEST | netlink.CREATE | how, 0, body)
 
 
 def remove(body: bytes) -> bytes:
@@ -215,6 +220,11 @@ def _hops(found: dict[int, bytes]) -> Iterator[Hop]:
 
 def _hop(found: dict[int, bytes], interface: int) -> Hop:
     return Hop(interface, found.get(_GATEWAY) or found.get(_VIA, b"")[_U16.size :])
+
+
+def metric_of(body: bytes) -> int:
+    """Of a route of any kind, as of a blackhole."""
+    return _number(netlink.attributes(body, _ROUTE.size), _METRIC)
 
 
 def protocol_of(body: bytes) -> int:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from nrs.config.types import text_of
 from nrs.system import route
-from nrs.system.host_routes import HostRoutes
+from nrs.system.host_routes import HostRoutes, Refused
 from nrs.system.placing import describe
 from nrs.system.route import Prefix, network_of
 from nrs.system.upkeep import Upkeep
@@ -20,6 +21,7 @@ from nrs.system.upkeep import Upkeep
 log = logging.getLogger(__name__)
 
 _BATCH = 64
+_FAILED_S = 1.0
 _END_TIMEOUT_S = 4.0
 
 
@@ -53,6 +55,12 @@ class RouteKeeper:
         self._wanted: set[Prefix] = set()
         """By what the thread has come to so far."""
         self._upkeep: Upkeep[Prefix] = Upkeep()
+        self._doubtful = False
+        """Whether a route that was to be added was there already, and may be somebody else's."""
+        self._again: float | None = None
+        """When to look again, as the kernel could not be asked."""
+        self._failure: str | None = None
+        """What was told of that."""
         self._thread = threading.Thread(target=self._run, name="routes", daemon=True)
         self._thread.start()
 
@@ -88,6 +96,11 @@ class RouteKeeper:
         return self._upkeep.put_back
 
     @property
+    def not_kept(self) -> int:
+        """How many cannot be kept."""
+        return len(self._upkeep.problems)
+
+    @property
     def problems(self) -> list[tuple[str, float]]:
         """What cannot be kept, and since when (seconds since the epoch)."""
         held = self._upkeep.problems
@@ -110,13 +123,13 @@ class RouteKeeper:
             if batch:
                 self._change(batch)
                 batch = []
-            if isinstance(asked, _Look):
-                self._compare(drop=asked.drop)
+            if isinstance(asked, _Look) or (self._doubtful and self._queue.empty()):
+                self._look(drop=isinstance(asked, _Look) and asked.drop)
         self._routes.close()
 
     def _next(self) -> _Change | _Look | None:
         """What is asked, or to look where it is time to try again."""
-        at = self._upkeep.next_due()
+        at = self._upkeep.next_due() if self._again is None else self._again
         try:
             return self._queue.get(timeout=None if at is None else max(0.0, at - time.monotonic()))
         except Empty:
@@ -126,18 +139,25 @@ class RouteKeeper:
         for change in batch:
             (self._wanted.add if change.wanted else self._wanted.discard)(change.prefix)
         refused = self._carry_out([change.request for change in batch])
-        if refused is not None:
-            added = [change.prefix for change in batch if change.wanted]
-            self._upkeep.placed((one for one in added if one not in refused), time.monotonic())
+        if refused is None:
+            return
+        there = {one.prefix for one in refused if one.wanted and one.errno == errno.EEXIST}
+        self._doubtful |= bool(there)
+        self._tell(one for one in refused if one.prefix not in there)
+        failed = {one.prefix for one in refused if one.wanted}
+        added = [change.prefix for change in batch if change.wanted]
+        self._upkeep.placed((one for one in added if one not in failed), time.monotonic())
 
-    def _compare(self, *, drop: bool) -> None:
+    def _look(self, *, drop: bool) -> None:
+        self._doubtful = False
         try:
             present = self._routes.present()
         except OSError as error:
-            log.error("cannot list the routes to %s: %s", self._interface, error)
+            self._failed(f"cannot list the routes to {self._interface}: {error}")
             return
+        self._again = self._failure = None
         others = present - self._wanted if drop else set()
-        self._in_batches([self._routes.request(prefix, wanted=False) for prefix in others])
+        self._tell(self._in_batches(others, wanted=False))
         now = time.monotonic()
         missing = self._upkeep.missing(self._wanted, present, now)
         if missing.fresh:
@@ -150,25 +170,34 @@ class RouteKeeper:
                 _named(missing.stubborn),
                 self._interface,
             )
-        refused = self._in_batches([self._routes.request(one, wanted=True) for one in missing.due])
-        self._upkeep.refused(refused, now)
+        refused = {one.prefix: one for one in self._in_batches(missing.due, wanted=True)}
+        self._tell(refused[prefix] for prefix in self._upkeep.refused(refused, now))
         self._upkeep.placed((one for one in missing.due if one not in refused), now)
         for prefix in self._upkeep.settled(now):
             log.info("%s of %s stays in its place again", _named([prefix]), self._interface)
 
-    def _in_batches(self, requests: Sequence[bytes]) -> set[Prefix]:
-        refused: set[Prefix] = set()
+    def _in_batches(self, prefixes: Collection[Prefix], *, wanted: bool) -> list[Refused]:
+        requests = [self._routes.request(prefix, wanted=wanted) for prefix in prefixes]
+        refused: list[Refused] = []
         for start in range(0, len(requests), _BATCH):
-            refused |= self._carry_out(requests[start : start + _BATCH]) or set()
+            refused += self._carry_out(requests[start : start + _BATCH]) or []
         return refused
 
-    def _carry_out(self, requests: Sequence[bytes]) -> set[Prefix] | None:
-        """What the kernel refuses to add; None where it could not be asked."""
+    def _carry_out(self, requests: Sequence[bytes]) -> list[Refused] | None:
+        """What the kernel refuses; None where it could not be asked."""
         try:
-            refused = self._routes.carry_out(requests)
+            return self._routes.carry_out(requests)
         except OSError as error:
-            log.error("cannot change the routes to %s: %s", self._interface, error)
+            self._failed(f"cannot change the routes to {self._interface}: {error}")
             return None
+
+    def _failed(self, text: str) -> None:
+        if text != self._failure:
+            log.error("%s", text)
+        self._failure = text
+        self._again = time.monotonic() + _FAILED_S
+
+    def _tell(self, refused: Iterable[Refused]) -> None:
         for prefix, wanted, code in refused:
             log.error(
                 "cannot %s the route of %s to %s: %s",
@@ -177,7 +206,6 @@ class RouteKeeper:
                 self._interface,
                 os.strerror(code),
             )
-        return {one.prefix for one in refused if one.wanted}
 
 
 def _named(prefixes: Collection[Prefix]) -> str:

@@ -56,6 +56,7 @@ class Upkeep(Generic[Thing]):
         self._forget(wanted, now)
         gone = [thing for thing in wanted if thing not in present]
         self._placed.update(thing for thing in wanted if thing in present)
+        self._come_back(present, now)
         taken = [thing for thing in gone if thing in self._placed]
         fresh = [thing for thing in taken if not self._trouble.get(thing)]
         self._placed.difference_update(taken)
@@ -112,6 +113,14 @@ class Upkeep(Generic[Thing]):
             if thing in self._placed and thing in self._back_at
         ]
         return min([*self._later.values(), *settle], default=None)
+
+    def _come_back(self, present: Collection[Thing], now: float) -> None:
+        """What somebody has put there himself is not tried again, nor counted as put back."""
+        self._taken -= {thing for thing in self._taken if thing in present}
+        for thing in [thing for thing in self._later if thing in present]:
+            del self._later[thing]
+            if thing in self._stubborn:
+                self._back_at[thing] = now
 
     def _note(self, thing: Thing, now: float) -> bool:
         """Count it; whether it is new that there is no use in putting it back at once."""

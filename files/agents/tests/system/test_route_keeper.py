@@ -32,8 +32,11 @@ class Kernel:
     def __init__(self) -> None:
         self.routed: set[Prefix] = set()
         self.batches: list[list[bytes]] = []
+        self.others: set[Prefix] = set()
+        """Routed elsewhere by somebody else."""
         self.refuses: set[Prefix] = set()
         self.fails = False
+        self.looks = 0
         self.free = threading.Event()
         self.free.set()
         self.asked = threading.Semaphore(0)
@@ -54,6 +57,8 @@ class Kernel:
             prefix = prefix_of(ipaddress.ip_network(request[1:].decode()))
             if prefix in self.refuses:
                 refused.append(Refused(prefix, wanted, errno.ENETDOWN))
+            elif wanted and prefix in self.routed | self.others:
+                refused.append(Refused(prefix, wanted, errno.EEXIST))
             elif wanted:
                 self.routed.add(prefix)
             else:
@@ -63,6 +68,7 @@ class Kernel:
     def present(self) -> set[Prefix]:
         if self.fails:
             raise OSError(errno.EPERM, "not allowed")
+        self.looks += 1
         return set(self.routed)
 
     def close(self) -> None:
@@ -142,6 +148,22 @@ def test_what_somebody_takes_is_put_back_told_and_counted(
         "route 10.20.0.1/32, route 10.20.1.0/24 of tun0 removed by somebody: put back"
     ]
     assert keeper.problems == []
+
+
+def test_a_route_in_the_place_of_ours_is_told_once_and_nothing_is_put_back(
+    kernel: Kernel, keeper: RouteKeeper, caplog: pytest.LogCaptureFixture
+) -> None:
+    kernel.routed = {TWO}
+    kernel.others = {ONE}
+    keeper.add([ONE, TWO])
+    keeper.look()
+    keeper.look()
+    wait_until(lambda: kernel.looks >= 4, 10, "it has been looked at, and tried again")
+    assert keeper.put_back == 0
+    told = [record.getMessage() for record in caplog.records]
+    assert told == ["cannot add the route of 10.20.0.1 to tun0: File exists"]
+    kernel.others = set()
+    wait_until(lambda: kernel.routed == {ONE, TWO}, 10, "it is there as soon as it can be")
 
 
 def test_what_is_refused_is_told_and_the_rest_is_done(

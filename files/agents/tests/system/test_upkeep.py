@@ -94,6 +94,25 @@ def test_what_is_taken_five_times_in_a_minute_is_put_back_once_a_minute() -> Non
     assert host.take("a").due == ["a"]
 
 
+def test_what_somebody_puts_back_himself_is_not_tried_again() -> None:
+    host = Host()
+    host.check()
+    for _ in range(5):
+        host.take("a")
+    assert host.upkeep.problems == {"a": host.now}
+    put_back = host.upkeep.put_back
+    host.wait(10)
+    host.there.add("a")
+    host.check()
+    assert host.upkeep.next_due() == host.now + 60  # when it has stayed
+    host.wait(60)
+    host.check()
+    assert host.upkeep.settled(host.now) == ["a"]
+    assert host.upkeep.problems == {}
+    assert host.upkeep.next_due() is None
+    assert host.upkeep.put_back == put_back
+
+
 def test_others_are_put_back_meanwhile() -> None:
     host = Host()
     host.check()

@@ -20,9 +20,13 @@ EDITS = {
     "endpoint": "ip route del 10.10.100.1 dev tun0",
     "IPv6 endpoint": "ip -6 route del fd00:10:100::1 dev tun0",
     "device down": "ip link set tun0 down",
-    "device down and up": "ip link set tun0 down; ip link set tun0 up",
+    "device down and up": "printf 'link set tun0 down\\nlink set tun0 up\\n' | ip -batch -",
     "addresses": "ip addr flush dev tun0 scope global",
     "address": "ip addr del 10.10.1.1/24 dev tun0",
+}
+REPLACED = {
+    "by another": "ip route replace 10.10.100.1/32 dev lo metric 82",
+    "by none": "ip route replace blackhole 10.10.100.1/32 metric 82",
 }
 TOLD = "of tun0 removed by somebody: put back"
 
@@ -83,6 +87,19 @@ def test_what_is_lost_again_and_again_is_left_for_a_minute_and_is_not_green(
     # Others are put back all the same.
     world.ip("router_a", "-6", "route", "del", "fd00:10:100::1", "dev", "tun0")
     wait_until(lambda: "fd00:10:100::1" in place(world), BACK_S, "another one is back")
+
+
+@pytest.mark.parametrize("how", list(REPLACED))
+def test_a_route_that_somebody_replaces_is_a_problem_until_his_goes(
+    world: World, router: Agent, how: str
+) -> None:
+    before = place(world)
+    world.exec("router_a", "sh", "-c", REPLACED[how])
+    wait_until(lambda: "cannot add the route of 10.10.100.1" in router.log, BACK_S, "it is told")
+    assert router.status()["put_back"] == 0
+    world.exec("router_a", "ip", "route", "del", "10.10.100.1/32", "metric", "82")
+    wait_until(lambda: place(world) == before, BACK_S, "it is back")
+    assert world.ping(BUSINESS[0])
 
 
 def test_routes_of_endpoints_that_leave_stay_away(world: World, router: Agent) -> None:

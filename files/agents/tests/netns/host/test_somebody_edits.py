@@ -47,7 +47,7 @@ FLUSHES = {
     "rules": "for p in 32400 32401 32410 32411; do for f in -4 -6; do"
     " while ip $f rule del priority $p 2>&-; do :; done; done; done",
     "device down": "ip link set tun0 down",
-    "device down and up": "ip link set tun0 down; ip link set tun0 up",
+    "device down and up": "printf 'link set tun0 down\\nlink set tun0 up\\n' | ip -batch -",
     "addresses": "ip addr flush dev tun0 scope global",
     "one address": "ip addr del 10.10.100.1/32 dev tun0",
 }
