@@ -30,7 +30,7 @@ class UplinkAddresses:
     def __init__(self, kept: object = None) -> None:
         self._seen = dict(_read(kept))
         """Where each address was last, and what else was there when it came."""
-        self._there: set[IPAddress] = set()
+        self._there = set(self._seen)
         """Those that an interface has."""
         self.present: Mapping[IPAddress, IPAddress] = {}
         """What to leave from, by the address that the file has."""
@@ -64,7 +64,7 @@ class UplinkAddresses:
     def _follow(self, address: IPAddress, host: Addresses) -> IPAddress:
         name = host.interface_of(address)
         if name is not None:
-            if address not in self._there:
+            if address not in self._there or self._seen[address].interface != name:
                 beside = frozenset(host.usable(name, address.version)) - {address}
                 self._seen[address] = _Seen(name, beside)
                 self._there.add(address)

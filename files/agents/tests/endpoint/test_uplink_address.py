@@ -95,6 +95,13 @@ def test_the_next_process_goes_on_with_it() -> None:
     assert Host(has(THIRD), has(NEXT), kept=kept).after() == str(NEXT)
 
 
+def test_a_process_that_begins_beside_the_successor_knows_it_as_one() -> None:
+    """With another IPv6 prefix both are there for hours."""
+    before = Host(has(FILE))
+    kept = json.loads(json.dumps(before.uplinks.kept))
+    assert Host(has(FILE), has(NEXT), kept=kept).after(lost(FILE)) == str(NEXT)
+
+
 @pytest.mark.parametrize("kept", [7, ["x"], {"x": {}}, {str(FILE): 1}, {str(FILE): {"beside": 3}}])
 def test_notes_of_another_kind_are_left_out(kept: object) -> None:
     assert Host(has(NEXT), kept=kept).after() == str(FILE)
