@@ -13,6 +13,7 @@ import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,6 +25,7 @@ from nrs.agent.in_force import Candidate, InForce, Refused
 from nrs.agent.notes import FORWARDING, Notes
 from nrs.agent.run import CANNOT_START, Agent, Config, Start, open_log
 from nrs.agent.standing import Reloads, standing
+from nrs.config import held
 from nrs.config.api import Api
 from nrs.config.loader import ConfigError, Pushed
 from nrs.config.tun_addresses import BOTH, Families
@@ -324,16 +326,24 @@ class PacketAgent(Agent[Config]):
         self.loop.wake(lambda: self._reloaded(error))
 
     def review_pushed(self) -> None:
-        """Leave out what is pushed where `lay_running` refuses it now. In another thread."""
-        if not self._in_force.pushed.version:
-            return
+        """Leave out what is pushed where `lay_running` refuses it now, and ask for what it refused.
+
+        In another thread. What was edited since waits for its reload. Raises OSError.
+        """
         with self._changing:
+            if not self._in_force.pushed.version:
+                if self._in_force.error is not None:
+                    self.loop.wake(self._companion.restart)
+                return
+            if held.changed(self._in_force.held):
+                log.info("what is pushed is looked at again with the next reload")
+                return
             candidate = self._read()
             if candidate.version == self._in_force.pushed:
                 return
             error = self._in_loop(lambda: self._in_force.reload(candidate))
             self.settle()
-        self.loop.wake(lambda: self._reloaded(error))
+        self.loop.wake(lambda: self._tell_taken_over(error))
 
     def _read(self, version: Pushed | None = None) -> Candidate[Config]:
         """Thousands of objects come to stay: looking at them would hold up the packets too."""
@@ -348,10 +358,16 @@ class PacketAgent(Agent[Config]):
         """What `action` returns in the packet loop; called in another thread."""
         done: Future[str | None] = Future()
         self.loop.wake(lambda: done.set_result(action()))
-        return done.result(_TAKE_OVER_TIMEOUT_S)
+        try:
+            return done.result(_TAKE_OVER_TIMEOUT_S)
+        except FutureTimeout:  # not the built-in one before Python 3.11
+            raise TimeoutError("the packet loop does not answer") from None
 
     def _reloaded(self, error: str | None) -> None:
         self._reloads = self._reloads.after(error)
+        self._tell_taken_over(error)
+
+    def _tell_taken_over(self, error: str | None) -> None:
         if error is None:
             self._companion.restart()
             log.info("configuration reloaded")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ class HostNetwork:
 
         `renamed` is called in a thread when names lead elsewhere. Raises OSError.
         """
+        self._planning = threading.Lock()
+        """Held, for a moment, by who makes another plan: events, names and reloads do."""
         self._arranged = Arranged()
         """As planned last."""
         self._config = config
@@ -63,22 +66,24 @@ class HostNetwork:
         """Keep it so from now on, and say what is not as it has to be."""
         self._tell_faults()
         self._keeper.start()
-        self._services.follow(self._take_named)
+        self._follow()
 
     def leave_from(self, present: Mapping[IPAddress, IPAddress]) -> None:
         """Have the rules of uplinks for other addresses; does not wait."""
-        self._present = present
-        self._take_services(self._found)
+        with self._planning:
+            self._present = present
+            self._take_services(self._found)
 
     def configure(
         self, config: NetworkAccessEndpointConfig, present: Mapping[IPAddress, IPAddress]
     ) -> None:
         """Have it as `config` says; does not wait."""
-        self._services.stop()
-        self._config, self._present = config, present
-        self._services = ServiceAddresses(config, self._found)
-        self._take_services(self._services.known)
-        self._services.follow(self._take_named)
+        with self._planning:
+            self._services.stop()
+            self._config, self._present = config, present
+            self._services = ServiceAddresses(config, self._found)
+            self._take_services(self._services.known)
+        self._follow()
 
     def settle(self) -> None:
         """Wait until it is as configured, in another thread than that which configures."""
@@ -113,12 +118,19 @@ class HostNetwork:
         """Where the names of routers and APIs lead, and whose each address is. In any thread."""
         return self._found.named
 
-    def _take_named(self, services: Services) -> None:
-        self._take_services(services)
+    def _follow(self) -> None:
+        followed = self._services
+        followed.follow(lambda services: self._take_named(followed, services))
+
+    def _take_named(self, followed: ServiceAddresses, services: Services) -> None:
+        """In a thread."""
+        with self._planning:
+            if followed is not self._services:
+                return
+            self._take_services(services)
         self._renamed()
 
     def _take_services(self, services: Services) -> None:
-        """Called in a thread too."""
         self._found = services
         self._keeper.replan(self._planner(self._config, services))
 

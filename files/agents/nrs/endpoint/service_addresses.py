@@ -6,6 +6,7 @@ They have to stay outside a tunnel that takes everything. A thread asks for name
 from __future__ import annotations
 
 import ipaddress
+import logging
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -16,6 +17,8 @@ from urllib.parse import urlsplit
 
 from nrs.config.types import IPAddress
 from nrs.endpoint.config import NetworkAccessEndpointConfig
+
+log = logging.getLogger(__name__)
 
 _RESOLVERS = Path("/etc/resolv.conf")
 _AGAIN_S = 60.0
@@ -123,8 +126,12 @@ class ServiceAddresses:
                 by_name[name] = tuple(sorted(filter(None, found), key=_order))
             known = self._services(by_name)
             if known != before and not self._end.is_set():
-                before = known
-                changed(known)
+                try:
+                    changed(known)
+                    before = known
+                except OSError as error:
+                    log.warning("what names lead to is not in force: %s", error)
+                    failed = True
             self._end.wait(_FAILED_S if failed else _AGAIN_S)
 
     def _services(self, by_name: Mapping[str, tuple[IPAddress, ...]]) -> Services:
