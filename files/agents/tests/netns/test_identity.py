@@ -8,7 +8,7 @@ import pytest
 from testbed.wait import wait_until
 
 from tests.netns.conftest import is_up, one_router
-from tests.netns.test_failover import lost, start_ping
+from tests.netns.timed.test_failover import lost, start_ping
 from tests.netns.world import BUSINESS, ENDPOINT_TUN, UNDERLAY6, UPLINK, Agent, World
 
 SECOND = ("2001:db8:c::1", "2001:db8:c::2")

@@ -11,7 +11,7 @@ from testbed.wait import wait_until
 from nrs.tunnel.wire import Type, first_byte
 from tests.netns.capture import Capture
 from tests.netns.conftest import is_up, one_router
-from tests.netns.test_failover import lost, start_ping
+from tests.netns.timed.test_failover import lost, start_ping
 from tests.netns.transfer import family_of
 from tests.netns.world import BUSINESS, UNDERLAY4, UNDERLAY6, UPLINK, Agent, World
 

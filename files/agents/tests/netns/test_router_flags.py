@@ -18,7 +18,7 @@ from nrs.tunnel.wire import (
 )
 from tests.netns.capture import Capture
 from tests.netns.conftest import one_router
-from tests.netns.test_failover import active_of, start_ping
+from tests.netns.timed.test_failover import active_of, start_ping
 from tests.netns.world import UPLINK, Agent, World
 
 Running = tuple[World, Agent, Agent, Agent]

@@ -7,7 +7,7 @@ import sys
 import pytest
 from testbed.wait import wait_until
 
-from tests.netns.test_keys import OLD, device_key, psk_file
+from tests.netns.timed.test_keys import OLD, device_key, psk_file
 from tests.netns.world import AGENTS, UNDERLAY6, World
 from tests.threats.model import allowed
 

@@ -14,12 +14,12 @@ import secrets
 import socket
 import subprocess
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
-from testbed import link, process
+from testbed import link, proc, process
 from testbed.command import run
 from testbed.namespace import Namespace, existing
 
@@ -102,6 +102,16 @@ class Agent:
         return {
             t.get("router_id") or t.get("endpoint_id"): t for t in self.status().get("tunnels", [])
         }
+
+    @property
+    def companion(self) -> int | None:
+        """Its companion's process, once it is there and runs its own program."""
+        for pid in proc.family(self.process.pid)[1:]:
+            with suppress(OSError):  # it may end at once
+                words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
+                if any(word.endswith(".reporter") for word in words):
+                    return pid
+        return None
 
     @property
     def log(self) -> str:

@@ -80,21 +80,11 @@ def limit_descriptors(agent: Agent, most: int) -> None:
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, hard))
 
 
-def companion_of(agent: Agent, role: str) -> int | None:
-    """Its process, once it is there and runs its own program: between fork and exec it does not."""
-    for thread in Path(f"/proc/{agent.process.pid}/task").iterdir():
-        for pid in (thread / "children").read_text(encoding="ascii").split():
-            words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
-            if f"nrs.{role}.reporter" in words:
-                return int(pid)
-    return None
-
-
 @pytest.mark.parametrize("role", ["router", "endpoint"])
 def test_without_descriptors_packets_go_on(world: World, role: str) -> None:
     router, endpoint = one_router(world)
     agent = {"router": router, "endpoint": endpoint}[role]
-    child = wait_until(lambda: companion_of(agent, role), 10, "the companion runs")
+    child = wait_until(lambda: agent.companion, 10, "the companion runs")
     limit_descriptors(agent, 3)  # the companion keeps what it was started with
     subprocess.run(["kill", "-KILL", str(child)], check=True)
     wait_until(lambda: "ended with status" in agent.log, 10, "the companion has ended")

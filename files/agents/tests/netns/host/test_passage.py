@@ -11,7 +11,7 @@ from testbed.wait import wait_until
 
 from tests.netns.conftest import both_up
 from tests.netns.host.test_guard import take
-from tests.netns.test_failover import active_of, start_ping
+from tests.netns.timed.test_failover import active_of, start_ping
 from tests.netns.world import BUSINESS, Agent, World
 
 CHECKED = {"egress": {"check_ip": BUSINESS[0]}}

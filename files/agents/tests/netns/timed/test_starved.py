@@ -22,10 +22,10 @@ from nrs.system import scheduling
 from tests.netns.conftest import both_up
 from tests.netns.faults import BLACKHOLE, KILL, Fault
 from tests.netns.starving import busy, only_on, processors
-from tests.netns.test_failover import active_of
+from tests.netns.timed.test_failover import active_of
 from tests.netns.world import BUSINESS, Agent, World
 
-CHECKOUT = Path(__file__).resolve().parents[4]
+CHECKOUT = Path(__file__).resolve().parents[5]
 PORT, RATE = 7007, 500
 HEALTHY_S = 6.0
 SETTLE_S = 1.0

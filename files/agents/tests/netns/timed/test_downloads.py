@@ -13,8 +13,8 @@ from testbed.wait import wait_until
 
 from tests.netns.conftest import Routers, both_up
 from tests.netns.faults import BLACKHOLE, EGRESS, KILL, other_than
-from tests.netns.test_failover import active_of
-from tests.netns.test_planned_moves import Connections, echo
+from tests.netns.timed.test_failover import active_of
+from tests.netns.timed.test_planned_moves import Connections, echo
 from tests.netns.transfer import Download
 from tests.netns.world import BUSINESS, Agent, World
 

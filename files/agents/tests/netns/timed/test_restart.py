@@ -13,8 +13,8 @@ import pytest
 from testbed.wait import wait_until
 
 from tests.netns.conftest import both_up, one_router
-from tests.netns.test_failover import PINGS_A_SECOND, active_of
-from tests.netns.test_planned_moves import EGRESS, Connections, echo
+from tests.netns.timed.test_failover import PINGS_A_SECOND, active_of
+from tests.netns.timed.test_planned_moves import EGRESS, Connections, echo
 from tests.netns.world import BUSINESS, UNDERLAY4, UNDERLAY6, Agent, World
 
 Agents = dict[str, Agent]

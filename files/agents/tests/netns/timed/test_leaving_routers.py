@@ -13,9 +13,9 @@ from testbed.wait import wait_until
 
 from nrs.router.announcement import BUSY_S
 from tests.netns.conftest import both_up
-from tests.netns.test_drain import error_of
-from tests.netns.test_failover import PINGS_A_SECOND, active_of, lost, start_ping
-from tests.netns.test_planned_moves import EGRESS, Connections, echo
+from tests.netns.timed.test_drain import error_of
+from tests.netns.timed.test_failover import PINGS_A_SECOND, active_of, lost, start_ping
+from tests.netns.timed.test_planned_moves import EGRESS, Connections, echo
 from tests.netns.transfer import Echo, udp_client
 from tests.netns.world import BUSINESS, Agent, World
 

@@ -10,7 +10,7 @@ from testbed.wait import wait_until
 
 from tests.netns.conftest import Routers, both_up
 from tests.netns.faults import BLACKHOLE, KILL, Fault, other_than
-from tests.netns.test_failover import active_of
+from tests.netns.timed.test_failover import active_of
 from tests.netns.world import BUSINESS, Agent, World
 
 KEEPALIVE_S = 0.5

@@ -14,7 +14,7 @@ from testbed.wait import wait_until
 
 from tests.netns import transfer
 from tests.netns.conftest import is_up, one_router
-from tests.netns.test_failover import active_of, lost, start_ping
+from tests.netns.timed.test_failover import active_of, lost, start_ping
 from tests.netns.world import BUSINESS, Agent, World
 
 Running = tuple[World, Agent, Agent, Agent]

@@ -16,8 +16,8 @@ import pytest
 from testbed.wait import wait_until
 
 from tests.netns.conftest import one_router
-from tests.netns.test_planned_moves import Connections, echo
 from tests.netns.test_router_reports import SOON_S, pair, reported
+from tests.netns.timed.test_planned_moves import Connections, echo
 from tests.netns.world import AGENTS, BUSINESS, Agent, World
 
 __all__ = ["pair"]

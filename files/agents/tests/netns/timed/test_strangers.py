@@ -29,7 +29,7 @@ ASKED = 150
 MOST_S = 2.0
 """Slack for a busy machine; the figure itself is a benchmark's business."""
 URL = f"https://127.0.0.1:{PORT}"
-CHECKOUT = Path(__file__).resolve().parents[4]
+CHECKOUT = Path(__file__).resolve().parents[5]
 
 pytestmark = pytest.mark.root
 

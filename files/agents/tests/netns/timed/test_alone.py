@@ -11,7 +11,7 @@ from testbed.wait import wait_until
 
 from tests.netns.conftest import both_up
 from tests.netns.faults import other_than
-from tests.netns.test_failover import MOST_LOST, PINGS_A_SECOND, active_of, lost, start_ping
+from tests.netns.timed.test_failover import MOST_LOST, PINGS_A_SECOND, active_of, lost, start_ping
 from tests.netns.world import BUSINESS, Agent, World
 
 OFTEN_S = 0.5

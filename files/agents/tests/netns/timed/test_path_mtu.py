@@ -11,8 +11,8 @@ from testbed.wait import wait_until
 
 from tests.netns import transfer
 from tests.netns.conftest import is_up, one_router
-from tests.netns.test_failover import lost, start_ping
 from tests.netns.test_icmp import V4, V6, icmp_error_for
+from tests.netns.timed.test_failover import lost, start_ping
 from tests.netns.transfer import Download, Echo, family_of, udp_client
 from tests.netns.world import BUSINESS, UNDERLAY6, Agent, World
 

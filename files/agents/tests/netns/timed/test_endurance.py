@@ -10,14 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed import proc
 from testbed.wait import wait_until
 
 from nrs.endpoint.events import MOST_KEPT
 from tests.endpoint.switches import switch
 from tests.netns.conftest import both_up
 from tests.netns.faults import BLACKHOLE, EGRESS, KILL, Fault
-from tests.netns.test_failover import active_of
+from tests.netns.timed.test_failover import active_of
 from tests.netns.world import BUSINESS, Agent, World
 
 WARM_UP, PARTS, CYCLES = 30, 3, 30
@@ -64,9 +63,8 @@ def figures(agents: dict[str, Agent]) -> dict[str, tuple[int, int]]:
     """Memory and open files of each agent's process, and of its companion's."""
     found = {}
     for name, agent in agents.items():
-        # Programs that either has started end at once.
-        wait_until(lambda pid=agent.process.pid: len(proc.family(pid)) == 2, 5, "these two run")
-        for kind, pid in zip(MOST_BYTES, proc.family(agent.process.pid), strict=True):
+        companion = wait_until(lambda of=agent: of.companion, 5, "the companion runs")
+        for kind, pid in zip(MOST_BYTES, (agent.process.pid, companion), strict=True):
             found[f"{name}'s {kind}"] = anonymous_bytes(pid), open_files(pid)
     return found
 

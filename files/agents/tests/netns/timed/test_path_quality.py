@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from testbed.wait import wait_until
 
-from tests.netns.test_failover import active_of, lost, start_ping
+from tests.netns.timed.test_failover import active_of, lost, start_ping
 from tests.netns.world import Agent, World
 
 Running = tuple[World, Agent, Agent, Agent]
