@@ -41,6 +41,11 @@ class Seen:
         return self.state in RUNS
 
     @property
+    def loops(self) -> bool:
+        """Whether systemd starts it over and over."""
+        return self.state not in (*RUNS, *_ENDED) and self.restarts > 0
+
+    @property
     def stale(self) -> list[str]:
         """Files that the agent does not go by."""
         return list((self.status or {}).get("files_not_in_force", []))
@@ -67,6 +72,9 @@ def step(seen: Seen, release: str) -> Step | None:
         return Step("start", "it does not run")
     if seen.loaded != seen.written:
         return Step("restart", "its unit has changed")
+    if seen.loops:
+        # For what is on the disk it may have no more reason to.
+        return Step("restart", "systemd starts it over and over")
     if seen.status is None:
         return None
     running = seen.status.get("release")
@@ -80,6 +88,11 @@ def step(seen: Seen, release: str) -> Step | None:
 def expected(before: Seen, taken: Step | None) -> set[str]:
     """Whose tunnels have to come back: nobody's where the files may have shut them out."""
     return before.peers if taken and taken.verb == "restart" and not before.stale else set()
+
+
+def settling(before: Seen, settle: float) -> float:
+    """Seconds that it has to run. A start resets systemd's count of those before it."""
+    return max(settle, _AFTER_A_CRASH_S) if before.loops else settle
 
 
 def failure(seen: Seen, since: Seen) -> str | None:

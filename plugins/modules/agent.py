@@ -92,6 +92,7 @@ from ansible_collections.nrs.network_routing.plugins.module_utils._agent import 
     expected,
     failure,
     lack,
+    settling,
     step,
 )
 
@@ -143,7 +144,8 @@ class AgentModule(AnsibleModule):
         since = self._look()
         if first is not None and first.verb == "reload":
             since = self._reloaded(before)
-        works = self._watch(since, expected(before, first))
+        settle = settling(before, self.params["settle"])
+        works = self._watch(since, expected(before, first), settle)
         self.exit_json(changed=bool(self._done), done=self._done, tunnels=len(works.peers))
         raise AssertionError("exit_json returned")
 
@@ -180,11 +182,11 @@ class AgentModule(AnsibleModule):
         self._take(Step("restart", told["reload_error"]))
         return self._look()
 
-    def _watch(self, since: Seen, peers: set[str]) -> Seen:
+    def _watch(self, since: Seen, peers: set[str], settle: float) -> Seen:
         """Once it works. Fails where it does not."""
         until = time.monotonic() + self.params["wait"]
         seen = since
-        while why := lack(seen, self._release, peers, self.params["settle"]):
+        while why := lack(seen, self._release, peers, settle):
             if time.monotonic() > until:
                 self._fail(why)
             time.sleep(_POLL_S)

@@ -46,20 +46,28 @@ class Agent:
         self.restarts = self.reloads = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
+        self.ran = 0.0
+        """Seconds for which it seems to have run when it has just been started."""
         self.write("0a")
+        self.load()
 
     def write(self, stamp: str) -> None:
         """The unit's file, by which no process runs yet."""
         self.file.write_text(f"[Service]\nEnvironment=NRS_UNIT={stamp}\n")
+
+    def load(self) -> None:
+        """What a reload of systemd itself takes over."""
+        (self.loaded,) = re.findall("NRS_UNIT=(.*)", self.file.read_text())
 
     def start(self) -> None:
         """Run, by the file and with what is installed."""
         self.end()
         if not self.starts():
             return
-        (stamp,) = re.findall("NRS_UNIT=(.*)", self.file.read_text())
-        self._process = subprocess.Popen(["sleep", "600"], env={"NRS_UNIT": stamp, "PATH": "/bin"})
-        self._started = time.monotonic()
+        variables = {"NRS_UNIT": self.loaded, "PATH": "/bin"}
+        self._process = subprocess.Popen(["sleep", "600"], env=variables)
+        self.crashes, self.restarts = False, 0
+        self._started = time.monotonic() - self.ran
         self.release, self.stale = self.installed, []
 
     def end(self) -> None:
@@ -105,7 +113,7 @@ class Agent:
             "NRestarts": self.restarts,
             "UnitFileState": "enabled" if self.enabled else "disabled",
             "FragmentPath": self.file,
-            "Environment": "NRS_UNIT=0a",
+            "Environment": f"NRS_UNIT={self.loaded}",
             "ExecMainStartTimestampMonotonic": int(self._started * 1e6),
         }
 
@@ -149,6 +157,8 @@ class Systemd:
         if words[0] == "journalctl":
             return 0, "what it said last"
         if words[1] == "daemon-reload":
+            for agent in self.agents.values():
+                agent.load()
             return 0, ""
         return self.agents[words[-1]].systemctl(words[1])
 

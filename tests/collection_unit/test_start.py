@@ -120,6 +120,21 @@ def test_a_crash_loop_fails_each_run_with_the_journal(host: Host, agent: Agent) 
         assert said.endswith("what it said last")
 
 
+@pytest.mark.parametrize("ran", [0.0, 20.0])
+def test_a_crash_loop_that_the_files_end_is_ended(host: Host, agent: Agent, ran: float) -> None:
+    agent.end()
+    agent.crashes, agent.ran = True, ran
+    agent.write("0b")
+    agent.load()
+    if ran:
+        host.deploy("--check", changed=1)
+        host.deploy(changed=1)
+        host.deploy(changed=0)
+    else:
+        assert "it has run for" in host.refused()
+    assert agent.asked == ["restart"]
+
+
 def test_one_that_crashed_a_moment_ago_is_not_believed_at_once(host: Host, agent: Agent) -> None:
     agent.restarts = 1
     assert "was started 1 times again" in host.refused()

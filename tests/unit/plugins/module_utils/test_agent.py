@@ -16,6 +16,7 @@ from ansible_collections.nrs.network_routing.plugins.module_utils._agent import 
     expected,
     failure,
     lack,
+    settling,
     step,
 )
 
@@ -53,6 +54,9 @@ def with_peers(*up: str) -> Seen:
         (seen({"files_not_in_force": ["psk"]}), "reload"),
         (dataclasses.replace(GOOD, status=None), None),
         (dataclasses.replace(GOOD, status=None, state="activating"), None),
+        (dataclasses.replace(GOOD, status=None, state="activating", restarts=1), "restart"),
+        (seen(restarts=1), None),
+        (seen(state="failed", restarts=1), "start"),
     ],
 )
 def test_the_step_by_what_is_in_force(found: Seen, verb: str | None) -> None:
@@ -93,6 +97,21 @@ def test_tunnels_are_expected_back_where_no_file_may_have_shut_them_out() -> Non
     assert expected(before, Step("reload", "")) == expected(before, None) == set()
     stale = seen({"tunnels": STATUS["tunnels"], "files_not_in_force": ["psk"]})
     assert expected(stale, Step("restart", "")) == set()
+
+
+@pytest.mark.parametrize(
+    ("before", "settle", "needed"),
+    [
+        (seen(restarts=1), 3.0, 3.0),
+        (seen(state="activating"), 3.0, 3.0),
+        (seen(state="activating", restarts=1), 3.0, 20.0),
+        (seen(state="activating", restarts=1), 30.0, 30.0),
+    ],
+)
+def test_one_found_crashing_has_to_run_for_longer(
+    before: Seen, settle: float, needed: float
+) -> None:
+    assert settling(before, settle) == needed
 
 
 def test_what_is_not_waited_for() -> None:
