@@ -19,7 +19,7 @@ description:
     have to start it again, and after a restart that no file asked for at least nine tenths of its
     tunnels are up again.
   - A reload that the agent refuses changes nothing, and fails. It is restarted only for what takes
-    a restart, and with a configuration that is valid.
+    a restart, and with a configuration that the installed release takes.
 options:
   unit:
     description: The agent's unit.
@@ -150,10 +150,19 @@ class AgentModule(AnsibleModule):
         raise AssertionError("exit_json returned")
 
     def _take(self, taken: Step) -> None:
+        if taken.verb == "restart" and not self.check_mode:
+            self._check()
         if taken.verb != "reload" and not self.check_mode:
             self.run_command(["systemctl", "daemon-reload"], check_rc=True)
         # That it fails is seen, with more to say, by watching.
         self._systemctl(taken.verb, taken.why)
+
+    def _check(self) -> None:
+        """Fails where the release that is installed refuses the files."""
+        command = [self.params["command"], "check-config", "--unit", self._unit]
+        rc, _out, refused = self.run_command([*command, self.params["configuration"]])
+        if rc != 0:
+            self._fail("it goes on as it was, for its files are no good: %s" % refused.strip())
 
     def _systemctl(self, verb: str, why: str) -> None:
         self._done.append("%s: %s" % (verb, why))
@@ -175,10 +184,6 @@ class AgentModule(AnsibleModule):
             return seen
         if not told.get("restart_needed"):
             self._fail("it goes on as it was and refuses its files: %s" % told["reload_error"])
-        command = [self.params["command"], "check-config", "--unit", self._unit]
-        rc, _out, refused = self.run_command([*command, self.params["configuration"]])
-        if rc != 0:
-            self._fail("it goes on as it was, for its files are no good: %s" % refused.strip())
         self._take(Step("restart", told["reload_error"]))
         return self._look()
 

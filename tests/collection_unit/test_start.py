@@ -176,6 +176,21 @@ def test_files_that_shut_somebody_out_do_not(host: Host, agent: Agent) -> None:
     host.deploy(changed=1)
 
 
+def crashing(agent: Agent) -> None:
+    agent.end()
+    agent.crashes = True
+
+
+@pytest.mark.parametrize("interrupted", [new_unit, new_release, crashing])
+def test_no_restart_with_files_that_the_release_refuses(
+    host: Host, agent: Agent, interrupted: Any
+) -> None:
+    interrupted(agent)
+    host.valid("tunnel.mtu: is required")
+    assert "goes on as it was, for its files are no good: tunnel.mtu: is req" in host.refused()
+    assert agent.asked == []
+
+
 @pytest.mark.parametrize("restart", [False, True])
 def test_a_refused_configuration_leaves_the_agent_running(
     host: Host, agent: Agent, restart: bool
