@@ -69,7 +69,7 @@ class LocalHost:
     def _words(self, play: Play) -> list[str]:
         local = {"ansible_connection": "local"}
         for name, content in (
-            ("hosts", {"all": {"hosts": {host: own | local for host, own in self.hosts.items()}}}),
+            ("hosts", {"all": {"hosts": {host: local | own for host, own in self.hosts.items()}}}),
             # The role has some of them as its own, which only these come before.
             ("extra", self.variables),
             ("play", play),

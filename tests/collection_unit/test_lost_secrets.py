@@ -59,6 +59,50 @@ def test_a_kind_that_a_host_has_is_to_be_restored(host: Host, name: str, where: 
     host.deploy("--limit", "here", "-e", "nrs_new_secrets=true", changed=2)
 
 
+@pytest.mark.parametrize(
+    "silent",
+    [
+        {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1},
+        {
+            "ansible_become": True,
+            "ansible_become_user": "nobody",
+            "ansible_become_exe": "/bin/false",
+        },
+    ],
+    ids=["unreachable", "root is refused"],
+)
+def test_a_host_that_cannot_be_asked_is_named(host: Host, silent: dict[str, Any]) -> None:
+    host.hosts["other"] = silent
+    said = host.refused("--limit", "here")
+    assert "The control node has no PSK, signing key, CA, and hosts that may" in said
+    assert "cannot be asked: other. Run it again" in said and "-e nrs_new_secrets=true" in said
+    assert host.made() == set()
+    host.deploy("--limit", "here", "-e", "nrs_new_secrets=true", changed=2)
+    host.variables["_common_has_own_authority"] = False
+    host.deploy("--limit", "here", changed=0)
+
+
+def test_one_whose_files_cannot_be_listed_is_named(host: Host) -> None:
+    (host.place / "ls").write_text("#!/bin/sh\necho 'Permission denied' >&2\nexit 2\n")
+    (host.place / "ls").chmod(0o755)
+    host.environment = {"PATH": f"{host.place}:/usr/bin:/bin"}
+    assert "cannot be asked: other. Run it again" in host.refused("--limit", "here")
+    host.etc.rmdir()
+    host.deploy("--limit", "here", changed=2)
+
+
+@pytest.mark.parametrize("has", [(), ("psk",)])
+def test_hosts_of_a_later_batch_are_asked(host: Host, has: tuple[str, ...]) -> None:
+    probed = host.variables.pop("__common_probe")
+    host.hosts["here"] = {"__common_probe": probed}
+    for name in has:
+        (host.etc / name).touch()
+    if has:
+        assert "does not have: PSK (other). Restore" in host.refused()
+    else:
+        host.deploy(changed=2)
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_a_secret_that_is_being_changed_is_not_lost(host: Host, name: str) -> None:
     host.has_files(name)
