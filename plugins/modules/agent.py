@@ -206,18 +206,21 @@ class AgentModule(AnsibleModule):
         found = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
         pid, state = int(found.get("MainPID") or 0), found.get("ActiveState", "inactive")
         started = int(found.get("ExecMainStartTimestampMonotonic") or 0) / 1e6
+        status = _control.status(self._unit) if pid else None
         # One that is only being started may not have its variables yet.
         variables = (
             _read("/proc/%d/environ" % pid) if state in RUNS else found.get("Environment", "")
         )
+        # Root may not read those of a process everywhere.
+        loaded = _stamp(variables) if status is None else status.get("unit", "")
         return Seen(
             state=state,
             restarts=int(found.get("NRestarts") or 0),
             age=time.monotonic() - started,
             enabled=found.get("UnitFileState") == "enabled",
             written=_stamp(_read(found.get("FragmentPath", ""))),
-            loaded=_stamp(variables),
-            status=_control.status(self._unit) if pid else None,
+            loaded=loaded,
+            status=status,
         )
 
     def _fail(self, why: str) -> NoReturn:

@@ -46,6 +46,11 @@ class Agent:
         self.restarts = self.reloads = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
+        self.readable = True
+        """Whether root may read its variables."""
+        self.not_said: set[str] = set()
+        """What the release that runs does not have in its status."""
+        self._started_by = ""
         self.ran = 0.0
         """Seconds for which it seems to have run when it has just been started."""
         self.write("0a")
@@ -64,8 +69,9 @@ class Agent:
         self.end()
         if not self.starts():
             return
-        variables = {"NRS_UNIT": self.loaded, "PATH": "/bin"}
-        self._process = subprocess.Popen(["sleep", "600"], env=variables)
+        variables = {"NRS_UNIT": self.loaded} if self.readable else {}
+        self._process = subprocess.Popen(["/bin/sleep", "600"], env=variables)
+        self._started_by, self.not_said = self.loaded, set()
         self.crashes, self.restarts = False, 0
         self._started = time.monotonic() - self.ran
         self.release, self.stale = self.installed, []
@@ -94,14 +100,16 @@ class Agent:
 
     def status(self) -> dict[str, Any]:
         """For whoever asks the agent."""
-        return {
+        known = {
             "release": self.release,
+            "unit": self._started_by,
             "files_not_in_force": self.stale,
             "reloads": self.reloads,
             "reload_error": self.refuses,
             "restart_needed": self.restart_needed,
             "tunnels": [{"endpoint_id": peer, "up": True} for peer in self.peers],
         }
+        return {key: value for key, value in known.items() if key not in self.not_said}
 
     def _shown(self) -> dict[str, Any]:
         if self.crashes:

@@ -63,6 +63,16 @@ def test_an_agent_that_goes_by_all_is_left_alone(host: Host, agent: Agent) -> No
     assert agent.asked == []
 
 
+def test_one_whose_variables_root_may_not_read_says_its_unit(host: Host, agent: Agent) -> None:
+    agent.readable = False
+    agent.start()
+    host.deploy(changed=0)
+    agent.write("0b")
+    host.deploy(changed=1)
+    host.deploy(changed=0)
+    assert agent.asked == ["restart"]
+
+
 def stopped(agent: Agent) -> None:
     agent.end()
 
@@ -77,6 +87,10 @@ def new_unit(agent: Agent) -> None:
 
 def new_release(agent: Agent) -> None:
     agent.release = "0.9.0"
+
+
+def older_release(agent: Agent) -> None:
+    agent.not_said = {"unit", "files_not_in_force", "reloads", "reload_error", "restart_needed"}
 
 
 def new_files(agent: Agent) -> None:
@@ -95,6 +109,7 @@ def new_port(agent: Agent) -> None:
         (disabled, ["enable"]),
         (new_unit, ["restart"]),
         (new_release, ["restart"]),
+        (older_release, ["restart"]),
         (new_files, ["reload"]),
         (new_port, ["reload", "restart"]),
     ],

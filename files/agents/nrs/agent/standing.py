@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from nrs.config import held
 from nrs.config.held import Held
 
 _RELEASE_FILE = "release"
+_UNIT = "NRS_UNIT"
+"""The stamp of the unit that the agent was started by."""
 TAKES_A_RESTART = "changed, which takes a restart"
 """How an error ends that another start of the agent would mend."""
 
@@ -40,6 +43,7 @@ def standing(release: str, files: Held, reloads: Reloads) -> dict[str, Any]:
     """For `nrs status --json`. No digest of a secret is in it."""
     return {
         "release": release,
+        "unit": os.environ.get(_UNIT, ""),
         "files_not_in_force": sorted(map(str, held.changed(files))),
         "reloads": reloads.count,
         "reload_error": reloads.error,

@@ -169,6 +169,7 @@ def test_it_answers_on_its_control_socket(agent: Agent) -> None:
     assert status == {
         "role": "load_balancer",
         "release": nrs.__version__,
+        "unit": "",
         "files_not_in_force": [],
         "reloads": 0,
         "reload_error": None,

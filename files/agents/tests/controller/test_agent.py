@@ -185,6 +185,7 @@ def test_the_control_socket_tells_the_status(controller: ControllerProcess) -> N
     assert answer == {
         "role": "network_controller",
         "release": nrs.__version__,
+        "unit": "",
         "files_not_in_force": [],
         "reloads": 0,
         "reload_error": None,
