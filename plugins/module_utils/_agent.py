@@ -87,7 +87,8 @@ def step(seen: Seen, release: str) -> Step | None:
 
 def expected(before: Seen, taken: Step | None) -> set[str]:
     """Whose tunnels have to come back: nobody's where the files may have shut them out."""
-    return before.peers if taken and taken.verb == "restart" and not before.stale else set()
+    known = "files_not_in_force" in (before.status or {}) and not before.stale
+    return before.peers if known and taken and taken.verb == "restart" else set()
 
 
 def settling(before: Seen, settle: float) -> float:

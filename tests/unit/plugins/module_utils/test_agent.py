@@ -97,6 +97,11 @@ def test_tunnels_are_expected_back_where_no_file_may_have_shut_them_out() -> Non
     assert expected(before, Step("reload", "")) == expected(before, None) == set()
     stale = seen({"tunnels": STATUS["tunnels"], "files_not_in_force": ["psk"]})
     assert expected(stale, Step("restart", "")) == set()
+    older = dataclasses.replace(
+        GOOD, status={"tunnels": [{"endpoint_id": "endpoint_1", "up": True}]}
+    )
+    assert older.peers == {"endpoint_1"}
+    assert expected(older, Step("restart", "")) == set()
 
 
 @pytest.mark.parametrize(
