@@ -154,7 +154,6 @@ class AgentModule(AnsibleModule):
             self._check()
         if taken.verb != "reload" and not self.check_mode:
             self.run_command(["systemctl", "daemon-reload"], check_rc=True)
-        # That it fails is seen, with more to say, by watching.
         self._systemctl(taken.verb, taken.why)
 
     def _check(self) -> None:
@@ -167,7 +166,8 @@ class AgentModule(AnsibleModule):
     def _systemctl(self, verb: str, why: str) -> None:
         self._done.append("%s: %s" % (verb, why))
         if not self.check_mode:
-            self.run_command(["systemctl", verb, self._unit])
+            # That another one fails is seen, with more to say, by watching.
+            self.run_command(["systemctl", verb, self._unit], check_rc=verb == "enable")
 
     def _reloaded(self, before: Seen) -> Seen:
         """After the files were read again; restarts where they take that."""

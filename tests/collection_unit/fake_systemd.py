@@ -23,7 +23,7 @@ with socket.socket(socket.AF_UNIX) as sock:
     sock.connect(os.environ["NRS_RUNTIME_DIRECTORY"] + "/systemd.sock")
     sock.sendall(json.dumps([os.path.basename(sys.argv[0]), *sys.argv[1:]]).encode() + b"\\n")
     rc, said = json.loads(sock.makefile().readline())
-print(said)
+print(said, file=sys.stderr if rc else sys.stdout)
 sys.exit(rc)
 """
 
@@ -36,6 +36,7 @@ class Agent:
         self.asked: list[str] = []
         """What systemd was to do with it."""
         self.enabled, self.answers, self.crashes = True, True, False
+        self.may_be_enabled = True
         self.starts: Callable[[], bool] = lambda: True
         self.release = self.installed = RELEASE
         self.stale: list[str] = []
@@ -89,8 +90,9 @@ class Agent:
             return 0, "\n".join(f"{key}={value}" for key, value in self._shown().items())
         self.asked.append(verb)
         if verb == "enable":
-            self.enabled = True
-        elif verb in ("start", "restart"):
+            self.enabled = self.may_be_enabled
+            return (0, "") if self.enabled else (1, f"Failed to enable unit {self.unit}")
+        if verb in ("start", "restart"):
             self.peers = self.back()
             self.start()
         elif verb == "reload":

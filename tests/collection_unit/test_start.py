@@ -161,6 +161,12 @@ def test_one_that_ends_at_once_fails_the_run(host: Host, agent: Agent) -> None:
     assert "it has ended (inactive)" in host.refused()
 
 
+def test_one_that_would_not_run_after_a_boot_fails_the_run(host: Host, agent: Agent) -> None:
+    agent.enabled = agent.may_be_enabled = False
+    for _ in range(2):
+        assert "Failed to enable unit routing_server" in host.refused()
+
+
 def test_one_that_does_not_answer_fails_the_run(host: Host, agent: Agent) -> None:
     agent.answers = False
     assert "it does not answer on its control socket" in host.refused()
