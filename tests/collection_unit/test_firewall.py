@@ -10,7 +10,14 @@ import yaml
 
 TASKS = Path(__file__).resolve().parents[2] / "roles" / "common" / "tasks" / "firewall_nftables.yml"
 UNIT, STAMP = "routing_server", "0a" * 32
-CHAIN = f'chain nrs_{UNIT} {{ udp dport 51820 accept comment "{STAMP}"; }}'
+RULES = [
+    f'{family} saddr {{ {sources} }} udp dport 51820 accept comment "{STAMP}";'
+    for family, sources in (
+        ("ip", ", ".join(f"192.0.2.{last}" for last in range(1, 40, 2))),
+        ("ip6", "2001:db8::/64"),
+    )
+]
+CHAIN = f"chain nrs_{UNIT} {{ {' '.join(RULES)} }}"
 JUMP = f"jump nrs_{UNIT}"
 
 
@@ -19,7 +26,11 @@ def in_force(chain: str, jump: str) -> bool:
     (task,) = [
         task for task in yaml.safe_load(TASKS.read_text()) if "in force" in task.get("name", "")
     ]
-    words = {"{{ _common_unit }}": UNIT, "{{ _common_firewall_stamp }}": STAMP}
+    words = {
+        "{{ _common_unit }}": UNIT,
+        "{{ _common_firewall_stamp }}": STAMP,
+        "{{ _common_firewall_rules | regex_findall(' accept comment ') | length }}": "2",
+    }
     argv = [words.get(word, word) for word in task["ansible.builtin.command"]["argv"]]
     base = "type filter hook input priority 0; policy drop;"
     rules = f"table inet filter {{\n{chain}\nchain input {{ {base} {jump}; }}\n}}"
@@ -39,11 +50,21 @@ def test_those_that_are_wanted_are_in_force() -> None:
     [
         (CHAIN.replace("0a", "0b"), JUMP),
         (f"chain nrs_{UNIT} {{ }}", JUMP),
+        (f"chain nrs_{UNIT} {{ {RULES[0]} }}", JUMP),
+        (f"chain nrs_{UNIT} {{ {RULES[1]} }}", JUMP),
         (CHAIN, "accept"),
         (f"{CHAIN}\nchain nrs_{UNIT}_2 {{ }}", f"{JUMP}_2"),
         ("", "accept"),
     ],
-    ids=["others", "none", "nobody gets there", "others get there", "no chain"],
+    ids=[
+        "others",
+        "none",
+        "no IPv6",
+        "no IPv4",
+        "nobody gets there",
+        "others get there",
+        "no chain",
+    ],
 )
 def test_others_are_not(chain: str, jump: str) -> None:
     assert not in_force(chain, jump)
