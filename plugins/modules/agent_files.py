@@ -181,7 +181,8 @@ class FilesModule(AnsibleModule):
         for file in changed:
             if file.text:
                 file.write(staged)
-        for file in changed:
+        # A key goes when no file in place names it any more.
+        for file in sorted(changed, key=lambda file: not file.text):
             if file.text:
                 (staged / file.name).replace(self._directory / file.name)
             else:

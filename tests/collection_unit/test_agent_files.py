@@ -101,6 +101,15 @@ def test_where_one_is_refused_all_stay_as_they_were(
     assert host.holds() == before
 
 
+def test_a_key_goes_after_what_names_it(host: Host) -> None:
+    host.deploy(changed=1)
+    (host.etc / "previous_psk").mkdir()
+    host.wants("o", psk=OTHER, previous_psk="")
+    host.refused()
+    assert host.psk.read_text() == OTHER + "\n"
+    assert host.file.read_text() == host.variables["text"] + "\n"
+
+
 def test_a_key_and_what_goes_by_it_are_changed_and_dropped(host: Host) -> None:
     host.deploy(changed=1)
     host.wants("o", psk=OTHER, previous_psk=KEY)
