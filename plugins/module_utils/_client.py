@@ -90,8 +90,12 @@ class Client:
         headers = {"Accept": "application/json"}
         if data is not None:
             headers["Content-Type"] = "application/json"
-        if self._connection.token is not None:
-            headers["Authorization"] = "Bearer " + self._connection.token
+        token = self._connection.token
+        if token is not None:
+            if not (token.isascii() and token.isprintable()):
+                # The library's own error would show it.
+                raise _Failure(ApiError("%s: the token is none that a header can carry" % url))
+            headers["Authorization"] = "Bearer " + token
         try:
             parts = urllib.parse.urlsplit(url)
             target = urllib.parse.urlunsplit(("", "", parts.path, parts.query, ""))

@@ -69,13 +69,15 @@ class ApiModule(AnsibleModule):
 
     def _token(self) -> str | None:
         token: str | None = self.params["token"]
-        if self.params["token_file"] is None:
-            return token
-        try:
-            token = Path(self.params["token_file"]).read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            self.fail_json(msg="cannot read token_file: %s" % error)
-        self.no_log_values.add(token)
+        if self.params["token_file"] is not None:
+            try:
+                token = Path(self.params["token_file"]).read_text(encoding="ascii")
+            except (OSError, UnicodeDecodeError) as error:
+                self.fail_json(msg="cannot read token_file: %s" % error)
+        if token is not None:
+            token = token.strip()
+        if token:
+            self.no_log_values.add(token)
         return token
 
 

@@ -262,7 +262,9 @@ def test_an_answer_that_does_not_come(api: ApiServer) -> None:
     never.set()
 
 
-def test_a_token_that_no_header_can_carry(api: ApiServer) -> None:
-    with pytest.raises(ApiError):
-        _client(api.url, token="two\nlines")[0].get("/status")
+@pytest.mark.parametrize("token", ["two\nlines", "two\n", "tw\u2014o", "two\x7f"])
+def test_a_token_that_no_header_can_carry_is_not_shown(api: ApiServer, token: str) -> None:
+    with pytest.raises(ApiError, match="the token is none that a header can carry") as error:
+        _client(api.url, token=token)[0].get("/status")
+    assert "tw" not in str(error.value)
     assert api.asked == []

@@ -33,6 +33,21 @@ def test_the_token_is_sent_and_never_shown(run: Run, status: ApiServer) -> None:
     assert TOKEN not in str(result)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", " "])
+def test_a_line_end_is_no_part_of_the_token(run: Run, api: ApiServer, end: str) -> None:
+    api.on("GET", "/status", Answer(401, {"error": "bad token " + TOKEN}))
+    result = run(load_balancer_info, url=api.url, token=TOKEN + end)
+    assert _sent(api) == "Bearer " + TOKEN
+    assert result["status"] == 401 and TOKEN not in str(result)
+
+
+@pytest.mark.parametrize("token", [TOKEN + "\nx", TOKEN + "\u2014"])
+def test_one_that_cannot_be_sent_is_not_shown(run: Run, status: ApiServer, token: str) -> None:
+    result = run(load_balancer_info, url=status.url, token=token)
+    assert result["failed"] and TOKEN not in str(result)
+    assert status.asked == []
+
+
 def test_the_token_may_come_from_a_file(run: Run, status: ApiServer, tmp_path: Path) -> None:
     (tmp_path / "token").write_text(TOKEN + "\n")
     run(load_balancer_info, url=status.url, token_file=str(tmp_path / "token"))
