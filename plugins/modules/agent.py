@@ -171,7 +171,7 @@ class AgentModule(AnsibleModule):
 
     def _reloaded(self, before: Seen) -> Seen:
         """After the files were read again; restarts where they take that."""
-        count = (before.status or {})["reloads"]
+        count = (before.status or {}).get("reloads", 0)
         until = time.monotonic() + self.params["wait"]
         seen = before
         while (seen.status or {}).get("reloads", 0) <= count and time.monotonic() < until:
