@@ -96,7 +96,7 @@ def test_what_is_of_another_kind_is_no_status(
 
 
 def _drip(agent: socket.socket) -> None:
-    for _ in range(200):
+    for _number in range(200):
         agent.sendall(b" ")
         time.sleep(WAIT_S / 10)
 
@@ -116,7 +116,7 @@ def test_one_without_an_end_is_not_kept(
     sent: list[int] = []
 
     def _pour(agent: socket.socket) -> None:
-        for _ in range(1 << 10):
+        for _number in range(1 << 10):
             sent.append(agent.send(b"x" * (1 << 16)))
 
     answers(_pour)
