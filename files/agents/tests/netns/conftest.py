@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,14 +16,21 @@ from tests.netns.world import UNDERLAY4, UNDERLAY6, Agent, World
 Routers = dict[str, Agent]
 
 
-@pytest.fixture
-def world() -> Iterator[World]:
+@contextmanager
+def made() -> Iterator[World]:
+    """A world, until it is left."""
     with TemporaryDirectory(prefix="nrs-") as directory:  # a path that sockets in it can bind
         built = World(Path(directory))
         try:
             yield built
         finally:
             built.close()
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with made() as built:
+        yield built
 
 
 def both_up(endpoint: Agent) -> bool:
