@@ -413,16 +413,15 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
 
     # -- for the control thread
 
-    def _refusals(self) -> list[dict[str, Any]]:
-        """Routers that this endpoint may not have a tunnel to, as it claims too much."""
-        return [
-            {"what": tunnel.refusal, "since": tunnel.state_since}
+    def _problems(self) -> list[dict[str, Any]]:
+        """What is not as it should be, and since when (seconds since the epoch)."""
+        refusals = [
+            (tunnel.refusal, tunnel.state_since)
             for tunnel in list(self._machine.tunnels.values())
             if tunnel.refusal is not None
         ]
-
-    def _lan_problems(self) -> list[dict[str, Any]]:
-        found = [] if self._lan is None else self._lan.keeper.problems
+        lan = [] if self._lan is None else self._lan.keeper.problems
+        found = [*self._network.problems, *refusals, *lan]
         return [{"what": what, "since": since} for what, since in found]
 
     def status(self) -> dict[str, Any]:
@@ -434,7 +433,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
             "offloads": self._offloads(),
             **network,
             **{key: network[key] + count for key, count in forwarding.items()},
-            "problems": [*network["problems"], *self._refusals(), *self._lan_problems()],
+            "problems": self._problems(),
             "advertised": list(map(str, self.config.tunnel.advertise)),
             "tunnels": [
                 {

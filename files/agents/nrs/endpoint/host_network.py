@@ -108,10 +108,14 @@ class HostNetwork:
     def status(self) -> dict[str, Any]:
         """For `nrs status`."""
         return {
-            "problems": self._keeper.problems(),
             "routes": self._keeper.status(),
             **self._keeper.upkeep(),
         }
+
+    @property
+    def problems(self) -> list[tuple[str, float]]:
+        """What is not as it is wanted, and since when (seconds since the epoch)."""
+        return self._keeper.problems
 
     @property
     def named(self) -> Mapping[IPAddress, str]:

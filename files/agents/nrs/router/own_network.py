@@ -62,8 +62,7 @@ class OwnNetwork:
     @property
     def problems(self) -> list[tuple[str, float]]:
         """What is not as it has to be, and since when (seconds since the epoch)."""
-        found = [(one["what"], one["since"]) for one in self._keeper.problems()]
-        return [*found, *self.routes.problems]
+        return [*self._keeper.problems, *self.routes.problems]
 
 
 def _plan(present: Present, _: int) -> Plan:

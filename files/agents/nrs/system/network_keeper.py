@@ -35,6 +35,7 @@ from nrs.system.placing import (
     removals,
 )
 from nrs.system.upkeep import Upkeep
+from nrs.system.upkeep_words import Words
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ class NetworkKeeper:
         self._planner = planner
         self._plan = Plan()
         self._upkeep: Upkeep[Thing] = Upkeep()
+        self._words: Words[Thing] = Words(name, describe)
         self._since: dict[str, float] = {}
         """When what is wrong with the wish was found, by its sentence."""
         self._in_place = 0
@@ -141,18 +143,14 @@ class NetworkKeeper:
 
     def upkeep(self) -> dict[str, int]:
         """How many things that somebody took were put back, and how many cannot be kept."""
-        held = len(self._upkeep.problems)
-        return {"put_back": self._upkeep.put_back, "not_kept": held}
+        return {"put_back": self._upkeep.put_back, "not_kept": len(self._upkeep.problems)}
 
-    def problems(self) -> list[dict[str, Any]]:
+    @property
+    def problems(self) -> list[tuple[str, float]]:
         """What is not as it is wanted, and since when (seconds since the epoch)."""
         wall = time.time() - time.monotonic()
-        found = [{"what": text, "since": wall + since} for text, since in list(self._since.items())]
-        held = self._upkeep.problems
-        if held:
-            what = f"{describe(held)} of {self._name} cannot be kept: tried once a minute"
-            found.append({"what": what, "since": wall + min(held.values())})
-        return found
+        found = [(text, wall + since) for text, since in list(self._since.items())]
+        return [*found, *self._words.problem(self._upkeep.problems)]
 
     # -- in the thread
 
@@ -185,17 +183,13 @@ class NetworkKeeper:
         wanted.update(plan.routes)
         wanted.update(plan.beside)
         missing = self._upkeep.missing(wanted, present.things, now)
-        if missing.fresh:
-            what = describe(missing.fresh)
-            log.warning("%s of %s removed by somebody: put back", what, self._name)
-        self._tell_stubborn(missing.stubborn)
+        self._words.missing(missing)
         refused = self._add(missing.due, now)
         self._remove(present, wanted)
         put = {thing for thing in missing.due if thing not in refused}
         held = sum(thing in plan.routes and thing not in put for thing in missing.gone)
         self._in_place = len(plan.routes) - held
-        for thing in self._upkeep.settled(now):
-            log.info("%s of %s stays in its place again", describe([thing]), self._name)
+        self._words.settled(self._upkeep.settled(now))
 
     def _connected(self, present: Present) -> set[Thing]:
         index = self._view.index
@@ -229,15 +223,6 @@ class NetworkKeeper:
             if text not in self._plan.left_out and text not in self._plan.warnings:
                 log.warning("%s", text)
         self._since = {text: self._since.get(text, now) for text in plan.left_out}
-
-    def _tell_stubborn(self, things: Collection[Thing]) -> None:
-        if things:
-            log.error(
-                "%s of %s removed by somebody five times in a minute: put back once a minute from"
-                " now on (ip monitor shows what happens)",
-                describe(things),
-                self._name,
-            )
 
     def _run(self) -> None:
         poller = select.poll()

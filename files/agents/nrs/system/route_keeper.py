@@ -17,6 +17,7 @@ from nrs.system.host_routes import HostRoutes, Refused
 from nrs.system.placing import describe
 from nrs.system.route import Prefix, network_of
 from nrs.system.upkeep import Upkeep
+from nrs.system.upkeep_words import Words
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class RouteKeeper:
         self._wanted: set[Prefix] = set()
         """By what the thread has come to so far."""
         self._upkeep: Upkeep[Prefix] = Upkeep()
+        self._words: Words[Prefix] = Words(interface, _named)
         self._doubtful = False
         """Whether a route that was to be added was there already, and may be somebody else's."""
         self._again: float | None = None
@@ -103,11 +105,7 @@ class RouteKeeper:
     @property
     def problems(self) -> list[tuple[str, float]]:
         """What cannot be kept, and since when (seconds since the epoch)."""
-        held = self._upkeep.problems
-        if not held:
-            return []
-        what = f"{_named(held)} of {self._interface} cannot be kept: tried once a minute"
-        return [(what, time.time() - time.monotonic() + min(held.values()))]
+        return self._words.problem(self._upkeep.problems)
 
     # -- in the thread
 
@@ -160,21 +158,11 @@ class RouteKeeper:
         self._tell(self._in_batches(others, wanted=False))
         now = time.monotonic()
         missing = self._upkeep.missing(self._wanted, present, now)
-        if missing.fresh:
-            what = _named(missing.fresh)
-            log.warning("%s of %s removed by somebody: put back", what, self._interface)
-        if missing.stubborn:
-            log.error(
-                "%s of %s removed by somebody five times in a minute: put back once a minute from"
-                " now on (ip monitor shows what happens)",
-                _named(missing.stubborn),
-                self._interface,
-            )
+        self._words.missing(missing)
         refused = {one.prefix: one for one in self._in_batches(missing.due, wanted=True)}
         self._tell(refused[prefix] for prefix in self._upkeep.refused(refused, now))
         self._upkeep.placed((one for one in missing.due if one not in refused), now)
-        for prefix in self._upkeep.settled(now):
-            log.info("%s of %s stays in its place again", _named([prefix]), self._interface)
+        self._words.settled(self._upkeep.settled(now))
 
     def _in_batches(self, prefixes: Collection[Prefix], *, wanted: bool) -> list[Refused]:
         requests = [self._routes.request(prefix, wanted=wanted) for prefix in prefixes]
