@@ -444,9 +444,9 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
                     "since": tunnel.state_since,
                     "address": self._uplinks.remote(tunnel.router_id),
                     "state": tunnel.liveness.state.value,
-                    "path_mtu": tunnel.path.size if tunnel.index else None,
-                    "path_state": tunnel.path.state.value if tunnel.index else None,
-                    "not_together": list(tunnel.trains.lost()),
+                    "path_mtu": tunnel.carrying.mtu.size if tunnel.index else None,
+                    "path_state": tunnel.carrying.mtu.state.value if tunnel.index else None,
+                    "not_together": list(tunnel.carrying.trains.lost()),
                     **key_of(self.engine.sessions.get(tunnel.index)),
                 }
                 for tunnel in list(self._machine.tunnels.values())

@@ -177,7 +177,7 @@ class Machine:
         """The host could not send a PATH_PROBE: it is too long for its own interface."""
         tunnel = self._by_index.get(index)
         if tunnel is not None:
-            tunnel.path.refused(number)
+            tunnel.carrying.mtu.refused(number)
 
     def handle_wait(self, seconds: float) -> None:
         """The endpoint has waited so much longer for a processor."""
@@ -341,7 +341,7 @@ class Machine:
         orders, flows, resent = self._leave(views, now, failed)
         if choice is None:
             return orders
-        held = [] if before is None else self.tunnels[choice.router_id].hold(now)
+        held = [] if before is None else self.tunnels[choice.router_id].carrying.hold(now)
         moved: list[Order] = [UseRouter(choice.router_id), *held, *orders]
         moved.append(self._note_switch(choice, before, views, now, flows, resent))
         self.tunnels[choice.router_id].liveness.probe_now()

@@ -11,19 +11,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from nrs.config.types import text_of
+from nrs.endpoint.carrying import Carrying
 from nrs.endpoint.config import NetworkAccessEndpointConfig, Router
-from nrs.endpoint.counting import Counting
 from nrs.endpoint.damping import Damping
 from nrs.endpoint.events import Evidence
 from nrs.endpoint.failover import View
 from nrs.endpoint.liveness import Action, Liveness, State, Timing
-from nrs.endpoint.orders import JoinTrains, Order, SendHello
-from nrs.endpoint.path_mtu import PathMtu
-from nrs.endpoint.path_mtu import State as PathState
+from nrs.endpoint.orders import Order, SendHello
 from nrs.endpoint.quality import THRESHOLDS, Measure, Quality
 from nrs.endpoint.resend import ResendRing
-from nrs.endpoint.train_way import COUNT
-from nrs.endpoint.trains import LENGTH, Trains
 from nrs.tunnel import wire
 from nrs.tunnel.address_text import name_ports
 from nrs.tunnel.control import Control
@@ -31,21 +27,16 @@ from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import BadTag, ClaimRefused, HandshakeError, Initiator, StaticKey
 from nrs.tunnel.orders import (
     CloseSession,
-    LimitDatagrams,
     NoteSession,
     OpenSession,
     Refuse,
     SendControl,
-    SendTogether,
-    SendTrain,
     Tell,
 )
 from nrs.tunnel.record import Record, key_print
 from nrs.tunnel.wire import (
     Claim,
-    Group,
     KeyMode,
-    Member,
     Objection,
     Probe,
     ProbeAck,
@@ -123,8 +114,7 @@ class Tunnel:
         self.router = router
         self.router_id = router.router_id
         self.liveness = Liveness(settings.timing, now)
-        self.path = PathMtu()
-        self.trains = Trains()
+        self.carrying = Carrying(router.router_id, self.liveness.probe_now)
         self.index = 0
         """The local index of its session; 0: there is none."""
         self.previous = 0
@@ -157,16 +147,6 @@ class Tunnel:
         self._lacking: list[int] = []
         """IP versions that the endpoint has and the router does not carry."""
         self._no_session_at = -_NO_SESSION_S
-        self._headers = wire.HEADERS6
-        self._told_path = 0
-        self._told_trains: tuple[str, ...] = ()
-        self._together: list[Order] = []
-        """What was ordered of sending and joining trains last, for this session."""
-        self._asks_trains = True
-        """Whether the router was asked last for trains."""
-        self._limited: LimitDatagrams | None = None
-        """As ordered last."""
-        self._counting = Counting()
 
     # -- what is known of it
 
@@ -272,6 +252,7 @@ class Tunnel:
         closed: list[Order] = [CloseSession(i) for i in (self.index, self.previous) if i]
         self.session = None
         self.index = self.previous = 0
+        self.carrying.end()
         self._hellos = 0
         self.liveness.session_lost(now)
         return closed
@@ -288,12 +269,11 @@ class Tunnel:
         self.index, self.session = record.secrets.local_index, record
         self.ring.clear()
         self._quality.begin()
-        self._counting.restart()
         self.flags, self._flags_sequence = RouterFlag(0), 0
         self.liveness.session_opened(now)
         opened = OpenSession(record, self._settings.key, self.ring)
         noted = NoteSession(self.index, since=self.state_since)
-        return [*orders, opened, noted, *self._limit(now)]
+        return [*orders, opened, noted, *self.carrying.begin(self.index, now)]
 
     # -- what is due
 
@@ -309,116 +289,24 @@ class Tunnel:
     def next_due(self, now: float, *, busy: bool) -> float:
         """When `due` has to be called next, in seconds of the same clock."""
         live = self.liveness
-        measures = self.index and live.state is State.UP
-        path = self.path.next_due(now, live.round_trip, busy=busy) if measures else math.inf
-        tries = measures and self._path_known
-        trains = self.trains.next_due(live.round_trip, busy=busy) if tries else math.inf
-        return min(live.next_due(busy), path, trains)
-
-    @property
-    def _path_known(self) -> bool:
-        return self.path.state in {PathState.COMPLETE, PathState.ERROR}
+        answers = self.index and live.state is State.UP
+        carrying = self.carrying.next_due(now, live.round_trip, busy=busy) if answers else math.inf
+        return min(live.next_due(busy), carrying)
 
     def _measure(self, now: float, *, busy: bool) -> list[Order]:
         """Find out what the path carries, as long as it answers."""
         live = self.liveness
         if not self.index or live.state is not State.UP or live.pausing(now):
-            self.path.interrupt()
-            self.trains.interrupt()
+            self.carrying.interrupt()
             return []
-        orders: list[Order] = []
-        for number, size in self.path.due(now, self.liveness.round_trip, busy=busy):
-            self._counting.path_probe_sent()
-            body = wire.encode_path_probe(size - self._headers)
-            orders.append(
-                SendControl(self.index, Type.PATH_PROBE, body, specific=number, whole=True)
-            )
-        if self._path_known and self.trains.due(now, self.liveness.round_trip, busy=busy):
-            orders += self._trial()
-        return orders + self._limit(now) + self._tell_path() + self._go_together()
-
-    def _trial(self) -> list[Order]:
-        """Try whether trains arrive."""
-        self._counting.trial_sent()
-        index, number = self.index, self.trains.trial
-        length = min(LENGTH, self.path.size - self._headers - COUNT) - wire.OVERHEAD
-        groups = [
-            tuple(
-                SendControl(index, Type.TRAIN, body, flags=group, specific=specific)
-                for specific, body in wire.train_group(group, number, COUNT, length)
-            )
-            for group in Group
-        ]
-        apart, row, train = groups
-        return [*apart, *row, SendTrain(train)]
-
-    def _go_together(self) -> list[Order]:
-        """Send and join trains as far as they are known to arrive."""
-        if not self.index:
-            return []
-        wanted: list[Order] = [
-            SendTogether(self.index, self.trains.up.sends_trains),
-            JoinTrains(self.index, self.trains.down.joins),
-        ]
-        orders = [order for order in wanted if order not in self._together]
-        self._together = wanted
-        if self.trains.down.sends_trains is not self._asks_trains:
-            self._asks_trains = self.trains.down.sends_trains
-            self.liveness.probe_now()
-        lost = tuple(self.trains.lost())
-        if lost == self._told_trains or self.trains.undecided:
-            return orders
-        before, self._told_trains = self._told_trains, lost
-        self.liveness.probe_now()
-        if set(lost) <= set(before):
-            again = ", ".join(what for what in before if what not in lost)
-            text = f"arrive again on the path to {self.router_id}: {again}"
-            return [*orders, Tell(logging.INFO, text)]
-        text = (
-            f"on the path to {self.router_id} single datagrams arrive, and not"
-            f" {', '.join(lost)}: they go one by one now"
-        )
-        return [*orders, Tell(logging.WARNING, text)]
-
-    def _tell_path(self) -> list[Order]:
-        """Say what the path carries, when it is known and another size than was said."""
-        size, state = self.path.size, self.path.state
-        if size == self._told_path or state not in {PathState.COMPLETE, PathState.ERROR}:
-            return []
-        self._told_path = size
-        text = f"the path to {self.router_id} carries packets of {size} bytes"
-        if state is PathState.COMPLETE:
-            return [Tell(logging.INFO, text)]
-        return [Tell(logging.WARNING, f"{text} at most: less than any path should")]
-
-    def _limit(self, now: float) -> list[Order]:
-        """Go by what is known of the path, and tell the router at once."""
-        settled = self.path.settled(now)
-        limit = LimitDatagrams(self.index, self.path.size - self._headers, settled)
-        if limit == self._limited or not self.index:
-            return []
-        self._limited = limit
-        self.liveness.probe_now()
-        return [limit]
-
-    def hold(self, now: float) -> list[Order]:
-        """Packets come along that were on their way to another path: refuse none for a moment."""
-        self.path.unsettle(now)
-        return self._limit(now)
+        return self.carrying.due(now, live.round_trip, busy=busy)
 
     def _probe(self, now: float, active: bool) -> list[Order]:
         if not self.index:
             return []
         number = self.liveness.probe_number
-        self._counting.probe_sent(number, trial=self.trains.under_way)
-        flags = wire.ACTIVE if active else 0
-        if self.path.settled(now):
-            flags |= wire.SETTLED
-        if not self.trains.down.sends_trains:
-            flags |= wire.NO_TRAINS
-        if not self.trains.up.joined:
-            flags |= wire.JOINED_BADLY
-        probe = Probe(int(now * 1e6), self.path.size - self._headers)
+        flags = (wire.ACTIVE if active else 0) | self.carrying.probe_flags(number, now)
+        probe = Probe(int(now * 1e6), self.carrying.longest)
         return [SendControl(self.index, Type.PROBE, probe.encode(), flags=flags, specific=number)]
 
     def _hello(self, now: float) -> list[Order]:
@@ -477,12 +365,9 @@ class Tunnel:
     def handle_connected(self, version: int, *, again: bool) -> None:
         """There is a socket to send from, over this IP version; `again`: in place of another."""
         self.connected = True
-        self._headers = wire.HEADERS4 if version == 4 else wire.HEADERS6
+        self.carrying.leave_by(version, again=again)
         if again:
             self.liveness.probe_now()
-            self.path.restart()
-            self.trains.restart()
-            self._together = []
 
     def handle_hello_ack(self, datagram: bytes, now: float, *, active: bool) -> list[Order]:
         """A HELLO_ACK, not yet verified; opens the session that it offers."""
@@ -584,15 +469,9 @@ class Tunnel:
             if index == self.index:
                 self._acknowledged(control.specific, ack, highest, received, now)
         elif control.kind is Type.PATH_ACK:
-            length = wire.decode_path_ack(control.body)
-            self.path.answered(control.specific, length + self._headers, now)
-            if index == self.index:
-                self._counting.path_ack_came()
-            return self._limit(now)
+            return self.carrying.handle_path_ack(control, now, present=index == self.index)
         elif control.kind in {Type.TRAIN, Type.TRAIN_ACK}:
-            member, group = Member.decode(control.specific), wire.group_of(control.flags)
-            come = self.trains.arrived if control.kind is Type.TRAIN else self.trains.answered
-            come(member.trial, group, member.index)
+            self.carrying.handle_train(control)
         elif control.kind is Type.ROLE:
             self._take_flags(index, control, now)
         elif control.kind is Type.PROBE and index == self.index:
@@ -620,12 +499,10 @@ class Tunnel:
         if RouterFlag.EGRESS_DOWN not in self.flags:
             # What a router without a way on has received is as good as lost.
             self.ring.acknowledged(ack.highest, ack.confirmed, now)
-        counts = self._counting.answered(number, ack, highest, received)
-        if counts is None:
-            return
-        self.trains.observe(counts, now)
-        srtt = self.liveness.srtt or 0.0
-        self._quality.observe(counts, srtt, now, self._others(self.router_id, now))
+        counts = self.carrying.handle_probe_ack(number, ack, highest, received, now)
+        if counts is not None:
+            srtt = self.liveness.srtt or 0.0
+            self._quality.observe(counts, srtt, now, self._others(self.router_id, now))
 
     def unconfirmed(self, now: float) -> list[bytes]:
         """Take out what is to be sent again elsewhere, as the router does not answer or is useless.

@@ -114,7 +114,7 @@ def test_a_session_begins_with_what_is_safe_and_goes_by_what_is_found() -> None:
     endpoint = Answering(1400)
     assert endpoint.limit == LimitDatagrams(endpoint.session, BASE - HEADERS4, settled=False)
     endpoint.run(1.0)
-    assert endpoint.tunnel.path.state is State.COMPLETE
+    assert endpoint.tunnel.carrying.mtu.state is State.COMPLETE
     assert endpoint.limit == LimitDatagrams(endpoint.session, 1400 - HEADERS4, settled=True)
     assert "the path to r1 carries packets of 1400 bytes" in [text for _, text in endpoint.told]
 
@@ -150,7 +150,7 @@ def test_what_a_trial_of_trains_loses_is_no_loss_and_no_silence() -> None:
         endpoint.run(0.25)
         assert endpoint.loss in {None, 0.0}
         assert endpoint.tunnel.liveness.failures == 0
-    assert list(endpoint.tunnel.trains.lost()) == [
+    assert list(endpoint.tunnel.carrying.trains.lost()) == [
         "trains that are sent to it",
         "trains that it sends",
     ]
@@ -178,7 +178,7 @@ def test_loss_is_seen_all_the_same() -> None:
 def test_what_was_on_its_way_to_another_router_is_not_refused() -> None:
     endpoint = Answering(1500)
     endpoint.run(1.0)
-    other = endpoint.machine.tunnels["r2"].path
+    other = endpoint.machine.tunnels["r2"].carrying.mtu
     other.state, other.size = State.COMPLETE, 1400
     endpoint.serve()
     assert endpoint.limits[endpoint.session_of("r2")].settled

@@ -401,7 +401,7 @@ def test_who_sends_is_told_of_a_suspicion_and_of_its_end_at_once(
     assert endpoint.answer({0: OLD}) is None
     endpoint.wait(1)
     path = Path()
-    path.trains, path.now = endpoint.tunnel.trains, endpoint.now
+    path.trains, path.now = endpoint.tunnel.carrying.trains, endpoint.now
 
     def told() -> tuple[list[bool], list[int]]:
         orders = endpoint.tunnel.due(path.now, busy=False, active=False, judge=False)
@@ -427,7 +427,7 @@ def test_another_path_says_nothing_before_it_was_tried() -> None:
     assert endpoint.answer({0: OLD}) is None
     endpoint.wait(1)
     path = Path()
-    path.trains, path.now = endpoint.tunnel.trains, endpoint.now
+    path.trains, path.now = endpoint.tunnel.carrying.trains, endpoint.now
     path.cut = {UP}
     path.run(1)
     endpoint.serve()
