@@ -133,6 +133,8 @@ class FilesModule(AnsibleModule):
 
     def run(self) -> NoReturn:
         """Exit, or fail with what the command said."""
+        path = self._directory / self._file
+        before = path.read_text(encoding="utf-8") if path.is_file() else ""
         wanted = self._wanted()
         changed = [file for file in wanted if not file.stands(self._directory)]
         if changed and not self.check_mode:
@@ -140,7 +142,7 @@ class FilesModule(AnsibleModule):
                 self._validate(wanted, Path(staged))
                 self._put(changed, Path(staged))
         names = [file.name for file in changed]
-        self.exit_json(changed=bool(names), files=names, diff=self._shown(names, self._before))
+        self.exit_json(changed=bool(names), files=names, diff=self._shown(names, before))
         raise AssertionError("exit_json returned")
 
     def _wanted(self) -> list[Wanted]:
@@ -151,8 +153,6 @@ class FilesModule(AnsibleModule):
             if not self.check_mode:
                 self.fail_json(msg="there is no user %s" % self.params["user"])
             uid = gid = 0
-        path = self._directory / self._file
-        self._before = path.read_text(encoding="utf-8") if path.is_file() else ""
         secrets = [
             Wanted(name, _line(text), uid, gid, 0o600)
             for name, text in sorted(self.params["secrets"].items())
