@@ -18,7 +18,7 @@ from tests.netns.timed.test_planned_moves import EGRESS, Connections, echo
 from tests.netns.world import BUSINESS, UNDERLAY4, UNDERLAY6, Agent, World
 
 Agents = dict[str, Agent]
-MOST_S = 15.0
+MOST_S = 4.0
 """Without a processor to itself a process takes a while to start; figures belong to the bench."""
 
 
