@@ -30,7 +30,7 @@ from bench.api.figures import Figures
 from bench.arguments import positive
 from bench.balancer import credentials, questions
 from bench.balancer.load import CLIENT_CPU, Answers, Client, median
-from bench.balancer.server import Server, free_port, running
+from bench.balancer.server import Server, running
 from bench.compiler import compiled
 from bench.machine import Watch
 from bench.progress import progress
@@ -38,6 +38,7 @@ from bench.settings import AGENTS, CHECKOUT, Places
 from bench.table import plain
 from testbed import proc, process
 from testbed.failed import Failed
+from testbed.ports import free_port
 
 HERE = Path(__file__).resolve().parent
 BALANCER = HERE.parent / "balancer"

@@ -27,13 +27,14 @@ from bench.balancer import credentials, figures, questions
 from bench.balancer.credentials import Credentials
 from bench.balancer.figures import Figures
 from bench.balancer.load import Answers, Client, median
-from bench.balancer.server import Server, free_port, running
+from bench.balancer.server import Server, running
 from bench.compiler import compiled
 from bench.machine import Watch
 from bench.progress import progress
 from bench.settings import Places
 from testbed import proc, process
 from testbed.failed import Failed
+from testbed.ports import free_port
 
 HERE = Path(__file__).resolve().parent
 AT_ONCE = 16

@@ -23,14 +23,6 @@ class Server:
     port: int
 
 
-def free_port() -> int:
-    """A port that nothing listens on at the moment."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
 @contextmanager
 def running(
     command: Sequence[object], port: int, log: Path, env: Mapping[str, str]

@@ -43,15 +43,6 @@ def serving_by(
         assert not thread.is_alive()
 
 
-def free_port(address: str = "127.0.0.1") -> int:
-    """A TCP port that nothing listens on at the moment."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family) as sock:
-        sock.bind((address, 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
 def exchange(port: int, raw: bytes, *, context: ssl.SSLContext | None = None) -> bytes:
     """Send `raw` to a loopback port; the one answer to it, or what came before the end."""
     with contextlib.ExitStack() as stack:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask import Flask, jsonify
+from testbed.ports import free_port
 
 from nrs.agent.revocation_peer import RevocationPeer
 from nrs.api import revoked, service
@@ -16,7 +17,7 @@ from nrs.identity.revocation_file import RevocationFile
 from nrs.identity.revocations import Revocations
 from nrs.identity.verifier import Verifier
 from tests.api.callers import NOW, credential
-from tests.serving import free_port, serving
+from tests.serving import serving
 
 KEY = Ed25519PrivateKey.generate()
 

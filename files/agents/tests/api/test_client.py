@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 from flask import Flask, redirect, request
+from testbed.ports import free_port
 
 from nrs.api import service
 from nrs.api.client import ApiClient, ApiRefused, ApiUnavailable
 from nrs.api.service import ApiError
 from tests.api.callers import shared
-from tests.serving import free_port, serving
+from tests.serving import serving
 
 TOKEN = "c" * 32
 

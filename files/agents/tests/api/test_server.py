@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from flask import Flask, request
+from testbed.ports import free_port
 from testbed.wait import wait_until
 
 from nrs.api import server, service
@@ -18,7 +19,7 @@ from nrs.api.auth import Trust
 from nrs.api.gate import Limits
 from nrs.api.listener import listen
 from nrs.api.messages import DeviceStatus
-from tests.serving import TIMEOUT_S, exchange, free_port, received, serving, serving_by
+from tests.serving import TIMEOUT_S, exchange, received, serving, serving_by
 
 GOOD = b'{"device_id": "router_1", "timestamp": 5}'
 

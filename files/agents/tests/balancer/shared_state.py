@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 from redis import Redis, RedisError
+from testbed.ports import free_port
 
-from tests.serving import TIMEOUT_S, free_port
+from tests.serving import TIMEOUT_S
 
 
 class StateServer:

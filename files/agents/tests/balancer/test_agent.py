@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 import requests
+from testbed.ports import free_port
 from testbed.wait import wait_until
 
 import nrs
@@ -23,7 +25,7 @@ from nrs.system import control
 from tests.api.certified import DAY, NOW, Authority
 from tests.balancer.reports import fields
 from tests.balancer.shared_state import StateServer
-from tests.serving import TIMEOUT_S, free_port
+from tests.serving import TIMEOUT_S
 from tests.signing import Signing
 
 SOURCES = Path(nrs.__file__).parents[1]
@@ -81,6 +83,14 @@ class Agent:
         )
 
     def notified(self) -> str:
+        """What it tells systemd next; fails at once, with what it printed, if it has ended."""
+
+        def told() -> bool:
+            return bool(select.select([self._notify], [], [], 0)[0])
+
+        assert self.process is not None
+        wait_until(lambda: told() or self.process.poll() is not None, TIMEOUT_S, "a notification")
+        assert told(), self.process.communicate()
         return self._notify.recv(4096).decode()
 
     def reload(self) -> None:
@@ -98,7 +108,7 @@ class Agent:
         return self.process.returncode, errors
 
     def close(self) -> None:
-        if self.process is not None and self.process.poll() is None:
+        if self.process is not None:
             self.process.kill()
             self.process.communicate()
         self._notify.close()

@@ -13,17 +13,12 @@ from typing import Any
 
 import requests
 import yaml
+from testbed.ports import free_port
 
 from tests.signing import Signing
 
 AGENTS = Path(__file__).parents[2]
 DEADLINE_S = 30
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET6) as sock:
-        sock.bind(("::1", 0))
-        return int(sock.getsockname()[1])
 
 
 class ControllerProcess:

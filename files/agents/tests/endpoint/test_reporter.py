@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from flask import Flask, request
+from testbed.ports import free_port
 
 from nrs.api import service
 from nrs.api.service import ApiError
@@ -17,7 +18,7 @@ from nrs.endpoint.reporter import Adviser, EndpointWork
 from nrs.endpoint.work import work_of
 from nrs.system import control
 from tests.api.callers import shared
-from tests.serving import free_port, serving
+from tests.serving import serving
 
 TOKEN = "c" * 32
 

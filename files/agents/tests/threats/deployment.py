@@ -17,12 +17,13 @@ import requests
 import yaml
 from click.testing import CliRunner
 from testbed import process
+from testbed.ports import free_port
 from testbed.wait import wait_until
 
 from nrs.api.client import ApiClient
 from nrs.cli.main import main
 from tests.balancer.shared_state import StateServer
-from tests.serving import TIMEOUT_S, free_port
+from tests.serving import TIMEOUT_S
 from tests.threats.attempts import report
 
 AGENTS = Path(__file__).resolve().parents[2]
@@ -36,7 +37,7 @@ class Service:
     def __init__(self, deployment: Deployment, name: str, address: str, section: str) -> None:
         self.name = name
         self.address = address
-        self.url = f"https://{address}:{free_port(address)}"
+        self.url = f"https://{address}:{free_port()}"
         self.directory = deployment.directory / name
         self.state = self.directory / "state"
         self.state.mkdir(parents=True)
