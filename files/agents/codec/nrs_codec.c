@@ -1,12 +1,9 @@
-#define OPENSSL_SUPPRESS_DEPRECATED /* the one-shot interfaces cannot copy a prepared state */
 #include "nrs_codec.h"
+#include "nrs_tag.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <openssl/crypto.h>
-#include <openssl/sha.h>
 
 enum { DATA = 0x10, SEGMENT = 0x11, BATCH = 0x12, FRAGMENT = 0x13, FIRST_CONTROL = 0x16, LAST_CONTROL = 0x19 };
 enum { HELLO = 0x14, HELLO_ACK = 0x15, PATH_PROBE = 0x1b, TRAIN_ACK = 0x1e };
@@ -17,12 +14,8 @@ enum { MORE_FRAGMENTS = 0x20, DONT_FRAGMENT = 0x40, FIN_PSH = 0x09, SYN = 0x02, 
 enum { LEAST_MTU4 = 576, LEAST_MTU6 = 1280, PLACE = 4 /* of the checksum, before a packet in pieces */ };
 enum { WINDOW = 8192, RING_BYTES = WINDOW / 8 + 8, MOST_SEGMENTS = 64, MOST_SEND = 65507, MOST_SLICES = 256 };
 
-struct key {
-    SHA256_CTX inner, outer;
-};
-
 struct nrs_sealer {
-    struct key key;
+    struct nrs_key key;
     uint64_t *sequence; /* `own`, or memory that outlives the process */
     uint64_t own;
     uint32_t peer_index, body;
@@ -40,7 +33,7 @@ struct owned {
 };
 
 struct nrs_opener {
-    struct key key;
+    struct nrs_key key;
     uint32_t index, lanes, check, owned_count;
     struct owned owned[NRS_MOST_OWNED];
     struct window *windows; /* `own`, or memory that outlives the process */
@@ -86,31 +79,6 @@ static uint32_t sum16(const uint8_t *p, uint32_t length) {
 static uint32_t fold(uint32_t sum) {
     while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
     return sum;
-}
-
-/* -- tags */
-
-static void key_init(struct key *key, const uint8_t secret[32]) {
-    uint8_t block[64];
-    memset(block, 0x36, sizeof block);
-    for (int i = 0; i < 32; i++) block[i] ^= secret[i];
-    SHA256_Init(&key->inner);
-    SHA256_Update(&key->inner, block, sizeof block);
-    memset(block, 0x5c, sizeof block);
-    for (int i = 0; i < 32; i++) block[i] ^= secret[i];
-    SHA256_Init(&key->outer);
-    SHA256_Update(&key->outer, block, sizeof block);
-    OPENSSL_cleanse(block, sizeof block);
-}
-
-static void tag(const struct key *key, const uint8_t *data, uint32_t length, uint8_t *out) {
-    uint8_t digest[32];
-    SHA256_CTX context = key->inner;
-    SHA256_Update(&context, data, length);
-    SHA256_Final(digest, &context);
-    context = key->outer;
-    SHA256_Update(&context, digest, sizeof digest);
-    SHA256_Final(out, &context);
 }
 
 /* -- the replay window (RFC 6479) */
@@ -278,7 +246,7 @@ nrs_sealer *nrs_sealer_new(const uint8_t secret[32], uint32_t peer_index, uint8_
     nrs_sealer *s = calloc(1, sizeof *s);
     if (!s) return NULL;
     s->sequence = memory ? memory : &s->own;
-    key_init(&s->key, secret);
+    nrs_key_init(&s->key, secret);
     s->peer_index = peer_index;
     s->body = NRS_SAFE_BODY;
     s->key_id = key_id;
@@ -313,7 +281,7 @@ uint32_t nrs_seal_control(nrs_sealer *s, uint32_t kind, uint32_t flags, uint32_t
                           const uint8_t *body, uint32_t length, uint8_t *out) {
     header(s, out, 0x10 | kind, flags, specific);
     if (length) memcpy(out + NRS_HEADER, body, length);
-    tag(&s->key, out, NRS_HEADER + length, out + NRS_HEADER + length);
+    nrs_tag(&s->key, out, NRS_HEADER + length, out + NRS_HEADER + length);
     return NRS_HEADER + length + NRS_TAG;
 }
 
@@ -445,7 +413,7 @@ static void seal_packet(nrs_sealer *s, const uint8_t *packet, uint32_t total, ui
         header(s, d, DATA, flags, place);
         memcpy(d + NRS_HEADER, packet, total);
         clamp_mss(d + NRS_HEADER, total, s->body, partial);
-        tag(&s->key, d, NRS_HEADER + total, d + NRS_HEADER + total);
+        nrs_tag(&s->key, d, NRS_HEADER + total, d + NRS_HEADER + total);
         append(r, NRS_HEADER + total + NRS_TAG, ecn);
         return;
     }
@@ -460,7 +428,7 @@ static void seal_packet(nrs_sealer *s, const uint8_t *packet, uint32_t total, ui
             put32(d + NRS_HEADER, place);
             memcpy(d + NRS_HEADER + PLACE, packet, length - PLACE);
         }
-        tag(&s->key, d, NRS_HEADER + length, d + NRS_HEADER + length);
+        nrs_tag(&s->key, d, NRS_HEADER + length, d + NRS_HEADER + length);
         append(r, NRS_HEADER + length + NRS_TAG, ecn);
     }
 }
@@ -514,7 +482,7 @@ static void seal_super(nrs_sealer *s, const uint8_t *frame, uint32_t length, con
         header(s, d, SEGMENT, PARTIAL | (at + payload == total ? LAST : 0), slices << 24 | head << 16 | gso);
         memcpy(d + NRS_HEADER, packet, head);
         memcpy(d + NRS_HEADER + head, packet + at, payload);
-        tag(&s->key, d, NRS_HEADER + head + payload, d + NRS_HEADER + head + payload);
+        nrs_tag(&s->key, d, NRS_HEADER + head + payload, d + NRS_HEADER + head + payload);
         append(r, NRS_HEADER + head + payload + NRS_TAG, ecn);
     }
     r->packets += slices;
@@ -543,7 +511,7 @@ static void batch_close(nrs_sealer *s, struct batch *b, nrs_sealed *r) {
         r->batches++;
         r->batched += b->count;
     }
-    tag(&s->key, d, NRS_HEADER + b->length, d + NRS_HEADER + b->length);
+    nrs_tag(&s->key, d, NRS_HEADER + b->length, d + NRS_HEADER + b->length);
     append(r, NRS_HEADER + b->length + NRS_TAG, b->ecn);
     b->count = b->length = 0;
 }
@@ -613,7 +581,7 @@ nrs_opener *nrs_opener_new(const uint8_t secret[32], uint32_t index, uint32_t la
     nrs_opener *o = calloc(1, sizeof *o + (memory ? 0 : lanes) * sizeof o->own[0]);
     if (!o) return NULL;
     o->windows = memory ? memory : o->own;
-    key_init(&o->key, secret);
+    nrs_key_init(&o->key, secret);
     o->index = index;
     o->lanes = lanes;
     o->check = check;
@@ -641,7 +609,7 @@ uint64_t nrs_opener_received(const nrs_opener *o, uint32_t lane) { return o->win
 int nrs_verify(nrs_opener *o, const uint8_t *d, uint32_t length) {
     uint8_t own[NRS_TAG];
     if (length < NRS_HEADER + NRS_TAG) return NRS_DROP_MALFORMED;
-    tag(&o->key, d, length - NRS_TAG, own);
+    nrs_tag(&o->key, d, length - NRS_TAG, own);
     if (CRYPTO_memcmp(own, d + length - NRS_TAG, NRS_TAG)) return NRS_DROP_TAG;
     if (d[3] >= o->lanes) return NRS_DROP_MALFORMED;
     return accept(&o->windows[d[3]], get64(d + 8)) ? NRS_OK : NRS_DROP_REPLAY;

@@ -16,6 +16,8 @@ from nrs.tunnel.wire import Claim
 _BLOCK = 64
 _INNER = bytes(x ^ 0x36 for x in range(256))
 _OUTER = bytes(x ^ 0x5C for x in range(256))
+_NO_SALT = bytes(32)
+_HELLO_INFO = b"nrs v1 hello"
 
 
 class TagKey:
@@ -50,13 +52,37 @@ def _hkdf(secret: bytes, *, salt: bytes | None, info: bytes, length: int) -> byt
 
 def device_key(master: bytes, claim: Claim, epoch: int) -> bytes:
     """The key that opens only what `claim` names: `HKDF(master, claim | epoch)`."""
-    info = b"nrs v1 device" + claim.encode() + bytes((epoch,))
+    info = _device_info(claim.encode(), epoch)
     return _hkdf(master, salt=None, info=info, length=32)
+
+
+def _device_info(claim: bytes, epoch: int) -> bytes:
+    return b"nrs v1 device" + claim + bytes((epoch,))
 
 
 def hello_key(static: bytes) -> TagKey:
     """The key of HELLO and HELLO_ACK tags, made from the PSK or the device key."""
-    return TagKey(_hkdf(static, salt=None, info=b"nrs v1 hello", length=32))
+    return TagKey(_hkdf(static, salt=None, info=_HELLO_INFO, length=32))
+
+
+class DeviceMaster:
+    """Makes the hello keys of devices: what they have in common, HKDF's extract, is made once."""
+
+    __slots__ = ("_epoch", "_extract")
+
+    def __init__(self, master: bytes, epoch: int) -> None:
+        self._extract = hmac.digest(_NO_SALT, master, "sha256")
+        self._epoch = epoch
+
+    def hello_key(self, claim: bytes | memoryview) -> TagKey:
+        """`hello_key(device_key(master, claim, epoch))` of an encoded claim."""
+        device = _one_block(self._extract, _device_info(bytes(claim), self._epoch))
+        return TagKey(_one_block(hmac.digest(_NO_SALT, device, "sha256"), _HELLO_INFO))
+
+
+def _one_block(extract: bytes, info: bytes) -> bytes:
+    """HKDF's expand to 32 bytes (RFC 5869 section 2.3)."""
+    return hmac.digest(extract, info + b"\x01", "sha256")
 
 
 def session_keys(

@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from nrs.tunnel.codec.carrier import Frames, Inbox, Intake, Outbox, Path
 from nrs.tunnel.codec.sealing import Check, Opener, Sealer
+from nrs.tunnel.codec.sieve import Sieve
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
 
@@ -96,6 +97,9 @@ class Codec(Protocol):
     @property
     def inbox(self) -> MakeInbox[Inbox[Any, Any, Any]]: ...
 
+    @property
+    def sieve(self) -> Callable[[], Sieve[Any]]: ...
+
 
 @dataclass(frozen=True)
 class Family(Generic[SealerT, OpenerT, PathT, FramesT, IntakeT]):
@@ -109,3 +113,4 @@ class Family(Generic[SealerT, OpenerT, PathT, FramesT, IntakeT]):
     intake: Callable[[], IntakeT]
     outbox: Callable[[], Outbox[SealerT, PathT, FramesT]]
     inbox: MakeInbox[Inbox[OpenerT, PathT, IntakeT]]
+    sieve: Callable[[], Sieve[IntakeT]]

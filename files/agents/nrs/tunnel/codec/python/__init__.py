@@ -8,6 +8,7 @@ from nrs.tunnel.codec.python.inbox import PythonInbox
 from nrs.tunnel.codec.python.opening import PythonOpener
 from nrs.tunnel.codec.python.outbox import PythonOutbox
 from nrs.tunnel.codec.python.sealing import PythonSealer
+from nrs.tunnel.codec.python.sieve import PythonSieve
 from nrs.tunnel.codec.python.socket_path import PythonIntake, PythonPath
 
 CODEC = Family(
@@ -19,4 +20,5 @@ CODEC = Family(
     PythonIntake,
     PythonOutbox,
     PythonInbox,
+    PythonSieve,
 )

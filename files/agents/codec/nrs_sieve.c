@@ -1,0 +1,161 @@
+#include "nrs_sieve.h"
+#include "nrs_tag.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { HELLO = 0x14, HELLO_ACK = 0x15, NO_SESSION = 0x1a, FIRST_TYPE = 0x10, LAST_TYPE = 0x1e };
+enum { LEAST_HELLO = NRS_HEADER + 192 + NRS_TAG, CIPHER = NRS_HEADER + 4, MODE, CLAIM = NRS_HEADER + 104 };
+enum { SHARED, DEVICE, MOST_ID = 64, MOST_PREFIXES = 16, LONGEST_CLAIM = 22 + 18 * MOST_PREFIXES + MOST_ID };
+
+static const char DEVICE_LABEL[] = "nrs v1 device", HELLO_INFO[] = "nrs v1 hello\1"; /* \1: HKDF's only block */
+enum { LABEL = sizeof DEVICE_LABEL - 1 };
+
+/* Of one key id: the key of HELLO tags in shared mode, and HKDF's extract, which device keys are made from. */
+struct held {
+    struct nrs_key shared, extract;
+    int is_held;
+};
+
+struct nrs_sieve {
+    struct nrs_key no_salt;
+    struct held held[256];
+    uint32_t *known;
+    uint32_t known_count, answers;
+};
+
+/* The key of HELLO tags that a static key makes (RFC 5869: extract without salt, expand to one block). */
+static void hello_key(const nrs_sieve *s, const uint8_t *secret, uint32_t length, struct nrs_key *key) {
+    uint8_t material[32];
+    nrs_tag(&s->no_salt, secret, length, material);
+    nrs_key_init(key, material);
+    nrs_tag(key, HELLO_INFO, sizeof HELLO_INFO - 1, material);
+    nrs_key_init(key, material);
+    OPENSSL_cleanse(material, sizeof material);
+}
+
+nrs_sieve *nrs_sieve_new(void) {
+    static const uint8_t zeros[32];
+    nrs_sieve *s = calloc(1, sizeof *s);
+    if (s) nrs_key_init(&s->no_salt, zeros);
+    return s;
+}
+
+void nrs_sieve_free(nrs_sieve *s) {
+    if (!s) return;
+    free(s->known);
+    OPENSSL_cleanse(s, sizeof *s);
+    free(s);
+}
+
+void nrs_sieve_forget(nrs_sieve *s) { OPENSSL_cleanse(s->held, sizeof s->held); }
+
+void nrs_sieve_hold(nrs_sieve *s, uint8_t key_id, const uint8_t *secret, uint32_t length) {
+    struct held *held = &s->held[key_id];
+    uint8_t extract[32];
+    hello_key(s, secret, length, &held->shared);
+    nrs_tag(&s->no_salt, secret, length, extract);
+    nrs_key_init(&held->extract, extract);
+    OPENSSL_cleanse(extract, sizeof extract);
+    held->is_held = 1;
+}
+
+int nrs_sieve_know(nrs_sieve *s, const uint32_t *indices, uint32_t count) {
+    uint32_t *known = NULL;
+    if (count) {
+        known = malloc(count * sizeof *known);
+        if (!known) return 0;
+        memcpy(known, indices, count * sizeof *known);
+    }
+    free(s->known);
+    s->known = known;
+    s->known_count = count;
+    return 1;
+}
+
+void nrs_sieve_answer(nrs_sieve *s, uint32_t most) { s->answers = most; }
+
+static int knows(const nrs_sieve *s, const uint8_t *d) {
+    uint32_t index = (uint32_t)d[4] << 24 | (uint32_t)d[5] << 16 | (uint32_t)d[6] << 8 | d[7];
+    uint32_t low = 0, high = s->known_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (s->known[middle] < index)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < s->known_count && s->known[low] == index;
+}
+
+/* The bytes of the claim in a HELLO; 0 where this cannot be one. */
+static uint32_t claim_length(const uint8_t *d, uint32_t size) {
+    if (size < LEAST_HELLO || d[CIPHER] || d[MODE] > DEVICE) return 0;
+    uint32_t id = d[CLAIM], prefixes = d[CLAIM + 1], length = 22 + 18 * prefixes + id;
+    if (!id || id > MOST_ID || prefixes > MOST_PREFIXES) return 0;
+    return CLAIM + length + NRS_TAG <= size ? length : 0;
+}
+
+static int proves(const nrs_sieve *s, const uint8_t *d, uint32_t size, uint32_t claim) {
+    const struct held *held = &s->held[d[2]];
+    uint8_t own[NRS_TAG], info[LABEL + LONGEST_CLAIM + 2];
+    if (!held->is_held) return 0;
+    if (d[MODE] == SHARED) {
+        nrs_tag(&held->shared, d, size - NRS_TAG, own);
+    } else {
+        struct nrs_key key;
+        memcpy(info, DEVICE_LABEL, LABEL);
+        memcpy(info + LABEL, d + CLAIM, claim);
+        info[LABEL + claim] = d[2];
+        info[LABEL + claim + 1] = 1;
+        nrs_tag(&held->extract, info, LABEL + claim + 2, own);
+        hello_key(s, own, sizeof own, &key);
+        nrs_tag(&key, d, size - NRS_TAG, own);
+        OPENSSL_cleanse(&key, sizeof key);
+    }
+    return !CRYPTO_memcmp(own, d + size - NRS_TAG, NRS_TAG);
+}
+
+void nrs_sift(nrs_sieve *s, const uint8_t *train, uint32_t length, uint32_t each, nrs_sifted *r) {
+    uint32_t at = 0, claim;
+    int answered = !s->answers;
+    r->count = 0;
+    do {
+        const uint8_t *d = train + at;
+        uint32_t size = length - at < each ? length - at : each;
+        r->datagrams++;
+        if (size < NRS_HEADER + NRS_TAG || d[0] < FIRST_TYPE || d[0] > LAST_TYPE || d[0] == HELLO_ACK || d[0] == NO_SESSION) {
+            r->malformed++;
+        } else if (d[0] == HELLO) {
+            claim = claim_length(d, size);
+            if (!claim)
+                r->malformed++;
+            else if (!proves(s, d, size, claim))
+                r->tag++;
+            else
+                r->worth[r->count++] = at;
+        } else if (knows(s, d)) {
+            r->worth[r->count++] = at;
+        } else if (!answered) {
+            answered = 1;
+            s->answers--;
+            r->worth[r->count++] = at;
+        } else {
+            r->no_session++;
+        }
+        at += each;
+    } while (at < length);
+}
+
+int nrs_sieve_receive(nrs_sieve *s, int fd, uint8_t *buffer, uint32_t capacity, nrs_train *train, uint32_t most,
+                      nrs_sifted *r) {
+    uint64_t end = r->datagrams + most;
+    r->count = 0;
+    while (r->datagrams < end) {
+        int received = nrs_receive(fd, buffer, capacity, train);
+        if (received <= 0) return received;
+        nrs_sift(s, buffer, train->length, train->each, r);
+        if (r->count) return NRS_WORTH;
+    }
+    return NRS_SPENT;
+}

@@ -1,0 +1,113 @@
+"""Dropping what strangers send and no key proves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from nrs.tunnel import keys, wire
+from nrs.tunnel.codec.python.socket_path import PythonIntake
+from nrs.tunnel.codec.sieve import Sieved, Sifted
+from nrs.tunnel.udp_socket import UdpSocket
+from nrs.tunnel.wire import (
+    HEADER_BYTES,
+    HELLO_LEAST_BODY,
+    OVERHEAD,
+    TAG_BYTES,
+    Cipher,
+    KeyMode,
+    Type,
+)
+
+_HELLO = wire.first_byte(Type.HELLO)
+_TO_A_ROUTER = frozenset(map(wire.first_byte, set(Type) - {Type.HELLO_ACK, Type.NO_SESSION}))
+_LEAST_HELLO = OVERHEAD + HELLO_LEAST_BODY
+_CIPHER, _MODE, _CLAIM = HEADER_BYTES + 4, HEADER_BYTES + 5, HEADER_BYTES + 104
+_FIXED_CLAIM, _PREFIX = 22, 18
+
+
+class PythonSieve:
+    """See `codec.sieve.Sieve`."""
+
+    def __init__(self) -> None:
+        self.sifted = Sifted()
+        self.worth: list[int] = []
+        self._shared: dict[int, keys.TagKey] = {}
+        self._devices: dict[int, keys.DeviceMaster] = {}
+        self._known: frozenset[int] = frozenset()
+        self._answers = 0
+
+    def hold(self, masters: Mapping[int, bytes]) -> None:
+        self._shared = {key_id: keys.hello_key(master) for key_id, master in masters.items()}
+        self._devices = {
+            key_id: keys.DeviceMaster(master, key_id) for key_id, master in masters.items()
+        }
+
+    def know(self, indices: Iterable[int]) -> None:
+        self._known = frozenset(indices)
+
+    def answer(self, most: int) -> None:
+        self._answers = most
+
+    def receive(self, socket: UdpSocket, intake: PythonIntake, most: int) -> int:
+        self.worth = []
+        end = self.sifted.datagrams + most
+        while self.sifted.datagrams < end:
+            received = intake.receive(socket)
+            if received <= 0:
+                return received
+            self.sift(intake.train, intake.each)
+            if self.worth:
+                return Sieved.WORTH
+        return Sieved.SPENT
+
+    def sift(self, train: memoryview, each: int) -> None:
+        """Count the datagrams of one train, and say which are `worth` to be looked at."""
+        sifted = self.sifted
+        self.worth = worth = []
+        answers = self._answers > 0
+        for at in range(0, len(train), each) if train else (0,):
+            datagram = train[at : at + each]
+            sifted.datagrams += 1
+            if len(datagram) < OVERHEAD or datagram[0] not in _TO_A_ROUTER:
+                sifted.malformed += 1
+            elif datagram[0] == _HELLO:
+                claim = _claim(datagram)
+                if not claim:
+                    sifted.malformed += 1
+                elif not self._proves(datagram, claim):
+                    sifted.tag += 1
+                else:
+                    worth.append(at)
+            elif int.from_bytes(datagram[4:8], "big") in self._known:
+                worth.append(at)
+            elif answers:
+                answers = False
+                self._answers -= 1
+                worth.append(at)
+            else:
+                sifted.no_session += 1
+
+    def _proves(self, datagram: memoryview, claim: memoryview) -> bool:
+        key_id, tag = datagram[2], datagram[-TAG_BYTES:]
+        if key_id not in self._shared:
+            return False
+        if datagram[_MODE] == KeyMode.SHARED:
+            key = self._shared[key_id]
+        else:
+            key = self._devices[key_id].hello_key(claim)
+        return key.verify(tag, datagram[:-TAG_BYTES])
+
+
+def _claim(datagram: memoryview) -> memoryview | None:
+    """The claim of a HELLO as it stands there; None where this cannot be one."""
+    if (
+        len(datagram) < _LEAST_HELLO
+        or datagram[_CIPHER] != Cipher.NONE
+        or datagram[_MODE] > KeyMode.DEVICE
+    ):
+        return None
+    id_length, prefixes = datagram[_CLAIM], datagram[_CLAIM + 1]
+    if not 0 < id_length <= wire.LONGEST_ID or prefixes > wire.MOST_PREFIXES:
+        return None
+    end = _CLAIM + _FIXED_CLAIM + _PREFIX * prefixes + id_length
+    return datagram[_CLAIM:end] if end + TAG_BYTES <= len(datagram) else None
