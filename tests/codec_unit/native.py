@@ -9,7 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CODEC = HERE.parent.parent / "files" / "agents" / "codec"
-SOURCES = (CODEC / "nrs_codec.c", CODEC / "nrs_carrier.c")
+SOURCES = tuple(CODEC / f"nrs_{part}.c" for part in ("codec", "carrier", "sieve"))
 SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 _LIMIT_S = 100
 # A finding ends the program; small caches, so that exact-size buffers stay cheap.

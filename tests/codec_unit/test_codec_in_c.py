@@ -47,7 +47,7 @@ def test_it_needs_nothing_of_python() -> None:
         assert "Python.h" not in source.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("program", ["drive", "drive_carrier"])
+@pytest.mark.parametrize("program", ["drive", "drive_carrier", "drive_sieve"])
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_every_limit_under_sanitizers(compiler: str, program: str, tmp_path: Path) -> None:
     ended = run(build(compiler, program, tmp_path, *SANITIZED))
@@ -55,7 +55,7 @@ def test_every_limit_under_sanitizers(compiler: str, program: str, tmp_path: Pat
     assert ended.stdout == "every limit held\n"
 
 
-@pytest.mark.parametrize("harness", ["fuzz_open", "fuzz_seal"])
+@pytest.mark.parametrize("harness", ["fuzz_open", "fuzz_seal", "fuzz_sieve"])
 def test_fuzzing_finds_nothing(harness: str, tmp_path: Path) -> None:
     """With random programs to begin with, the same in each run, and those grown from them."""
     program = build("clang", harness, tmp_path, "-fsanitize=fuzzer", *SANITIZED)
