@@ -63,6 +63,16 @@ static void claims(void) {
                 CHECK(sift(s, d, size, size).count == (id == 1 && prefixes == 0));
             }
     }
+    for (uint32_t cipher = 0; cipher < 256; cipher++) { /* with a right tag all the same */
+        struct hello h = {.key_id = 7, .id = 9};
+        uint32_t size = make_hello(d, &h);
+        d[CIPHER_AT] = (uint8_t)cipher;
+        hello_tag(d, size, KEY, sizeof KEY, d + size - NRS_TAG);
+        CHECK(sift(s, d, size, size).malformed == (cipher != 0));
+        d[CIPHER_AT] = 0;
+        hello_tag(d, size - 1, KEY, sizeof KEY, d + size - 1 - NRS_TAG);
+        CHECK(sift(s, d, size - 1, size).malformed == 1);
+    }
     nrs_sieve_free(s);
 }
 

@@ -24,7 +24,7 @@ static int judged(struct router *router, const uint8_t *d, uint32_t size, int *a
         return DROPPED_MALFORMED;
     if ((d[0] & 15) == WIRE_HELLO) {
         uint8_t tag[32];
-        if (size < LEAST_HELLO || d[NRS_HEADER + 4] || d[MODE_AT] > DEVICE || !d[CLAIM_AT] || d[CLAIM_AT] > 64 ||
+        if (size < LEAST_HELLO || d[CIPHER_AT] || d[MODE_AT] > DEVICE || !d[CLAIM_AT] || d[CLAIM_AT] > 64 ||
             d[CLAIM_AT + 1] > 16 || CLAIM_AT + claim_bytes(d) + NRS_TAG > size)
             return DROPPED_MALFORMED;
         if (!router->key_length[d[2]]) return DROPPED_TAG;
@@ -80,7 +80,9 @@ static void take_hello(struct router *router, struct input *in) {
     if (how & 0x10) h.padding = take8(in);
     uint32_t size = make_hello(d, &h), edits = how >> 5 & 3;
     for (; edits > 1; edits--) {
-        uint32_t place = take8(in) % (size - NRS_TAG);
+        static const uint32_t places[8] = {0, 2, CIPHER_AT, MODE_AT, CLAIM_AT, CLAIM_AT + 1, CLAIM_AT + 2, NRS_HEADER};
+        uint32_t place = take8(in);
+        place = place < 0xc0 ? places[place & 7] : place % (size - NRS_TAG);
         d[place] = (uint8_t)take8(in);
     }
     if (CLAIM_AT + claim_bytes(d) + NRS_TAG <= size && claim_bytes(d) < 900)

@@ -10,7 +10,7 @@
 #include <openssl/hmac.h>
 
 enum { SHARED = 0, DEVICE = 1, WIRE_HELLO = 4, WIRE_HELLO_ACK = 5, WIRE_NO_SESSION = 10, WIRE_TRAIN_ACK = 14 };
-enum { MODE_AT = NRS_HEADER + 5, CLAIM_AT = NRS_HEADER + 104, LEAST_HELLO = OVERHEAD + 192, LONGEST_HELLO = 4096 };
+enum { CIPHER_AT = NRS_HEADER + 4, MODE_AT, CLAIM_AT = NRS_HEADER + 104, LEAST_HELLO = OVERHEAD + 192, LONGEST_HELLO = 4096 };
 
 static inline void hmac(const uint8_t *key, uint32_t key_length, const uint8_t *data, size_t length, uint8_t out[32]) {
     unsigned size = 0;

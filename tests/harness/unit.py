@@ -13,6 +13,8 @@ _NAMESPACES = "tests/netns"
 _TIMED = "tests/netns/timed"
 """One after another: what they measure is time."""
 _AT_ONCE = ("-n", "2")
+_IN_PARALLEL = frozenset({"codec in C", "collection"})
+"""Of the rest."""
 _PYTEST = ("-m", "pytest", "-p", "no:cacheprovider", "--timeout=120", "--durations=5")
 
 
@@ -64,7 +66,7 @@ def run(report: Report, cache: Cache) -> None:
         report.step(
             PART,
             name,
-            [ansible.python, *_PYTEST, *(_AT_ONCE if name == "collection" else ()), tests],
+            [ansible.python, *_PYTEST, *(_AT_ONCE if name in _IN_PARALLEL else ()), tests],
             cwd=CHECKOUT,
             env=environment(cache, ansible.bin, PYTHONPATH=str(imports)),
             limit=_LIMIT_S,

@@ -59,6 +59,28 @@ def stray(index: int, kind: int = Type.DATA, size: int = wire.OVERHEAD) -> bytes
     return wire.HEADER.pack(wire.VERSION << 4 | kind, 0, 0, 0, index, 1, 0).ljust(size, b"\1")
 
 
+def resigned(datagram: bytes, key_id: int) -> bytes:
+    """With the tag that who holds the key gives it, whatever stands in it."""
+    signed = datagram[: -wire.TAG_BYTES]
+    body = signed[wire.HEADER_BYTES :]
+    secret = MASTERS[key_id]
+    if body[5] == KeyMode.DEVICE:
+        id_length, prefixes = body[104], body[105]
+        claim = bytes(body[104 : 104 + 22 + 18 * prefixes + id_length])
+        key = keys.DeviceMaster(secret, key_id).hello_key(claim)
+    else:
+        key = keys.hello_key(secret)
+    return signed + key.tag(signed)
+
+
+def altered(*changes: tuple[int, int]) -> bytes:
+    """A HELLO of who holds the key, with other bytes in its body."""
+    datagram = bytearray(hello())
+    for place, value in changes:
+        datagram[wire.HEADER_BYTES + place] = value
+    return resigned(bytes(datagram), 0)
+
+
 class Sifter:
     """A sieve and what goes into it, through a socket."""
 
@@ -159,6 +181,11 @@ def test_keys_are_held_in_place_of_those_before(sifter: Sifter, mode: KeyMode) -
         pytest.param(hello()[: wire.OVERHEAD], id="header and tag"),
         pytest.param(hello()[: wire.OVERHEAD + wire.HELLO_LEAST_BODY - 1], id="short HELLO"),
         pytest.param(hello(claim=WIDEST)[:-1], id="claim cut off"),
+        pytest.param(altered((4, 1)), id="cipher"),
+        pytest.param(altered((5, 2)), id="key mode"),
+        pytest.param(altered((104, 0)), id="no identifier"),
+        pytest.param(altered((104, 65)), id="longest identifier"),
+        pytest.param(altered((105, 17)), id="most prefixes"),
     ],
 )
 def test_what_cannot_be_a_datagram_to_a_router_is_malformed(sifter: Sifter, junk: bytes) -> None:
@@ -233,20 +260,6 @@ def test_an_error_of_an_earlier_datagram_is_told(codec: Codec) -> None:
     assert sieve.receive(here, codec.intake(), 1) == Sieved.ERROR
     assert sieve.receive(here, codec.intake(), 1) == Sieved.NOTHING
     here.close()
-
-
-def resigned(datagram: bytes, key_id: int) -> bytes:
-    """With the tag that who holds the key gives it, whatever stands in it."""
-    signed = datagram[: -wire.TAG_BYTES]
-    body = signed[wire.HEADER_BYTES :]
-    secret = MASTERS[key_id]
-    if body[5] == KeyMode.DEVICE:
-        id_length, prefixes = body[104], body[105]
-        claim = bytes(body[104 : 104 + 22 + 18 * prefixes + id_length])
-        key = keys.DeviceMaster(secret, key_id).hello_key(claim)
-    else:
-        key = keys.hello_key(secret)
-    return signed + key.tag(signed)
 
 
 prefixes = st.one_of(
