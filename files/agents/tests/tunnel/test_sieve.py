@@ -74,8 +74,8 @@ def resigned(datagram: bytes, key_id: int) -> bytes:
 
 
 def altered(*changes: tuple[int, int]) -> bytes:
-    """A HELLO of who holds the key, with other bytes in its body."""
-    datagram = bytearray(hello())
+    """A HELLO of who holds the key, with other bytes in its body, and room for any claim."""
+    datagram = bytearray(hello().ljust(1000, b"\0"))
     for place, value in changes:
         datagram[wire.HEADER_BYTES + place] = value
     return resigned(bytes(datagram), 0)
@@ -246,8 +246,11 @@ def test_it_drops_until_something_is_to_be_looked_at_or_it_has_seen_enough(sifte
     assert sifter.sieve.sifted.datagrams == 15
     assert sifter.receive(1) == Sieved.SPENT
     assert sifter.receive(1) == Sieved.NOTHING
-    assert sifter.sieve.worth == []
     assert sifter.sieve.sifted == Sifted(datagrams=16, no_session=15)
+    sifter.send(hello())
+    assert sifter.receive(1) == Sieved.WORTH
+    assert sifter.receive(1) == Sieved.NOTHING
+    assert sifter.sieve.worth == []
 
 
 @each_codec
