@@ -35,8 +35,8 @@ from nrs.tunnel.handshake import Initiator, StaticKey
 from nrs.tunnel.keys import TagKey
 from nrs.tunnel.wire import Claim, Type
 
-from bench.flood import FIRST as FIRST_INNER
-from bench.flood import PAYLOAD
+from bench.downstream import FIRST as FIRST_INNER
+from bench.downstream import PAYLOAD
 
 PORT = 51820
 _FIRST_OUTER = ipaddress.IPv4Address("198.18.1.0")
@@ -102,7 +102,7 @@ class Client:
         self._sealed: list[_Sealed] = []
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _SEND_BUFFER)
-        # Room for the answers of all handshakes under way, not for what a flood brings.
+        # Room for the answers of all handshakes under way, not for what comes downstream.
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
         # A train that comes to it is dropped whole; cut up first it would cost the router more.
         self._socket.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, 1)
@@ -231,7 +231,7 @@ class Client:
     def send(self) -> dict[str, float]:
         """Send the pass; ends when the router has answered the last PROBE. Raises ClientError."""
         for _ in self._arrived(0):
-            pass  # what the last flood has left
+            pass  # what the last trains down have left
         each = struct.pack("=H", wire.OVERHEAD + wire.INNER_MTU)
         segment = (socket.IPPROTO_UDP, _UDP_SEGMENT, each)
         unanswered: deque[Endpoint] = deque()

@@ -18,7 +18,7 @@ client sends trains that it has sealed beforehand, each as one system call, so t
 one costs it less than opening one costs the router. Every so many trains a PROBE goes along,
 and no more are sent than its answers allow: the router always has work and nothing is lost.
 The router puts each train into its TUN device, from where the kernel forwards it to an egress
-that drops it. *Down*: a sender in the router's namespace floods the TUN device with trains to
+that drops it. *Down*: a sender in the router's namespace fills the TUN device with trains to
 the inner addresses, and the router seals what it can keep up with; the client's namespace
 drops what arrives.
 
@@ -165,11 +165,11 @@ class _Site:
 
     def down(self, seconds: float) -> None:
         """Trains to the endpoints, for so many seconds. Raises Failed."""
-        flood = self._pair.start(
+        sender = self._pair.start(
             "b",
-            "flood",
+            "downstream",
             [
-                *("/usr/bin/python3", CHECKOUT / "bench" / "flood.py"),
+                *("/usr/bin/python3", CHECKOUT / "bench" / "downstream.py"),
                 *("--sessions", str(self.sessions), "--train", str(self._train)),
                 *("--seconds", str(seconds + 10 * _FLOW_S)),
             ],
@@ -184,7 +184,7 @@ class _Site:
             left = self._counter("tx", LINK) - sent
             self._pair.check()
         finally:
-            self._pair.end(flood)
+            self._pair.end(sender)
         if not taken or left < 0.99 * taken:
             raise Failed(f"down: the router took {taken} bytes and sent {left}")
         self.downs.append(Rate(taken, passed, used))
