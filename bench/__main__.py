@@ -15,6 +15,7 @@ from bench.api import part as api
 from bench.balancer import part as balancer
 from bench.failover import part as failover
 from bench.failover import starved
+from bench.flood import part as flood
 from bench.progress import progress
 from bench.settings import Places, places
 from testbed.failed import Failed
@@ -35,6 +36,11 @@ PARTS = {
     ),
     "sessions": Part(
         "a routing server with many sessions", sessions.add_arguments, sessions.measure
+    ),
+    "flood": Part(
+        "what strangers' datagrams cost the sessions of a routing server",
+        flood.add_arguments,
+        flood.measure,
     ),
     "trains": Part("what a card that damages trains costs", trains.add_arguments, trains.measure),
     "balancer": Part(

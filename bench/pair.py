@@ -53,13 +53,19 @@ class Pair:
         return f"{self._prefix.removeprefix('nrs')}{host}"[-15:]
 
     def host(self, name: str) -> Namespace:
-        """The namespace of one of the two."""
+        """The namespace of one of them."""
         return self._hosts[name]
+
+    def add(self, name: str) -> Namespace:
+        """One more host, which nothing joins to the others."""
+        added = self._hosts[name] = Namespace(f"{self._prefix}-{name}")
+        added.add()
+        return added
 
     def widen(self, mtu: int) -> None:
         """Let packets of this many bytes pass the link."""
-        for host in self._hosts.values():
-            host.ip("link", "set", LINK, "mtu", str(mtu))
+        for name in UNDERLAY:
+            self._hosts[name].ip("link", "set", LINK, "mtu", str(mtu))
 
     def start(
         self,

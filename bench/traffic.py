@@ -13,6 +13,7 @@ from testbed.failed import Failed
 
 IPERF3_PORT = 5201
 """The one that iperf3 takes by itself."""
+_RECEIVED = re.compile(r"\bbytes_received:([0-9]+)")
 _REPLY = re.compile(r"\btime[=<]([0-9.]+) ms")
 
 
@@ -94,14 +95,20 @@ def _end(output: str, key: str) -> dict[str, Any]:
         raise Failed(f"iperf3: the report has no {key}") from None
 
 
-def ping(address: str, seconds: float) -> list[str]:
-    """Twenty a second for this long."""
-    return ["ping", "-n", "-i", "0.05", "-c", str(max(1, round(20 * seconds))), "-W", "1", address]
+def ping(address: str, seconds: float, a_second: int = 20) -> list[str]:
+    """So many a second for this long; each is waited for for a second."""
+    count = max(1, round(a_second * seconds))
+    return ["ping", "-n", "-i", f"{1 / a_second:g}", "-c", str(count), "-W", "1", address]
 
 
 def replies_ms(output: str) -> list[float]:
     """The round trip of each answer in ms."""
     return [float(text) for text in _REPLY.findall(output)]
+
+
+def received_bytes(output: str) -> int:
+    """What `ss -ti` says that the connections it lists have received, all together."""
+    return sum(map(int, _RECEIVED.findall(output)))
 
 
 def median_ms(replies: Sequence[float]) -> float:

@@ -1,0 +1,1 @@
+"""A routing server under datagrams of strangers."""
