@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bench.flood.kinds import Flood
+from bench.flood.kinds import DROPPED, Flood
 from bench.table import number
 from bench.targets import Target
 
@@ -160,7 +160,7 @@ def too_slow(figures: Figures) -> list[str]:
 def handshake_lines(figures: Figures, gave_up_s: float) -> list[str]:
     """How long each took."""
     return [
-        f"handshake, junk HELLOs from {source}: "
+        f"handshake, junk HELLOs {source}: "
         + ", ".join(
             f"none within {gave_up_s:g} s" if one is None else f"{one:.2f} s" for one in seconds
         )
@@ -185,10 +185,12 @@ def targets(figures: Figures, gave_up_s: float) -> list[Target]:
             Target("memory's growth, MB", figures.rss_growth_mb, MOST_GROWTH_MB, at_most=True)
         )
     for source, seconds in figures.handshakes.items():
+        if source == DROPPED:
+            continue
         worst = slowest(seconds)
         found.append(
             Target(
-                f"handshake, {source}, s, the slowest of {len(seconds)}",
+                f"handshake, junk {source}, s, the slowest of {len(seconds)}",
                 gave_up_s if worst is None else worst,
                 1,
                 at_most=True,

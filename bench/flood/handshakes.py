@@ -17,7 +17,7 @@ _SETTLE_S = 1.0
 _POLL_S = 0.05
 
 
-def trial(site: Site, pair: Pair, source: Source) -> float | None:
+def trial(site: Site, pair: Pair, source: Source, *, dropped: bool) -> float | None:
     """Seconds from the endpoint's first datagram until its tunnel is up; None: not in time.
 
     Raises Failed where it sends nothing.
@@ -25,7 +25,7 @@ def trial(site: Site, pair: Pair, source: Source) -> float | None:
     limit = _SETTLE_S + _START_S + GIVE_UP_S
     with (
         site.line() as line,
-        site.flooded(junk.hello(), source, HANDSHAKE_RATE, 2 * limit),
+        site.flooded(junk.hello(), source, HANDSHAKE_RATE, 2 * limit, dropped=dropped),
     ):
         time.sleep(_SETTLE_S)
         endpoint = site.start_endpoint()

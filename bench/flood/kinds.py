@@ -54,12 +54,14 @@ KINDS = {
     "own": Kind(_tag, lambda port: Source(_OWN, port), own=True),
 }
 """While a session carries a flow."""
+DROPPED = "dropped"
 HANDSHAKES = {
-    "same-64": Source(NEIGHBOURS),
-    "many": Source(MANY),
-    "own-address": Source(_OWN),
+    DROPPED: Source(MANY),
+    "from the same /64": Source(NEIGHBOURS),
+    "from many": Source(MANY),
+    "from its own address": Source(_OWN),
 }
-"""Where junk HELLOs come from while an endpoint wants a session."""
+"""Junk HELLOs while an endpoint wants a session: dropped by nftables, or from whom they are."""
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,8 @@ def measured(
         with site.flooded(what, source, flood.rate, limit, dropped=dropped) as sent:
             _watch(site, suspicions, _SETTLE_S)
             reading = _read(site, pair, suspicions, seconds)
+        if dropped:
+            load.check()
     finally:
         for child in (load, server):
             if child is not None:

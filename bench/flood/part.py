@@ -20,14 +20,15 @@ process there (SCHED_FIFO), as the work for a card's frames would; everything el
 kernel puts it. So on two processors they share the machine.
 
 Gb/s are what the flow's receiver has got, medians of the rounds. A ping that is not answered
-within 1 s counts as one of 1 s; p99 is over those of all rounds. Suspicions: how often the endpoint's tunnel has
-left its state *up*, or is up since another time, as its status says ten times a second. *unread*:
-what the router's socket had no room for. Memory: the resident memory of the router's processes
-after each measurement, the most, less that before the first flood.
+within 1 s counts as one of 1 s; p99 is over those of all rounds. Suspicions: how often the
+endpoint's tunnel has left its state *up*, as its status says ten times a second. *unread*: what
+the router's socket had no room for. Memory: the resident memory of the router's processes after
+each measurement, the most, less that before the first flood.
 
 `handshake`: an endpoint that knows nothing of an earlier session is started while 20,000 junk
-HELLOs a second come from its own /64, from many sources, or from its own address (at any port).
-Told are the seconds from its first datagram on the line until its tunnel is up.
+HELLOs a second come from its own /64, from many sources, or from its own address (at any port);
+before that, while nftables drops them. Told are the seconds from its first datagram on the line
+until its tunnel is up.
 
 Targets are the C codec's; with `--codec python` figures are told and held against nothing.
 """
@@ -44,7 +45,7 @@ from bench.compiler import compiled
 from bench.flood import figures, handshakes, load
 from bench.flood.figures import Comparison, Figures
 from bench.flood.handshakes import GIVE_UP_S
-from bench.flood.kinds import HANDSHAKE, HANDSHAKES, KINDS, MOST, RATES, Flood, floods
+from bench.flood.kinds import DROPPED, HANDSHAKE, HANDSHAKES, KINDS, MOST, RATES, Flood, floods
 from bench.flood.site import Site
 from bench.machine import Watch
 from bench.pair import Pair
@@ -121,17 +122,17 @@ def _flood(
 
 def _shake(site: Site, pair: Pair, trials: int, found: Figures) -> None:
     for name, source in HANDSHAKES.items():
-        progress(f"handshakes, junk HELLOs from {name}")
-        found.handshakes[name] = [handshakes.trial(site, pair, source) for _ in range(trials)]
+        progress(f"handshakes, junk HELLOs {name}")
+        found.handshakes[name] = [
+            handshakes.trial(site, pair, source, dropped=name == DROPPED) for _ in range(trials)
+        ]
 
 
 def _print(watch: Watch, options: argparse.Namespace, found: Figures) -> None:
-    how = (
-        f"codec {options.codec}, {options.rounds} rounds, each measurement {options.seconds} s;"
-        f" memory of the router {found.rss_before_mb:.1f} MB before,"
-        f" {found.rss_most_mb:.1f} at most"
-    )
+    how = f"codec {options.codec}, {options.rounds} rounds, each measurement {options.seconds} s"
     rows = figures.rows(found)
+    if rows:
+        how += f"; memory {found.rss_before_mb:.1f} MB before, {found.rss_most_mb:.1f} at most"
     notes = [*figures.too_slow(found), *figures.handshake_lines(found, GIVE_UP_S)]
     print("\n".join([watch.described, watch.disturbance(), how, ""]))
     print("\n".join([*(plain(rows) if rows else []), *notes]))

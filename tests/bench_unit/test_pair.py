@@ -25,6 +25,15 @@ def test_the_hosts_reach_each_other_and_nothing_stays() -> None:
     assert not directory.exists()
 
 
+def test_one_more_host_goes_with_the_others() -> None:
+    with Pair() as pair:
+        added = pair.add("third")
+        assert pair.host("third") == added
+        assert [link["ifname"] for link in added.ip_json("link")] == ["lo"]
+        pair.widen(2000)
+    assert not added.exists
+
+
 def test_one_that_has_ended_is_told_of_unless_it_was_to_end() -> None:
     with Pair() as pair:
         pair.end(pair.start("a", "asked", ["sleep", 60]))

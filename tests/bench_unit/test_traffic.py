@@ -75,3 +75,13 @@ def test_a_client_offers_udp_of_one_size() -> None:
     assert command[command.index("--bitrate") + 1] == "40M"
     assert "--reverse" not in command
     assert "--udp" not in traffic.iperf3("10.10.1.1", 3, reverse=True, flows=4)
+
+
+def test_what_connections_have_received_is_added_up() -> None:
+    listed = """ESTAB 0 0 10.10.1.1:5201 10.10.100.1:40000
+\t cubic bytes_sent:4 bytes_acked:5 bytes_received:37 segs_out:3
+ESTAB 0 0 10.10.1.1:5201 10.10.100.1:40002
+\t cubic bytes_received:4000000000 segs_out:3
+"""
+    assert traffic.received_bytes(listed) == 4_000_000_037
+    assert traffic.received_bytes("") == 0
