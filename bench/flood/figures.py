@@ -31,6 +31,8 @@ class Reading:
     """Of one processor."""
     unread_a_second: float = 0.0
     """What the router's socket had no room for."""
+    tracked: int = 0
+    """Flows in the kernel's connection tracking on the router's host, at the end."""
     rss_mb: float = 0.0
     sent_a_second: float = 0.0
     """Junk."""
@@ -119,6 +121,7 @@ _HEAD = (
     "suspicions",
     "router CPU %",
     "unread/s",
+    "tracked",
 )
 
 
@@ -142,6 +145,7 @@ def rows(figures: Figures) -> list[Sequence[str]]:
                 str(flooded.suspicions),
                 number(statistics.median(one.router_percent for one in flooded.of), 0),
                 number(statistics.median(one.unread_a_second for one in flooded.of), 0),
+                str(max(one.tracked for one in flooded.of)),
             ]
         )
     return found

@@ -50,12 +50,16 @@ def measured(
             reading = _read(site, pair, suspicions, seconds)
         if dropped:
             load.check()
+        last = site.tunnel_status()
+        if last is None:
+            raise Failed("the endpoint does not tell how its tunnel is")
+        suspicions.saw(last)
     finally:
         for child in (load, server):
             if child is not None:
                 pair.end(child)
     pair.check()
-    reading.sent_a_second = sent[0]
+    reading.suspicions, reading.sent_a_second = suspicions.count, sent[0]
     return reading
 
 
@@ -76,9 +80,9 @@ def _read(site: Site, pair: Pair, suspicions: Suspicions, seconds: float) -> Rea
         gbps=carried * 8 / passed / 1e9,
         pings=round(seconds * PINGS_A_SECOND),
         replies_ms=traffic.replies_ms(ping.said),
-        suspicions=suspicions.count,
         router_percent=100 * used / passed,
         unread_a_second=unread / passed,
+        tracked=site.tracked(),
         rss_mb=site.router_mb(),
     )
 

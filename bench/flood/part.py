@@ -22,7 +22,8 @@ kernel puts it. So on two processors they share the machine.
 Gb/s are what the flow's receiver has got, medians of the rounds. A ping that is not answered
 within 1 s counts as one of 1 s; p99 is over those of all rounds. Suspicions: how often the
 endpoint's tunnel has left its state *up*, as its status says ten times a second. *unread*: what
-the router's socket had no room for. Memory: the resident memory of the router's processes after
+the router's socket had no room for. *tracked*: flows that the kernel's connection tracking has on
+the router's host, where it forwards by NAT. Memory: the resident memory of the router's processes after
 each measurement, the most, less that before the first flood.
 
 `handshake`: an endpoint that knows nothing of an earlier session is started while 20,000 junk

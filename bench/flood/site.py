@@ -41,6 +41,7 @@ _STRAY = "stray0"
 _BACK = "2001:db8:c::2"
 """The stranger's end, where its answers are lost."""
 _TABLE = "nrs_bench_flood"
+_TRACKED = Path("/proc/sys/net/netfilter/nf_conntrack_count")
 _FIRST = ("chrt", "--fifo", "1")
 """What a line brings is handled before any process too."""
 _WATCH_S = 5.0
@@ -216,6 +217,11 @@ class Site:
             if name == "Udp6RcvbufErrors":
                 return int(count)
         raise Failed(f"{path} has no Udp6RcvbufErrors")
+
+    def tracked(self) -> int:
+        """Flows that connection tracking has on the router's host."""
+        with self._pair.host("b").inside():
+            return int(_TRACKED.read_text(encoding="ascii"))
 
     def received(self) -> int:
         """Bytes so far of the TCP flows to the router's host that are open."""
