@@ -23,8 +23,8 @@ Gb/s are what the flow's receiver has got, medians of the rounds. A ping that is
 within 1 s counts as one of 1 s; p99 is over those of all rounds. Suspicions: how often the
 endpoint's tunnel has left its state *up*, as its status says ten times a second. *unread*: what
 the router's socket had no room for. *tracked*: flows that the kernel's connection tracking has on
-the router's host, where it forwards by NAT. Memory: the resident memory of the router's processes after
-each measurement, the most, less that before the first flood.
+the router's host, which does NAT. Memory: the resident memory of the router's processes after each
+measurement, the most, less that before the first flood.
 
 `handshake`: an endpoint that knows nothing of an earlier session is started while 20,000 junk
 HELLOs a second come from its own /64, from many sources, or from its own address (at any port);
