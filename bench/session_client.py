@@ -161,7 +161,7 @@ class Client:
     def _probe(endpoint: Endpoint) -> bytes:
         now_us = time.monotonic_ns() // 1000
         body = wire.Probe(now_us, wire.OVERHEAD + wire.INNER_MTU).encode()
-        return bytes(endpoint.sealer.control(Type.PROBE, body))
+        return bytes(endpoint.sealer.control(Type.PROBE, body, flags=wire.SETTLED))
 
     def _answers(self, patience: float) -> Iterator[Endpoint]:
         """Deal with what has arrived; the endpoints that it was for."""
@@ -174,6 +174,7 @@ class Client:
             if kind == Type.HELLO_ACK and endpoint.sealer is None:
                 _, agreed = endpoint.initiator.finish(datagram)
                 endpoint.sealer = self._codec.sealer(agreed.send_key, agreed.peer_index)
+                endpoint.sealer.limit(wire.INNER_MTU, settled=True)
                 endpoint.receive = TagKey(agreed.receive_key)
                 self._say(endpoint)
             elif kind == Type.PROBE_ACK and self._authentic(endpoint, datagram):
