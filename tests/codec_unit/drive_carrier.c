@@ -135,7 +135,7 @@ static void carrying(int family, int segmentation) {
         CHECK(got == 1 && train.index == INDEX && train.address_length);
         if (!trains++) CHECK(train.ecn == 2);
         CHECK((family == AF_INET6) == (train.local_length == 20));
-        bits = nrs_carry_in(opener, joiner, &back, -1, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &received);
+        bits = nrs_carry_in(opener, joiner, &back, NULL, -1, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &received, NULL);
         CHECK(bits == (NRS_TRAIN_DONE | NRS_AUTHENTIC | NRS_CARRIED_DATA));
     }
     CHECK(trains >= 2 && received.packets == 43 && received.datagrams == 41 && !received.full);
@@ -152,11 +152,11 @@ static void carrying(int family, int segmentation) {
     nrs_carry_out(sealer, &path, arena, &f, 0, 4, out, 512 * 1024, &sealed, &together);
     memset(&together, 0, sizeof together);
     CHECK(nrs_receive(to, buffer, 70000, &train) == 1);
-    bits = nrs_carry_in(another, joiner, &back, to, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &together);
+    bits = nrs_carry_in(another, joiner, &back, NULL, to, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &together, NULL);
     while (!(bits & NRS_DRAINED)) {
         CHECK(bits == (NRS_TRAIN_DONE | NRS_AUTHENTIC | NRS_CARRIED_DATA));
         CHECK(nrs_receive(to, buffer, 70000, &train) == 1);
-        bits = nrs_carry_in(another, joiner, &back, to, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &together);
+        bits = nrs_carry_in(another, joiner, &back, NULL, to, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &together, NULL);
     }
     CHECK(together.packets == 43 && together.datagrams == 41);
     while (recv(tun[1], buffer, 70000, 0) > 0) continue;
@@ -169,11 +169,11 @@ static void carrying(int family, int segmentation) {
     nrs_carry_out(other, &path, arena, &f, 1, 4, out, 512 * 1024, &sealed, &sent);
     CHECK(nrs_receive(to, buffer, 70000, &train) == 1);
     if (train.length == train.each) { /* not coalesced with the first one's */
-        bits = nrs_carry_in(opener, joiner, &back, to, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &together);
+        bits = nrs_carry_in(opener, joiner, &back, NULL, to, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &together, NULL);
         CHECK(bits == (NRS_TRAIN_DONE | NRS_AUTHENTIC | NRS_CARRIED_DATA | NRS_WAITING));
         CHECK(train.index == INDEX + 1);
     } else {
-        bits = nrs_carry_in(opener, joiner, &back, to, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &together);
+        bits = nrs_carry_in(opener, joiner, &back, NULL, to, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &together, NULL);
         CHECK(bits == (NRS_FOREIGN | NRS_AUTHENTIC | NRS_CARRIED_DATA) && opened.at == train.each);
     }
     while (recv(tun[1], buffer, 70000, 0) > 0) continue;
@@ -184,10 +184,10 @@ static void carrying(int family, int segmentation) {
     nrs_sealer_set_sequence(sealer, 0);
     nrs_carry_out(sealer, &path, arena, &f, 1, 4, out, 512 * 1024, &sealed, &sent);
     CHECK(nrs_receive(to, buffer, 70000, &train) == 1);
-    CHECK(nrs_carry_in(opener, joiner, &back, -1, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &received) == NRS_TRAIN_DONE);
+    CHECK(nrs_carry_in(opener, joiner, &back, NULL, -1, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &received, NULL) == NRS_TRAIN_DONE);
     CHECK(received.drops[NRS_DROP_REPLAY] == 1 && back.address_length == 1);
     buffer[30] ^= 1;
-    CHECK(nrs_carry_in(opener, joiner, &back, -1, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &received) ==
+    CHECK(nrs_carry_in(opener, joiner, &back, NULL, -1, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &received, NULL) ==
           (NRS_TRAIN_DONE | NRS_BAD_TAG));
     CHECK(received.drops[NRS_DROP_TAG] == 1);
     CHECK(recv(tun[1], buffer, 70000, 0) < 0 && errno == EAGAIN);
@@ -198,7 +198,7 @@ static void carrying(int family, int segmentation) {
     nrs_seal_control(sealer, 9, 0, 0, NULL, 0, control);
     CHECK(sendto(from, control, sizeof control, 0, (struct sockaddr *)there.address, there.address_length) == OVERHEAD);
     CHECK(nrs_receive(to, buffer, 70000, &train) == 1);
-    bits = nrs_carry_in(opener, joiner, &back, -1, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &received);
+    bits = nrs_carry_in(opener, joiner, &back, NULL, -1, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &received, NULL);
     CHECK(bits == (NRS_CONTROL | NRS_AUTHENTIC) && opened.at == 0 && opened.size == OVERHEAD);
 
     /* Nothing, next to nothing, and nobody there. */

@@ -24,7 +24,7 @@ static nrs_sifted sift(nrs_sieve *s, const uint8_t *train, uint32_t length, uint
     memcpy(exact, train, length);
     nrs_sift(s, exact, length, each, &r);
     CHECK(!memcmp(exact, train, length));
-    CHECK(r.datagrams == r.count + r.malformed + r.tag + r.no_session);
+    CHECK(r.datagrams == r.count + r.malformed + r.tag + r.no_session + r.rate);
     free(exact);
     return r;
 }
@@ -106,7 +106,8 @@ static void sessions(void) {
         uint32_t *indices = malloc((count ? count : 1) * sizeof *indices);
         CHECK(indices);
         for (uint32_t i = 0; i < count; i++) indices[i] = UINT32_MAX / 300 * i + (i == count - 1 ? 3 : 2);
-        CHECK(nrs_sieve_know(s, indices, count));
+        for (uint32_t i = 0; i < count; i++) /* in no order, and again */
+            CHECK(nrs_sieve_know(s, indices[i * 7 % count]) && nrs_sieve_know(s, indices[i * 7 % count]));
         for (uint32_t i = 0; i < count; i++)
             for (uint32_t step = 0; step < 3; step++) {
                 store32(d + 4, indices[i] + step - 1);
@@ -127,9 +128,8 @@ static void sessions(void) {
 static void trains(void) {
     static uint8_t train[LARGEST_TRAIN];
     nrs_sieve *s = nrs_sieve_new();
-    const uint32_t one = 1;
     nrs_sifted r;
-    CHECK(nrs_sieve_know(s, &one, 1));
+    CHECK(nrs_sieve_know(s, 1));
     for (uint32_t at = 0; at + 8 < LARGEST_TRAIN; at += OVERHEAD) train[at] = 0x10, train[at + 7] = 1;
     r = sift(s, train, LARGEST_TRAIN, OVERHEAD); /* as many as there can be, and a rest */
     CHECK(r.count == NRS_MOST_WORTH && r.worth[NRS_MOST_WORTH - 1] == (NRS_MOST_WORTH - 1) * OVERHEAD);
@@ -140,8 +140,9 @@ static void trains(void) {
     CHECK(r.count == 1 && r.datagrams == 1);
     r = sift(s, train, 0, 0);
     CHECK(!r.count && r.datagrams == 1 && r.malformed == 1);
-    CHECK(nrs_sieve_know(s, NULL, 0));
-    nrs_sieve_answer(s, 2);
+    nrs_sieve_part(s, 1);
+    nrs_sieve_part(s, 1);
+    nrs_sieve_allow(s, 2, 0);
     for (uint32_t trains = 0; trains < 4; trains++) {
         r = sift(s, train, 10 * OVERHEAD, OVERHEAD);
         CHECK(r.count == (trains < 2) && r.no_session == (trains < 2 ? 9 : 10) && (!r.count || !r.worth[0]));
@@ -163,15 +164,15 @@ static void receiving(void) {
     nrs_train train;
     static nrs_sifted r;
     r.count = 9;
-    CHECK(nrs_sieve_receive(s, to, buffer, LARGEST_TRAIN, &train, 5, &r) == NRS_NOTHING && !r.count && !r.datagrams);
+    CHECK(nrs_receive_strays(s, to, buffer, LARGEST_TRAIN, &train, 5, &r) == NRS_NOTHING && !r.count && !r.datagrams);
     for (int i = 0; i < 5; i++) CHECK(send(from, junk, sizeof junk, 0) == sizeof junk);
     CHECK(send(from, d, (size_t)size, 0) == size && send(from, junk, 0, 0) == 0);
-    CHECK(nrs_sieve_receive(s, to, buffer, LARGEST_TRAIN, &train, 0, &r) == NRS_SPENT && !r.datagrams);
-    CHECK(nrs_sieve_receive(s, to, buffer, LARGEST_TRAIN, &train, 2, &r) == NRS_SPENT && r.no_session == 2);
-    CHECK(nrs_sieve_receive(s, to, buffer, LARGEST_TRAIN, &train, UINT32_MAX, &r) == NRS_WORTH && r.no_session == 5);
+    CHECK(nrs_receive_strays(s, to, buffer, LARGEST_TRAIN, &train, 0, &r) == NRS_SPENT && !r.datagrams);
+    CHECK(nrs_receive_strays(s, to, buffer, LARGEST_TRAIN, &train, 2, &r) == NRS_SPENT && r.no_session == 2);
+    CHECK(nrs_receive_strays(s, to, buffer, LARGEST_TRAIN, &train, UINT32_MAX, &r) == NRS_WORTH && r.no_session == 5);
     CHECK(r.count == 1 && !r.worth[0] && train.length == size && !memcmp(buffer, d, (size_t)size));
-    CHECK(nrs_sieve_receive(s, to, buffer, LARGEST_TRAIN, &train, 9, &r) == NRS_NOTHING && !r.count && r.malformed == 1);
-    CHECK(nrs_sieve_receive(s, -1, buffer, LARGEST_TRAIN, &train, 9, &r) == -1 && r.datagrams == 7);
+    CHECK(nrs_receive_strays(s, to, buffer, LARGEST_TRAIN, &train, 9, &r) == NRS_NOTHING && !r.count && r.malformed == 1);
+    CHECK(nrs_receive_strays(s, -1, buffer, LARGEST_TRAIN, &train, 9, &r) == -1 && r.datagrams == 7);
     nrs_sieve_free(s);
     free(buffer);
     close(from), close(to);

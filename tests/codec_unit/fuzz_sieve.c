@@ -98,13 +98,12 @@ static void take_hello(struct router *router, struct input *in) {
 }
 
 static void take_known(struct router *router, struct input *in) {
+    for (uint32_t i = 0; i < router->known_count; i++) nrs_sieve_part(router->sieve, router->known[i]);
     router->known_count = take8(in) % (MOST_KNOWN + 1);
-    for (uint32_t i = 0, index = 0; i < router->known_count; i++) router->known[i] = index += take8(in);
-    uint32_t *exact = malloc(router->known_count * sizeof *exact + 1);
-    CHECK(exact);
-    memcpy(exact, router->known, router->known_count * sizeof *exact);
-    CHECK(nrs_sieve_know(router->sieve, exact, router->known_count));
-    free(exact);
+    for (uint32_t i = 0; i < router->known_count; i++) {
+        router->known[i] = take8(in);
+        CHECK(nrs_sieve_know(router->sieve, router->known[i]));
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -146,7 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             memset(router.key_length, 0, sizeof router.key_length);
             nrs_sieve_forget(router.sieve);
         } else if (kind < 0xf0) {
-            nrs_sieve_answer(router.sieve, router.answers = kind & 3);
+            nrs_sieve_allow(router.sieve, router.answers = kind & 3, 0);
         } else {
             take_known(&router, &in);
         }

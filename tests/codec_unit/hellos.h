@@ -4,7 +4,7 @@
 
 #include "packets.h"
 
-#include "nrs_sieve.h"
+#include "nrs_carrier.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>

@@ -10,7 +10,7 @@ from cffi import FFI
 HERE = Path(__file__).resolve().parent
 HEADERS = [
     (HERE / name).read_text(encoding="utf-8")
-    for name in ("nrs_codec.h", "nrs_carrier.h", "nrs_sieve.h")
+    for name in ("nrs_codec.h", "nrs_sieve.h", "nrs_carrier.h")
 ]
 
 
@@ -25,8 +25,8 @@ for header in HEADERS:
     ffibuilder.cdef(declarations(header))
 ffibuilder.set_source(
     "_nrs_codec",
-    '#include "nrs_sieve.h"',
-    sources=["codec/nrs_codec.c", "codec/nrs_carrier.c", "codec/nrs_sieve.c"],
+    '#include "nrs_carrier.h"',
+    sources=["codec/nrs_codec.c", "codec/nrs_sieve.c", "codec/nrs_carrier.c"],
     include_dirs=["codec"],
     libraries=["crypto"],
     extra_compile_args=["-O2", "-std=c11", "-Wall", "-Wextra"],

@@ -200,9 +200,42 @@ int nrs_receive(int fd, uint8_t *buffer, uint32_t capacity, nrs_train *t) {
     return 1;
 }
 
+static int passes(nrs_sieve *sieve, const uint8_t *buffer, const nrs_train *t, nrs_sifted *r) {
+    if (nrs_sieve_knows(sieve, t->index)) return 1;
+    nrs_sift(sieve, buffer, t->length, t->each, r);
+    return r->count > 0;
+}
+
+int nrs_receive_strays(nrs_sieve *sieve, int fd, uint8_t *buffer, uint32_t capacity, nrs_train *t, uint32_t most,
+                       nrs_sifted *r) {
+    uint64_t end = r->datagrams + most;
+    r->count = 0;
+    while (r->datagrams < end) {
+        int received = nrs_receive(fd, buffer, capacity, t);
+        if (received <= 0) return received;
+        nrs_sift(sieve, buffer, t->length, t->each, r);
+        if (r->count) return NRS_WORTH;
+    }
+    return NRS_SPENT;
+}
+
+int nrs_receive_known(nrs_sieve *sieve, int fd, uint8_t *buffer, uint32_t capacity, nrs_train *t, uint32_t most,
+                      nrs_sifted *r) {
+    uint64_t end = r->datagrams + most;
+    while (r->datagrams < end) {
+        int received = nrs_receive(fd, buffer, capacity, t);
+        if (received <= 0) return received;
+        if (passes(sieve, buffer, t, r)) return NRS_WORTH;
+    }
+    return NRS_SPENT;
+}
+
+static int is_from(const nrs_path *path, const nrs_train *t) {
+    return path->address_length == t->address_length && !memcmp(path->address, t->address, t->address_length);
+}
+
 static void follow(nrs_path *path, const nrs_train *t) {
-    if (path->address_length == t->address_length && !memcmp(path->address, t->address, t->address_length) &&
-        path->local_length == t->local_length && !memcmp(path->local, t->local, t->local_length))
+    if (is_from(path, t) && path->local_length == t->local_length && !memcmp(path->local, t->local, t->local_length))
         return;
     path->address_length = t->address_length;
     memcpy(path->address, t->address, sizeof path->address);
@@ -214,12 +247,18 @@ static void follow(nrs_path *path, const nrs_train *t) {
     path->ipv4 = six.sin6_family == AF_INET || !memcmp(&six.sin6_addr, mapped, sizeof mapped);
 }
 
-static uint32_t carry_train(nrs_opener *opener, nrs_joiner *joiner, nrs_path *path, const uint8_t *buffer, const nrs_train *train,
-                            uint32_t start, int udp_offload, uint8_t *out, uint32_t capacity, int tun,
-                            nrs_opened *o, nrs_totals *t) {
+static uint32_t carry_train(nrs_opener *opener, nrs_joiner *joiner, nrs_path *path, nrs_sieve *sieve, const uint8_t *buffer,
+                            const nrs_train *train, uint32_t start, int udp_offload, uint8_t *out, uint32_t capacity,
+                            int tun, nrs_opened *o, nrs_totals *t, nrs_sifted *r) {
     uint32_t full, refused;
+    int elsewhere = sieve && path->address_length && !is_from(path, train);
     memset(o, 0, sizeof *o);
+    if (elsewhere && !nrs_sieve_lets(sieve, (train->length - start + train->each - 1) / train->each, r)) {
+        o->at = train->length;
+        return 0;
+    }
     nrs_open(opener, joiner, buffer, train->length, train->each, start, train->ecn, udp_offload, out, capacity, o);
+    if (elsewhere) nrs_sieve_charge(sieve, (uint32_t)o->drops[NRS_DROP_TAG]);
     nrs_write_frames(tun, out, o->used, &full, &refused);
     if (o->newest && path->address_length) follow(path, train);
     t->datagrams += o->datagrams;
@@ -232,19 +271,20 @@ static uint32_t carry_train(nrs_opener *opener, nrs_joiner *joiner, nrs_path *pa
            (o->drops[NRS_DROP_TAG] ? NRS_BAD_TAG : 0u);
 }
 
-int nrs_carry_in(nrs_opener *opener, nrs_joiner *joiner, nrs_path *path, int fd, uint8_t *buffer, uint32_t size,
-                 nrs_train *train, uint32_t start, int udp_offload, uint8_t *out, uint32_t capacity, int tun, nrs_opened *o,
-                 nrs_totals *t) {
+int nrs_carry_in(nrs_opener *opener, nrs_joiner *joiner, nrs_path *path, nrs_sieve *sieve, int fd, uint8_t *buffer,
+                 uint32_t size, nrs_train *train, uint32_t start, int udp_offload, uint8_t *out, uint32_t capacity,
+                 int tun, nrs_opened *o, nrs_totals *t, nrs_sifted *r) {
     uint32_t bits = 0;
-    for (int trains = 1;; trains++, start = 0) {
-        bits |= carry_train(opener, joiner, path, buffer, train, start, udp_offload, out, capacity, tun, o, t);
-        if (o->stop != NRS_TRAIN_DONE || fd < 0 || trains == MOST_TRAINS) break;
-        int received = nrs_receive(fd, buffer, size, train);
-        if (received < 0) break;
-        if (!received || train->index != nrs_opener_index(opener)) {
-            bits |= received ? NRS_WAITING : NRS_DRAINED;
-            break;
-        }
+    for (int trains = 1;; start = 0) {
+        bits |= carry_train(opener, joiner, path, sieve, buffer, train, start, udp_offload, out, capacity, tun, o, t, r);
+        if (o->stop != NRS_TRAIN_DONE || fd < 0) return (int)(o->stop | bits);
+        int own;
+        do {
+            if (trains++ == MOST_TRAINS) return (int)(o->stop | bits);
+            int received = nrs_receive(fd, buffer, size, train);
+            if (received <= 0) return (int)(o->stop | bits | (received ? 0u : NRS_DRAINED));
+            own = train->index == nrs_opener_index(opener);
+        } while (!own && sieve && !passes(sieve, buffer, train, r));
+        if (!own) return (int)(o->stop | bits | NRS_WAITING);
     }
-    return (int)(o->stop | bits);
 }

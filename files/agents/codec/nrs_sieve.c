@@ -21,7 +21,7 @@ struct nrs_sieve {
     struct nrs_key no_salt;
     struct held held[256];
     uint32_t *known;
-    uint32_t known_count, answers;
+    uint32_t known_count, room, answers, wrong;
 };
 
 /* The key of HELLO tags that a static key makes (RFC 5869: extract without salt, expand to one block). */
@@ -60,23 +60,8 @@ void nrs_sieve_hold(nrs_sieve *s, uint8_t key_id, const uint8_t *secret, uint32_
     held->is_held = 1;
 }
 
-int nrs_sieve_know(nrs_sieve *s, const uint32_t *indices, uint32_t count) {
-    uint32_t *known = NULL;
-    if (count) {
-        known = malloc(count * sizeof *known);
-        if (!known) return 0;
-        memcpy(known, indices, count * sizeof *known);
-    }
-    free(s->known);
-    s->known = known;
-    s->known_count = count;
-    return 1;
-}
-
-void nrs_sieve_answer(nrs_sieve *s, uint32_t most) { s->answers = most; }
-
-static int knows(const nrs_sieve *s, const uint8_t *d) {
-    uint32_t index = (uint32_t)d[4] << 24 | (uint32_t)d[5] << 16 | (uint32_t)d[6] << 8 | d[7];
+/* How many of the known sessions come before this one. */
+static uint32_t place(const nrs_sieve *s, uint32_t index) {
     uint32_t low = 0, high = s->known_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
@@ -85,7 +70,53 @@ static int knows(const nrs_sieve *s, const uint8_t *d) {
         else
             high = middle;
     }
-    return low < s->known_count && s->known[low] == index;
+    return low;
+}
+
+int nrs_sieve_knows(const nrs_sieve *s, uint32_t index) {
+    uint32_t at = place(s, index);
+    return at < s->known_count && s->known[at] == index;
+}
+
+int nrs_sieve_know(nrs_sieve *s, uint32_t index) {
+    uint32_t at = place(s, index);
+    if (at < s->known_count && s->known[at] == index) return 1;
+    if (s->known_count == s->room) {
+        uint32_t room = s->room ? 2 * s->room : 64;
+        uint32_t *known = realloc(s->known, room * sizeof *known);
+        if (!known) return 0;
+        s->known = known;
+        s->room = room;
+    }
+    memmove(s->known + at + 1, s->known + at, (s->known_count - at) * sizeof *s->known);
+    s->known[at] = index;
+    s->known_count++;
+    return 1;
+}
+
+void nrs_sieve_part(nrs_sieve *s, uint32_t index) {
+    uint32_t at = place(s, index);
+    if (at == s->known_count || s->known[at] != index) return;
+    s->known_count--;
+    memmove(s->known + at, s->known + at + 1, (s->known_count - at) * sizeof *s->known);
+}
+
+void nrs_sieve_allow(nrs_sieve *s, uint32_t answers, uint32_t wrong) {
+    s->answers = answers;
+    s->wrong = wrong;
+}
+
+int nrs_sieve_lets(nrs_sieve *s, uint32_t datagrams, nrs_sifted *r) {
+    if (s->wrong) return 1;
+    r->datagrams += datagrams;
+    r->rate += datagrams;
+    return 0;
+}
+
+void nrs_sieve_charge(nrs_sieve *s, uint32_t wrong) { s->wrong -= wrong < s->wrong ? wrong : s->wrong; }
+
+static uint32_t index_of(const uint8_t *d) {
+    return (uint32_t)d[4] << 24 | (uint32_t)d[5] << 16 | (uint32_t)d[6] << 8 | d[7];
 }
 
 /* The bytes of the claim in a HELLO; 0 where this cannot be one. */
@@ -134,7 +165,7 @@ void nrs_sift(nrs_sieve *s, const uint8_t *train, uint32_t length, uint32_t each
                 r->tag++;
             else
                 r->worth[r->count++] = at;
-        } else if (knows(s, d)) {
+        } else if (nrs_sieve_knows(s, index_of(d))) {
             r->worth[r->count++] = at;
         } else if (!answered) {
             answered = 1;
@@ -145,17 +176,4 @@ void nrs_sift(nrs_sieve *s, const uint8_t *train, uint32_t length, uint32_t each
         }
         at += each;
     } while (at < length);
-}
-
-int nrs_sieve_receive(nrs_sieve *s, int fd, uint8_t *buffer, uint32_t capacity, nrs_train *train, uint32_t most,
-                      nrs_sifted *r) {
-    uint64_t end = r->datagrams + most;
-    r->count = 0;
-    while (r->datagrams < end) {
-        int received = nrs_receive(fd, buffer, capacity, train);
-        if (received <= 0) return received;
-        nrs_sift(s, buffer, train->length, train->each, r);
-        if (r->count) return NRS_WORTH;
-    }
-    return NRS_SPENT;
 }

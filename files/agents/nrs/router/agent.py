@@ -11,6 +11,7 @@ from nrs.agent.packet_agent import PacketAgent
 from nrs.agent.run import Start
 from nrs.config import pushed
 from nrs.config.types import IPAddress
+from nrs.router import session_index
 from nrs.router.announcement import BUSY_S
 from nrs.router.claims import Host
 from nrs.router.config import RoutingServerConfig
@@ -56,7 +57,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         self._restart_told = False
         self._down_since = time.time()
         address = ipv6.bindable(str(server.bind_address))
-        self._sockets = listen(address, server.ports, self.store, self.cleanup)
+        self._ports = listen(address, server.ports, self.store, self.cleanup)
         self._tun = self.open_device(tunnel.interface_name, tunnel.mtu, *tunnel.addresses)
         self._interfaces = (self._tun.name, server.egress_interface)
         self.forward(self._interfaces)
@@ -72,13 +73,15 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             socket_path(self.UNIT).parent,
         )
         self.cleanup.callback(self._network.close)
-        self._machine = RouterMachine(config, secrets.token_bytes, self.families)
+        self._machine = RouterMachine(
+            config, secrets.token_bytes, self.families, session_index.beginning()
+        )
         probes = Probes(secrets.randbits(16))
         self._endpoints = Endpoints(
             self._machine,
             self.loop,
             self._tun,
-            self._sockets,
+            self._ports,
             self.codec,
             self.memory,
             self._network.routes,
@@ -160,7 +163,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             raise
         self._keeper.configure((self._tun.name, config.server.egress_interface))
         self._passages.configure(config)
-        self._endpoints.carry_out(self._machine.handle_config(config))
+        self._endpoints.configure(config)
 
     def tend(self) -> None:
         self._endpoints.carry_out(self._machine.due(self.loop.clock(), self.engine.sessions))
@@ -256,7 +259,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             "id": server.server_id,
             "name": server.name,
             "tunnel_id": server.tunnel_id,
-            "ports": [socket.port for socket in self._sockets],
+            "ports": [port.sessions.port for port in self._ports],
             "offloads": self._offloads(),
             **told,
             "second_devices_refused": self._machine.refused_devices,
@@ -297,8 +300,8 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         """Of the sockets, what each of them has."""
         common = [
             name
-            for name in self._sockets[0].offloads
-            if all(name in socket.offloads for socket in self._sockets)
+            for name in self._ports[0].sessions.offloads
+            if all(name in port.sessions.offloads for port in self._ports)
         ]
         return [*self._tun.offloads, *common]
 

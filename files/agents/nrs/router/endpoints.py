@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from nrs.router.announcer import Announcer
+from nrs.router.config import RoutingServerConfig
+from nrs.router.listening import Port
 from nrs.router.machine import RouterMachine
 from nrs.router.orders import (
     AddRoutes,
@@ -31,6 +33,7 @@ from nrs.tunnel.loop import PacketLoop
 from nrs.tunnel.orders import ForSession, OpenSession, Refuse, SendControl, Tell
 from nrs.tunnel.session import Session, open_session, resume_session
 from nrs.tunnel.session_memory import SessionMemory, Slot
+from nrs.tunnel.strays import Strays
 from nrs.tunnel.tun_device import TunDevice
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
 from nrs.tunnel.wire import Type
@@ -54,7 +57,7 @@ class Endpoints:
         machine: RouterMachine,
         loop: PacketLoop,
         tun: TunDevice,
-        sockets: Sequence[UdpSocket],
+        ports: Sequence[Port],
         codec: Codec,
         memory: SessionMemory | None,
         routes: RouteKeeper,
@@ -62,22 +65,23 @@ class Endpoints:
         own: Callable[[bytes], bool] | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """`sockets` are at a port each; `report` has the load balancers told at once.
-
-        `own` is the engine's.
-        """
+        """`report` has the load balancers told at once; `own` is the engine's."""
         self._machine = machine
         self._loop = loop
-        self._sockets = {socket.port: socket for socket in sockets}
-        self._first = sockets[0]
+        self._ports = {port.sessions.port: port for port in ports}
+        self._first = ports[0].sessions
         """For sessions of a port where nobody listens any more, until they come in elsewhere."""
         self._routes = routes
         self._report = report
         self._wall = wall
         self._announcer = Announcer(loop, self._announce_next)
-        self.engine = Engine(tun, loop, machine, self, codec, memory, own)
-        for socket in sockets:
-            self.engine.add_socket(socket)
+        self._sieve = codec.sieve()
+        self._sieve.hold(machine.keys)
+        strays = Strays(self._sieve)
+        self.engine = Engine(tun, loop, machine, self, codec, memory, own, strays)
+        for port in ports:
+            self.engine.add_socket(port.sessions)
+            self.engine.add_strays(port.strays, port.sessions)
 
     def resume(self) -> None:
         """Go on with the sessions of an earlier process."""
@@ -93,6 +97,11 @@ class Endpoints:
             log.info(
                 "%d of %d sessions of an earlier run go on", len(self.engine.sessions), len(found)
             )
+
+    def configure(self, config: RoutingServerConfig) -> None:
+        """Go by another configuration."""
+        self.carry_out(self._machine.handle_config(config))
+        self._sieve.hold(self._machine.keys)
 
     def close(self) -> None:
         """Send nothing any more."""
@@ -146,7 +155,8 @@ class Endpoints:
                 case SendControl():
                     engine.send_control(order)
                 case JoinAt(port, allowed):
-                    self._sockets[port].join(allowed=allowed)
+                    for socket in self._ports[port]:
+                        socket.join(allowed=allowed)
                 case Answer(datagram) if isinstance(source, _Came):
                     engine.send_raw(source.socket, datagram, source.peer, source.local)
                 case OpenSession() if source is not None:
@@ -175,7 +185,8 @@ class Endpoints:
     def _opened(self, order: OpenSession, source: _Came | Slot) -> Session:
         codec, record, key = self.engine.codec, order.record, order.key
         if isinstance(source, Slot):
-            now, socket = self._loop.clock(), self._sockets.get(source.port, self._first)
+            now, port = self._loop.clock(), self._ports.get(source.port)
+            socket = self._first if port is None else port.sessions
             return resume_session(codec, source, record, key, Check.SOURCE, socket, now)
         return open_session(
             codec,

@@ -18,13 +18,14 @@ Pure.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from logging import DEBUG, INFO, WARNING
 from typing import Any
 
 from nrs.config.tun_addresses import BOTH, Families
 from nrs.config.types import IPAddress, IPNetwork, is_within, text_of
+from nrs.router import session_index
 from nrs.router.announcement import Announcement
 from nrs.router.claims import Host, Rules
 from nrs.router.config import RoutingServerConfig
@@ -104,9 +105,17 @@ class RouterMachine:
     """
 
     def __init__(
-        self, config: RoutingServerConfig, random: Random, families: Families = BOTH
+        self,
+        config: RoutingServerConfig,
+        random: Random,
+        families: Families = BOTH,
+        indices: int | None = None,
     ) -> None:
-        """`families` are those that the TUN device can have."""
+        """`families` are those that the TUN device can have.
+
+        `indices` is how session indices begin (`session_index.beginning`), if they begin alike.
+        """
+        self._indices = indices
         self._families = families
         self._host = Host()
         self._random = random
@@ -169,6 +178,11 @@ class RouterMachine:
         """As stated last."""
         return self._service
 
+    @property
+    def keys(self) -> Mapping[int, bytes]:
+        """The PSKs or master keys, by key id, that HELLOs are proven by."""
+        return self._responder.masters
+
     def is_taken(self, address: IPAddress) -> bool:
         """Whether an inner address is this router's own or an endpoint's."""
         return address in self._rules.own or self._table.select(address.packed) != 0
@@ -193,11 +207,11 @@ class RouterMachine:
         self, datagram: bytes, peer: Peer, now: float, sessions: Sessions
     ) -> list[Order]:
         """A HELLO from `peer`, not yet verified."""
-        if not self._limiter.allow(_source_key(peer), now):
-            return [Refuse(Drop.RATE)]
         try:
             offer = self._responder.check(datagram)
             claim = offer.hello.claim
+            if not self._limiter.allow(claim.encode() + _source_key(peer), now):
+                return [Refuse(Drop.RATE)]
             refusal = self._rules.refusal(claim, _address(peer))
             if refusal is not None:
                 self.refused_claims += 1
@@ -308,7 +322,7 @@ class RouterMachine:
 
     def _free_index(self) -> int:
         while True:
-            index = int.from_bytes(self._random(4), "big")
+            index = session_index.drawn(self._indices, self._random)
             if index and index not in self._table:
                 return index
 
@@ -564,6 +578,6 @@ def _address(peer: Peer) -> IPAddress:
 
 
 def _source_key(peer: Peer) -> bytes:
-    """What HELLOs are limited by: the IPv4 address, or the /64 of an IPv6 one."""
+    """What answers are limited by: the IPv4 address, or the /64 of an IPv6 one."""
     address = _address(peer)
     return address.packed if address.version == 4 else address.packed[:8]

@@ -25,6 +25,7 @@ from nrs.tunnel.codec.carrier import (
     Stop,
 )
 from nrs.tunnel.codec.interface import Codec
+from nrs.tunnel.codec.sieve import Sieved
 from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.figures import Figures
@@ -41,6 +42,7 @@ from nrs.tunnel.orders import (
 from nrs.tunnel.ratelimit import SourceLimiter
 from nrs.tunnel.session import Session
 from nrs.tunnel.session_memory import SessionMemory
+from nrs.tunnel.strays import PAUSE_S, Strays
 from nrs.tunnel.too_big import too_big
 from nrs.tunnel.tun_device import DeviceGone, TunDevice
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
@@ -105,9 +107,14 @@ class Engine:
         codec: Codec,
         memory: SessionMemory | None = None,
         own: Callable[[bytes], bool] | None = None,
+        strays: Strays | None = None,
     ) -> None:
-        """`own`: whether packets of a flow for which there is no session are for the agent."""
+        """`own`: whether packets of a flow for which there is no session are for the agent.
+
+        `strays` reads the sockets of `add_strays`, where there are any.
+        """
         self._own = own or (lambda _: False)
+        self._strays = strays
         self.tun = tun
         self.memory = memory
         """Where sessions are kept for a later process, if at all."""
@@ -123,7 +130,9 @@ class Engine:
         self._again = codec.frames()
         self._outbox = codec.outbox()
         self._intake = codec.intake()
-        self._inbox = codec.inbox(udp_offload=tun.udp_offload)
+        self._inbox = codec.inbox(
+            udp_offload=tun.udp_offload, sieve=None if strays is None else strays.sieve
+        )
         self._told = SourceLimiter(rate=_ERRORS_A_SECOND, burst=_ERRORS_AT_ONCE)
         self._complained = -_COMPLAINT_INTERVAL_S
         loop.add_reader(tun.fd, self._read_tun)
@@ -131,11 +140,29 @@ class Engine:
     @property
     def figures(self) -> Figures:
         """What has been carried and dropped so far."""
-        return self._counted.with_totals(self._outbox.totals, self._inbox.totals)
+        figures = self._counted.with_totals(self._outbox.totals, self._inbox.totals)
+        strays = self._strays
+        return figures if strays is None else figures.with_strays(strays.sifted, strays.left_out)
 
     def add_socket(self, socket: UdpSocket) -> None:
         """Receive from `socket`."""
         self._loop.add_reader(socket.fileno(), lambda: self._read_udp(socket))
+
+    def add_strays(self, socket: UdpSocket, of: UdpSocket) -> None:
+        """Receive what nobody known has sent from `socket`, as if it had come to `of`."""
+        assert self._strays is not None
+        strays = self._strays
+
+        def listen() -> None:
+            self._loop.add_reader(socket.fileno(), read)
+
+        def read() -> None:
+            self._read_strays(strays, socket, of)
+            if strays.spent:
+                self._loop.remove_reader(socket.fileno())
+                self._loop.call_later(PAUSE_S, listen)
+
+        listen()
 
     def remove_socket(self, socket: UdpSocket) -> None:
         """Stop receiving from `socket`, which must still be open."""
@@ -144,10 +171,14 @@ class Engine:
     def add_session(self, session: Session) -> None:
         """Receive for `session`."""
         self.sessions[session.local_index] = session
+        if self._strays is not None:
+            self._strays.sieve.know(session.local_index)
 
     def remove_session(self, session: Session) -> None:
         """Forget `session`, for good."""
         self.sessions.pop(session.local_index, None)
+        if self._strays is not None:
+            self._strays.sieve.part(session.local_index)
         session.forget()
 
     def carry_out(self, order: ForSession) -> None:
@@ -292,52 +323,85 @@ class Engine:
 
     def _read_udp(self, socket: UdpSocket) -> bool:
         """For a while; whether nothing is left."""
-        intake = self._intake
         until = self._loop.now + _TURN_S
-        received = intake.receive(socket)
+        received = self._receive(socket)
         while received:
             more = self._loop.clock() < until
-            state = self._deliver(intake, socket, more) if received > 0 else 0
+            state = self._deliver(socket, more) if received == Sieved.WORTH else 0
             if state & DRAINED or not more:
                 return bool(state & DRAINED)
-            received = 1 if state & WAITING else intake.receive(socket)
+            received = Sieved.WORTH if state & WAITING else self._receive(socket)
         return True
 
-    def _deliver(self, intake: Intake, socket: UdpSocket, more: bool) -> int:
+    def _receive(self, socket: UdpSocket) -> int:
+        if self._strays is None:
+            return self._intake.receive(socket)
+        return self._strays.read_known(socket, self._intake, self._loop.now)
+
+    def _read_strays(self, strays: Strays, source: UdpSocket, socket: UdpSocket) -> None:
+        """A few; there may be more."""
+        wrong = strays.sifted.tag
+        self._look_at(strays.read(source, self._intake, self._loop.now), socket)
+        if strays.sifted.tag > wrong:
+            self._complain(self._intake.peer)
+
+    def _look_at(self, starts: list[int], socket: UdpSocket) -> None:
+        """Handle those datagrams of a train; nobody is to answer for the rest of it."""
+        intake, at = self._intake, 0
+        for start in starts:
+            session = self.sessions.get(intake.index_at(start))
+            if session is None:
+                self._stray(intake, start, socket)
+            elif start >= at:
+                at, _ = self._open(session, start, socket, None)
+
+    def _deliver(self, socket: UdpSocket, more: bool) -> int:
         """Open the datagrams of a train, usually all of one session; WAITING, DRAINED or 0.
 
         `more`: whether the trains after it may be received too.
         """
-        follow = socket if more else None
-        inbox, fd = self._inbox, self.tun.fd
+        intake, follow = self._intake, socket if more else None
         start, index = 0, intake.index
         while True:
             session = self.sessions.get(index)
-            if session is None:
+            if session is not None:
+                start, result = self._open(session, start, socket, follow)
+                if result & STOP_MASK == Stop.DONE:
+                    return result
+            elif self._strays is not None:
+                self._look_at(self._strays.rest(intake, start), socket)
+                return 0
+            else:
                 self._stray(intake, start, socket)
                 start += intake.each
-            else:
-                highest = None if session.socket is socket else session.opener.highest(_LANE)
-                result = inbox.carry(session.opener, session.path, follow, intake, start, fd)
-                if highest is not None:
-                    self._follow(session, socket, highest)
-                if result & AUTHENTIC:
-                    self._heard(session, result)
-                if result & BAD_TAG:
-                    self._complain(intake.peer)
-                stop = result & STOP_MASK
-                if stop == Stop.DONE:
-                    return result
-                start = inbox.at
-                if stop == Stop.CONTROL:
-                    self._control(session, intake.datagram(start)[: inbox.size])
-                    start += intake.each
-                elif intake.index_at(start) == index:
-                    self._stray(intake, start, socket)  # a handshake that names the session
-                    start += intake.each
             if start >= intake.length:
                 return 0
             index = intake.index_at(start)
+
+    def _open(
+        self, session: Session, start: int, socket: UdpSocket, follow: UdpSocket | None
+    ) -> tuple[int, int]:
+        """Open a session's datagrams from byte `start` of the train on.
+
+        Where to go on in the train that is there then, and what `Inbox.carry` said.
+        """
+        intake, inbox = self._intake, self._inbox
+        highest = None if session.socket is socket else session.opener.highest(_LANE)
+        result = inbox.carry(session.opener, session.path, follow, intake, start, self.tun.fd)
+        if highest is not None:
+            self._follow(session, socket, highest)
+        if result & AUTHENTIC:
+            self._heard(session, result)
+        if result & BAD_TAG:
+            self._complain(intake.peer)
+        stop, at = result & STOP_MASK, inbox.at
+        if stop == Stop.CONTROL:
+            self._control(session, intake.datagram(at)[: inbox.size])
+            at += intake.each
+        elif stop == Stop.FOREIGN and intake.index_at(at) == session.local_index:
+            self._stray(intake, at, socket)  # a handshake that names the session
+            at += intake.each
+        return at, result
 
     def _follow(self, session: Session, socket: UdpSocket, highest: int) -> None:
         """Answer from the port that was asked last, as the path does from the address."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nrs.tunnel.codec.carrier import Totals
+from nrs.tunnel.codec.sieve import Sifted
 from nrs.tunnel.drop import Drop
 
 
@@ -44,6 +45,19 @@ class Figures:
             batched_packets=self.batched_packets + sent.batched,
             drops=drops,
         )
+
+    def with_strays(self, sifted: Sifted, left_out: int) -> Figures:
+        """These, and what was dropped of strangers; `left_out` datagrams were too many."""
+        drops = dict(self.drops)
+        for reason, count in (
+            (Drop.MALFORMED, sifted.malformed),
+            (Drop.TAG, sifted.tag),
+            (Drop.NO_SESSION, sifted.no_session),
+            (Drop.RATE, sifted.rate + left_out),
+        ):
+            drops[reason] += count
+        dropped = sum(drops.values()) - sum(self.drops.values())
+        return replace(self, rx_datagrams=self.rx_datagrams + dropped, drops=drops)
 
     def dropped(self, reason: Drop, count: int = 1) -> None:
         """Count a drop."""

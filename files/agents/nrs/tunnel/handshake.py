@@ -181,19 +181,19 @@ class Responder:
         self, identity: Identity, masters: dict[int, bytes], modes: frozenset[KeyMode]
     ) -> None:
         self._identity = identity
-        self._masters = masters
+        self.masters = masters
         self._modes = modes
         self._shared = {key_id: keys.hello_key(master) for key_id, master in masters.items()}
 
     def accepts(self, held: StaticKey) -> bool:
         """Whether a HELLO that was checked with the key `held` would be taken now."""
-        return held.mode in self._modes and self._masters.get(held.key_id) == held.secret
+        return held.mode in self._modes and self.masters.get(held.key_id) == held.secret
 
     def held(self) -> list[StaticKey]:
         """The keys that HELLOs are checked with now."""
         return [
             StaticKey(master, mode, key_id)
-            for key_id, master in self._masters.items()
+            for key_id, master in self.masters.items()
             for mode in sorted(self._modes)
         ]
 
@@ -207,7 +207,7 @@ class Responder:
             hello = Hello.decode(signed[wire.HEADER_BYTES :])
         except wire.Malformed as error:
             raise HandshakeError(str(error)) from None
-        master = self._masters.get(key_id)
+        master = self.masters.get(key_id)
         if master is None:
             raise BadTag(f"HELLO names key {key_id}, which is not held here")
         if hello.key_mode is KeyMode.DEVICE:
@@ -215,12 +215,10 @@ class Responder:
             tag_key = keys.hello_key(secret)
         else:
             secret, tag_key = master, self._shared[key_id]
-        proved = tag_key.verify(tag, signed)
-        if hello.key_mode not in self._modes:
-            # Only who holds a key may have its name in the log.
-            raise ModeRefused(hello) if proved else HandshakeError("key mode")
-        if not proved:
+        if not tag_key.verify(tag, signed):
             raise BadTag("HELLO")
+        if hello.key_mode not in self._modes:
+            raise ModeRefused(hello)
         return Offer(
             hello,
             signed,

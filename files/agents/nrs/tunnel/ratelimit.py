@@ -1,4 +1,4 @@
-"""How many HELLOs a source may send: a token bucket each, in a table of bounded size."""
+"""How often something may be done for each source: token buckets in a table of bounded size."""
 
 from __future__ import annotations
 

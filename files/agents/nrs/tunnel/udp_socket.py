@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import errno
 import ipaddress
 import socket
@@ -13,6 +14,7 @@ _UDP_SEGMENT = 103
 _UDP_GRO = 104
 _SO_RCVBUFFORCE = 33
 _SO_SNDBUFFORCE = 32
+_SO_ATTACH_REUSEPORT_CBPF = 51
 _IP_PKTINFO = 8
 _IP_MTU_DISCOVER = 10
 _IP_RECVTOS = 13
@@ -31,6 +33,8 @@ _PKTINFO4 = struct.Struct("=i4s4s")
 """struct in_pktinfo: interface, our address, the packet's destination."""
 PKTINFO4_BYTES = _PKTINFO4.size
 _U16 = struct.Struct("=H")
+_SOCK_FILTER_BYTES = 8
+_SOCK_FPROG = struct.Struct("@HP")
 _I32 = struct.Struct("=i")
 _ANY_INTERFACE = bytes(4)
 _FAMILY = struct.Struct("=H")
@@ -58,10 +62,14 @@ class UdpSocket:
         peer: tuple[str, int] | None = None,
         device: str | None = None,
         adopted: socket.socket | None = None,
+        shared: bool = False,
+        receive_bytes: int | None = None,
     ) -> None:
         """`::` receives IPv4 too; `device` is the interface to send from. Raises OSError.
 
-        A link-local address names its interface: `fe80::1%eth0`.
+        A link-local address names its interface: `fe80::1%eth0`. `shared`: others of this user
+        may bind to the same address and port, if theirs are shared too; it has no `device`.
+        `receive_bytes`: room for what waits.
         """
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._socket = adopted or socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
@@ -69,7 +77,11 @@ class UdpSocket:
         try:
             if adopted is None and family == socket.AF_INET6:
                 self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-            self._configure(family, device)
+            self._configure(family, receive_bytes or _RECEIVE_BYTES)
+            if shared:
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            elif device is not None or self.is_adopted:
+                self._bind_to(device)
             if adopted is None:
                 self._socket.bind(_sockaddr(address, port))
                 if peer is not None:
@@ -94,6 +106,8 @@ class UdpSocket:
         *,
         peer: tuple[str, int] | None = None,
         device: str | None = None,
+        shared: bool = False,
+        receive_bytes: int | None = None,
     ) -> UdpSocket | None:
         """Take over a socket of an earlier process with all that waits in it.
 
@@ -101,15 +115,23 @@ class UdpSocket:
         """
         sock = socket.socket(fileno=fd)
         if _is_bound(sock, address, port, peer):
-            return cls(address, port, peer=peer, device=device, adopted=sock)
+            return cls(
+                address,
+                port,
+                peer=peer,
+                device=device,
+                adopted=sock,
+                shared=shared,
+                receive_bytes=receive_bytes,
+            )
         sock.close()
         return None
 
-    def _configure(self, family: int, device: str | None) -> None:
+    def _configure(self, family: int, receive_bytes: int) -> None:
         sock = self._socket
         sock.setblocking(False)
         for option, plain, size in (
-            (_SO_RCVBUFFORCE, socket.SO_RCVBUF, _RECEIVE_BYTES),
+            (_SO_RCVBUFFORCE, socket.SO_RCVBUF, receive_bytes),
             (_SO_SNDBUFFORCE, socket.SO_SNDBUF, _SEND_BYTES),
         ):
             try:
@@ -125,9 +147,22 @@ class UdpSocket:
         with suppress(OSError):
             sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_INTERFACE)
             sock.setsockopt(socket.IPPROTO_IP, _IP_RECVTOS, 1)
-        if device is not None or self.is_adopted:
-            name = (device or "").encode() + b"\0"
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name)
+
+    def _bind_to(self, device: str | None) -> None:
+        """The kernel takes a socket that shares its port out of its group for that."""
+        name = (device or "").encode() + b"\0"
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name)
+
+    def divide(self, program: bytes) -> None:
+        """Have a classic BPF program choose among the sockets that share the port. Raises OSError.
+
+        `program` is an array of struct sock_filter; it returns the place of a socket in the order
+        in which they were bound.
+        """
+        code = array.array("B", program)
+        where, length = code.buffer_info()
+        chosen = _SOCK_FPROG.pack(length // _SOCK_FILTER_BYTES, where)
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, chosen)
 
     def join(self, *, allowed: bool) -> None:
         """Let the kernel join datagrams that arrive, where it can, or not."""

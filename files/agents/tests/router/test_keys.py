@@ -35,7 +35,7 @@ BOTH = ["shared", "device"]
         (BOTH, device(), None),
         (["device"], shared(), Drop.MALFORMED),
         (["shared"], device(), Drop.MALFORMED),
-        (["device"], shared(OTHER), Drop.MALFORMED),
+        (["device"], shared(OTHER), Drop.TAG),
         (["device"], device(OTHER), Drop.TAG),
         (["shared"], shared(OTHER), Drop.TAG),
     ],
@@ -79,7 +79,7 @@ def test_a_refused_mode_is_logged_with_what_to_do_and_not_for_every_hello() -> N
 
 def test_who_holds_no_key_brings_nothing_into_the_log() -> None:
     router = Router(config(key_modes=["device"]))
-    assert router.hello(shared(OTHER)) is Drop.MALFORMED
+    assert router.hello(shared(OTHER)) is Drop.TAG
     assert warnings(router) == []
 
 

@@ -16,7 +16,7 @@ from nrs.router.service import Service
 from nrs.router.session_table import DEAD_S, FORGOTTEN_S, PENDING_S
 from nrs.tunnel import wire
 from nrs.tunnel.drop import Drop
-from nrs.tunnel.handshake import ClaimRefused, Initiator
+from nrs.tunnel.handshake import ClaimRefused, Initiator, StaticKey
 from nrs.tunnel.orders import LimitDatagrams, NoteSession, SendControl
 from nrs.tunnel.wire import Claim, Objection, Probe, ProbeAck, RouterFlag, Type
 from tests.router.driven import CLAIM, ELSEWHERE, WALL, Router, config, peer, shared
@@ -49,13 +49,21 @@ def test_a_repeated_hello_gets_the_same_answer_and_no_session(router: Router) ->
     assert len(set(router.answers)) == 1
 
 
-def test_a_source_may_say_hello_five_times_at_once(router: Router) -> None:
+def test_a_device_may_say_hello_five_times_at_once(router: Router) -> None:
     hello = Initiator(shared(), CLAIM, 7, os.urandom).hello()
     said = [router.hear_hello(hello, peer(1)) for _ in range(7)]
     assert said == [None] * 5 + [Drop.RATE] * 2
-    assert router.hear_hello(hello, peer(2)) is None
-    neighbour = ("2001:db8:1::2", 9, 0, 0)
-    assert router.hear_hello(hello, neighbour) is Drop.RATE
+    assert router.hear_hello(hello, peer(2)) is None, "a replay elsewhere takes nothing of it"
+    same_network = ("2001:db8:1::2", 9, 0, 0)
+    assert router.hear_hello(hello, same_network) is Drop.RATE
+    another = Initiator(shared(), ELSEWHERE, 7, os.urandom).hello()
+    assert router.hear_hello(another, same_network) is None
+
+
+def test_hellos_without_the_key_take_nothing_of_a_device(router: Router) -> None:
+    forged = Initiator(StaticKey(os.urandom(32)), CLAIM, 7, os.urandom).hello()
+    assert {router.hear_hello(forged, peer(1)) for _ in range(1000)} == {Drop.TAG}
+    assert router.hear_hello(Initiator(shared(), CLAIM, 7, os.urandom).hello(), peer(1)) is None
 
 
 def test_a_claim_outside_of_the_networks_is_refused_and_told_once_a_second() -> None:

@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 
 from nrs.router.endpoints import Endpoints
+from nrs.router.listening import Port
 from nrs.router.machine import RouterMachine
 from nrs.router.session_table import Device
 from nrs.system.route import Prefix, prefix_of
@@ -80,7 +81,7 @@ class Process:
             machine,
             cast(PacketLoop, FakeLoop()),
             cast(TunDevice, opened.enter_context(closing(FakeTun()))),
-            [cast(UdpSocket, self.socket)],
+            [Port(cast(UdpSocket, self.socket), cast(UdpSocket, Socket()))],
             CODEC,
             memory,
             cast(RouteKeeper, routes),

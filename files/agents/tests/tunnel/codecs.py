@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from _nrs_codec import ffi, lib
 
 from nrs.tunnel.codec import load
-from nrs.tunnel.codec.c.carrier import joiner
+from nrs.tunnel.codec.c.inbox import joiner
 from nrs.tunnel.codec.carrier import OUTBOX_BYTES, Stop
 from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.codec.python.opening import Assembly, Opened

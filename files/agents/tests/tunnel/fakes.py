@@ -33,6 +33,12 @@ class FakeLoop:
     def add_reader(self, fd: int, callback: Callable[[], object]) -> None:
         self.readers[fd] = callback
 
+    def remove_reader(self, fd: int) -> None:
+        del self.readers[fd]
+
+    def call_later(self, delay: float, callback: Callable[[], object]) -> None:
+        self.call_at(self.now + delay, callback)
+
     def call_at(self, when: float, callback: Callable[[], object]) -> None:
         self.timers.append((when, callback))
 

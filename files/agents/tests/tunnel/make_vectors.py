@@ -475,9 +475,10 @@ def dropped_handshakes(shared: Vector) -> list[Vector]:
     ex.add("HELLO under another PSK", another.hello(), Drop.TAG)
     epoch = _resealed(_changed(hello[:-32], 2, b"\1"), hello_key)
     ex.add("HELLO under a key id that the router does not hold", epoch, Drop.TAG)
+    mode = _changed(hello[:-32], wire.HEADER_BYTES + 5, b"\1")
+    ex.add("HELLO with key mode 1 and the tag of mode 0", _resealed(mode, hello_key), Drop.TAG)
     rewritten = [
         ("HELLO with cipher 1", 4, b"\1"),
-        ("HELLO with key mode 1 to a router in shared mode", 5, b"\1"),
         ("HELLO with key mode 2", 5, b"\2"),
         ("HELLO with a public key of low order", 40, b"\1".ljust(32, b"\0")),
         ("HELLO with an id of no length", 104, b"\0"),

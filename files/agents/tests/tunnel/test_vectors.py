@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from nrs.router.config import RoutingServerConfig
 from nrs.router.endpoints import Endpoints
+from nrs.router.listening import Port
 from nrs.router.machine import RouterMachine
 from nrs.tunnel import inner, wire
 from nrs.tunnel.codec.interface import Codec
@@ -366,13 +367,14 @@ class Router:
         )
         self.tun, self.loop = FakeTun(), FakeLoop()
         self.socket = UdpSocket("127.0.0.1", 0)
+        self.strays = UdpSocket("127.0.0.1", 0)
         self.peers = Peers(self.socket.local_address)
         self.machine = RouterMachine(config, random)
         self.endpoints = Endpoints(
             self.machine,
             self.loop,  # type: ignore[arg-type]
             self.tun,  # type: ignore[arg-type]
-            [self.socket],
+            [Port(self.socket, self.strays)],
             codec,
             None,
             NoRoutes(),  # type: ignore[arg-type]
@@ -392,6 +394,7 @@ class Router:
     def close(self) -> None:
         self.tun.close()
         self.socket.close()
+        self.strays.close()
         self.peers.close()
 
     def connect(self) -> None:

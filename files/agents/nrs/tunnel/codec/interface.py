@@ -64,9 +64,12 @@ class MakePath(Protocol[Made_co]):
 
 
 class MakeInbox(Protocol[Made_co]):
-    """Makes an inbox; `udp_offload` tells whether the TUN device takes USO."""
+    """Makes an inbox; `udp_offload` tells whether the TUN device takes USO.
 
-    def __call__(self, *, udp_offload: bool) -> Made_co: ...
+    A router's `sieve` drops what strangers send to sessions.
+    """
+
+    def __call__(self, *, udp_offload: bool, sieve: Any = None) -> Made_co: ...
 
 
 class Codec(Protocol):

@@ -6,7 +6,7 @@ and whether its key mode is allowed is for `handshake.Responder`. It keeps nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
@@ -37,6 +37,8 @@ class Sifted:
     tag: int = 0
     """HELLOs that no held key proves."""
     no_session: int = 0
+    rate: int = 0
+    """From elsewhere than their session's peer, after too many wrong tags."""
 
 
 class Sieve(Protocol[Intake_contra]):
@@ -45,16 +47,35 @@ class Sieve(Protocol[Intake_contra]):
     def hold(self, masters: Mapping[int, bytes]) -> None:
         """The PSKs or master keys by key id that prove HELLOs from now on, in either key mode."""
 
-    def know(self, indices: Iterable[int]) -> None:
-        """The sessions whose datagrams pass from now on, but for HELLOs."""
+    def know(self, index: int) -> None:
+        """Datagrams of this session pass from now on, but for HELLOs. Raises MemoryError."""
 
-    def answer(self, most: int) -> None:
-        """From so many trains the first datagram of an unknown session passes."""
+    def part(self, index: int) -> None:
+        """They do not any more."""
+
+    def allow(self, answers: int, wrong: int) -> None:
+        """From now on the first datagram of an unknown session passes from so many trains.
+
+        And so many datagrams with wrong tags may come from elsewhere than a session's peer before
+        all from elsewhere are dropped unopened.
+        """
 
     def receive(self, socket: UdpSocket, intake: Intake_contra, most: int) -> int:
         """Receive trains until one holds something to be looked at; a `Sieved`.
 
         At most `most` datagrams, but for the rest of the train that uses them up.
+        """
+
+    def receive_known(self, socket: UdpSocket, intake: Intake_contra, most: int) -> int:
+        """The same of a socket for sessions: a train that begins with one of a session passes.
+
+        It is not sifted, and `worth` is of no train then.
+        """
+
+    def sift(self, intake: Intake_contra, start: int) -> list[int]:
+        """Of the train in the intake from byte `start` on: where those to be looked at begin.
+
+        The others are counted as dropped.
         """
 
     @property

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from nrs.tunnel.codec.c.carrier import CFrames, CInbox, CIntake, COutbox, CPath
+from nrs.tunnel.codec.c.carrier import CFrames, CIntake, COutbox, CPath
+from nrs.tunnel.codec.c.inbox import CInbox
 from nrs.tunnel.codec.c.sealing import COpener, CSealer
 from nrs.tunnel.codec.c.sieve import CSieve
 from nrs.tunnel.codec.interface import Family

@@ -8,12 +8,11 @@ from typing import Any
 from _nrs_codec import ffi, lib
 
 from nrs.tunnel import virtio
-from nrs.tunnel.codec.c.sealing import COpener, CSealer, address_of
+from nrs.tunnel.codec.c.sealing import CSealer, address_of
 from nrs.tunnel.codec.carrier import FRAMES_BYTES, INTAKE_BYTES, MOST_FRAMES, OUTBOX_BYTES, Totals
 from nrs.tunnel.inner import is_tcp
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket, unpacked
 
-_INBOX_BYTES = 256 * 1024
 _VNET = virtio.HEADER_BYTES
 _TOO_LONG, _NO_SEGMENTATION = 1, 2
 
@@ -166,7 +165,7 @@ class COutbox:
 
     @property
     def totals(self) -> Totals:
-        return _totals(self._totals)
+        return totals_of(self._totals)
 
     def carry(self, sealer: CSealer, path: CPath, frames: CFrames, first: int, end: int) -> int:
         result = lib.nrs_carry_out(
@@ -186,69 +185,8 @@ class COutbox:
         return int(self._sealed.too_long) if result & _TOO_LONG else 0
 
 
-def joiner() -> Any:
-    """Room for packets that have arrived in part."""
-    made = lib.nrs_joiner_new()
-    if made == ffi.NULL:
-        raise MemoryError("the codec has no memory for packets in pieces")
-    return ffi.gc(made, lib.nrs_joiner_free)
-
-
-class CInbox:
-    """See `codec.carrier.Inbox`."""
-
-    def __init__(self, *, udp_offload: bool) -> None:
-        self._udp_offload = udp_offload
-        self._out: Any = ffi.from_buffer(bytearray(_INBOX_BYTES))
-        self._opened: Any = ffi.new("nrs_opened *")
-        self._joiner: Any = joiner()
-        self._totals: Any = ffi.new("nrs_totals *")
-
-    @property
-    def totals(self) -> Totals:
-        return _totals(self._totals)
-
-    def age(self) -> None:
-        lib.nrs_joiner_age(self._joiner)
-
-    @property
-    def at(self) -> int:
-        return int(self._opened.at)
-
-    @property
-    def size(self) -> int:
-        return int(self._opened.size)
-
-    def carry(
-        self,
-        opener: COpener,
-        path: CPath,
-        socket: UdpSocket | None,
-        intake: CIntake,
-        start: int,
-        fd: int,
-    ) -> int:
-        return int(
-            lib.nrs_carry_in(
-                opener.handle,
-                self._joiner,
-                path.handle,
-                -1 if socket is None else socket.fd,
-                intake.buffer,
-                INTAKE_BYTES,
-                intake.train,
-                start,
-                self._udp_offload,
-                self._out,
-                _INBOX_BYTES,
-                fd,
-                self._opened,
-                self._totals,
-            )
-        )
-
-
-def _totals(counted: Any) -> Totals:
+def totals_of(counted: Any) -> Totals:
+    """An nrs_totals."""
     _, tag, replay, source, malformed = counted.drops
     return Totals(
         datagrams=counted.datagrams,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from _nrs_codec import ffi, lib
@@ -21,40 +21,55 @@ class CSieve:
         if made == ffi.NULL:
             raise MemoryError("the codec has no memory for a sieve")
         self.handle: Any = ffi.gc(made, lib.nrs_sieve_free)
-        self._sifted: Any = ffi.new("nrs_sifted *")
+        self.counted: Any = ffi.new("nrs_sifted *")
 
     def hold(self, masters: Mapping[int, bytes]) -> None:
         lib.nrs_sieve_forget(self.handle)
         for key_id, master in masters.items():
             lib.nrs_sieve_hold(self.handle, key_id, master, len(master))
 
-    def know(self, indices: Iterable[int]) -> None:
-        ordered = sorted(indices)
-        if not lib.nrs_sieve_know(self.handle, ordered, len(ordered)):
+    def know(self, index: int) -> None:
+        if not lib.nrs_sieve_know(self.handle, index):
             raise MemoryError("the codec has no memory for the sessions that a sieve knows")
 
-    def answer(self, most: int) -> None:
-        lib.nrs_sieve_answer(self.handle, most)
+    def part(self, index: int) -> None:
+        lib.nrs_sieve_part(self.handle, index)
+
+    def allow(self, answers: int, wrong: int) -> None:
+        lib.nrs_sieve_allow(self.handle, answers, wrong)
 
     def receive(self, socket: UdpSocket, intake: CIntake, most: int) -> int:
+        return self._receive(lib.nrs_receive_strays, socket, intake, most)
+
+    def receive_known(self, socket: UdpSocket, intake: CIntake, most: int) -> int:
+        return self._receive(lib.nrs_receive_known, socket, intake, most)
+
+    def _receive(self, receive: Any, socket: UdpSocket, intake: CIntake, most: int) -> int:
         return int(
-            lib.nrs_sieve_receive(
+            receive(
                 self.handle,
                 socket.fd,
                 intake.buffer,
                 INTAKE_BYTES,
                 intake.train,
                 most,
-                self._sifted,
+                self.counted,
             )
         )
 
+    def sift(self, intake: CIntake, start: int) -> list[int]:
+        rest = intake.buffer + start
+        lib.nrs_sift(self.handle, rest, intake.length - start, intake.each, self.counted)
+        return [start + at for at in self.worth]
+
     @property
     def worth(self) -> list[int]:
-        sifted = self._sifted
-        return ffi.unpack(sifted.worth, sifted.count) if sifted.count else []
+        counted = self.counted
+        return ffi.unpack(counted.worth, counted.count) if counted.count else []
 
     @property
     def sifted(self) -> Sifted:
-        sifted = self._sifted
-        return Sifted(sifted.datagrams, sifted.malformed, sifted.tag, sifted.no_session)
+        counted = self.counted
+        return Sifted(
+            counted.datagrams, counted.malformed, counted.tag, counted.no_session, counted.rate
+        )

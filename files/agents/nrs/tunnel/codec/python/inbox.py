@@ -7,6 +7,7 @@ import os
 
 from nrs.tunnel.codec.carrier import AUTHENTIC, BAD_TAG, DATA, Totals
 from nrs.tunnel.codec.python.opening import Assembly, PythonOpener
+from nrs.tunnel.codec.python.sieve import PythonSieve
 from nrs.tunnel.codec.python.socket_path import PythonIntake, PythonPath
 from nrs.tunnel.udp_socket import UdpSocket
 
@@ -16,7 +17,8 @@ _NO_ROOM = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM})
 class PythonInbox:
     """See `codec.carrier.Inbox`."""
 
-    def __init__(self, *, udp_offload: bool) -> None:
+    def __init__(self, *, udp_offload: bool, sieve: PythonSieve | None = None) -> None:
+        self._sieve = sieve
         self.totals = Totals()
         self.at = self.size = 0
         self._assembly = Assembly(udp_offload=udp_offload)
@@ -33,6 +35,11 @@ class PythonInbox:
         start: int,
         fd: int,
     ) -> int:
+        self.at = intake.length
+        elsewhere = path.peer is not None and intake.peer != path.peer
+        guard = self._sieve if elsewhere else None
+        if guard is not None and not guard.lets(-(-(intake.length - start) // intake.each)):
+            return 0
         opened = self._assembly.open(opener, intake.train, intake.each, start, intake.ecn)
         totals = self.totals
         if self._assembly.frames:
@@ -59,6 +66,8 @@ class PythonInbox:
             totals.malformed += malformed
             if tag:
                 result |= BAD_TAG
+                if guard is not None:
+                    guard.charge(tag)
         self.at, self.size = opened.at, opened.size
         return result
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from nrs.tunnel import keys, wire
 from nrs.tunnel.codec.python.socket_path import PythonIntake
@@ -33,8 +33,8 @@ class PythonSieve:
         self.worth: list[int] = []
         self._shared: dict[int, keys.TagKey] = {}
         self._devices: dict[int, keys.DeviceMaster] = {}
-        self._known: frozenset[int] = frozenset()
-        self._answers = 0
+        self._known: set[int] = set()
+        self._answers = self._wrong = 0
 
     def hold(self, masters: Mapping[int, bytes]) -> None:
         self._shared = {key_id: keys.hello_key(master) for key_id, master in masters.items()}
@@ -42,11 +42,25 @@ class PythonSieve:
             key_id: keys.DeviceMaster(master, key_id) for key_id, master in masters.items()
         }
 
-    def know(self, indices: Iterable[int]) -> None:
-        self._known = frozenset(indices)
+    def know(self, index: int) -> None:
+        self._known.add(index)
 
-    def answer(self, most: int) -> None:
-        self._answers = most
+    def part(self, index: int) -> None:
+        self._known.discard(index)
+
+    def allow(self, answers: int, wrong: int) -> None:
+        self._answers, self._wrong = answers, wrong
+
+    def lets(self, datagrams: int) -> bool:
+        """Whether a train from elsewhere than its session's peer may be opened."""
+        if not self._wrong:
+            self.sifted.datagrams += datagrams
+            self.sifted.rate += datagrams
+        return self._wrong > 0
+
+    def charge(self, wrong: int) -> None:
+        """So many of its tags were wrong."""
+        self._wrong = max(0, self._wrong - wrong)
 
     def receive(self, socket: UdpSocket, intake: PythonIntake, most: int) -> int:
         self.worth = []
@@ -55,17 +69,25 @@ class PythonSieve:
             received = intake.receive(socket)
             if received <= 0:
                 return received
-            self.sift(intake.train, intake.each)
-            if self.worth:
+            if self.sift(intake, 0):
                 return Sieved.WORTH
         return Sieved.SPENT
 
-    def sift(self, train: memoryview, each: int) -> None:
-        """Count the datagrams of one train, and say which are `worth` to be looked at."""
-        sifted = self.sifted
+    def receive_known(self, socket: UdpSocket, intake: PythonIntake, most: int) -> int:
+        end = self.sifted.datagrams + most
+        while self.sifted.datagrams < end:
+            received = intake.receive(socket)
+            if received <= 0:
+                return received
+            if intake.index in self._known or self.sift(intake, 0):
+                return Sieved.WORTH
+        return Sieved.SPENT
+
+    def sift(self, intake: PythonIntake, start: int) -> list[int]:
+        sifted, train, each = self.sifted, intake.train, intake.each
         self.worth = worth = []
         answers = self._answers > 0
-        for at in range(0, len(train), each) if train else (0,):
+        for at in range(start, len(train), each) if train else (0,):
             datagram = train[at : at + each]
             sifted.datagrams += 1
             if len(datagram) < OVERHEAD or datagram[0] not in _TO_A_ROUTER:
@@ -86,6 +108,7 @@ class PythonSieve:
                 worth.append(at)
             else:
                 sifted.no_session += 1
+        return worth
 
     def _proves(self, datagram: memoryview, claim: memoryview) -> bool:
         key_id, tag = datagram[2], datagram[-TAG_BYTES:]
