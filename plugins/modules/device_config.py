@@ -88,15 +88,20 @@ from ansible_collections.nrs.network_routing.plugins.module_utils._settings impo
 
 
 def apply(client: Client, params: dict[str, Any], *, pretend: bool) -> dict[str, Any]:
-    """Push what is wanted where it differs from what is there."""
+    """Push what is wanted where it differs from what is there, or the device runs another's."""
     device_id = params["device_id"]
+    named = quote(device_id, safe="")
     found = client.post("/config", {"device_id": device_id}, repeatable=True)
     before = part(found, "config", dict)
     version = part(found, "version", int)
     after = merged(before, params["config"])
     changed = not same(before, after)
+    if not changed:
+        # A device goes by no earlier version than it runs: this registry may be an older copy.
+        device = client.get("/device/" + named)
+        changed = part(device, "config_acknowledged", int) > version
     if changed and not pretend:
-        answer = client.post("/push_config/" + quote(device_id, safe=""), {"config": after})
+        answer = client.post("/push_config/" + named, {"config": after})
         version = part(answer, "version", int)
     return {
         "changed": changed,

@@ -7,9 +7,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from nrs.agent.tasks import Work
 from nrs.api.client import ApiClient, ApiRefused, ApiUnavailable
-from nrs.api.messages import ConfigRequest, DeviceStatus, TunnelStatus
+from nrs.api.messages import ConfigRequest, Configuration, DeviceStatus, TunnelStatus
 from nrs.system import control
 
 log = logging.getLogger(__name__)
@@ -21,7 +23,11 @@ _NOT_FOUND = 404
 
 
 class ControllerLink:
-    """Registers at first, and again whenever the controller does not know the device."""
+    """Registers at first, and again whenever the controller does not know the device.
+
+    A controller that has lost its registry, or goes by an older copy of it, takes nothing away:
+    versions rise, and what is pushed goes when a later version says so.
+    """
 
     def __init__(
         self,
@@ -37,6 +43,8 @@ class ControllerLink:
         self._registered = False
         self._failing = False
         self._refused_version: int | None = None
+        self._passed_over: str | None = None
+        """Why the last answer was not for this device to run, if it was not."""
 
     def exchange(self) -> None:
         """One round; failures are logged when they begin and when they end."""
@@ -63,15 +71,12 @@ class ControllerLink:
             self._registered = True
             log.info("registered with the network controller")
         status = control.request(self._socket, "status")
-        wanted = client.post("/config", ConfigRequest(device_id=self._device_id).model_dump())
-        if wanted["version"] not in {status["config_version"], self._refused_version}:
+        wanted = self._wanted(client, status["config_version"])
+        if wanted is not None:
             answer = control.request(
-                self._socket,
-                "apply_config",
-                version=wanted["version"],
-                config=wanted["config"],
+                self._socket, "apply_config", version=wanted.version, config=wanted.config
             )
-            self._refused_version = wanted["version"] if answer["error"] else None
+            self._refused_version = wanted.version if answer["error"] else None
             status = control.request(self._socket, "status")
         client.post(
             "/status",
@@ -87,6 +92,31 @@ class ControllerLink:
                 # that it does not know.
             ).model_dump(mode="json", exclude_defaults=True),
         )
+
+    def _wanted(self, client: ApiClient, running: int) -> Configuration | None:
+        """A later version than the one that runs, unless it was refused before."""
+        answer = client.post("/config", ConfigRequest(device_id=self._device_id).model_dump())
+        wanted, why = _later(answer, running)
+        if why is not None and why != self._passed_over:
+            log.warning("pushed configuration %d stays in force: %s", running, why)
+        self._passed_over = why
+        return None if wanted is None or wanted.version == self._refused_version else wanted
+
+
+def _later(answer: Any, running: int) -> tuple[Configuration | None, str | None]:
+    """What the controller wants instead of version `running`, or why that stays if it should not.
+
+    Version 0 is what a controller answers that nobody has pushed anything to.
+    """
+    try:
+        wanted = Configuration.model_validate(answer)
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, one["loc"])) or "all" for one in error.errors())
+        return None, f"the network controller's answer is no configuration: {fields}"
+    if wanted.version < running:
+        has = f"only version {wanted.version}" if wanted.version else "nothing for this device"
+        return None, f"the network controller has {has}"
+    return (wanted if wanted.version > running else None), None
 
 
 def _tunnels(status: dict[str, Any]) -> list[TunnelStatus]:

@@ -166,6 +166,15 @@ class ConfigRequest(Message):
     device_id: Name
 
 
+class Configuration(BaseModel):
+    """What the controller answers to that, as a device reads it. Version 0: nothing was pushed."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    version: Count
+    config: dict[str, Any]
+
+
 class ConfigPush(Message):
     """`POST /push_config/{device_id}`: keys of the device's own file, merged over it."""
 

@@ -120,15 +120,21 @@ class Registry:
     def push(self, device_id: str, config: dict[str, Any]) -> tuple[int, bool]:
         """Replace a device's pushed configuration; its version, and whether it differs.
 
+        It differs, too, from a later version that the device runs and this registry does not
+        have: another registry, or one that this is an older copy of, has given it out. Versions
+        are no earlier than the time, so that they rise also where nobody knows yet what is run.
         Raises UnknownDevice.
         """
         text = canonical(config)
+        seen = self._presence.get(device_id)
+        running = seen.status.config_version if seen and seen.status else 0
         with self._database.writing() as session:
             device = _existing(session, device_id)
-            changed = device.config != text
+            changed = device.config != text or running > device.config_version
             if changed:
                 device.config = text
-                device.config_version += 1
+                after = max(device.config_version, running) + 1
+                device.config_version = max(after, int(self._clock()))
             version = device.config_version
         if changed:
             log.info("device %s: configuration version %d", device_id, version)

@@ -40,7 +40,7 @@ def test_a_restart_keeps_devices_addresses_configuration_and_status(
     before = open_registry()
     first = register(before, "endpoint_1")
     register(before, "endpoint_2")
-    before.push("endpoint_1", {"metrics": {"report_interval": 5}})
+    version, _ = before.push("endpoint_1", {"metrics": {"report_interval": 5}})
     before.record_status(
         DeviceStatus.model_validate(status("endpoint_1", tunnel("r1"), config_version=1))
     )
@@ -50,9 +50,32 @@ def test_a_restart_keeps_devices_addresses_configuration_and_status(
     clock.now += 1000
     after = open_registry()
     assert after.devices() == expected
-    assert after.configuration("endpoint_1") == (1, {"metrics": {"report_interval": 5}})
+    assert after.configuration("endpoint_1") == (version, {"metrics": {"report_interval": 5}})
     assert register(after, "endpoint_1") == first
     assert register(after, "endpoint_3") == ("10.10.100.3", "fd00:100::3")
+
+
+def test_versions_rise_also_where_the_clock_was_set_back(open_registry: Open, clock: Clock) -> None:
+    registry = open_registry()
+    register(registry, "endpoint_1")
+    first, _ = registry.push("endpoint_1", {"tunnel": {"routes": []}})
+    clock.now -= 1000
+    assert registry.push("endpoint_1", {}) == (first + 1, True)
+
+
+@pytest.mark.parametrize("config", [{}, {"tunnel": {"routes": []}}])
+def test_a_push_outdoes_a_version_that_another_registry_has_given_out(
+    open_registry: Open, clock: Clock, config: dict[str, Any]
+) -> None:
+    registry = open_registry()
+    register(registry, "endpoint_1")
+    if config:
+        registry.push("endpoint_1", config)
+    later = int(clock.now) + 1000
+    said = status("endpoint_1", tunnel("r1"), config_version=later)
+    registry.record_status(DeviceStatus.model_validate(said))
+    assert registry.push("endpoint_1", config) == (later + 1, True)
+    assert registry.push("endpoint_1", config) == (later + 1, False)
 
 
 def test_a_status_of_another_releases_form_does_not_stop_the_start(

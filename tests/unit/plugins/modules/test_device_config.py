@@ -19,12 +19,13 @@ from ansible_collections.nrs.network_routing.tests.unit.plugins.conftest import 
 
 
 class Controller:
-    """The two requests of the controller that the module uses."""
+    """The requests of the controller that the module uses."""
 
     def __init__(self, api: ApiServer, config: dict[str, Any]) -> None:
         self.api = api
         self.config = config
-        self.version = 1
+        self.version = self.running = 1
+        api.handle("GET", "/device/endpoint_1", self._device)
         api.handle("POST", "/config", self._config)
         api.handle("POST", "/push_config/endpoint_1", self._push)
 
@@ -40,9 +41,12 @@ class Controller:
             body={"device_id": "endpoint_1", "version": self.version, "config": self.config}
         )
 
+    def _device(self, asked: Asked) -> Answer:
+        return Answer(body={"device_id": "endpoint_1", "config_acknowledged": self.running})
+
     def _push(self, asked: Asked) -> Answer:
         self.config = asked.body["config"]
-        self.version += 1
+        self.version = max(self.version, self.running) + 1
         return Answer(body={"device_id": "endpoint_1", "version": self.version, "changed": True})
 
 
@@ -86,6 +90,20 @@ def test_what_is_there_already_is_not_pushed(run: Run, controller: Controller) -
     result = run(device_config, url=controller.api.url, device_id="endpoint_1", config=wanted)
     assert result["changed"] is False
     assert controller.pushes == []
+
+
+def test_a_device_that_runs_a_version_of_another_registry_is_pushed_to(
+    run: Run, controller: Controller
+) -> None:
+    controller.running = 7
+    wanted = {"load_balancer": {"poll_interval": 10}}
+    options = {"url": controller.api.url, "device_id": "endpoint_1", "config": wanted}
+    predicted = run(device_config, check=True, **options)
+    assert (predicted["changed"], controller.pushes) == (True, [])
+    first = run(device_config, **options)
+    second = run(device_config, **options)
+    assert (first["changed"], first["version"]) == (True, 8)
+    assert second["changed"] is False
 
 
 def test_secrets_reach_the_controller_and_nothing_else(run: Run, controller: Controller) -> None:

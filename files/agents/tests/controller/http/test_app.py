@@ -254,8 +254,11 @@ def test_without_a_token_loopback_reads_others_get_only_health(client: FlaskClie
     assert (health.json or {})["status"] == "ok"
 
 
-def test_a_push_counts_up_only_when_the_configuration_differs(client: FlaskClient) -> None:
+def test_a_push_counts_up_only_when_the_configuration_differs(
+    client: FlaskClient, clock: Clock
+) -> None:
     register(client, endpoint())
+    first = int(clock.now)
 
     def push(config: dict[str, Any]) -> Any:
         return client.post("/push_config/endpoint_1", json={"config": config}).json
@@ -264,16 +267,16 @@ def test_a_push_counts_up_only_when_the_configuration_differs(client: FlaskClien
         return {"device_id": "endpoint_1", "version": version, "changed": changed}
 
     assert push({}) == answer(0, False)
-    assert push({"tunnel": {"routes": [], "keepalive_interval": 5}}) == answer(1, True)
-    assert push({"tunnel": {"keepalive_interval": 5, "routes": []}}) == answer(1, False)
-    assert push({"tunnel": {"keepalive_interval": 6}}) == answer(2, True)
+    assert push({"tunnel": {"routes": [], "keepalive_interval": 5}}) == answer(first, True)
+    assert push({"tunnel": {"keepalive_interval": 5, "routes": []}}) == answer(first, False)
+    assert push({"tunnel": {"keepalive_interval": 6}}) == answer(first + 1, True)
     fetched = client.post("/config", json={"device_id": "endpoint_1"}).json
     assert fetched == {
         "device_id": "endpoint_1",
-        "version": 2,
+        "version": first + 1,
         "config": {"tunnel": {"keepalive_interval": 6}},
     }
-    assert register(client, endpoint())["config_version"] == 2
+    assert register(client, endpoint())["config_version"] == first + 1
 
 
 def test_a_status_is_seen_in_the_device_and_in_the_topology(
