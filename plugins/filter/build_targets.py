@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Filter: the kinds of host that wheels are built for."""
+"""Filter: the kinds of host that wheels are built for, as `release_choice.py` reads them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,21 @@ from ansible_collections.nrs.network_routing.plugins.plugin_utils._inventory imp
 def build_targets(
     hostvars: HostVars, hosts: Sequence[str], configured: Sequence[Mapping[str, Any]] = ()
 ) -> list[str]:
-    """Such as `["3.11-x86_64"]`: of the `hosts` that were looked at, or else as `configured`."""
-    probes = [given(hostvars, host, "__common_probe") for host in hosts]
-    found = [json.loads(probe["stdout"]) for probe in probes if probe]
-    kinds = [(probe["python"], probe["machine"]) for probe in found]
-    if not kinds:
-        kinds = [(kind["version"], kind["machine"]) for kind in configured]
-    return sorted({f"{python}-{machine}" for python, machine in kinds})
+    """Such as `["3.11-x86_64 keep 1.0.0 0123abcd 3.11-x86_64"]`: interpreter, wish and release.
+
+    Of the `hosts` that were looked at, or else as `configured`, `["3.11-x86_64 keep"]`.
+    """
+    kinds = {
+        _kind(json.loads(probe["stdout"]), given(hostvars, host, "nrs_codec"))
+        for host in hosts
+        if (probe := given(hostvars, host, "__common_probe"))
+    }
+    return sorted(kinds or {f"{kind['version']}-{kind['machine']} keep" for kind in configured})
+
+
+def _kind(probe: Mapping[str, Any], codec: str | None) -> str:
+    words = (f"{probe['python']}-{probe['machine']}", codec or "keep", probe.get("release"))
+    return " ".join(word for word in words if word)
 
 
 class FilterModule:

@@ -116,7 +116,7 @@ def test_the_agents_keep_their_name(tools: Any, checkout: Path, installed: Path)
         program = installed / COLLECTION / "roles" / "common" / "files" / "build_wheelhouse.py"
         words = ("--source", source, "--cache", tools.elsewhere / "cache", "--dry-run")
         result = json.loads(tools.run(sys.executable, program, *words, "3.11-x86_64"))
-        return result["version"], result["builds"]
+        return [release["stamp"] for release in result["releases"].values()]
 
     sources = checkout / "files" / "agents"
     name = named(installed / COLLECTION / AGENTS)

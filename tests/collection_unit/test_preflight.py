@@ -226,8 +226,9 @@ def test_what_a_role_checks_itself(
 
 def test_the_probe_names_interfaces_and_files_of_the_host(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "psk").touch()
-    command = (sys.executable, installed / PROBE, "/usr/local/bin/nrs", tmp_path)
+    nowhere = tmp_path / "releases"
+    command = (sys.executable, installed / PROBE, "/usr/local/bin/nrs", tmp_path, nowhere)
     found = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     links = Path("/sys/class/net").iterdir()
     assert sorted(found["interfaces"]) == sorted(link.name for link in links if link.is_symlink())
-    assert found["files"] == ["psk"]
+    assert (found["files"], found["releases"]) == (["psk"], [])

@@ -6,14 +6,16 @@
 
 A host needs no network: the archive holds the agents' wheel, everything that it runs on
 and pip. An archive that fits is left alone, so a control node that has one needs no
-network either. Prints one JSON object:
-{"changed", "version", "builds": {"3.11-x86_64": NAME}, "archives": {"3.11-x86_64": PATH},
-"without_codec": {"3.11-x86_64": WHY}}.
+network either, nor does one whose hosts have all that they are to have. Prints one JSON object,
+in which KIND is as it was given (release_choice.py):
+{"changed", "version", "releases": {KIND: {"stamp", "codec", "refused", "archive", "lack"}}};
+"lack" is why the codec cannot be built in C here, if it cannot.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import hashlib
 import json
 import os
@@ -26,6 +28,8 @@ import sysconfig
 import tarfile
 import tempfile
 from pathlib import Path
+
+from release_choice import PYTHON, C, Kind, choose
 
 # glibc 2.28 is older than that of every distribution with Python 3.10 or newer.
 _PLATFORMS = (
@@ -49,6 +53,7 @@ _SOURCES = (
     "nrs/**/*.py",
     "nrs/py.typed",
 )
+_AGENTS_WHEEL = "network_routing_agents-"
 _BUILDS_KEPT = 3
 _COMPILER_HINT = "on Debian and Ubuntu: apt install gcc python3-dev libssl-dev"
 # A wheel is a zip, which knows no earlier year: the same sources give the same wheel.
@@ -170,6 +175,18 @@ def codec_lack(target: str) -> str:
     return compiler_lack()
 
 
+def agents_of(archive: Path, directory: Path) -> Path:
+    """The agents' wheel out of an archive."""
+    with tarfile.open(archive) as tar:
+        (name,) = (name for name in tar.getnames() if name.startswith(_AGENTS_WHEEL))
+        stream = tar.extractfile(name)
+        if stream is None:
+            raise BuildError(f"{archive}: {name} is no file")
+        with stream, (directory / name).open("wb") as wheel:
+            shutil.copyfileobj(stream, wheel)
+    return directory / name
+
+
 def pack(members: list[Path], archive: Path) -> None:
     """Write `members` into `archive`, which appears whole or not at all."""
     archive.parent.mkdir(parents=True, exist_ok=True)
@@ -192,15 +209,20 @@ def prune(cache: Path, keep: str) -> None:
 
 
 class Target:
-    """The archive for one kind of host: with the C codec, or why not."""
+    """The archives for one kind of interpreter and processor, and why none has the codec in C."""
 
     def __init__(self, name: str, directory: Path) -> None:
-        self._name = name
-        self._with_codec = directory / f"{name}.tar"
-        self._without = directory / f"{name}-python.tar"
+        self._name, self._directory = name, directory
         # A failed build of the codec is not tried again with every run.
         self._failed = directory / f"{name}.failed"
-        self.lack = "" if self._with_codec.is_file() else self._why_not()
+        self.lack = "" if self._with_codec() else self._why_not()
+
+    def _with_codec(self) -> list[Path]:
+        """Archives that have the codec, the own one first: for other Pythons it is the same."""
+        machine = self._name.partition("-")[2]
+        own = self.archive(C)
+        others = sorted(path for path in self._directory.glob(f"*-{machine}.tar") if path != own)
+        return [path for path in (own, *others) if path.is_file()]
 
     def _why_not(self) -> str:
         if self._failed.is_file():
@@ -209,29 +231,32 @@ class Target:
             )
         return codec_lack(self._name)
 
-    @property
-    def archive(self) -> Path:
-        """Where it is, or is going to be."""
-        return self._without if self.lack else self._with_codec
+    def archive(self, codec: str) -> Path:
+        """Where the one with that codec is, or is going to be."""
+        return self._directory / f"{self._name}{'-python' if codec == PYTHON else ''}.tar"
 
-    def build(self, source: Path, files: list[Path], cache: Path) -> None:
-        """Make the archive. Raises BuildError, OSError."""
+    def build(self, codec: str, source: Path, files: list[Path], cache: Path) -> None:
+        """Make that archive, or learn what is lacked for it. Raises BuildError, OSError."""
         lock = source / "requirements.lock"
         wheels = download(lock, self._name, cache)
         with tempfile.TemporaryDirectory() as temporary:
             directory = Path(temporary)
-            if not self.lack:
+            found = self._with_codec()
+            if codec == PYTHON:
+                agents = build_agents(source, files, wheels, directory, codec=False)
+            elif found:
+                agents = agents_of(found[0], directory)
+            else:
                 try:
                     # cffi, which builds the codec, runs on this control node's Python.
                     tools = download(lock, own_target(), cache)
-                    agents = build_agents(source, files, tools, directory / "c", codec=True)
+                    agents = build_agents(source, files, tools, directory, codec=True)
                 except BuildError as error:
                     self.lack = f"it could not be built: {' '.join(str(error).split())[:300]}"
                     self._failed.parent.mkdir(parents=True, exist_ok=True)
                     self._failed.write_text(self.lack, encoding="utf-8")
-            if self.lack:
-                agents = build_agents(source, files, wheels, directory / "python", codec=False)
-            pack([agents, *sorted(wheels.glob("*.whl"))], self.archive)
+                    return
+            pack([agents, *sorted(wheels.glob("*.whl"))], self.archive(codec))
 
 
 def own_target() -> str:
@@ -240,21 +265,42 @@ def own_target() -> str:
 
 
 def run(source: Path, cache: Path, names: list[str], *, dry_run: bool) -> dict[str, object]:
-    """Bring the archives for the targets `names` about. Raises BuildError, OSError."""
+    """Bring about what hosts of the kinds `names` need. Raises BuildError, OSError."""
     files = source_files(source)
-    build = digest(source, files)
-    targets = {name: Target(name, cache / "builds" / build) for name in names}
-    absent = [target for target in targets.values() if not target.archive.is_file()]
-    if absent and not dry_run:
-        for target in absent:
-            target.build(source, files, cache)
+    build, release = digest(source, files), version(source)
+    kinds = {name: Kind.parse(name) for name in names}
+    targets = {k.target: Target(k.target, cache / "builds" / build) for k in kinds.values()}
+    changed = False
+    while True:
+        choices = {
+            name: choose(kind, release, build, targets[kind.target].lack)
+            for name, kind in kinds.items()
+        }
+        absent = [
+            (targets[kinds[name].target], choice.codec)
+            for name, choice in choices.items()
+            if not choice.refused
+            and choice.stamp != kinds[name].release
+            and not targets[kinds[name].target].archive(choice.codec).is_file()
+        ]
+        changed = changed or bool(absent)
+        if not absent or dry_run:
+            break
+        # What is lacked may be known only then, and the choice another one.
+        absent[0][0].build(absent[0][1], source, files, cache)
+    if changed and not dry_run:
         prune(cache, build)
     return {
-        "changed": bool(absent),
-        "version": version(source),
-        "builds": {n: f"{build}-python" if t.lack else build for n, t in targets.items()},
-        "archives": {name: str(target.archive) for name, target in targets.items()},
-        "without_codec": {name: target.lack for name, target in targets.items() if target.lack},
+        "changed": changed,
+        "version": release,
+        "releases": {
+            name: {
+                **dataclasses.asdict(choice),
+                "archive": str(targets[kinds[name].target].archive(choice.codec)),
+                "lack": targets[kinds[name].target].lack,
+            }
+            for name, choice in choices.items()
+        },
     }
 
 
@@ -264,10 +310,10 @@ def main() -> int:
     parser.add_argument("--source", type=Path, required=True, help="directory of pyproject.toml")
     parser.add_argument("--cache", type=Path, required=True, help="where archives are kept")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be built")
-    parser.add_argument("targets", nargs="+", metavar="PYTHON-MACHINE", help="such as 3.11-x86_64")
+    parser.add_argument("kinds", nargs="+", metavar="KIND", help="such as 3.11-x86_64")
     options = parser.parse_args()
     try:
-        result = run(options.source, options.cache, options.targets, dry_run=options.dry_run)
+        result = run(options.source, options.cache, options.kinds, dry_run=options.dry_run)
     except (BuildError, OSError) as error:
         print(f"the wheelhouse cannot be built: {error}", file=sys.stderr)
         return 1

@@ -4,8 +4,10 @@
 
 """Install a release of the agents on this host from an archive of wheels, without a network.
 
-The release is made beside its place, tried, and moved there when it is whole. Needs
-neither pip nor ensurepip on the host: pip runs from its own wheel.
+The release is made beside its place, tried, and moved there when it is whole. It has a place of
+its own, named after its stamp, so that what runs keeps the files that it has begun with; `previous`
+points to the one before it. Needs neither pip nor ensurepip on the host: pip runs from its own
+wheel.
 """
 
 from __future__ import annotations
@@ -20,15 +22,19 @@ from pathlib import Path
 
 _DISTRIBUTION = "network-routing-agents"
 # Importing all of it proves that the release can start, and leaves byte code for what the
-# agents use, which they may not write themselves. The binding of the C codec is left to
-# the agents, which do without where it does not load, and pictures need what no host has.
+# agents use, which they may not write themselves. The agents would do without a C codec that does
+# not load: here it has to, as one that was built elsewhere may not. Pictures need what no host has.
 _IMPORT_ALL = """
-import importlib, pkgutil, nrs
+import importlib, pkgutil, sys, nrs
 from nrs.tunnel import codec
 for module in pkgutil.walk_packages(nrs.__path__, "nrs."):
     if not f"{module.name}.".startswith(("nrs.tunnel.codec.c.", "nrs.simulation.picture.")):
         importlib.import_module(module.name)
-codec.load()
+try:
+    codec.load(sys.argv[1])
+except codec.CodecError as error:
+    sys.exit(f"{error}; it was built on another kind of system: build it on one like this host,"
+             " or set nrs_codec: python")
 """
 
 
@@ -38,7 +44,7 @@ def run(*command: str | Path) -> None:
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode != 0:
-        shown = " ".join(str(part) for part in command[:4])
+        shown = " ".join(str(part).partition("\n")[0] for part in command[:4])
         raise SystemExit(f"{shown} failed: {(done.stderr or done.stdout).strip()}")
 
 
@@ -53,7 +59,7 @@ def unpack(archive: Path, directory: Path) -> None:
                     shutil.copyfileobj(stream, wheel)
 
 
-def make(python: str, archive: Path, version: str, directory: Path) -> None:
+def make(python: str, archive: Path, version: str, codec: str, directory: Path) -> None:
     """Make a virtual environment with the release in `directory`."""
     run(python, "-m", "venv", "--without-pip", directory)
     wheels = directory / "wheels"
@@ -75,7 +81,7 @@ def make(python: str, archive: Path, version: str, directory: Path) -> None:
         f"{_DISTRIBUTION}=={version}",
     )
     shutil.rmtree(wheels)
-    run(own_python, "-c", _IMPORT_ALL)
+    run(own_python, "-c", _IMPORT_ALL, codec)
 
 
 def relocate(directory: Path, place: Path) -> None:
@@ -115,19 +121,24 @@ def main() -> int:
     parser.add_argument("--link", type=Path, required=True, help="the command, on the path")
     parser.add_argument("--python", required=True, help="the interpreter to run on")
     parser.add_argument("--version", required=True)
+    parser.add_argument("--codec", required=True, help="c or python: what the archive has")
     parser.add_argument("--stamp", required=True, help="kept beside the release to recognise it by")
     options = parser.parse_args()
     os.umask(0o022)
-    place = options.directory / "releases" / options.version
+    place = options.directory / "releases" / options.stamp.replace(" ", "-")
     place.parent.mkdir(parents=True, exist_ok=True)
     new = place.with_name(f".{place.name}.new")
     shutil.rmtree(new, ignore_errors=True)
-    make(options.python, options.archive, options.version, new)
+    make(options.python, options.archive, options.version, options.codec, new)
     relocate(new, place)
     (new / "release").write_text(options.stamp + "\n", encoding="utf-8")
     put(new, place)
-    point(options.directory / "current", f"releases/{options.version}")
-    point(options.link, str(options.directory / "current" / "bin" / options.link.name))
+    current = options.directory / "current"
+    before = current.resolve()
+    if before.is_dir() and before != place.resolve():
+        point(options.directory / "previous", f"releases/{before.name}")
+    point(current, f"releases/{place.name}")
+    point(options.link, str(current / "bin" / options.link.name))
     options.archive.unlink()
     return 0
 

@@ -4,8 +4,8 @@
 
 """Say, in one look, what the roles have to know about a host; changes nothing.
 
-Usage: probe_host.py COMMAND DIRECTORY, the agents' command as it stands on the path and where their
-files are. Prints one JSON object.
+Usage: probe_host.py COMMAND DIRECTORY RELEASES, the agents' command as it stands on the path, where
+their files are and where their releases. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ def main() -> None:
         "has_conntrack": Path("/proc/sys/net/netfilter/nf_conntrack_max").exists(),
         "has_nft": bool(said("nft", "--version")),
         "release": release(Path(sys.argv[1])),
+        "releases": names(Path(sys.argv[3])),
         "files": names(Path(sys.argv[2])),
         "firewall": firewall(),
         "interfaces": [name for _index, name in socket.if_nameindex()],
