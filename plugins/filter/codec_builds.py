@@ -19,11 +19,16 @@ _WORDS = {"c": "in C", "python": "in Python, which carries about a third as much
 def codec_builds(
     hostvars: HostVars, hosts: Sequence[str], releases: Mapping[str, Mapping[str, Any]]
 ) -> list[str]:
-    """A line for all `hosts` that are alike in this; `releases` are by build_wheelhouse.py."""
+    """A line for all `hosts` that are alike in this; `releases` are by build_wheelhouse.py.
+
+    Where none was looked at the wheels are for any host.
+    """
     alike: dict[str, list[str]] = {}
     for host in hosts:
         for kind in build_targets(hostvars, [host]):
             alike.setdefault(_said(kind, releases[kind]), []).append(host)
+    if not alike:
+        alike = {_said(kind, release): ["any host"] for kind, release in releases.items()}
     return [f"{said.format(hosts=_names(alike[said]))}." for said in sorted(alike)]
 
 

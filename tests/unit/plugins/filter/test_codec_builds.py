@@ -40,6 +40,12 @@ def test_hosts_that_are_alike_share_a_line() -> None:
     ]
 
 
+def test_wheels_for_hosts_that_nobody_has_looked_at() -> None:
+    releases = {"3.11-x86_64 keep": release("python", "no C compiler here")}
+    (line,) = codec_builds({"localhost": {}}, ["localhost"], releases)
+    assert line.endswith("for 3.11-x86_64: any host; in C: no C compiler here.")
+
+
 @pytest.mark.parametrize(
     ("kind", "found", "said"),
     [
