@@ -45,7 +45,8 @@ options:
     default: 300
   secrets_directory:
     description:
-      - Where the signing key and the ledger are; by default V(.secrets) beside the inventory.
+      - Where the signing key and the ledger are; by default what the lookup
+        P(nrs.network_routing.secrets_directory#lookup) says.
     type: str
     vars:
       - name: nrs_secrets_directory
@@ -88,6 +89,9 @@ from typing import Any
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.nrs.network_routing.plugins.filter.agents_source import agents_source
+from ansible_collections.nrs.network_routing.plugins.plugin_utils._secrets_directory import (
+    secrets_directory,
+)
 
 _ROLE = Path(__file__).resolve().parents[2] / "roles" / "common"
 _OF_PEOPLE = ("operator", "monitor")
@@ -105,7 +109,7 @@ class LookupModule(LookupBase):
         role = self._option("role")
         asked = {
             "source": agents_source(str(_ROLE)),
-            "directory": self._option("secrets_directory") or _beside_inventory(variables or {}),
+            "directory": self._option("secrets_directory") or secrets_directory(variables or {}),
             "cache": str(Path(self._option("build_directory")).expanduser()),
             "signing_key": self._option("signing_key"),
             "wanted": {"role": role, "urls": [str(term) for term in terms], **given},
@@ -127,8 +131,3 @@ class LookupModule(LookupBase):
         """What a variable says may be a template itself."""
         value = self.get_option(name)
         return "" if value is None else str(self._templar.template(value))
-
-
-def _beside_inventory(variables: dict[str, Any]) -> str:
-    beside = variables.get("inventory_dir") or variables.get("playbook_dir") or "."
-    return str(Path(str(beside)) / ".secrets")

@@ -7,14 +7,9 @@ from pathlib import Path
 
 import click
 
+from nrs.cli.directory_option import secrets_directory
+
 _FILE = click.Path(path_type=Path)
-_directory = click.option(
-    "--directory",
-    type=_FILE,
-    default=Path(".secrets"),
-    show_default=True,
-    help="Where the deployment's keys are.",
-)
 
 
 @click.group("ca")
@@ -23,7 +18,7 @@ def ca() -> None:
 
 
 @ca.command("init")
-@_directory
+@secrets_directory
 def init(directory: Path) -> None:
     """Make the CA, good for 10 years.
 
@@ -35,7 +30,7 @@ def init(directory: Path) -> None:
 
 
 @ca.command("issue")
-@_directory
+@secrets_directory
 @click.argument("called", nargs=-1, required=True, metavar="URL|HOST...")
 def issue(directory: Path, called: tuple[str, ...]) -> None:
     """Make a certificate for what a service is called, and for loopback.
@@ -50,7 +45,7 @@ def issue(directory: Path, called: tuple[str, ...]) -> None:
 
 
 @ca.command("renew")
-@_directory
+@secrets_directory
 @click.option("--force", is_flag=True, help="Also those that are good for more than 30 days.")
 @click.option("--forget-previous", is_flag=True, help="Leave only the CA in force in ca.pem.")
 def renew(directory: Path, force: bool, forget_previous: bool) -> None:
@@ -61,7 +56,7 @@ def renew(directory: Path, force: bool, forget_previous: bool) -> None:
 
 
 @ca.command("show")
-@_directory
+@secrets_directory
 @click.argument("files", nargs=-1, type=_FILE, metavar="[FILE]...")
 def show(directory: Path, files: tuple[Path, ...]) -> None:
     """Say for whom certificates are and until when: all there are, or those in FILEs.

@@ -11,16 +11,10 @@ from typing import Any
 import click
 
 from nrs.cli import times
+from nrs.cli.directory_option import secrets_directory
 
 _FILE = click.Path(path_type=Path)
 _ROLES = ("operator", "monitor", "router", "endpoint", "service")
-_directory = click.option(
-    "--directory",
-    type=_FILE,
-    default=Path(".secrets"),
-    show_default=True,
-    help="Where the deployment's keys are.",
-)
 
 
 def _address(kind: Callable[[str], Any]) -> Callable[..., Any]:
@@ -39,7 +33,7 @@ def token() -> None:
 
 
 @token.command("keys")
-@_directory
+@secrets_directory
 @click.option(
     "--forget-previous", is_flag=True, help="Accept no key but the signing key any longer."
 )
@@ -55,7 +49,7 @@ def keys(directory: Path, forget_previous: bool) -> None:
 
 
 @token.command("create")
-@_directory
+@secrets_directory
 @click.option("--role", type=click.Choice(_ROLES), required=True, help="What it is for.")
 @click.option("--id", "id_", metavar="ID", help="Of the router, endpoint or service.")
 @click.option("--name", help="Of the operator or of what monitors.")
@@ -85,7 +79,7 @@ def create(**options: Any) -> None:
 
 
 @token.command("list")
-@_directory
+@secrets_directory
 @click.option("--id", "id_", metavar="ID", help="Those of this device, service or operator.")
 @click.option("--all", "everything", is_flag=True, help="Those that ended or were revoked, too.")
 @click.option("--json", "as_json", is_flag=True, help="A list; times in seconds since the epoch.")
@@ -97,7 +91,7 @@ def list_(directory: Path, id_: str | None, everything: bool, as_json: bool) -> 
 
 
 @token.command("revoke")
-@_directory
+@secrets_directory
 @click.argument("serials", nargs=-1, metavar="[SERIAL]...")
 @click.option("--id", "id_", metavar="ID", help="All that this id was given before a time.")
 @click.option(

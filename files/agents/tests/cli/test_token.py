@@ -36,6 +36,15 @@ def endpoint(*more: object) -> tuple[object, ...]:
     return ("--role", "endpoint", "--id", "endpoint_1", "--service", URL, *more)
 
 
+@pytest.mark.parametrize("command", [("token", "keys"), ("ca", "init")])
+def test_the_directory_may_be_said_once_for_all(
+    inline: Nrs, secrets: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("NRS_SECRETS_DIRECTORY", str(secrets))
+    assert inline(*command).returncode == 0
+    assert {path.name for path in secrets.iterdir()} & {"signing_key", "ca_key"}
+
+
 def test_the_keys_are_made_once(nrs: Nrs, secrets: Path) -> None:
     first = nrs("token", "keys", "--directory", secrets)
     key = secrets / "signing_key"
