@@ -71,13 +71,18 @@ class Tools:
         self.run(*words, env={"ANSIBLE_COLLECTIONS_PATH": str(into)})
         return into / "ansible_collections" / "nrs" / "network_routing"
 
-    def playbook(self, collections: Path, *words: str | Path) -> str:
+    def playbook(
+        self, collections: Path, *words: str | Path, env: Mapping[str, str] | None = None
+    ) -> str:
         """Run ansible-playbook with one collections directory."""
-        return self.run("ansible-playbook", *words, env=_reaching(collections))
+        return self.run("ansible-playbook", *words, env={**_reaching(collections), **(env or {})})
 
-    def refusals(self, collections: Path, *words: str | Path) -> dict[str, str]:
+    def refusals(
+        self, collections: Path, *words: str | Path, env: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
         """What ansible-playbook fails with on each host; empty where it does not fail."""
-        ended = self.end("ansible-playbook", *words, env=_reaching(collections))
+        environment = {**_reaching(collections), **(env or {})}
+        ended = self.end("ansible-playbook", *words, env=environment)
         failures = dict(_FAILURE.findall(ended.stdout))
         assert bool(failures) == bool(ended.returncode), ended.stdout
         return {host: json.loads(result)["msg"] for host, result in failures.items()}

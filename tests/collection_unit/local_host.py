@@ -31,6 +31,7 @@ class LocalHost:
         self.hosts: dict[str, dict[str, Any]] = {"here": {}}
         self.tasks: tuple[str, ...] = ()
         self.environment: dict[str, str] = {}
+        self.environment_of_run: dict[str, str] = {}
         self.etc.mkdir()
 
     def has(self, unit: str) -> None:
@@ -47,12 +48,14 @@ class LocalHost:
     def refused(self, *words: str) -> str:
         """What is said on the host where the tasks fail."""
         given = (*self._words(self._play()), *words)
-        (said,) = self.tools.refusals(self._collections, *given).values()
+        run = self.environment_of_run
+        (said,) = self.tools.refusals(self._collections, *given, env=run).values()
         return str(said)
 
     def play(self, play: Play, *words: str) -> str:
         """What ansible-playbook said of a play on the host."""
-        return str(self.tools.playbook(self._collections, *self._words(play), *words))
+        given, run = (*self._words(play), *words), self.environment_of_run
+        return str(self.tools.playbook(self._collections, *given, env=run))
 
     def python_path(self) -> str:
         """The agents of the collection, and the libraries that the control node has fetched."""
@@ -61,7 +64,7 @@ class LocalHost:
 
     def _play(self) -> Play:
         role = "nrs.network_routing.common"
-        imported = [{"name": role, "tasks_from": f"{tasks}.yml"} for tasks in self.tasks]
+        imported = [{"name": role, "tasks_from": tasks} for tasks in self.tasks]
         tasks = [{"ansible.builtin.import_role": one} for one in imported]
         play = {"hosts": "all", "gather_facts": False, "tasks": tasks}
         return [{**play, "environment": self.environment}]

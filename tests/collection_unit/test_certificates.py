@@ -42,6 +42,7 @@ class Host(LocalHost):
             "_common_bind_port": 8080,
             "_common_own_certificate_file": "",
             "_common_own_key_file": "",
+            "_common_own_key": "",
             "nrs_management_address": "192.0.2.1",
         }
 
@@ -190,6 +191,18 @@ def test_what_nobody_would_trust_is_not_deployed(
     bare.variables |= spoil(bare)
     assert said in bare.refused()
     assert not bare.key.exists()
+
+
+def test_the_key_may_be_given_itself(bare: Host) -> None:
+    bare.variables |= bare.own("192.0.2.10")
+    key = Path(bare.variables["_common_own_key_file"]).read_text()
+    bare.variables["_common_own_key"] = key
+    assert "go together" in bare.refused()
+    bare.variables["_common_own_key_file"] = ""
+    said = bare.deploy("-vvv", "--diff", changed=3)
+    assert bare.key.read_text() == key
+    assert key.splitlines()[1] not in said
+    bare.deploy(changed=0)
 
 
 def test_plain_http_leaves_no_certificate(host: Host) -> None:

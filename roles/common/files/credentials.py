@@ -5,9 +5,9 @@
 """Make the deployment's keys, tokens and certificates on the control node, by the agents' own code.
 
 Takes one JSON object on its standard input, so that a signing key is in no list of processes:
-{"directory", "cache", "source", "signing_key"}; the key is one from a vault, or empty for the
-one in the directory. "cache" is where build_wheelhouse.py keeps wheels, and "source" holds the
-agents. Prints a JSON object.
+{"directory", "cache", "source", "signing_key"}, and "ca_key" with "ca_certificate" where there is
+such a CA; keys are from a vault, or empty for those in the directory. "cache" is where
+build_wheelhouse.py keeps wheels, and "source" holds the agents. Prints a JSON object.
 
 keys    makes what is missing, or with "check": true only says so: {"changed", "public_keys"}.
 lacks   takes what is "wanted" (role, id, urls, tun_ipv4, tun_ipv6), the claims of the tokens that
@@ -19,7 +19,7 @@ authority    makes the CA if it is missing, or with "check": true only says so:
 certificate  makes a service's certificate "wanted" (name, urls, at: the URL where it listens) if
              the one that there is is no good, or with "check": true only says so; with "own": PATH
              looks at that one, of the operator's. "trusted" is the file of CAs, or empty for the
-             public ones:
+             public ones, and "thrown_away" why none can be made, or empty:
              {"why", "file", "certificate", "warning"}.
 """
 
@@ -126,16 +126,17 @@ def authority(deployment: Any, given: dict[str, Any]) -> dict[str, Any]:
     """Whom devices trust, and whether a CA had to be made."""
     from nrs.cli import certificates  # noqa: PLC0415
     from nrs.identity import certificate  # noqa: PLC0415
+    from nrs.identity.authority import text  # noqa: PLC0415
 
-    missing, now = not deployment.ca_key_file.exists(), time.time()
+    missing, now = not deployment.has_ca_key, time.time()
     if missing and not given.get("check"):
         certificates.new_authority(deployment, now)
-    if not deployment.ca_file.exists():
+    bundle = certificates.authorities(deployment)
+    if bundle is None:
         return {"changed": True, "authorities": "", "warning": None}
-    bundle = certificates.read(deployment.ca_file)
     return {
         "changed": missing,
-        "authorities": deployment.ca_file.read_text(encoding="ascii"),
+        "authorities": text(bundle.certificates),
         "warning": certificate.warning(bundle, now),
     }
 
@@ -152,17 +153,26 @@ def certify(deployment: Any, given: dict[str, Any]) -> dict[str, Any]:
     else:
         file = deployment.certificates.absolute() / f"{wanted['name']}.pem"
         called = [*wanted["urls"], wanted["at"]]
-        if given.get("check") and not deployment.ca_key_file.exists():
+        if given.get("check") and not deployment.has_ca_key:
             why = "it is of another CA" if file.exists() else certificates.MISSING
             return {"why": why, "file": str(file), **_NO_CERTIFICATE}
         ca = certificates.present_authority(deployment, now)
         why = certificates.why_anew(file, ca, called, now)
+        if why is not None and given.get("thrown_away"):
+            raise Failed(
+                f"{file}: not made ({why}), as its directory {given['thrown_away']}: give the"
+                " service a certificate of your own, or set nrs_secrets_directory or"
+                " nrs_secrets_kept"
+            )
         if why is not None and given.get("check"):
             return {"why": why, "file": str(file), **_NO_CERTIFICATE}
         if why is not None:
             certificates.make(deployment, ca, file, called, now)
     bundle = certificates.read(file)
-    trusted = given["trusted"] and certificates.read(Path(given["trusted"]).expanduser())
+    if deployment.given_ca is not None:
+        trusted = certificates.authorities(deployment)
+    else:
+        trusted = given["trusted"] and certificates.read(Path(given["trusted"]).expanduser())
     for url in wanted["urls"]:
         wrong = certificate.problem(bundle, now=now, authorities=trusted or None, url=url)
         if wrong is not None:
@@ -210,7 +220,9 @@ def main() -> int:
     if sys.argv[1] in _WITH_CERTIFICATES and not hasattr(x509.Certificate, "not_valid_after_utc"):
         print("the control node's Python needs cryptography 42 or newer", file=sys.stderr)
         return 1
-    deployment = Deployment(Path(given["directory"]).expanduser(), given["signing_key"] or None)
+    directory, ca = Path(given["directory"]).expanduser(), given.get("ca_key")
+    given_ca = (ca, given["ca_certificate"]) if ca else None
+    deployment = Deployment(directory, given["signing_key"] or None, given_ca)
     try:
         result = _COMMANDS[sys.argv[1]](deployment, given)
     except Failed as error:

@@ -15,6 +15,7 @@ from nrs.identity.credential import date
 
 _PUBLIC = 0o644
 MISSING = "there is none"
+_GIVEN = "the CA that was given"
 
 
 def new_authority(deployment: Deployment, now: float) -> Authority:
@@ -33,18 +34,29 @@ def trust(deployment: Deployment, certificates: Sequence[Certificate]) -> None:
     deployment.write(deployment.ca_file, authority.text(certificates), _PUBLIC)
 
 
+def authorities(deployment: Deployment) -> Bundle | None:
+    """The CA in force before earlier ones; None where there is none. Raises Failed."""
+    if deployment.given_ca is None:
+        return read(deployment.ca_file) if deployment.ca_file.exists() else None
+    try:
+        return certificate.parse(deployment.given_ca[1].encode(), _GIVEN)
+    except CertificateRefused as error:
+        raise Failed(str(error)) from None
+
+
 def present_authority(deployment: Deployment, now: float) -> Authority:
     """The CA in force. Raises Failed."""
-    for file in (deployment.ca_key_file, deployment.ca_file):
-        if not file.exists():
-            raise Failed(f"{file}: no such file; `nrs ca init` makes it")
+    given, bundle = deployment.given_ca, authorities(deployment)
+    if bundle is None or not deployment.has_ca_key:
+        file = deployment.ca_file if deployment.has_ca_key else deployment.ca_key_file
+        raise Failed(f"{file}: no such file; `nrs ca init` makes it")
     try:
-        key = deployment.ca_key_file.read_bytes()
-        ca = authority.authority(key, read(deployment.ca_file).first)
+        key = deployment.ca_key_file.read_bytes() if given is None else given[0].encode()
+        ca = authority.authority(key, bundle.first)
     except (OSError, AuthorityRefused) as error:
-        raise Failed(f"{deployment.ca_key_file}: {error}") from None
+        raise Failed(f"{_GIVEN if given else deployment.ca_key_file}: {error}") from None
     if (end := certificate.ends(ca.certificate)) <= now:
-        raise Failed(f"{deployment.ca_file}: the CA expired on {date(end)}")
+        raise Failed(f"{bundle.file}: the CA expired on {date(end)}")
     return ca
 
 

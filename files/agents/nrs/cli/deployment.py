@@ -33,11 +33,14 @@ class Failed(click.ClickException):
 class Deployment:
     """The files of `directory`. Everything here raises Failed where one cannot be used.
 
-    `signing_key`, in PEM, stands in the place of the file of that name.
+    `signing_key`, in PEM, stands in the place of the file of that name, and `ca`, the key and the
+    certificates, in that of the CA's.
     """
 
-    def __init__(self, directory: Path, signing_key: str | None = None) -> None:
-        self.directory, self._signing_key = directory, signing_key
+    def __init__(
+        self, directory: Path, signing_key: str | None = None, ca: tuple[str, str] | None = None
+    ) -> None:
+        self.directory, self._signing_key, self.given_ca = directory, signing_key, ca
         self.signing_key_file = directory / "signing_key"
         self.public_keys_file = directory / "public_keys"
         self.revocations_file = directory / "revocations"
@@ -119,6 +122,11 @@ class Deployment:
     def has_signing_key(self) -> bool:
         """Whether there is one."""
         return self._signing_key is not None or self.signing_key_file.exists()
+
+    @property
+    def has_ca_key(self) -> bool:
+        """Whether there is a CA that can make certificates."""
+        return self.given_ca is not None or self.ca_key_file.exists()
 
     @staticmethod
     def _given(pem: str) -> Ed25519PrivateKey:
