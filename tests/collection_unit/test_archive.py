@@ -135,7 +135,7 @@ def test_the_agents_keep_their_name(tools: Any, checkout: Path, installed: Path)
 def test_the_playbooks_are_found_from_elsewhere(
     tools: Any, checkout: Path, installed: Path
 ) -> None:
-    names = ("site", "uninstall", "verify", "wheelhouse")
+    names = ("backup", "restore", "site", "uninstall", "verify", "wheelhouse")
     said = tools.playbook(
         installed,
         "--syntax-check",
