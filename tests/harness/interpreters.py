@@ -14,8 +14,10 @@ from harness.report import Unusable
 
 OLDEST_SUPPORTED = "3.10"
 SUPPORTED = ("3.10", "3.11", "3.12", "3.13", "3.14")
-# What ansible-core 2.19 runs on.
-FOR_ANSIBLE = ("3.11", "3.12", "3.13")
+# What the oldest supported ansible-core runs on, the oldest first, and what the newest does, Debian
+# 13's first.
+FOR_OLDEST_ANSIBLE = ("3.11", "3.12", "3.13")
+FOR_NEWEST_ANSIBLE = ("3.13", "3.12", "3.14")
 _WORKS = "import ctypes, ensurepip, sqlite3, ssl, venv, sys; print('%d.%d' % sys.version_info[:2])"
 
 
@@ -41,14 +43,15 @@ def oldest_and_newest(interpreters: Sequence[Interpreter]) -> list[Interpreter]:
     return ends if ends[0] != ends[1] else ends[:1]
 
 
-def for_ansible() -> Interpreter:
-    """The oldest interpreter that the pinned ansible-core runs on; raises Unusable."""
-    for version in FOR_ANSIBLE:
+def first_of(versions: Sequence[str], purpose: str) -> Interpreter:
+    """The first of these that this machine has; raises Unusable, which names the purpose."""
+    for version in versions:
         interpreter = _first_working(version)
         if interpreter:
             return interpreter
     raise Unusable(
-        f"ansible-core needs Python {', '.join(FOR_ANSIBLE)}: apt-get install python3.11-venv"
+        f"{purpose} needs Python {' or '.join(sorted(versions))}, with ensurepip:"
+        f" apt-get install python{versions[0]}-venv"
     )
 
 

@@ -1,4 +1,4 @@
-"""The two environments that checks run in: the agents', and Ansible's."""
+"""The environments that checks run in: the agents', and those of the two Ansibles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.settings import AGENTS, CHECKOUT, Cache, environment
 from harness.venvs import Venv
 
 _SHIM = CHECKOUT / "tests" / "get_pip_shim.py"
-# The names by which ansible-core 2.19 and 2.20 or later look for pip's installer.
+# The names by which ansible-core 2.18 and 2.20 or later look for pip's installer.
 _SHIM_NAMES = ("get_pip_24_2.py", "get_pip_25_2.py")
 
 
@@ -24,9 +24,17 @@ def agents(cache: Cache, interpreter: Interpreter) -> Venv:
 
 
 def ansible(cache: Cache) -> Venv:
-    """ansible-core and what tests the collection."""
-    files = [CHECKOUT / "tests" / "requirements.txt"]
-    return venvs.ensure(cache, "ansible", interpreters.for_ansible(), files)
+    """The oldest supported ansible-core and what tests the collection; raises Unusable."""
+    interpreter = interpreters.first_of(interpreters.FOR_OLDEST_ANSIBLE, "the oldest ansible-core")
+    files = [CHECKOUT / "tests" / "requirements-oldest.txt"]
+    return venvs.ensure(cache, "ansible", interpreter, files)
+
+
+def newest_ansible(cache: Cache) -> Venv:
+    """The newest supported ansible-core and what tests plugins; raises Unusable."""
+    interpreter = interpreters.first_of(interpreters.FOR_NEWEST_ANSIBLE, "the newest ansible-core")
+    files = [CHECKOUT / "tests" / "requirements-newest.txt"]
+    return venvs.ensure(cache, "ansible-newest", interpreter, files)
 
 
 def ansible_environment(cache: Cache, venv: Venv) -> dict[str, str]:

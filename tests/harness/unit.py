@@ -72,12 +72,15 @@ def run(report: Report, cache: Cache) -> None:
             limit=_LIMIT_S,
             count=counts.of_pytest,
         )
-    report.step(
-        PART,
-        "plugins",
-        ["ansible-test", "units", "--python", ansible.interpreter.version],
-        cwd=collection.refresh(cache),
-        env=tools.ansible_environment(cache, ansible),
-        limit=_LIMIT_S,
-        count=counts.of_pytest,
-    )
+    for name, environment_of in (("oldest", tools.ansible), ("newest", tools.newest_ansible)):
+        ansible = environment_of(cache)
+        version = ansible.interpreter.version
+        report.step(
+            PART,
+            f"plugins, {name} ansible-core on {version}",
+            ["ansible-test", "units", "--python", version],
+            cwd=collection.refresh(cache),
+            env=tools.ansible_environment(cache, ansible),
+            limit=_LIMIT_S,
+            count=counts.of_pytest,
+        )

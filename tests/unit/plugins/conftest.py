@@ -12,15 +12,16 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
+from ansible.module_utils import basic
 from ansible_collections.nrs.network_routing.plugins.module_utils import _client
 from ansible_collections.nrs.network_routing.tests.unit.plugins.api_server import ApiServer
 
 
 class Run(Protocol):
-    """Runs a module and returns what it printed."""
+    """Runs a module."""
 
-    def __call__(self, module: Any, **options: Any) -> dict[str, Any]: ...
+    def __call__(self, module: Any, **options: Any) -> dict[str, Any]:
+        """Run it with these options; what it printed."""
 
 
 @pytest.fixture
@@ -57,7 +58,11 @@ def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> R
 
     def _run(module: Any, *, check: bool = False, **options: Any) -> dict[str, Any]:
         args = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
-        with patch_module_args(args), pytest.raises(SystemExit) as ended:
+        given = json.dumps({"ANSIBLE_MODULE_ARGS": args}).encode()
+        monkeypatch.setattr(basic, "_ANSIBLE_ARGS", given)
+        # Only ansible-core 2.19 or newer asks how they are written.
+        monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
+        with pytest.raises(SystemExit) as ended:
             module.main()
         printed: dict[str, Any] = json.loads(capfd.readouterr().out)
         assert bool(ended.value.code) is bool(printed.get("failed"))
