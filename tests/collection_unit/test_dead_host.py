@@ -15,8 +15,7 @@ import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PLAYBOOKS = ("site", "uninstall", "verify")
-HOST = "hostvars[inventory_hostname].ansible_ssh_common_args"
-ARGUMENTS = f"{{{{ {HOST} | default(none) | nrs.network_routing.ssh_arguments }}}}"
+PROGRAMS = ("ssh", "sftp", "scp")
 UNREACHABLE = 4
 """The exit status of ansible-playbook."""
 NOTICED_S = 30
@@ -69,7 +68,7 @@ def closed_port() -> Iterator[int]:
 
 @pytest.mark.parametrize(
     ("playbook", "configured"),
-    zip(PLAYBOOKS, ("environment", "command line", "ansible.cfg"), strict=True),
+    [("site", "environment"), ("uninstall", "command line"), ("verify", "ansible.cfg")],
 )
 def test_ssh_notices_a_dead_host_and_keeps_what_the_operator_says(
     tools: Any, installed: Path, tmp_path: Path, playbook: str, configured: str
@@ -84,27 +83,32 @@ def test_ssh_notices_a_dead_host_and_keeps_what_the_operator_says(
         {
             "load_balancers": {
                 "plain": {},
-                "proxied": {"ansible_ssh_common_args": "-o ProxyJump={{ jump }}", "jump": "gate"},
+                "proxied": {
+                    "ansible_ssh_common_args": "-o ProxyJump={{ jump }}",
+                    "ansible_ssh_extra_args": "-o User={{ inventory_hostname }}",
+                    "jump": "gate",
+                },
             },
             "network_access_endpoints": {
-                "own": {"ansible_ssh_common_args": "-o ServerAliveInterval=77"}
+                "own": {"ansible_ssh_common_args": "-o ServerAliveInterval=77"},
+                "own_too": {"ansible_ssh_extra_args": "-o ServerAliveInterval=77"},
             },
         },
     )
     env = {"ANSIBLE_COLLECTIONS_PATH": str(installed), "ANSIBLE_SSH_EXECUTABLE": str(ssh)}
     words = ["-i", str(hosts), f"nrs.network_routing.{playbook}"]
     if configured == "environment":
-        env["ANSIBLE_SSH_COMMON_ARGS"] = "-o LogLevel=ERROR"
+        env["ANSIBLE_SSH_EXTRA_ARGS"] = "-o LogLevel=ERROR"
     elif configured == "command line":
-        words.append("--ssh-common-args=-o LogLevel=ERROR")
+        words.append("--ssh-extra-args=-o LogLevel=ERROR")
     else:
         settings = tmp_path / "ansible.cfg"
-        settings.write_text("[ssh_connection]\nssh_common_args = -o LogLevel=ERROR\n")
+        settings.write_text("[ssh_connection]\nssh_extra_args = -o LogLevel=ERROR\n")
         env["ANSIBLE_CONFIG"] = str(settings)
     ended = tools.end("ansible-playbook", *words, env=env)
     assert ended.returncode != 0
     options = {path.name: json.loads(path.read_text().splitlines()[0]) for path in asked.iterdir()}
-    assert options.keys() == {"plain", "proxied", "own"}, ended.stdout
+    assert options.keys() == {"plain", "proxied", "own", "own_too"}, ended.stdout
     for name in ("plain", "proxied"):
         interval, count = (
             int(options[name][f"serveralive{word}"]) for word in ("interval", "countmax")
@@ -113,13 +117,19 @@ def test_ssh_notices_a_dead_host_and_keeps_what_the_operator_says(
         assert int(options[name]["connecttimeout"]) <= NOTICED_S
     assert options["plain"]["loglevel"] == "ERROR"
     assert options["proxied"]["proxyjump"] == "gate"
-    assert options["own"]["serveraliveinterval"] == "77"
+    assert options["proxied"]["user"] == "proxied"
+    for name in ("own", "own_too"):
+        assert options[name]["serveraliveinterval"] == "77"
 
 
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
 def test_every_play_on_hosts_has_them(playbook: str) -> None:
     for play in plays(playbook):
-        assert play["vars"]["ansible_ssh_common_args"] == ARGUMENTS, play["name"]
+        for program in PROGRAMS:
+            variable = f"ansible_{program}_extra_args"
+            arguments = play["vars"][variable]
+            assert f"hostvars[inventory_hostname].{variable} | default(none)" in arguments
+            assert f"nrs.network_routing.ssh_arguments('{program}')" in arguments
 
 
 @pytest.mark.parametrize("playbook", PLAYBOOKS)

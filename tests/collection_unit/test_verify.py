@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -60,20 +61,26 @@ def balancer() -> Iterator[Balancer]:
         thread.join()
 
 
-def words(place: Path, cache: Path, port: int) -> list[str]:
-    """Verify with an inventory of this machine: a load balancer, a router and endpoints."""
+def words(place: Path, cache: Path, port: int, *, controller: Any = None) -> list[str]:
+    """Verify with an inventory of this machine: services, a router and endpoints."""
     uses = {"network_access_endpoint_routers": [{"router_id": "router_1"}]}
+    here = {
+        "ansible_connection": "local",
+        "ansible_become": False,
+        "ansible_python_interpreter": sys.executable,
+    }
     groups: dict[str, dict[str, Any]] = {
+        "all": {"vars": here},
         "load_balancers": {"hosts": {"lb": {"nrs_management_address": "127.0.0.1"}}},
         "routing_servers": {"hosts": {"router_1": {}}},
         "network_access_endpoints": {"hosts": dict.fromkeys(ENDPOINTS, uses)},
     }
+    if controller is not None:
+        groups["network_controllers"] = {"hosts": {"controller": controller}}
     (place / "hosts.json").write_text(json.dumps(groups))
     extra = {
-        "ansible_connection": "local",
-        "ansible_become": False,
-        "ansible_python_interpreter": sys.executable,
         "load_balancer_bind_port": port,
+        "network_controller_bind_port": port,
         "nrs_api_plain": True,
         "nrs_build_directory": str(cache),
         "verify_ping_targets": [],
@@ -82,13 +89,18 @@ def words(place: Path, cache: Path, port: int) -> list[str]:
     return ["-i", str(place / "hosts.json"), "-e", json.dumps(extra), VERIFY]
 
 
+def sign(tools: Any, place: Path) -> None:
+    """Have a key that signs tokens."""
+    (place / ".secrets").mkdir()
+    key = place / ".secrets" / "signing_key"
+    tools.run("openssl", "genpkey", "-algorithm", "ed25519", "-out", key)
+    key.chmod(0o600)
+
+
 def test_a_service_is_shown_one_token_for_all_that_it_is_asked(
     tools: Any, installed: Path, cache: Path, tmp_path: Path, balancer: Balancer
 ) -> None:
-    (tmp_path / ".secrets").mkdir()
-    key = tmp_path / ".secrets" / "signing_key"
-    tools.run("openssl", "genpkey", "-algorithm", "ed25519", "-out", key)
-    key.chmod(0o600)
+    sign(tools, tmp_path)
     said = tools.playbook(installed, "-vvv", *words(tmp_path, cache, balancer.server_port))
     assert "1 routing servers and 3 endpoints are as the inventory says" in said
     assert f'"lb: {ENDING}"' in said
@@ -108,8 +120,13 @@ def test_why_there_is_no_token_is_said(
 
 
 @pytest.mark.parametrize(
-    ("status", "difference"),
-    [({"servers": [], "marker": "what is not asked about"}, "router_1"), ({}, "lb: ")],
+    ("path", "answer", "difference"),
+    [
+        ("/status", {"servers": [], "marker": "what is not asked about"}, "router_1: unknown"),
+        ("/status", {}, "lb: "),
+        ("/topology", {"devices": [], "tunnels": [], "marker": ""}, "endpoint_1 -> router_1"),
+        ("/topology", {}, "controller: "),
+    ],
 )
 def test_it_ends_with_the_differences_alone(
     tools: Any,
@@ -117,19 +134,40 @@ def test_it_ends_with_the_differences_alone(
     cache: Path,
     tmp_path: Path,
     balancer: Balancer,
-    status: dict[str, Any],
+    path: str,
+    answer: dict[str, Any],
     difference: str,
 ) -> None:
-    (tmp_path / ".secrets").mkdir()
-    key = tmp_path / ".secrets" / "signing_key"
-    tools.run("openssl", "genpkey", "-algorithm", "ed25519", "-out", key)
-    key.chmod(0o600)
-    balancer.answers["/status"] = status
+    sign(tools, tmp_path)
+    balancer.answers[path] = answer
     env = {"ANSIBLE_COLLECTIONS_PATH": str(installed)}
-    given = words(tmp_path, cache, balancer.server_port)
+    controller = {"nrs_management_address": "127.0.0.1"} if path == "/topology" else None
+    given = words(tmp_path, cache, balancer.server_port, controller=controller)
     ended = tools.end("ansible-playbook", *given, env=env)
     assert ended.returncode != 0 and ended.stdout.count("fatal:") == 1, ended.stdout
     said = ended.stdout.partition("fatal:")[2]
     assert difference in said, said
     for told_besides in ("Unknown error", "marker", "...ignoring"):
         assert told_besides not in ended.stdout
+
+
+def test_a_dead_controller_keeps_nobody_else_from_being_looked_at(
+    tools: Any, installed: Path, cache: Path, tmp_path: Path, balancer: Balancer
+) -> None:
+    sign(tools, tmp_path)
+    balancer.answers["/status"] = {"servers": []}
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        dead = {"ansible_connection": "ssh", "ansible_port": reserved.getsockname()[1]}
+        given = words(
+            tmp_path,
+            cache,
+            balancer.server_port,
+            controller=dead | {"ansible_host": "127.0.0.1"},
+        )
+        env = {"ANSIBLE_COLLECTIONS_PATH": str(installed)}
+        ended = tools.end("ansible-playbook", *given, env=env)
+    assert ended.returncode != 0
+    said = ended.stdout.rpartition("TASK ")[2]
+    assert "router_1: unknown at load balancer lb" in said, ended.stdout
+    assert "controller: not looked at" in said

@@ -7,25 +7,34 @@
 from __future__ import annotations
 
 import pytest
+from ansible.errors import AnsibleFilterError
 from ansible_collections.nrs.network_routing.plugins.filter.ssh_arguments import ssh_arguments
 
 KEEPALIVES = "-o ServerAliveInterval=5 -o ServerAliveCountMax=4"
 
 
-def test_what_the_inventory_says_comes_first() -> None:
-    assert ssh_arguments("-o ProxyJump=gate") == f"-o ProxyJump=gate {KEEPALIVES}"
-
-
+@pytest.mark.parametrize("program", ["ssh", "sftp", "scp"])
 @pytest.mark.parametrize(("set_to", "first"), [("-o Port=2222", "-o Port=2222 "), (None, "")])
-def test_without_it_what_is_configured_does(
-    monkeypatch: pytest.MonkeyPatch, set_to: str | None, first: str
+def test_what_is_configured_comes_first(
+    monkeypatch: pytest.MonkeyPatch, program: str, set_to: str | None, first: str
 ) -> None:
-    monkeypatch.delenv("ANSIBLE_SSH_COMMON_ARGS", raising=False)
+    variable = f"ANSIBLE_{program.upper()}_EXTRA_ARGS"
+    monkeypatch.delenv(variable, raising=False)
     if set_to:
-        monkeypatch.setenv("ANSIBLE_SSH_COMMON_ARGS", set_to)
-    assert ssh_arguments(None) == first + KEEPALIVES
+        monkeypatch.setenv(variable, set_to)
+    assert ssh_arguments(None, program) == first + KEEPALIVES
 
 
-def test_an_empty_value_is_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANSIBLE_SSH_COMMON_ARGS", "-o Port=2222")
-    assert ssh_arguments("") == KEEPALIVES
+@pytest.mark.parametrize(
+    ("given", "first"), [("-o ProxyJump=gate", "-o ProxyJump=gate "), ("", "")]
+)
+def test_what_the_inventory_says_stands_in_for_it(
+    monkeypatch: pytest.MonkeyPatch, given: str, first: str
+) -> None:
+    monkeypatch.setenv("ANSIBLE_SSH_EXTRA_ARGS", "-o Port=2222")
+    assert ssh_arguments(given, "ssh") == first + KEEPALIVES
+
+
+def test_another_program_is_refused() -> None:
+    with pytest.raises(AnsibleFilterError, match="must be ssh, sftp or scp: 'rsync'"):
+        ssh_arguments(None, "rsync")
