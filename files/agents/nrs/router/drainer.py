@@ -137,6 +137,7 @@ class Drainer:
             Wanted(
                 self._config.tunnel.interface_name,
                 self._config.server.egress_interface,
+                tuple(self._config.server.ports),
                 self._config.tunnel.guard,
                 rejecting=self._phase is Phase.DRAINED,
                 unmasqueraded=tuple(self._config.tunnel.endpoint_prefixes),

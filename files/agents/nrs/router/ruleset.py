@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nrs.config.types import IPNetwork
-from nrs.system import nft_guard, nftables
+from nrs.system import nft_guard, nft_untracked, nftables
 from nrs.system.nft_guard import Guard
-from nrs.system.nftables import NftablesError
+from nrs.system.nftables import NftablesError, Refused
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,7 @@ class Wanted:
 
     tunnel_interface: str
     egress_interface: str
+    tunnel_ports: tuple[int, ...]
     guard: Guard = field(default_factory=Guard)
     rejecting: bool = False
     unmasqueraded: tuple[IPNetwork, ...] = ()
@@ -38,10 +39,13 @@ class Ruleset:
         self._lock = threading.Lock()
         self._wanted: Wanted | None = None
         self._applied: Wanted | None = None
+        self._commands: list[dict[str, Any]] = []
+        """What the table was made of last."""
         self._content: nftables.Content = {}
-        """Of the table, since it was applied last."""
+        """Of it, since then."""
         self._thread: threading.Thread | None = None
         self._error = ""
+        self._refusal = ""
 
     def want(self, wanted: Wanted) -> None:
         """Have the table so from the next application on."""
@@ -58,8 +62,7 @@ class Ruleset:
     def is_in_place(self) -> bool:
         """Whether the table does what it did as it was applied last. Raises NftablesError."""
         with self._lock:
-            applied = self._applied
-            return applied is None or nftables.is_installed(_commands(applied), self._content)
+            return self._applied is None or nftables.is_installed(self._commands, self._content)
 
     def apply_again(self) -> None:
         """Make the table anew, as somebody has changed it. Raises NftablesError."""
@@ -70,8 +73,19 @@ class Ruleset:
 
     def _install(self, wanted: Wanted) -> None:
         known, self._applied = self._applied is not None, None
-        self._content = nftables.install(_commands(wanted), anew=not known)
+        commands = _commands(wanted)
+        try:
+            self._make([*commands, *_untracked(wanted)], anew=not known)
+        except Refused as error:
+            self._make(commands, anew=True)
+            if str(error) != self._refusal:
+                log.warning("tunnels' own datagrams are in connection tracking: %s", error)
+            self._refusal = str(error)
         self._applied = wanted
+
+    def _make(self, commands: list[dict[str, Any]], *, anew: bool) -> None:
+        self._content = nftables.install(commands, anew=anew)
+        self._commands = commands
 
     def apply_beside(self) -> None:
         """Make the table as wanted, soon; a failure is logged. Call again to try again."""
@@ -104,7 +118,14 @@ def _commands(wanted: Wanted) -> list[dict[str, Any]]:
     interfaces = wanted.tunnel_interface, wanted.egress_interface
     return [
         *nftables.nat_ruleset(
-            *interfaces, rejecting=wanted.rejecting, unmasqueraded=wanted.unmasqueraded
+            *interfaces,
+            tunnel_ports=wanted.tunnel_ports,
+            rejecting=wanted.rejecting,
+            unmasqueraded=wanted.unmasqueraded,
         ),
         *nft_guard.ruleset(nftables.TABLE, *interfaces, wanted.guard),
     ]
+
+
+def _untracked(wanted: Wanted) -> list[dict[str, Any]]:
+    return nft_untracked.ruleset(nftables.TABLE, wanted.tunnel_interface, wanted.tunnel_ports)

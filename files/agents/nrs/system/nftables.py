@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from nrs.config.types import IPNetwork
+from nrs.system import source_ports
 from nrs.system.nft_sets import by_protocol
 
 TABLE = "nrs_routing_server"
@@ -57,6 +58,10 @@ class NftablesError(Exception):
     """nft is missing or refused; the text says why."""
 
 
+class Refused(NftablesError):
+    """nft or the kernel does not take the rules."""
+
+
 class NotThere(NftablesError):
     """There is no such table."""
 
@@ -65,6 +70,7 @@ def nat_ruleset(
     tunnel_interface: str,
     egress_interface: str,
     *,
+    tunnel_ports: Iterable[int],
     rejecting: bool = False,
     unmasqueraded: Iterable[IPNetwork] = (),
 ) -> list[dict[str, Any]]:
@@ -74,6 +80,8 @@ def nat_ruleset(
     it another address, which no server takes, and many firewalls drop without a word.
 
     Neither happens to what comes from the networks `unmasqueraded`: it keeps its address.
+
+    UDP never gets one of `tunnel_ports` as its source port: answers would come to the tunnels.
 
     `rejecting`: whatever would be forwarded out of a tunnel or into one is answered instead,
     TCP with a reset, the rest with ICMP unreachable.
@@ -154,12 +162,32 @@ def nat_ruleset(
         # A chain of NAT sees the first packet of a connection only.
         *count("postrouting", LEFT, from_tunnel, to_egress),
         *(
-            rule("postrouting", [from_tunnel, to_egress, *source, {"masquerade": None}])
+            rule("postrouting", [from_tunnel, to_egress, *source, *masquerade])
             for source in others
+            for masquerade in _masquerades(tunnel_ports)
         ),
         rule("forward", [from_tunnel, *clamp]),
         rule("forward", [to_tunnel, *clamp]),
         *count("leaving", RETURNED, to_tunnel, from_egress),
+    ]
+
+
+def _masquerades(tunnel_ports: Iterable[int]) -> list[list[dict[str, Any]]]:
+    """Rules' expressions: UDP by ranges of its source port, and what is left."""
+    kept = source_ports.kept(tunnel_ports)
+
+    def masquerade(ports: list[tuple[int, int]], into: tuple[int, int]) -> list[dict[str, Any]]:
+        port = {"payload": {"protocol": "udp", "field": "sport"}}
+        given = {"set": [{"range": list(one)} if one[0] < one[1] else one[0] for one in ports]}
+        return [
+            {"match": {"op": "==", "left": port, "right": given}},
+            {"masquerade": {"port": {"range": list(into)}}},
+        ]
+
+    return [
+        *(masquerade([one], one) for one in kept),
+        masquerade(source_ports.others(kept), source_ports.widest(kept)),
+        [{"masquerade": None}],
     ]
 
 
@@ -312,7 +340,7 @@ def _run(arguments: list[str], said: str) -> str:
         text = error.stderr.strip()
         if "No such file or directory" in text and arguments[0] == "list":
             raise NotThere(text) from None
-        raise NftablesError(f"nft refused the rules: {text}") from None
+        raise Refused(f"nft refused the rules: {text}") from None
     except subprocess.TimeoutExpired:
         raise NftablesError(f"nft did not answer within {_TIMEOUT_S} s") from None
     except OSError as error:

@@ -10,11 +10,11 @@ from testbed.wait import wait_until
 from nrs.router.ruleset import Ruleset, Wanted
 from nrs.system import nft_guard, nftables
 from nrs.system.nft_guard import Guard
-from nrs.system.nftables import NftablesError, nat_ruleset
+from nrs.system.nftables import NftablesError, Refused, nat_ruleset
 
-SERVING = Wanted("tun0", "eth1")
-DRAINED = Wanted("tun0", "eth1", rejecting=True)
-OPENED = Wanted("tun0", "eth1", Guard(client_to_client=True))
+SERVING = Wanted("tun0", "eth1", (51820,))
+DRAINED = Wanted("tun0", "eth1", (51820,), rejecting=True)
+OPENED = Wanted("tun0", "eth1", (51820,), Guard(client_to_client=True))
 
 
 class Nft:
@@ -25,12 +25,18 @@ class Nft:
         self.go = threading.Event()
         self.go.set()
         self.error: str | None = None
+        self.lacks: str | None = None
+        """What this kernel does not know."""
+        self.commands: list[dict[str, Any]] = []
 
     def install(self, commands: list[dict[str, Any]], *, anew: bool) -> nftables.Content:
         assert self.go.wait(10)
         assert anew or self.installed
         if self.error is not None:
             raise NftablesError(self.error)
+        if self.lacks is not None and self.lacks in str(commands):
+            raise Refused(f"nft refused the rules: {self.lacks}")
+        self.commands = commands
         self.installed.append("rejecting" if "admin-prohibited" in str(commands) else "serving")
         return {}
 
@@ -114,7 +120,7 @@ def test_rejections_come_before_anything_else_that_is_forwarded() -> None:
         return "begun elsewhere" if "'ct'" in rule else "all"
 
     def forwarded(rejecting: bool) -> list[str]:
-        commands = nat_ruleset("tun0", "eth1", rejecting=rejecting)
+        commands = nat_ruleset("tun0", "eth1", tunnel_ports=[51820], rejecting=rejecting)
         rules = [c["add"]["rule"] for c in commands if "rule" in c.get("add", {})]
         return [kind(str(rule["expr"])) for rule in rules if rule["chain"] == "forward"]
 
@@ -126,27 +132,79 @@ def test_what_is_behind_endpoints_is_neither_masqueraded_nor_reset() -> None:
     def sources(*networks: str) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {"postrouting": [], "forward": []}
         given = map(ipaddress.ip_network, networks)
-        for command in nat_ruleset("tun0", "eth1", unmasqueraded=given):
+        for command in nat_ruleset("tun0", "eth1", tunnel_ports=[51820], unmasqueraded=given):
             rule = command.get("add", {}).get("rule")
             text = str(rule)
             if rule is not None and ("masquerade" in text or "tcp reset" in text):
                 found[rule["chain"]].append(str(rule["expr"][2]["match"]))
         return found
 
-    four, six = sources("192.168.0.0/17", "192.168.128.0/17", "172.16.0.0/12")["postrouting"]
+    four, six = sources("192.168.0.0/17", "192.168.128.0/17", "172.16.0.0/12")["forward"]
     assert "'ip'" in four
     assert "'192.168.0.0', 'len': 16" in four
     assert "'172.16.0.0', 'len': 12" in four
     assert "'nfproto'" in six
     both = sources("192.168.7.0/24", "fd00:7::/64")
-    assert ["'ip'" in both["postrouting"][0], "'ip6'" in both["postrouting"][1]] == [True, True]
-    assert both["forward"] == both["postrouting"]
+    assert ["'ip'" in both["forward"][0], "'ip6'" in both["forward"][1]] == [True, True]
+    assert set(both["forward"]) == set(both["postrouting"])
 
 
-def test_without_such_networks_there_is_one_rule() -> None:
-    rules = [str(c) for c in nat_ruleset("tun0", "eth1") if "masquerade" in str(c)]
-    assert len(rules) == 1
-    assert "saddr" not in rules[0]
+def test_udp_is_masqueraded_by_ranges_of_its_source_port_and_the_rest_as_it_is() -> None:
+    commands = nat_ruleset("tun0", "eth1", tunnel_ports=[51820, 443])
+    rules = [c["add"]["rule"]["expr"][2:] for c in commands if "masquerade" in str(c)]
+
+    def ports(*ranges: tuple[int, int] | int) -> list[object]:
+        return [one if isinstance(one, int) else {"range": list(one)} for one in ranges]
+
+    def masquerading(into: tuple[int, int], *given: tuple[int, int] | int) -> list[object]:
+        left = {"payload": {"protocol": "udp", "field": "sport"}}
+        match = {"op": "==", "left": left, "right": {"set": ports(*given)}}
+        return [{"match": match}, {"masquerade": {"port": {"range": list(into)}}}]
+
+    kept = [(1, 442), (444, 511), (512, 1023), (1024, 51819), (51821, 65535)]
+    assert rules == [
+        *(masquerading(one, one) for one in kept),
+        masquerading((1024, 51819), 0, 443, 51820),
+        [{"masquerade": None}],
+    ]
+
+
+def test_a_kernel_that_lacks_what_keeps_tunnels_untracked_has_the_rest(
+    nft: Nft, caplog: pytest.LogCaptureFixture
+) -> None:
+    ruleset = Ruleset()
+    nft.lacks = "fib"
+    for wanted in (SERVING, DRAINED, SERVING):
+        ruleset.want(wanted)
+        ruleset.apply()
+    assert nft.installed == ["serving", "rejecting", "serving"]
+    assert "masquerade" in str(nft.commands)
+    assert "notrack" not in str(nft.commands)
+    assert caplog.messages == [
+        "tunnels' own datagrams are in connection tracking: nft refused the rules: fib"
+    ]
+    nft.lacks = "masquerade"
+    with pytest.raises(Refused, match="masquerade"):
+        ruleset.apply_again()
+
+
+def test_what_is_looked_for_is_what_the_kernel_has_taken(
+    nft: Nft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_for: list[list[dict[str, Any]]] = []
+
+    def is_installed(commands: list[dict[str, Any]], _installed: nftables.Content) -> bool:
+        looked_for.append(commands)
+        return True
+
+    monkeypatch.setattr(nftables, "is_installed", is_installed)
+    for nft.lacks in (None, "fib"):
+        ruleset = Ruleset()
+        ruleset.want(SERVING)
+        ruleset.apply()
+        assert ruleset.is_in_place()
+        assert looked_for[-1] == nft.commands
+    assert ["notrack" in str(commands) for commands in looked_for] == [True, False]
 
 
 def test_a_chain_without_rules_is_not_hooked() -> None:

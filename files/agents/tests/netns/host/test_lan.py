@@ -11,7 +11,9 @@ import pytest
 from testbed.wait import wait_until
 
 from tests.netns.conftest import both_up, is_up
+from tests.netns.counting import count, counted
 from tests.netns.host.test_host_network import cleanup
+from tests.netns.transfer import Echo, family_of
 from tests.netns.world import BUSINESS, ENDPOINT_TUN, UNDERLAY6, Agent, World
 
 LAN = ("192.168.7.0/24", "fd00:7::/64")
@@ -294,3 +296,27 @@ def test_what_a_reload_takes_from_an_endpoint_is_gone_at_once(lan: World) -> Non
     text = "tunnel to endpoint_1 is closed: fd00:7::/64 is outside of tunnel.endpoint_prefixes"
     wait_until(lambda: text in router.log, 10, "the tunnel is closed")
     wait_until(lambda: routed(lan, "router_a") == "", 5, "and not routed")
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_what_is_forwarded_between_the_tunnels_port_and_itself_is_tracked(
+    lan: World, version: int
+) -> None:
+    """A firewall of the router's host lets answers pass, as ones of what it has seen begin."""
+    port = 51820
+    lan.router("router_a", tunnel=BOUND)
+    endpoint = advertising(lan, *LAN)
+    wait_until(lambda: is_up(endpoint), 20, "the tunnel is up")
+    lead(lan, "router_a")
+    count(lan, "forward", 0, "ct state untracked")
+    business, device, own = (pair[version == 6] for pair in (BUSINESS, DEVICE, ENDPOINT_TUN))
+    asked = (("endpoint", own, "business", business), ("device", device, "business", business))
+    for host, source, there, server in (*asked, ("business", business, "device", device)):
+        with (
+            Echo(lan, server, there, port),
+            lan.socket(host, family_of(source), socket.SOCK_DGRAM) as asking,
+        ):
+            asking.bind((source, port))
+            asking.sendto(b"question", (server, port))
+            assert asking.recv(100) == b"question"
+    assert counted(lan) == 0

@@ -124,7 +124,7 @@ def test_each_port_answers_from_the_address_that_was_asked(
     assert world.ping(BUSINESS[0])
 
 
-def second_endpoint(world: World, ports: list[int]) -> Agent:
+def second_endpoint(world: World, ports: list[int], *routes: str) -> Agent:
     """One more, behind another cable to the router."""
     world.host("second")
     world.link(("second", "up0"), ("router_a", "wan1"))
@@ -138,7 +138,7 @@ def second_endpoint(world: World, ports: list[int]) -> Agent:
         tunnel={
             "tun_ipv4": "10.10.100.2",
             "tun_ipv6": "fd00:10:100::2",
-            "routes": ["10.10.0.0/16"],
+            "routes": ["10.10.0.0/16", *routes],
         },
     )
 

@@ -27,7 +27,8 @@ def sysctl(world: World, name: str) -> str:
 
 def has_table(world: World) -> bool:
     said = world.exec("router_a", "nft", "list", "ruleset")
-    return said.count("masquerade") == 1 and said.count("maxseg") == 2
+    times = {"masquerade": 6, "maxseg": 2, "notrack": 2, "zone set": 1}
+    return {word: said.count(word) for word in times} == times
 
 
 def put_back(router: Agent) -> int:
@@ -68,7 +69,10 @@ def test_forwarding_that_is_turned_off(running: Running, name: str) -> None:
         "flush chain inet nrs_routing_server guard_input",
         # As many rules as before, and other ones.
         "flush chain inet nrs_routing_server postrouting;"
-        + 3 * "add rule inet nrs_routing_server postrouting counter;",
+        + 8 * "add rule inet nrs_routing_server postrouting counter;",
+        "flush chain inet nrs_routing_server untracked_output;"
+        "add rule inet nrs_routing_server untracked_output counter",
+        "delete chain inet nrs_routing_server untracked_prerouting",
         "flush chain inet nrs_routing_server guard_forward;"
         + 2 * "add rule inet nrs_routing_server guard_forward accept;",
         "add chain inet nrs_routing_server forward { policy drop; }",
