@@ -201,6 +201,7 @@ int nrs_receive(int fd, uint8_t *buffer, uint32_t capacity, nrs_train *t) {
 }
 
 static int passes(nrs_sieve *sieve, const uint8_t *buffer, const nrs_train *t, nrs_sifted *r) {
+    r->count = 0;
     if (nrs_sieve_knows(sieve, t->index)) return 1;
     nrs_sift(sieve, buffer, t->length, t->each, r);
     return r->count > 0;

@@ -16,7 +16,7 @@ _LOOKED_AT, PAUSE_S = 64, 0.001
 """Datagrams in a turn, some 0.1 ms of the C codec's, and for how long others have the processor."""
 _HANDLED = 8
 """Of a train, how many go further: the dearest is a handshake, of 0.2 ms."""
-_ANSWERED, _WRONG, _AGAIN_S = 20, 1000, 0.1
+_ANSWERED, _WRONG, _AGAIN_S = 100, 1000, 0.1
 """Trains of unknown sessions that may be answered in so many seconds; wrong tags from elsewhere."""
 
 

@@ -69,7 +69,7 @@ class Sieve(Protocol[Intake_contra]):
     def receive_known(self, socket: UdpSocket, intake: Intake_contra, most: int) -> int:
         """The same of a socket for sessions: a train that begins with one of a session passes.
 
-        It is not sifted, and `worth` is of no train then.
+        It is not sifted, and nothing of it is in `worth`.
         """
 
     def sift(self, intake: Intake_contra, start: int) -> list[int]:

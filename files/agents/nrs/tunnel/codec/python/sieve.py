@@ -79,6 +79,7 @@ class PythonSieve:
             received = intake.receive(socket)
             if received <= 0:
                 return received
+            self.worth = []
             if intake.index in self._known or self.sift(intake, 0):
                 return Sieved.WORTH
         return Sieved.SPENT
