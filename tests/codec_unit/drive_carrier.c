@@ -192,6 +192,36 @@ static void carrying(int family, int segmentation) {
     CHECK(received.drops[NRS_DROP_TAG] == 1);
     CHECK(recv(tun[1], buffer, 70000, 0) < 0 && errno == EAGAIN);
 
+    /* By a router's sieve: strangers' trains between those of a session are dropped, and old ones from elsewhere soon. */
+    static nrs_sifted sifted;
+    memset(&sifted, 0, sizeof sifted);
+    nrs_sieve *sieve = nrs_sieve_new();
+    CHECK(sieve && nrs_sieve_know(sieve, INDEX));
+    uint8_t junk[OVERHEAD + 1] = {0x10};
+    nrs_sealer_set_sequence(sealer, 9500);
+    for (int i = 0; i < 3; i++) {
+        nrs_carry_out(sealer, &path, arena, &f, 1, 4, out, 512 * 1024, &sealed, &sent);
+        CHECK(sendto(from, junk, sizeof junk, 0, (struct sockaddr *)there.address, there.address_length) == sizeof junk);
+    }
+    uint64_t before = received.packets;
+    back.address_length = 1;
+    CHECK(nrs_receive_known(sieve, to, buffer, 70000, &train, 9, &sifted) == NRS_WORTH && train.index == INDEX);
+    nrs_sieve_allow(sieve, 0, 1);
+    bits = nrs_carry_in(opener, joiner, &back, sieve, to, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &received, &sifted);
+    CHECK(bits == (NRS_TRAIN_DONE | NRS_AUTHENTIC | NRS_CARRIED_DATA | NRS_DRAINED));
+    CHECK(received.packets == before + 9 && sifted.no_session == 3 && sifted.datagrams == 3 && !sifted.rate);
+    while (recv(tun[1], buffer, 70000, 0) > 0) continue;
+    for (int i = 0; i < 3; i++) {
+        back.address_length = 1;
+        nrs_sealer_set_sequence(sealer, 9500);
+        nrs_carry_out(sealer, &path, arena, &f, 1, 4, out, 512 * 1024, &sealed, &sent);
+        CHECK(nrs_receive_known(sieve, to, buffer, 70000, &train, 9, &sifted) == NRS_WORTH);
+        CHECK(nrs_carry_in(opener, joiner, &back, sieve, to, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &received, &sifted) ==
+              (NRS_TRAIN_DONE | NRS_DRAINED));
+        CHECK(sifted.rate == (i ? (uint64_t)i : 0) && received.drops[NRS_DROP_REPLAY] == 2 && back.address_length == 1);
+    }
+    nrs_sieve_free(sieve);
+
     /* A control datagram stops the train. */
     uint8_t control[OVERHEAD];
     nrs_sealer_set_sequence(sealer, 5000);

@@ -106,8 +106,8 @@ static void sessions(void) {
         uint32_t *indices = malloc((count ? count : 1) * sizeof *indices);
         CHECK(indices);
         for (uint32_t i = 0; i < count; i++) indices[i] = UINT32_MAX / 300 * i + (i == count - 1 ? 3 : 2);
-        for (uint32_t i = 0; i < count; i++) /* in no order, and again */
-            CHECK(nrs_sieve_know(s, indices[i * 7 % count]) && nrs_sieve_know(s, indices[i * 7 % count]));
+        for (uint32_t i = 0; i < 2 * count; i++) /* in no order, and again */
+            CHECK(nrs_sieve_know(s, indices[i * 7919 % count]));
         for (uint32_t i = 0; i < count; i++)
             for (uint32_t step = 0; step < 3; step++) {
                 store32(d + 4, indices[i] + step - 1);
@@ -120,6 +120,13 @@ static void sessions(void) {
             CHECK(sift(s, d, sizeof d, sizeof d).count == (right && count));
         }
         d[0] = 0x10;
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t one = indices[i * 7907 % count];
+            nrs_sieve_part(s, one);
+            nrs_sieve_part(s, one);
+            store32(d + 4, one);
+            CHECK(!sift(s, d, sizeof d, sizeof d).count);
+        }
         free(indices);
     }
     nrs_sieve_free(s);

@@ -200,21 +200,32 @@ int nrs_receive(int fd, uint8_t *buffer, uint32_t capacity, nrs_train *t) {
     return 1;
 }
 
+static void sift(nrs_sieve *sieve, const uint8_t *buffer, const nrs_train *t, nrs_sifted *r) {
+    uint64_t wrong = r->tag;
+    nrs_sift(sieve, buffer, t->length, t->each, r);
+    if (r->tag == wrong) return;
+    r->address_length = t->address_length;
+    memcpy(r->address, t->address, sizeof r->address);
+}
+
 static int passes(nrs_sieve *sieve, const uint8_t *buffer, const nrs_train *t, nrs_sifted *r) {
     r->count = 0;
-    if (nrs_sieve_knows(sieve, t->index)) return 1;
-    nrs_sift(sieve, buffer, t->length, t->each, r);
+    if (t->length >= 8 && nrs_sieve_knows(sieve, buffer)) return 1;
+    sift(sieve, buffer, t, r);
     return r->count > 0;
 }
 
+/* A train costs one; one of HELLOs as many as it has. */
+static uint64_t cost(uint64_t wrong) { return wrong ? wrong : 1; }
+
 int nrs_receive_strays(nrs_sieve *sieve, int fd, uint8_t *buffer, uint32_t capacity, nrs_train *t, uint32_t most,
                        nrs_sifted *r) {
-    uint64_t end = r->datagrams + most;
     r->count = 0;
-    while (r->datagrams < end) {
+    for (uint64_t spent = 0, wrong; spent < most; spent += cost(r->tag - wrong)) {
         int received = nrs_receive(fd, buffer, capacity, t);
         if (received <= 0) return received;
-        nrs_sift(sieve, buffer, t->length, t->each, r);
+        wrong = r->tag;
+        sift(sieve, buffer, t, r);
         if (r->count) return NRS_WORTH;
     }
     return NRS_SPENT;
@@ -222,10 +233,10 @@ int nrs_receive_strays(nrs_sieve *sieve, int fd, uint8_t *buffer, uint32_t capac
 
 int nrs_receive_known(nrs_sieve *sieve, int fd, uint8_t *buffer, uint32_t capacity, nrs_train *t, uint32_t most,
                       nrs_sifted *r) {
-    uint64_t end = r->datagrams + most;
-    while (r->datagrams < end) {
+    for (uint64_t spent = 0, wrong; spent < most; spent += cost(r->tag - wrong)) {
         int received = nrs_receive(fd, buffer, capacity, t);
         if (received <= 0) return received;
+        wrong = r->tag;
         if (passes(sieve, buffer, t, r)) return NRS_WORTH;
     }
     return NRS_SPENT;
@@ -259,7 +270,7 @@ static uint32_t carry_train(nrs_opener *opener, nrs_joiner *joiner, nrs_path *pa
         return 0;
     }
     nrs_open(opener, joiner, buffer, train->length, train->each, start, train->ecn, udp_offload, out, capacity, o);
-    if (elsewhere) nrs_sieve_charge(sieve, (uint32_t)o->drops[NRS_DROP_TAG]);
+    if (elsewhere && !o->newest) nrs_sieve_charge(sieve, o->drops[NRS_DROP_TAG] + o->drops[NRS_DROP_REPLAY]);
     nrs_write_frames(tun, out, o->used, &full, &refused);
     if (o->newest && path->address_length) follow(path, train);
     t->datagrams += o->datagrams;

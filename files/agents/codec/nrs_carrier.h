@@ -65,18 +65,19 @@ int nrs_carry_out(nrs_sealer *sealer, nrs_path *path, const uint8_t *arena, cons
 
 /* 1: a train was received; 0: nothing is there; -1: an error of an earlier datagram. */
 int nrs_receive(int fd, uint8_t *buffer, uint32_t capacity, nrs_train *train);
-/* Receive trains until one holds something to be looked at, or `most` datagrams were sifted: the train that uses
-   them up is sifted whole. An nrs_sieved, or -1. The buffer has at most 70,000 bytes. */
+/* Receive trains until one holds something to be looked at, or `most` were sifted, one of HELLOs for as many as it
+   has: the train that uses them up is sifted whole. An nrs_sieved, or -1. The buffer has at most 70,000 bytes. */
 int nrs_receive_strays(nrs_sieve *sieve, int fd, uint8_t *buffer, uint32_t capacity, nrs_train *train, uint32_t most,
                        nrs_sifted *sifted);
-/* The same of a socket for sessions: a train that begins with a datagram of one passes whole, unsifted. */
+/* The same of a socket for sessions: a train that begins with a datagram of one passes whole, unsifted, and no
+   datagram of it is in `worth`. */
 int nrs_receive_known(nrs_sieve *sieve, int fd, uint8_t *buffer, uint32_t capacity, nrs_train *train, uint32_t most,
                       nrs_sifted *sifted);
 /* Open a train from byte `start` on, write the frames to the TUN device, and let the
    path follow the newest authentic datagram; then the next trains of socket `fd`, where
    that is not negative, as long as they are the session's, a few at most. Where there is a sieve, trains of nobody
-   known are dropped on the way, and so are those of the session that come from elsewhere, once too many of them had
-   wrong tags. Bits of nrs_carried; `opened` says where the last train stopped. */
+   known are dropped on the way, and so are those of the session that come from elsewhere, once too many of these had
+   wrong tags or old numbers. Bits of nrs_carried; `opened` says where the last train stopped. */
 int nrs_carry_in(nrs_opener *opener, nrs_joiner *joiner, nrs_path *path, nrs_sieve *sieve, int fd, uint8_t *buffer,
                  uint32_t size, nrs_train *train, uint32_t start, int udp_offload, uint8_t *out, uint32_t capacity,
                  int tun, nrs_opened *opened, nrs_totals *totals, nrs_sifted *sifted);

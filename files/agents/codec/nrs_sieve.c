@@ -11,6 +11,8 @@ enum { SHARED, DEVICE, MOST_ID = 64, MOST_PREFIXES = 16, LONGEST_CLAIM = 22 + 18
 static const char DEVICE_LABEL[] = "nrs v1 device", HELLO_INFO[] = "nrs v1 hello\1"; /* \1: HKDF's only block */
 enum { LABEL = sizeof DEVICE_LABEL - 1 };
 
+_Static_assert(sizeof((nrs_sifted *)0)->worth == NRS_MOST_WORTH * sizeof(uint32_t), "what NRS_MOST_WORTH says");
+
 /* Of one key id: the key of HELLO tags in shared mode, and HKDF's extract, which device keys are made from. */
 struct held {
     struct nrs_key shared, extract;
@@ -73,9 +75,10 @@ static uint32_t place(const nrs_sieve *s, uint32_t index) {
     return low;
 }
 
-int nrs_sieve_knows(const nrs_sieve *s, uint32_t index) {
+int nrs_sieve_knows(const nrs_sieve *s, const uint8_t *d) {
+    uint32_t index = (uint32_t)d[4] << 24 | (uint32_t)d[5] << 16 | (uint32_t)d[6] << 8 | d[7];
     uint32_t at = place(s, index);
-    return at < s->known_count && s->known[at] == index;
+    return d[0] != HELLO && d[0] != HELLO_ACK && d[0] != NO_SESSION && at < s->known_count && s->known[at] == index;
 }
 
 int nrs_sieve_know(nrs_sieve *s, uint32_t index) {
@@ -114,10 +117,6 @@ int nrs_sieve_lets(nrs_sieve *s, uint32_t datagrams, nrs_sifted *r) {
 }
 
 void nrs_sieve_charge(nrs_sieve *s, uint32_t wrong) { s->wrong -= wrong < s->wrong ? wrong : s->wrong; }
-
-static uint32_t index_of(const uint8_t *d) {
-    return (uint32_t)d[4] << 24 | (uint32_t)d[5] << 16 | (uint32_t)d[6] << 8 | d[7];
-}
 
 /* The bytes of the claim in a HELLO; 0 where this cannot be one. */
 static uint32_t claim_length(const uint8_t *d, uint32_t size) {
@@ -165,7 +164,7 @@ void nrs_sift(nrs_sieve *s, const uint8_t *train, uint32_t length, uint32_t each
                 r->tag++;
             else
                 r->worth[r->count++] = at;
-        } else if (nrs_sieve_knows(s, index_of(d))) {
+        } else if (nrs_sieve_knows(s, d)) {
             r->worth[r->count++] = at;
         } else if (!answered) {
             answered = 1;

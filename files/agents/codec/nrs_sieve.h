@@ -11,10 +11,13 @@ enum {
 
 typedef struct nrs_sieve nrs_sieve;
 
-/* Datagrams since the start, of which some were dropped; and where those of the last train begin that were not. */
+/* Datagrams since the start, of which some were dropped; where those of the last train begin that were not; and who
+   has sent the last HELLO that no held key proves, a struct sockaddr. */
 typedef struct {
     uint64_t datagrams, malformed, tag, no_session, rate;
     uint32_t count, worth[1346];
+    uint32_t address_length;
+    uint8_t address[28];
 } nrs_sifted;
 
 nrs_sieve *nrs_sieve_new(void);
@@ -25,11 +28,12 @@ void nrs_sieve_hold(nrs_sieve *sieve, uint8_t key_id, const uint8_t *secret, uin
 /* Datagrams of this session pass, or do not any more; 0 where there is no memory. */
 int nrs_sieve_know(nrs_sieve *sieve, uint32_t index);
 void nrs_sieve_part(nrs_sieve *sieve, uint32_t index);
-int nrs_sieve_knows(const nrs_sieve *sieve, uint32_t index);
+/* Whether a datagram, of 8 bytes at least, is of a known session and none of a handshake. */
+int nrs_sieve_knows(const nrs_sieve *sieve, const uint8_t *datagram);
 /* From now on one datagram of an unknown session passes from each of so many trains, and so many datagrams with
-   wrong tags may come from elsewhere than the session's peer. */
+   wrong tags or old numbers may come from elsewhere than the session's peer. */
 void nrs_sieve_allow(nrs_sieve *sieve, uint32_t answers, uint32_t wrong);
-/* Whether a train from elsewhere than its session's peer may be opened: no more after so many wrong tags. */
+/* Whether a train from elsewhere than its session's peer may be opened: no more after so many of these. */
 int nrs_sieve_lets(nrs_sieve *sieve, uint32_t datagrams, nrs_sifted *sifted);
 void nrs_sieve_charge(nrs_sieve *sieve, uint32_t wrong);
 

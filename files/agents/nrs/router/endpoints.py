@@ -23,6 +23,7 @@ from nrs.router.orders import (
     RemoveRoutes,
     Report,
 )
+from nrs.router.session_index import begins, divider
 from nrs.system.route_keeper import RouteKeeper
 from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.codec.sealing import Check
@@ -93,10 +94,19 @@ class Endpoints:
             if not orders:
                 slot.release()
             self.carry_out(orders, slot)
+        self._divide()
         if found:
             log.info(
                 "%d of %d sessions of an earlier run go on", len(self.engine.sessions), len(found)
             )
+
+    def _divide(self) -> None:
+        """Not while there are sessions of a release whose indices begin as they like."""
+        first = self._machine.indices
+        if first is None or not all(begins(index, first) for index in self.engine.sessions):
+            return
+        for port in self._ports.values():
+            port.sessions.divide(divider(first))
 
     def configure(self, config: RoutingServerConfig) -> None:
         """Go by another configuration."""

@@ -1,7 +1,7 @@
 """The sockets that tunnels arrive at, two a port, kept for a later process in systemd's store.
 
 One is for sessions' datagrams, the other for everybody else's, so that strangers wait among
-themselves; the kernel tells them apart by `session_index.divider`.
+themselves; the kernel tells them apart by `session_index.divider`, at first HELLOs alone.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ def listen(
 
     Those of an earlier process are gone on with, by their ports, whatever they are called.
     """
-    program = session_index.divider(session_index.beginning())
     sessions = _adopted(_SESSIONS, address, ports, None, store, cleanup)
     # One by itself would come first in its group.
     strays = _adopted(_STRAYS, address, sessions, _STRAYS_BYTES, store, cleanup)
@@ -52,7 +51,7 @@ def listen(
             strays[port] = UdpSocket(address, port, shared=True, receive_bytes=_STRAYS_BYTES)
             cleanup.callback(strays[port].close)
             store.keep(f"{_STRAYS}.{port}", strays[port].fd)
-        sessions[port].divide(program)
+        sessions[port].divide(session_index.divider(None))
     return [Port(sessions[port], strays[port]) for port in ports]
 
 

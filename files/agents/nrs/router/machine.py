@@ -115,7 +115,7 @@ class RouterMachine:
 
         `indices` is how session indices begin (`session_index.beginning`), if they begin alike.
         """
-        self._indices = indices
+        self.indices = indices
         self._families = families
         self._host = Host()
         self._random = random
@@ -322,7 +322,7 @@ class RouterMachine:
 
     def _free_index(self) -> int:
         while True:
-            index = session_index.drawn(self._indices, self._random)
+            index = session_index.drawn(self.indices, self._random)
             if index and index not in self._table:
                 return index
 

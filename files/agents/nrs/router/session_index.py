@@ -30,9 +30,17 @@ _TYPE_AT, _INDEX_AT = 0, 4
 
 def beginning(boot_id: str | None = None) -> int:
     """The first BITS bits, the same until the host is booted again: so long do sessions last."""
-    text = _BOOT_ID.read_text() if boot_id is None else boot_id
+    text = _boot_id() if boot_id is None else boot_id
     digest = hashlib.sha256(b"nrs session index" + text.strip().encode()).digest()
     return int.from_bytes(digest[:4], "big") >> _SHIFT
+
+
+def _boot_id() -> str:
+    """Nothing where a container does not show it."""
+    try:
+        return _BOOT_ID.read_text()
+    except OSError:
+        return ""
 
 
 def drawn(first: int | None, random: Random) -> int:
@@ -41,9 +49,18 @@ def drawn(first: int | None, random: Random) -> int:
     return index if first is None else first << _SHIFT | index & (1 << _SHIFT) - 1
 
 
-def divider(first: int) -> bytes:
-    """The program, as an array of struct sock_filter; it runs over the payload."""
+def begins(index: int, first: int) -> bool:
+    """Whether an index begins so."""
+    return index >> _SHIFT == first
+
+
+def divider(first: int | None) -> bytes:
+    """The program, as an array of struct sock_filter; it runs over the payload.
+
+    None: sessions may have any index, and of others only HELLOs are told apart.
+    """
     of_strays, of_sessions = 8, 9
+    mask, wanted = (0, 0) if first is None else ((1 << BITS) - 1 << _SHIFT, first << _SHIFT)
     program = [
         (_LOAD_LENGTH, 0, 0, 0),
         (_IF_AT_LEAST, 0, of_strays - 2, _INDEX_AT + 4),
@@ -51,8 +68,8 @@ def divider(first: int) -> bytes:
         (_AND, 0, 0, 0x0F),
         (_IF_EQUAL, of_strays - 5, 0, Type.HELLO),
         (_LOAD_WORD, 0, 0, _INDEX_AT),
-        (_AND, 0, 0, (1 << BITS) - 1 << _SHIFT),
-        (_IF_EQUAL, of_sessions - 8, 0, first << _SHIFT),
+        (_AND, 0, 0, mask),
+        (_IF_EQUAL, of_sessions - 8, 0, wanted),
         (_RETURN, 0, 0, STRAYS),
         (_RETURN, 0, 0, SESSIONS),
     ]

@@ -42,7 +42,7 @@ from nrs.tunnel.orders import (
 from nrs.tunnel.ratelimit import SourceLimiter
 from nrs.tunnel.session import Session
 from nrs.tunnel.session_memory import SessionMemory
-from nrs.tunnel.strays import PAUSE_S, Strays
+from nrs.tunnel.strays import HANDLED, PAUSE_S, Strays
 from nrs.tunnel.too_big import too_big
 from nrs.tunnel.tun_device import DeviceGone, TunDevice
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
@@ -341,19 +341,26 @@ class Engine:
     def _read_strays(self, strays: Strays, source: UdpSocket, socket: UdpSocket) -> None:
         """A few; there may be more."""
         wrong = strays.sifted.tag
-        self._look_at(strays.read(source, self._intake, self._loop.now), socket)
+        starts = strays.read(source, self._intake, self._loop.now)
         if strays.sifted.tag > wrong:
-            self._complain(self._intake.peer)
+            self._complain(strays.sieve.wrong_peer)
+        self._look_at(strays, starts, socket)
 
-    def _look_at(self, starts: list[int], socket: UdpSocket) -> None:
-        """Handle those datagrams of a train; nobody is to answer for the rest of it."""
-        intake, at = self._intake, 0
+    def _look_at(self, strays: Strays, starts: list[int], socket: UdpSocket) -> None:
+        """Handle those datagrams of a train; the rest of it is dropped and counted."""
+        intake, at, left = self._intake, 0, HANDLED
         for start in starts:
-            session = self.sessions.get(intake.index_at(start))
-            if session is None:
+            session = None
+            if intake.datagram(start)[0] & 0x0F not in _HANDSHAKE_TYPES:
+                session = self.sessions.get(intake.index_at(start))
+            if session is not None:
+                if start >= at:
+                    at, _ = self._open(session, start, socket, None)
+            elif left:
+                left -= 1
                 self._stray(intake, start, socket)
-            elif start >= at:
-                at, _ = self._open(session, start, socket, None)
+            else:
+                strays.left_out += 1
 
     def _deliver(self, socket: UdpSocket, more: bool) -> int:
         """Open the datagrams of a train, usually all of one session; WAITING, DRAINED or 0.
@@ -366,14 +373,20 @@ class Engine:
             session = self.sessions.get(index)
             if session is not None:
                 start, result = self._open(session, start, socket, follow)
-                if result & STOP_MASK == Stop.DONE:
+                stop = result & STOP_MASK
+                if stop == Stop.DONE:
                     return result
-            elif self._strays is not None:
-                self._look_at(self._strays.rest(intake, start), socket)
+                if start >= intake.length:
+                    return 0
+                index = intake.index_at(start)
+                if stop == Stop.CONTROL or index != session.local_index:
+                    continue
+            # Of no session, or a handshake that names one.
+            if self._strays is not None:
+                self._look_at(self._strays, self._strays.rest(intake, start), socket)
                 return 0
-            else:
-                self._stray(intake, start, socket)
-                start += intake.each
+            self._stray(intake, start, socket)
+            start += intake.each
             if start >= intake.length:
                 return 0
             index = intake.index_at(start)
@@ -397,9 +410,6 @@ class Engine:
         stop, at = result & STOP_MASK, inbox.at
         if stop == Stop.CONTROL:
             self._control(session, intake.datagram(at)[: inbox.size])
-            at += intake.each
-        elif stop == Stop.FOREIGN and intake.index_at(at) == session.local_index:
-            self._stray(intake, at, socket)  # a handshake that names the session
             at += intake.each
         return at, result
 

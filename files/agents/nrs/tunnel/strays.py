@@ -13,9 +13,9 @@ from nrs.tunnel.codec.sieve import Sieve, Sieved, Sifted
 from nrs.tunnel.udp_socket import UdpSocket
 
 _LOOKED_AT, PAUSE_S = 64, 0.001
-"""Datagrams in a turn, some 0.1 ms of the C codec's, and for how long others have the processor."""
-_HANDLED = 8
-"""Of a train, how many go further: the dearest is a handshake, of 0.2 ms."""
+"""Trains, or HELLOs, in a turn, some 0.1 ms of the C codec's; others have the processor then."""
+HANDLED = 8
+"""Of a train, how many strangers' datagrams go further: the dearest is a handshake, of 0.2 ms."""
 _ANSWERED, _WRONG, _AGAIN_S = 100, 1000, 0.1
 """Trains of unknown sessions that may be answered in so many seconds; wrong tags from elsewhere."""
 
@@ -29,14 +29,14 @@ class Strays:
         self.spent = False
         """Whether all that was read last was junk, and more waits."""
         self.left_out = 0
-        """Datagrams that were too many for a turn."""
+        """Datagrams that were too many of their train."""
 
     def read(self, socket: UdpSocket, intake: Intake, now: float) -> list[int]:
         """Of a socket for strangers: where in the intake those begin that are to be handled."""
         self._allow(now)
         found = self.sieve.receive(socket, intake, _LOOKED_AT)
         self.spent = found == Sieved.SPENT
-        return self._few(self.sieve.worth) if found == Sieved.WORTH else []
+        return self.sieve.worth if found == Sieved.WORTH else []
 
     def read_known(self, socket: UdpSocket, intake: Intake, now: float) -> int:
         """Of a socket for sessions; as `Sieve.receive_known`."""
@@ -46,9 +46,10 @@ class Strays:
     def rest(self, intake: Intake, start: int) -> list[int]:
         """Of a train that holds a stranger's datagram at `start`: those to be handled.
 
-        One that begins with it was sifted when it was received.
+        One that begins with it was sifted when it was received, if its session is not just gone.
         """
-        return self._few(self.sieve.sift(intake, start) if start else self.sieve.worth)
+        sifted = [] if start else self.sieve.worth
+        return sifted or self.sieve.sift(intake, start)
 
     @property
     def sifted(self) -> Sifted:
@@ -59,7 +60,3 @@ class Strays:
         if now >= self._allow_at:
             self._allow_at = now + _AGAIN_S
             self.sieve.allow(_ANSWERED, _WRONG)
-
-    def _few(self, worth: list[int]) -> list[int]:
-        self.left_out += max(0, len(worth) - _HANDLED)
-        return worth[:_HANDLED]

@@ -162,7 +162,11 @@ class UdpSocket:
         code = array.array("B", program)
         where, length = code.buffer_info()
         chosen = _SOCK_FPROG.pack(length // _SOCK_FILTER_BYTES, where)
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, chosen)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, chosen)
+        except OSError as error:
+            what = f"UDP port {self.port}: SO_ATTACH_REUSEPORT_CBPF"
+            raise OSError(error.errno, error.strerror, what) from None
 
     def join(self, *, allowed: bool) -> None:
         """Let the kernel join datagrams that arrive, where it can, or not."""

@@ -15,6 +15,7 @@ import pytest
 from nrs.router.endpoints import Endpoints
 from nrs.router.listening import Port
 from nrs.router.machine import RouterMachine
+from nrs.router.session_index import begins, divider
 from nrs.router.session_table import Device
 from nrs.system.route import Prefix, prefix_of
 from nrs.system.route_keeper import RouteKeeper
@@ -40,6 +41,10 @@ class Socket:
     def __init__(self) -> None:
         self.port = 51820
         self.sent: list[bytes] = []
+        self.programs: list[bytes] = []
+
+    def divide(self, program: bytes) -> None:
+        self.programs.append(program)
 
     def fileno(self) -> int:
         return -1
@@ -135,10 +140,10 @@ class Restarts:
         self._memory = opened.enter_context(closing(SessionMemory()))
         self.routes = Routes()
 
-    def router(self, psk: bytes = OLD, **tunnel: object) -> Process:
+    def router(self, psk: bytes = OLD, indices: int | None = None, **tunnel: object) -> Process:
         memory = SessionMemory(os.dup(self._memory.file.fd))
         self._opened.enter_context(closing(memory))
-        machine = RouterMachine(config(psk, **tunnel), os.urandom)
+        machine = RouterMachine(config(psk, **tunnel), os.urandom, indices=indices)
         router = Process(machine, memory, self.routes, self._opened)
         router.endpoints.resume()
         return router
@@ -161,6 +166,20 @@ def test_everything_is_as_it_was(restarts: Restarts) -> None:
     assert again.confirmed
     assert again.path.peer == session.path.peer == peer(1)
     assert now.socket.sent == []
+
+
+def test_the_kernel_tells_strangers_apart_once_all_sessions_begin_alike(restarts: Restarts) -> None:
+    """The first process is of a release whose indices began as they like."""
+    session = restarts.router().open(shared())
+    first = session.local_index >> 20 ^ 1
+    now = restarts.router(indices=first)
+    assert now.socket.programs == []
+    another = now.open(shared())
+    assert begins(another.local_index, first)
+    now.open(shared())
+    later = restarts.router(indices=first)
+    assert session.local_index not in later.sessions
+    assert later.socket.programs == [divider(first)]
 
 
 def test_the_session_before_the_current_one_still_receives(restarts: Restarts) -> None:

@@ -16,6 +16,7 @@ from nrs.router import session_index
 from nrs.router.listening import Port, listen
 from nrs.system.descriptor_store import DescriptorStore
 from nrs.tunnel import wire
+from nrs.tunnel.udp_socket import UdpSocket
 from nrs.tunnel.wire import Type
 
 FIRST = session_index.beginning()
@@ -47,13 +48,12 @@ def divided(request: pytest.FixtureRequest) -> Iterator[tuple[Port, socket.socke
         yield port, sender
 
 
-def arrived(one: object) -> list[bytes]:
-    """What waits in a socket."""
-    sock = one._socket  # type: ignore[attr-defined]
-    found = []
+def arrived(one: UdpSocket) -> list[bytes]:
+    """What waits in it."""
+    found, room = [], bytearray(70_000)
     while True:
         try:
-            found.append(sock.recv(2048))
+            found.append(bytes(room[: one.receive_into(room)[0]]))
         except BlockingIOError:
             return found
 
@@ -66,6 +66,7 @@ def test_the_kernel_tells_datagrams_of_sessions_from_others(
     divided: tuple[Port, socket.socket],
 ) -> None:
     port, sender = divided
+    port.sessions.divide(session_index.divider(FIRST))
     own = FIRST << 20
     sessions = [datagram(kind, own | 5) for kind in Type if kind is not Type.HELLO]
     sessions += [datagram(Type.DATA, own), datagram(Type.DATA, own | 0xFFFFF)]
@@ -77,6 +78,16 @@ def test_the_kernel_tells_datagrams_of_sessions_from_others(
         b"",
         datagram(Type.DATA, own)[:7],
     ]
+    for one in [*sessions, *strays]:
+        sender.send(one)
+    assert arrived(port.sessions) == sessions
+    assert arrived(port.strays) == strays
+
+
+def test_at_first_it_tells_only_hellos_from_others(divided: tuple[Port, socket.socket]) -> None:
+    port, sender = divided
+    sessions = [datagram(Type.DATA, index) for index in (1, FIRST << 20, (FIRST ^ 1) << 20)]
+    strays = [datagram(Type.HELLO, 0), datagram(Type.HELLO, FIRST << 20), b"short"]
     for one in [*sessions, *strays]:
         sender.send(one)
     assert arrived(port.sessions) == sessions

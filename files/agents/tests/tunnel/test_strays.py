@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from nrs.tunnel import strays, wire
+from nrs.tunnel import keys, strays, wire
 from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.control import Control
@@ -195,6 +195,45 @@ def test_a_session_goes_on_where_strangers_come_in(router: Router) -> None:
     assert router.drops == {}
 
 
+def test_all_that_a_session_sends_at_once_is_taken_where_strangers_come_in(router: Router) -> None:
+    router.send([router.probe() for _ in range(20)], router.strays, router.peer)
+    router.arrive(router.strays)
+    assert router.probes == 20
+    assert router.drops == {}
+    assert router.engine.figures.rx_datagrams == 20
+
+
+@pytest.mark.parametrize("kind", [Type.HELLO, Type.HELLO_ACK, Type.NO_SESSION])
+@pytest.mark.parametrize("first", [True, False])
+def test_handshakes_that_name_a_session_are_held_against_the_keys(
+    router: Router, kind: Type, *, first: bool
+) -> None:
+    forged = bytearray(hello(bytes(32)))
+    forged[0] = wire.first_byte(kind)
+    forged[4:8] = INDEX.to_bytes(4, "big")
+    others = [] if first else [datagram(INDEX, bytes(forged))]
+    router.send([*others, *[bytes(forged)] * 39], router.sessions)
+    router.arrive(router.sessions)
+    assert router.hellos == []
+    wrong = Drop.TAG if kind is Type.HELLO else Drop.MALFORMED
+    expected = {wrong: 39}
+    if not first:
+        expected[Drop.TAG] = expected.get(Drop.TAG, 0) + 1
+    assert router.drops == expected
+
+
+def test_a_hello_that_names_a_session_is_handled_as_one(router: Router) -> None:
+    named = bytearray(hello()[: -wire.TAG_BYTES])
+    named[4:8] = INDEX.to_bytes(4, "big")
+    signed = bytes(named) + keys.hello_key(PSK).tag(bytes(named))
+    router.send([datagram(INDEX, signed), signed, signed], router.sessions)
+    router.arrive(router.sessions)
+    assert len(router.hellos) == 2
+    router.send([signed], router.strays)
+    router.arrive(router.strays)
+    assert len(router.hellos) == 3
+
+
 def test_strangers_between_a_sessions_trains_do_not_stop_them(router: Router) -> None:
     for _ in range(5):
         router.send([router.probe()], router.sessions, router.peer)
@@ -212,8 +251,8 @@ def test_nothing_is_handled_of_a_session_that_ends_while_its_train_waits(router:
     router.send([datagram(another.local_index, router.probe())], router.sessions, router.peer)
     router.arrive(router.sessions)
     assert len(router.tun.take()) == 1
-    # Python's codec receives a train only when the one before is done with.
-    assert len(router.unknowns) == (1 if router.codec.name == "c" else 2)
+    assert len(router.unknowns) == 2
+    assert router.engine.figures.rx_datagrams == 3
 
 
 def test_strangers_within_a_sessions_train_do_not_either(router: Router) -> None:
@@ -250,6 +289,17 @@ def test_wrong_tags_from_elsewhere_are_not_looked_at_for_long(router: Router) ->
     router.arrive(router.sessions)
     assert router.probes == 2
     assert router.session.path.peer == (HERE, router.stranger.port)
+
+
+def test_replays_from_elsewhere_are_not_looked_at_for_long(router: Router) -> None:
+    most = strays._WRONG
+    recorded = router.probe()
+    router.send([recorded], router.sessions, router.peer)
+    for _ in range(most // 50 + 2):
+        router.send([recorded] * 50, router.sessions)
+    router.arrive(router.sessions)
+    assert router.drops == {Drop.REPLAY: most, Drop.RATE: 100}
+    assert router.session.path.peer == (HERE, router.peer.port)
 
 
 def test_wrong_tags_from_the_peers_address_are_looked_at(router: Router) -> None:

@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from nrs.tunnel.codec.carrier import Intake_contra
-from nrs.tunnel.udp_socket import UdpSocket
+from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
 
 
 class Sieved(IntEnum):
@@ -38,7 +38,7 @@ class Sifted:
     """HELLOs that no held key proves."""
     no_session: int = 0
     rate: int = 0
-    """From elsewhere than their session's peer, after too many wrong tags."""
+    """From elsewhere than their session's peer, after too many that were wrong or old."""
 
 
 class Sieve(Protocol[Intake_contra]):
@@ -56,14 +56,14 @@ class Sieve(Protocol[Intake_contra]):
     def allow(self, answers: int, wrong: int) -> None:
         """From now on the first datagram of an unknown session passes from so many trains.
 
-        And so many datagrams with wrong tags may come from elsewhere than a session's peer before
-        all from elsewhere are dropped unopened.
+        And so many datagrams with wrong tags or old numbers may come from elsewhere than a
+        session's peer before all from elsewhere are dropped unopened.
         """
 
     def receive(self, socket: UdpSocket, intake: Intake_contra, most: int) -> int:
         """Receive trains until one holds something to be looked at; a `Sieved`.
 
-        At most `most` datagrams, but for the rest of the train that uses them up.
+        At most `most`, one of HELLOs for as many as it has; the train that uses them up is sifted.
         """
 
     def receive_known(self, socket: UdpSocket, intake: Intake_contra, most: int) -> int:
@@ -81,6 +81,10 @@ class Sieve(Protocol[Intake_contra]):
     @property
     def worth(self) -> list[int]:
         """Where the datagrams to be looked at begin in the train; the others are dropped."""
+
+    @property
+    def wrong_peer(self) -> SocketAddress:
+        """Who has sent the last HELLO that no held key proves."""
 
     @property
     def sifted(self) -> Sifted:

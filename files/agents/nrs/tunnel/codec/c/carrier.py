@@ -98,7 +98,7 @@ class CPath:
 
     @property
     def peer(self) -> SocketAddress | None:
-        return _address(self.handle) or None
+        return address_held(self.handle) or None
 
     @property
     def local(self) -> bytes | None:
@@ -140,14 +140,15 @@ class CIntake:
 
     @property
     def peer(self) -> SocketAddress:
-        return _address(self.train)
+        return address_held(self.train)
 
     @property
     def local(self) -> bytes | None:
         return _local(self.train)
 
 
-def _address(holder: Any) -> SocketAddress:
+def address_held(holder: Any) -> SocketAddress:
+    """The peer in an nrs_path, nrs_train or nrs_sifted."""
     return unpacked(bytes(ffi.buffer(holder.address, holder.address_length)))
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from _nrs_codec import ffi, lib
 
-from nrs.tunnel.codec.c.carrier import CIntake
+from nrs.tunnel.codec.c.carrier import CIntake, address_held
 from nrs.tunnel.codec.carrier import INTAKE_BYTES
 from nrs.tunnel.codec.sieve import Sifted
-from nrs.tunnel.udp_socket import UdpSocket
+from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
 
 
 class CSieve:
@@ -61,6 +61,10 @@ class CSieve:
         rest = intake.buffer + start
         lib.nrs_sift(self.handle, rest, intake.length - start, intake.each, self.counted)
         return [start + at for at in self.worth]
+
+    @property
+    def wrong_peer(self) -> SocketAddress:
+        return address_held(self.counted)
 
     @property
     def worth(self) -> list[int]:

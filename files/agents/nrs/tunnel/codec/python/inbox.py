@@ -66,8 +66,8 @@ class PythonInbox:
             totals.malformed += malformed
             if tag:
                 result |= BAD_TAG
-                if guard is not None:
-                    guard.charge(tag)
+            if guard is not None and not opened.newest:
+                guard.charge(tag + replay)
         self.at, self.size = opened.at, opened.size
         return result
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from nrs.tunnel import keys, wire
 from nrs.tunnel.codec.python.socket_path import PythonIntake
 from nrs.tunnel.codec.sieve import Sieved, Sifted
-from nrs.tunnel.udp_socket import UdpSocket
+from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
 from nrs.tunnel.wire import (
     HEADER_BYTES,
     HELLO_LEAST_BODY,
@@ -20,6 +20,8 @@ from nrs.tunnel.wire import (
 
 _HELLO = wire.first_byte(Type.HELLO)
 _TO_A_ROUTER = frozenset(map(wire.first_byte, set(Type) - {Type.HELLO_ACK, Type.NO_SESSION}))
+_HANDSHAKE = frozenset(map(wire.first_byte, (Type.HELLO, Type.HELLO_ACK, Type.NO_SESSION)))
+_LEAST_KNOWN = 8
 _LEAST_HELLO = OVERHEAD + HELLO_LEAST_BODY
 _CIPHER, _MODE, _CLAIM = HEADER_BYTES + 4, HEADER_BYTES + 5, HEADER_BYTES + 104
 _FIXED_CLAIM, _PREFIX = 22, 18
@@ -31,6 +33,7 @@ class PythonSieve:
     def __init__(self) -> None:
         self.sifted = Sifted()
         self.worth: list[int] = []
+        self.wrong_peer: SocketAddress = ()
         self._shared: dict[int, keys.TagKey] = {}
         self._devices: dict[int, keys.DeviceMaster] = {}
         self._known: set[int] = set()
@@ -64,25 +67,34 @@ class PythonSieve:
 
     def receive(self, socket: UdpSocket, intake: PythonIntake, most: int) -> int:
         self.worth = []
-        end = self.sifted.datagrams + most
-        while self.sifted.datagrams < end:
-            received = intake.receive(socket)
-            if received <= 0:
-                return received
-            if self.sift(intake, 0):
-                return Sieved.WORTH
-        return Sieved.SPENT
+        return self._receive(socket, intake, most, known=False)
 
     def receive_known(self, socket: UdpSocket, intake: PythonIntake, most: int) -> int:
-        end = self.sifted.datagrams + most
-        while self.sifted.datagrams < end:
+        return self._receive(socket, intake, most, known=True)
+
+    def _receive(self, socket: UdpSocket, intake: PythonIntake, most: int, *, known: bool) -> int:
+        spent, sifted = 0, self.sifted
+        while spent < most:
             received = intake.receive(socket)
             if received <= 0:
                 return received
-            self.worth = []
-            if intake.index in self._known or self.sift(intake, 0):
+            if known and self._knows(intake.train):
+                self.worth = []
                 return Sieved.WORTH
+            wrong = sifted.tag
+            worth = self.sift(intake, 0)
+            if sifted.tag > wrong:
+                self.wrong_peer = intake.peer
+            if worth:
+                return Sieved.WORTH
+            spent += max(1, sifted.tag - wrong)
         return Sieved.SPENT
+
+    def _knows(self, datagram: memoryview) -> bool:
+        """Whether it is of a known session, and none of a handshake."""
+        if len(datagram) < _LEAST_KNOWN or datagram[0] in _HANDSHAKE:
+            return False
+        return int.from_bytes(datagram[4:8], "big") in self._known
 
     def sift(self, intake: PythonIntake, start: int) -> list[int]:
         sifted, train, each = self.sifted, intake.train, intake.each
@@ -101,7 +113,7 @@ class PythonSieve:
                     sifted.tag += 1
                 else:
                     worth.append(at)
-            elif int.from_bytes(datagram[4:8], "big") in self._known:
+            elif self._knows(datagram):
                 worth.append(at)
             elif answers:
                 answers = False
