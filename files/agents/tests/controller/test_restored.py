@@ -33,7 +33,7 @@ def test_a_wiped_controller_has_devices_addresses_and_configuration_again(
     before = open_registry()
     for device in ("endpoint_1", "endpoint_2"):
         before.register(Registration.model_validate(endpoint(device)))
-    before.push("endpoint_1", {"metrics": {"report_interval": 5}})
+    version, _ = before.push("endpoint_1", {"metrics": {"report_interval": 5}})
     expected = before.devices()
     copied = run("copy", database_file)
     assert run("compare", database_file, **copied) == {"state": "same", "differing": []}
@@ -46,7 +46,7 @@ def test_a_wiped_controller_has_devices_addresses_and_configuration_again(
     run("put", database_file, **copied, check=False)
     after = open_registry()
     assert after.devices() == expected
-    assert after.configuration("endpoint_1") == (1, {"metrics": {"report_interval": 5}})
+    assert after.configuration("endpoint_1") == (version, {"metrics": {"report_interval": 5}})
 
 
 def test_one_that_does_not_start_does_so_with_the_copy(
