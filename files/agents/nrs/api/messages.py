@@ -16,6 +16,8 @@ from nrs.config.types import Address, Address4, Address6, Label, Line, Name, Por
 Percent = Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False)]
 Rate = Annotated[float, Field(strict=True, ge=0, le=1e9, allow_inf_nan=False)]
 Count = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
+Version = Annotated[int, Field(strict=True, ge=0, lt=2**53)]
+"""Of a pushed configuration; a whole number in any reader of JSON (RFC 8259 section 6)."""
 Timestamp = Annotated[float, Field(strict=True, ge=0, le=4_102_444_800, allow_inf_nan=False)]
 Milliseconds = Annotated[float, Field(strict=True, ge=0, le=1e7, allow_inf_nan=False)]
 LongMilliseconds = Annotated[float, Field(strict=True, ge=0, le=1e12, allow_inf_nan=False)]
@@ -117,7 +119,7 @@ class DeviceStatus(Message):
     device_id: Name
     timestamp: Timestamp
     tunnels: Annotated[list[TunnelStatus], Field(max_length=4096)] = Field(default_factory=list)
-    config_version: Count = 0
+    config_version: Version = 0
     config_error: Annotated[str, Field(max_length=2048)] | None = None
     put_back: Count = 0
     """What somebody else took of the host's settings and the device has put back."""
@@ -171,7 +173,7 @@ class Configuration(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    version: Count
+    version: Version
     config: dict[str, Any]
 
 

@@ -106,9 +106,16 @@ class Registry:
         return self._answer(device), new
 
     def record_status(self, status: DeviceStatus) -> None:
-        """Keep what a device says of itself. Raises UnknownDevice."""
+        """Keep what a device says of itself. Raises UnknownDevice.
+
+        What was pushed before its first status, as after the loss of a registry, is in force by a
+        later version than the one that the device runs.
+        """
         if status.device_id not in self._presence:
             self.device(status.device_id)
+        before = self._presence.get(status.device_id)
+        if status.config_version and (before is None or before.status is None):
+            self._outdo(status.device_id, status.config_version)
         self._presence.reported(status, self._clock())
 
     def configuration(self, device_id: str) -> tuple[int, dict[str, Any]]:
@@ -121,16 +128,19 @@ class Registry:
         """Replace a device's pushed configuration; its version, and whether it differs.
 
         It differs, too, from a later version that the device runs and this registry does not
-        have: another registry, or one that this is an older copy of, has given it out. Versions
-        are no earlier than the time, so that they rise also where nobody knows yet what is run.
+        have: another registry, or one that this is an older copy of, has given it out. The first
+        push before the first status differs, as nobody knows yet what is run; for that reason,
+        too, versions are no earlier than the time.
         Raises UnknownDevice.
         """
         text = canonical(config)
         seen = self._presence.get(device_id)
-        running = seen.status.config_version if seen and seen.status else 0
+        said = seen.status if seen else None
+        running = said.config_version if said else 0
         with self._database.writing() as session:
             device = _existing(session, device_id)
-            changed = device.config != text or running > device.config_version
+            unknown = said is None and not device.config_version
+            changed = unknown or device.config != text or running > device.config_version
             if changed:
                 device.config = text
                 after = max(device.config_version, running) + 1
@@ -182,6 +192,14 @@ class Registry:
         """Store what is only in memory and close the database."""
         self.flush()
         self._database.close()
+
+    def _outdo(self, device_id: str, running: int) -> None:
+        if not 0 < self.configuration(device_id)[0] < running:
+            return
+        with self._database.writing() as session:
+            device = _existing(session, device_id)
+            version = device.config_version = max(device.config_version, running + 1)
+        log.info("device %s: runs version %d, configuration is %d", device_id, running, version)
 
     def _mark(self) -> None:
         try:

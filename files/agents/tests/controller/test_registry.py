@@ -34,6 +34,11 @@ def register(registry: Registry, device_id: str, **fields: Any) -> tuple[str, st
     return str(registered.tun_ipv4), str(registered.tun_ipv6)
 
 
+def report(registry: Registry, *, config_version: int) -> None:
+    said = status("endpoint_1", tunnel("r1"), config_version=config_version)
+    registry.record_status(DeviceStatus.model_validate(said))
+
+
 def test_a_restart_keeps_devices_addresses_configuration_and_status(
     open_registry: Open, clock: Clock
 ) -> None:
@@ -69,13 +74,41 @@ def test_a_push_outdoes_a_version_that_another_registry_has_given_out(
 ) -> None:
     registry = open_registry()
     register(registry, "endpoint_1")
-    if config:
-        registry.push("endpoint_1", config)
+    report(registry, config_version=0)
+    assert registry.push("endpoint_1", config)[1] == bool(config)
     later = int(clock.now) + 1000
-    said = status("endpoint_1", tunnel("r1"), config_version=later)
-    registry.record_status(DeviceStatus.model_validate(said))
+    report(registry, config_version=later)
     assert registry.push("endpoint_1", config) == (later + 1, True)
     assert registry.push("endpoint_1", config) == (later + 1, False)
+
+
+@pytest.mark.parametrize("config", [{}, {"tunnel": {"routes": []}}])
+@pytest.mark.parametrize("ahead", [-1000, 1000])
+def test_a_push_before_the_first_status_is_in_force_by_a_later_version(
+    open_registry: Open, clock: Clock, config: dict[str, Any], ahead: int
+) -> None:
+    """As after the loss of a registry, whose versions may have been ahead of the time."""
+    before = open_registry()
+    register(before, "endpoint_1")
+    pushed, changed = before.push("endpoint_1", config)
+    assert (pushed, changed) == (int(clock.now), True)
+    assert before.push("endpoint_1", config) == (pushed, False)
+    before.close()
+    registry = open_registry()
+    running = int(clock.now) + ahead
+    report(registry, config_version=running)
+    wanted = max(pushed, running + 1)
+    assert registry.configuration("endpoint_1") == (wanted, config)
+    report(registry, config_version=wanted + 5)
+    assert registry.configuration("endpoint_1") == (wanted, config), "of another registry"
+
+
+def test_nothing_is_pushed_by_a_status(open_registry: Open) -> None:
+    registry = open_registry()
+    register(registry, "endpoint_1")
+    report(registry, config_version=2**53 - 1)
+    assert registry.configuration("endpoint_1") == (0, {})
+    assert registry.push("endpoint_1", {}) == (2**53, True)
 
 
 def test_a_status_of_another_releases_form_does_not_stop_the_start(

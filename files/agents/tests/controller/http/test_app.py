@@ -136,6 +136,7 @@ BAD_BODIES: list[Any] = [
     ("/status", status("endpoint_1", tunnel("r", rtt_ms=-0.1)), "tunnels.0.rtt_ms"),
     ("/status", status("endpoint_1", tunnel("r", up=1)), "tunnels.0.up"),
     ("/status", status("endpoint_1", config_version=-1), "config_version"),
+    ("/status", status("endpoint_1", config_version=2**53), "config_version"),
     ("/config", {}, "device_id"),
     ("/config", {"device_id": None}, "device_id"),
     ("/push_config/endpoint_1", {}, "config"),
@@ -266,6 +267,7 @@ def test_a_push_counts_up_only_when_the_configuration_differs(
     def answer(version: int, changed: bool) -> dict[str, Any]:
         return {"device_id": "endpoint_1", "version": version, "changed": changed}
 
+    client.post("/status", json=status("endpoint_1"))
     assert push({}) == answer(0, False)
     assert push({"tunnel": {"routes": [], "keepalive_interval": 5}}) == answer(first, True)
     assert push({"tunnel": {"keepalive_interval": 5, "routes": []}}) == answer(first, False)
