@@ -29,6 +29,7 @@ class ActionModule(ActionBase):
                 "file": {"type": "path", "required": True},
                 "secrets_directory": {"type": "path", "required": True},
                 "registries": {"type": "dict", "default": {}},
+                "replace": {"type": "bool", "default": False},
             }
         )
         file, directory = Path(given["file"]), Path(given["secrets_directory"])
@@ -37,21 +38,34 @@ class ActionModule(ActionBase):
         except OSError as error:
             raise AnsibleActionFail("%s: %s" % (error.filename, error.strerror)) from error
         content = {_backup.SECRETS + name: data for name, data in present.items()}
-        for host, encoded in given["registries"].items():
-            content[_backup.REGISTRIES + host] = base64.b64decode(encoded)
+        fresh = {
+            _backup.REGISTRIES + host: base64.b64decode(encoded or "")
+            for host, encoded in given["registries"].items()
+        }
+        content |= {name: copy for name, copy in fresh.items() if copy}
         if not content:
             raise AnsibleActionFail("nothing to back up: no secrets in %s" % directory)
         if file.resolve().is_relative_to(directory.resolve()):
             raise AnsibleActionFail("%s: a backup in the directory that it is of" % file)
         archive = VaultedFile(file, self._loader)
         before = _held(archive) if file.exists() else {}
-        # Of a controller that could not be asked the last copy stays.
+        lost = [] if given["replace"] else _backup.lost(before, content)
+        if lost:
+            raise AnsibleActionFail(
+                "%s: not written over, as it has what %s lacks: %s. Put it back by restore.yml; -e"
+                " nrs_backup_replace=true writes a backup without it"
+                % (file, directory, ", ".join(name[len(_backup.SECRETS) :] for name in lost))
+            )
+        # Of a controller that could not be asked the last copy stays, or that has lost its devices.
         earlier = {n: data for n, data in before.items() if n.startswith(_backup.REGISTRIES)}
-        content = {**earlier, **content}
+        emptied = [n for n in earlier if n in fresh and _backup.devices(fresh[n]) == 0]
+        emptied = [n for n in emptied if not given["replace"] and _backup.devices(earlier[n]) > 0]
+        content = {**earlier, **content, **{name: earlier[name] for name in emptied}}
         changed = before != content
         if changed and not self._task.check_mode:
             archive.write(_backup.packed(content))
-        return {**result, "changed": changed, "contents": sorted(content)}
+        hosts = sorted(name[len(_backup.REGISTRIES) :] for name in emptied)
+        return {**result, "changed": changed, "contents": sorted(content), "emptied": hosts}
 
 
 def _held(archive: VaultedFile) -> dict[str, bytes]:

@@ -35,17 +35,23 @@ class ActionModule(ActionBase):
                 "file": {"type": "path", "required": True},
                 "secrets_directory": {"type": "path", "required": True},
                 "replace": {"type": "bool", "default": False},
+                "thrown_away": {"type": "str", "default": ""},
             }
         )
         try:
             done = self._restore(
-                Path(given["file"]), Path(given["secrets_directory"]), replace=given["replace"]
+                Path(given["file"]),
+                Path(given["secrets_directory"]),
+                replace=given["replace"],
+                thrown_away=given["thrown_away"],
             )
         except AnsibleError as error:  # raised, it would be hidden where the task's result is
             return {**result, "failed": True, "msg": str(error)}
         return {**result, **done}
 
-    def _restore(self, file: Path, directory: Path, *, replace: bool) -> dict[str, Any]:
+    def _restore(
+        self, file: Path, directory: Path, *, replace: bool, thrown_away: str
+    ) -> dict[str, Any]:
         try:
             held = _backup.unpacked(VaultedFile(file, self._loader).read())
             present = _backup.files(directory)
@@ -62,6 +68,12 @@ class ActionModule(ActionBase):
                 % (directory, file, ", ".join(sorted(wanted.different)))
             )
         changes = {**wanted.missing, **wanted.different}
+        if changes and thrown_away:
+            raise AnsibleError(
+                "%s: not put back, as %s %s. Set nrs_secrets_directory to a directory that is kept;"
+                " -e nrs_secrets_kept=true says that it is kept all the same"
+                % (", ".join(sorted(changes)), directory, thrown_away)
+            )
         if changes and not self._task.check_mode:
             _write(directory, changes)
         registries = _below(_backup.REGISTRIES, held)
@@ -80,7 +92,7 @@ def _write(directory: Path, changes: Mapping[str, bytes]) -> None:
             directory.mkdir(mode=0o700, parents=True)
             (directory / ".gitignore").write_text("*\n", encoding="ascii")
         for name in changes:
-            (directory / name).parent.mkdir(mode=0o700, exist_ok=True)
+            (directory / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise AnsibleError("%s: %s" % (error.filename, error.strerror)) from error
     for name, data in changes.items():

@@ -14,7 +14,8 @@ version_added: "1.0.0"
 description:
   - Runs on the control node and writes one file, encrypted with the vault password of the run. In
     it is a tar archive (gzip) of the secrets directory and the registries.
-  - A file that holds the same already stays. One that is no such archive is not written over.
+  - A file that holds the same already stays. One that is no such archive is not written over, nor
+    one with secrets that the directory has lost.
 options:
   file:
     description: The archive; nobody but its owner may read it.
@@ -25,9 +26,13 @@ options:
     type: path
     required: true
   registries:
-    description: By controller, a copy of its registry in base64.
+    description: By controller, a copy of its registry in base64; null for none.
     type: dict
     default: {}
+  replace:
+    description: Whether secrets and devices that only the earlier archive has are forgotten.
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Can run in check mode, in which nothing is written.
@@ -53,4 +58,10 @@ contents:
   type: list
   elements: str
   sample: [registries/lb, secrets/psk]
+emptied:
+  description:
+    - The controllers without devices of which the earlier archive's copy, which has some, stays.
+  returned: success
+  type: list
+  elements: str
 """

@@ -14,7 +14,9 @@ version_added: "1.0.0"
 description:
   - Runs on the control node and reads what M(nrs.network_routing.backup) has written.
   - A secret that is there with another content stops it, before anything is changed. The ledger of
-    tokens and the list of revocations stay as they are where there are some.
+    tokens and certificates stay as they are where there are some; of two lists of revocations the
+    later one stays.
+  - A previous PSK comes back with the PSK alone.
 options:
   file:
     description: The archive.
@@ -25,9 +27,15 @@ options:
     type: path
     required: true
   replace:
-    description: Whether all that differs, ledger and list too, is written over.
+    description: Whether all that differs is written over, but for a later list of revocations.
     type: bool
     default: false
+  thrown_away:
+    description:
+      - Why what is written is not there for the next run, as of
+        P(nrs.network_routing.thrown_away#filter); then nothing is.
+    type: str
+    default: ""
 attributes:
   check_mode:
     description: Can run in check mode, in which nothing is written.

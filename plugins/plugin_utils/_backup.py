@@ -13,15 +13,22 @@ A tar archive (gzip) of regular files. Names of files are relative paths with sl
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import io
+import json
+import sqlite3
 import tarfile
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 SECRETS, REGISTRIES = "secrets/", "registries/"
-_GROWING = ("issued_tokens", "revocations")
-"""Of what services and devices have seen since, the backup knows nothing."""
+_LASTING = ("psk", "signing_key", "ca_key", "ca.pem", "public_keys", "issued_tokens", "revocations")
+"""What no run takes away from a secrets directory again."""
+_LEDGER, _REVOCATIONS, _CERTIFICATES = "issued_tokens", "revocations", "certificates/"
+_PSK, _PREVIOUS_PSK = "psk", "previous_psk"
 _FIXED_TIME = 0
 
 
@@ -34,10 +41,11 @@ class Restoring:
     """What is to be done with the secrets of a backup, by their names within the directory."""
 
     missing: dict[str, bytes] = field(default_factory=dict)
+    """Those that are not there, and a list of revocations that is later than the one there."""
     different: dict[str, bytes] = field(default_factory=dict)
     """Those that are there with another content."""
     kept: list[str] = field(default_factory=list)
-    """Those that are there with another content and go on, as they only grow."""
+    """Those that are there with another content and go on: they only grow, or are made anew."""
 
 
 def files(directory: Path) -> dict[str, bytes]:
@@ -75,17 +83,59 @@ def unpacked(archive: bytes) -> dict[str, bytes]:
     return found
 
 
+def lost(before: Mapping[str, bytes], present: Mapping[str, bytes]) -> list[str]:
+    """The secrets of an earlier backup that are there no more, although they last."""
+    names = (SECRETS + name for name in _LASTING)
+    return [name for name in names if name in before and name not in present]
+
+
+def devices(registry: bytes) -> int:
+    """How many devices a registry has; none where it is damaged. Raises OSError."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory, "registry")
+        file.write_bytes(registry)
+        try:
+            with contextlib.closing(sqlite3.connect(file)) as database:
+                return int(database.execute("SELECT count(*) FROM devices").fetchone()[0])
+        except sqlite3.Error:
+            return 0
+
+
 def restoring(
     backup: Mapping[str, bytes], present: Mapping[str, bytes], *, replace: bool
 ) -> Restoring:
-    """How secrets of a backup go to those that are `present`; both by names in the directory."""
-    differ = {n: data for n, data in backup.items() if n in present and present[n] != data}
-    kept = [] if replace else sorted(set(differ).intersection(_GROWING))
-    return Restoring(
-        missing={n: data for n, data in backup.items() if n not in present},
-        different={n: data for n, data in differ.items() if n not in kept},
-        kept=kept,
-    )
+    """How secrets of a backup go to those that are `present`; both by names in the directory.
+
+    The list of revocations is the later one in any case, as services take no older one. A PSK that
+    was retired since does not come back beside the one that is there.
+    """
+    wanted = Restoring()
+    for name, data in sorted(backup.items()):
+        if name not in present:
+            if name != _PREVIOUS_PSK or _PSK not in present or replace:
+                wanted.missing[name] = data
+        elif present[name] == data:
+            continue
+        elif name == _REVOCATIONS:
+            if _number(data) > _number(present[name]):
+                wanted.missing[name] = data
+            else:
+                wanted.kept.append(name)
+        elif not replace and (name == _LEDGER or name.startswith(_CERTIFICATES)):
+            wanted.kept.append(name)
+        else:
+            wanted.different[name] = data
+    return wanted
+
+
+def _number(revocations: bytes) -> int:
+    """Of a signed list (nrs.identity.revocations), unverified; 0 where it is damaged."""
+    try:
+        claims = revocations.split(b".")[1]
+        number = json.loads(base64.urlsafe_b64decode(claims + b"=" * (-len(claims) % 4)))["number"]
+        return int(number)
+    except (ValueError, LookupError, TypeError):
+        return 0
 
 
 def _is_ours(name: str) -> bool:

@@ -60,8 +60,12 @@ def _places(sources: Sequence[str], working: Path, playbooks: Path) -> Iterator[
     yield from ((path if path.is_dir() else path.parent) / _NAME for path in files)
     for top in (path for path in files if path.is_dir()):
         # Each host once went by the directory of the file that names it.
-        for directory, below, _files in os.walk(top):
-            below[:] = sorted(n for n in below if n[0] != "." and n not in _NO_INVENTORIES)
+        seen = set()
+        for directory, below, _files in os.walk(top, followlinks=True):
+            real = os.path.realpath(directory)  # a link may lead up again
+            usual = sorted(n for n in below if n[0] != "." and n not in _NO_INVENTORIES)
+            below[:] = [] if real in seen else usual
+            seen.add(real)
             yield Path(directory, _NAME)
     if len(files) < len(sources) or not files:
         yield working / _NAME

@@ -44,6 +44,11 @@ class Host(LocalHost):
         with_password = ("--vault-password-file", str(self.password), *words)
         return self.go_by("backup_registry", "backup").deploy(*with_password, changed=changed)
 
+    def not_backed_up(self) -> str:
+        """Why it is not written, or not whole."""
+        with_password = ("--vault-password-file", str(self.password))
+        return self.go_by("backup_registry", "backup").refused(*with_password)
+
     def restore(self, *words: str, changed: int) -> str:
         """Put it back."""
         with_password = ("--vault-password-file", str(self.password), *words)
@@ -138,7 +143,7 @@ def test_a_wiped_controller_has_its_devices_again(host: Host) -> None:
     host.registry.unlink()
     test_registry.write(host.registry, {"router_9": None}).close()
     said = host.not_restored()
-    assert "that the backup has not, or otherwise: endpoint_1, router_1, router_9. It" in said
+    assert "that the backup has not: endpoint_1, router_1, router_9. It" in said
     assert test_registry.read(host.registry) == {"router_9": None}
     host.restore("-e", "nrs_restore_replace=true", changed=1)
     assert test_registry.read(host.registry) == test_registry.DEVICES
@@ -152,11 +157,73 @@ def test_a_controller_that_cannot_be_asked_keeps_its_last_copy(host: Host) -> No
     host.variables["nrs_python"] = "/no/such/python"
     (host.place / "secrets").mkdir()
     (host.secrets / "psk").write_text("k")
-    said = host.go_by("backup_registry", "backup").refused(
-        "--vault-password-file", str(host.password)
-    )
-    assert "has all secrets, but no fresh copy of the registry of here" in said
+    said = host.not_backed_up()
+    assert "has all secrets, but no fresh copy of the registry of here (" in said
+    assert "/no/such/python" in said
     assert host.held() == {**before, "secrets/psk": b"k"}
+
+
+@pytest.mark.parametrize("left", ["nothing", "a registry", "a psk"])
+def test_secrets_that_are_lost_stay_in_the_backup(host: Host, left: str) -> None:
+    host.secrets.mkdir()
+    for name in ("psk", "ca_key", "previous_psk"):
+        (host.secrets / name).write_text(name)
+    host.registry.parent.mkdir(parents=True)
+    test_registry.write(host.registry, test_registry.DEVICES).close()
+    host.back_up()
+    before = host.held()
+    shutil.rmtree(host.secrets)
+    if left == "nothing":
+        shutil.rmtree(host.state)
+        assert "no secrets in" in host.not_backed_up()
+        return
+    if left == "a psk":
+        host.secrets.mkdir()
+        (host.secrets / "psk").write_text("psk")
+    said = host.not_backed_up()
+    names = "ca_key" if left == "a psk" else "psk, ca_key"
+    assert f"{host.file}: not written over, as it has what {host.secrets} lacks: {names}." in said
+    assert "-e nrs_backup_replace=true" in said
+    assert host.held() == before
+    host.back_up("-e", "nrs_backup_replace=true")
+    assert set(host.held()) == {"registries/here"} | ({"secrets/psk"} if left == "a psk" else set())
+
+
+@pytest.mark.parametrize("lost", ["its devices", "its file"])
+def test_devices_that_a_controller_has_lost_stay_in_the_backup(host: Host, lost: str) -> None:
+    host.secrets.mkdir()
+    (host.secrets / "psk").write_text("k")
+    assert "Without a registry: here" in host.back_up()
+    host.registry.parent.mkdir(parents=True)
+    test_registry.write(host.registry, test_registry.DEVICES).close()
+    host.back_up()
+    before = host.held()
+    host.registry.unlink()
+    if lost == "its devices":
+        test_registry.write(host.registry, {}).close()
+    (host.secrets / "ca_key").write_text("c")
+    said = host.not_backed_up()
+    assert "no fresh copy of the registry of here (it has no devices, and the copy before" in said
+    assert host.held() == {**before, "secrets/ca_key": b"c"}
+    host.back_up("-e", "nrs_backup_replace=true", changed=int(lost == "its devices"))
+    kept = host.held()["registries/here"] == before["registries/here"]
+    assert kept == (lost == "its file")
+
+
+def test_nothing_is_written_where_it_would_be_thrown_away(host: Host) -> None:
+    host.secrets.mkdir()
+    (host.secrets / "psk").write_text("k")
+    host.environment_of_run = {"AWX_PRIVATE_DATA_DIR": str(host.place)}
+    said = host.not_backed_up()
+    assert f"{host.file}: not written, as its directory is the execution environment's" in said
+    assert not host.file.exists()
+    host.back_up("-e", "nrs_secrets_kept=true")
+    host.restore(changed=0)
+    (host.secrets / "psk").unlink()
+    said = host.not_restored()
+    assert f"psk: not put back, as {host.secrets} is the execution environment's own" in said
+    assert not (host.secrets / "psk").exists()
+    host.restore("-e", "nrs_secrets_kept=true", changed=1)
 
 
 @pytest.mark.parametrize(

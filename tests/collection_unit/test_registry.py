@@ -16,7 +16,10 @@ from typing import Any
 import pytest
 
 PROGRAM = Path(__file__).resolve().parents[2] / "roles/common/files/registry.py"
-TABLE = "CREATE TABLE devices (device_id TEXT, tun_ipv4 TEXT, tun_ipv6 TEXT, last_seen REAL)"
+TABLE = (
+    "CREATE TABLE devices (device_id TEXT, tun_ipv4 TEXT, tun_ipv6 TEXT, last_seen REAL,"
+    " config TEXT DEFAULT '{}', config_version INTEGER DEFAULT 0)"
+)
 DEVICES = {"endpoint_1": "10.10.100.1", "router_1": None}
 
 
@@ -26,7 +29,7 @@ def write(file: Path, devices: Mapping[str, str | None]) -> sqlite3.Connection:
     database.execute("PRAGMA journal_mode = WAL")
     database.execute(TABLE)
     rows = [(device, address, None, 1.0) for device, address in devices.items()]
-    database.executemany("INSERT INTO devices VALUES (?, ?, ?, ?)", rows)
+    database.executemany("INSERT INTO devices VALUES (?, ?, ?, ?, '{}', 0)", rows)
     return database
 
 
@@ -80,16 +83,24 @@ def test_there_may_be_none(registry: Path) -> None:
 
 def test_when_devices_were_seen_is_no_difference(copied: dict[str, Any], registry: Path) -> None:
     with contextlib.closing(sqlite3.connect(registry)) as database, database:
-        database.execute("UPDATE devices SET last_seen = 2.0")
+        database.execute("UPDATE devices SET last_seen = 2.0, config_version = 7")
     assert run("compare", registry, copied) == {"state": "same", "differing": []}
 
 
 def test_other_devices_or_addresses_are(copied: dict[str, Any], registry: Path) -> None:
     with contextlib.closing(sqlite3.connect(registry)) as database, database:
         database.execute("UPDATE devices SET tun_ipv4 = '10.10.100.9' WHERE tun_ipv4 NOT NULL")
-        database.execute("INSERT INTO devices VALUES ('router_2', NULL, NULL, 1.0)")
+        database.execute("INSERT INTO devices VALUES ('router_2', NULL, NULL, 1.0, '{}', 0)")
     differing = ["endpoint_1", "router_2"]
     assert run("compare", registry, copied) == {"state": "other", "differing": differing}
+
+
+def test_other_pushed_configuration_is(copied: dict[str, Any], registry: Path) -> None:
+    """As where the devices have registered anew with a controller that had lost them."""
+    with contextlib.closing(sqlite3.connect(registry)) as database, database:
+        database.execute("UPDATE devices SET config = '[]' WHERE device_id = 'router_1'")
+    found = run("compare", registry, copied)
+    assert found == {"state": "other", "differing": ["router_1"]}
 
 
 @pytest.mark.parametrize("lost", ["gone", "empty", "damaged", "no devices", "its directory"])
@@ -122,3 +133,12 @@ def test_what_is_put_back_has_nothing_of_the_one_before(
     assert read(registry) == DEVICES
     assert stat.S_IMODE(registry.stat().st_mode) == 0o600
     assert read(registry.with_name("registry.sqlite3.replaced")) == {"router_9": None}
+
+
+def test_each_one_that_is_replaced_is_kept(copied: dict[str, Any], registry: Path) -> None:
+    for device in ("router_7", "router_8", "router_9"):
+        registry.unlink()
+        write(registry, {device: None}).close()
+        run("put", registry, {**copied, "check": False})
+    for device, end in (("router_7", ""), ("router_8", ".2"), ("router_9", ".3")):
+        assert read(registry.with_name(f"registry.sqlite3.replaced{end}")) == {device: None}

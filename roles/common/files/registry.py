@@ -9,16 +9,18 @@ Python's own SQLite, so that a host with any release, or none, can be asked.
 
 copy     a copy, consistent also beside a running service: {"registry": BASE64}, null for none.
 compare  FILE with {"registry": BASE64} on standard input: {"state": STATE, "differing": [ID, ...]}.
-         "none": there is no FILE with devices, "same": the same devices with the same addresses,
-         "other". What devices were seen last, and when, is no difference.
+         "none": there is no FILE with devices, "same": the same devices with the same addresses
+         and pushed configuration, "other". Its version, and what devices were seen last, and when,
+         is no difference.
 put      {"registry": BASE64} in the place of FILE, with the service stopped; what was there is
-         moved to FILE.replaced. With "check": true nothing is done.
+         moved to FILE.replaced, or FILE.replaced.2 and so on. With "check": true nothing is done.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import itertools
 import json
 import os
 import sqlite3
@@ -27,7 +29,7 @@ import tempfile
 from pathlib import Path
 
 _BESIDE = ("", "-wal", "-shm")
-_DEVICES = "SELECT device_id, tun_ipv4, tun_ipv6 FROM devices"
+_DEVICES = "SELECT device_id, tun_ipv4, tun_ipv6, config FROM devices"
 Devices = set[tuple[str, ...]]
 
 
@@ -60,7 +62,7 @@ def compare(file: Path, registry: bytes) -> dict[str, object]:
 
 
 def devices(file: Path) -> Devices:
-    """Who is registered, with which addresses. Raises sqlite3.Error."""
+    """Who is registered, with which addresses and configuration. Raises sqlite3.Error."""
     with contextlib.closing(sqlite3.connect(file, timeout=10)) as database:
         return set(database.execute(_DEVICES))
 
@@ -74,11 +76,21 @@ def put(file: Path, registry: bytes) -> None:
         stream.write(registry)
         stream.flush()
         os.fsync(stream.fileno())
+    replaced = _free(file.with_name(f"{file.name}.replaced"))
     for end in _BESIDE:
         present = file.with_name(file.name + end)
         if present.exists():
-            present.replace(file.with_name(f"{file.name}.replaced{end}"))
+            present.replace(file.with_name(replaced.name + end))
     new.replace(file)
+
+
+def _free(first: Path) -> Path:
+    numbered = (first.with_name(f"{first.name}.{number}") for number in itertools.count(2))
+    return next(
+        name
+        for name in itertools.chain([first], numbered)
+        if not any(name.with_name(name.name + end).exists() for end in _BESIDE)
+    )
 
 
 def _become(owner: os.stat_result) -> None:

@@ -94,6 +94,14 @@ def test_one_place_by_two_names_is_one(here: Path) -> None:
     assert directory(here, ["site", "link/hosts.yml"]) == "site"
 
 
+def test_secrets_below_a_link_are_found_and_one_that_leads_up_ends(here: Path) -> None:
+    (here / "elsewhere" / "a").mkdir(parents=True)
+    deployed(here, "elsewhere/a")
+    (here / "site" / "linked").symlink_to(here / "elsewhere")
+    (here / "site" / "up").symlink_to(here / "site")
+    assert directory(here, ["site"]) == "site/linked/a"
+
+
 def test_a_directory_that_cannot_be_read_is_named(here: Path) -> None:
     place = here / "site" / ".secrets"
     place.symlink_to(place)
