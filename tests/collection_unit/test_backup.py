@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import stat
 import tarfile
@@ -15,6 +16,15 @@ import test_registry
 from local_host import LocalHost
 
 GENERATED = {"PSK": "psk", "signing key": "signing_key", "CA": "ca_key"}
+
+
+SYSTEMCTL = """#!/bin/sh
+case $1 in
+    show) echo LoadState=loaded; echo "ActiveState=$(cat "$STATE")" ;;
+    stop) echo inactive > "$STATE" ;;
+    start) echo active > "$STATE" ;;
+esac
+"""
 
 
 class Host(LocalHost):
@@ -149,6 +159,28 @@ def test_a_wiped_controller_has_its_devices_again(host: Host) -> None:
     assert test_registry.read(host.registry) == test_registry.DEVICES
 
 
+def test_a_service_that_was_stopped_runs_again_whatever_happens(host: Host, tmp_path: Path) -> None:
+    host.registry.parent.mkdir(parents=True)
+    test_registry.write(host.registry, test_registry.DEVICES).close()
+    host.back_up()
+    host.registry.unlink()
+    systemctl, state = tmp_path / "bin" / "systemctl", tmp_path / "service"
+    systemctl.parent.mkdir()
+    systemctl.write_text(SYSTEMCTL)
+    systemctl.chmod(0o755)
+    state.write_text("active")
+    path = f"{systemctl.parent}:{os.environ['PATH']}"
+    host.environment = {"PATH": path, "STATE": str(state)}
+    host.variables["__common_controller_unit"] = {"stat": {"exists": True}}
+    in_its_way = host.registry.with_name(".registry.sqlite3.new")
+    in_its_way.mkdir()
+    assert f"{host.registry}: [Errno " in host.not_restored()
+    assert state.read_text() == "active\n"
+    in_its_way.rmdir()
+    host.restore(changed=3)
+    assert state.read_text() == "active\n"
+
+
 def test_a_controller_that_cannot_be_asked_keeps_its_last_copy(host: Host) -> None:
     host.registry.parent.mkdir(parents=True)
     test_registry.write(host.registry, test_registry.DEVICES).close()
@@ -158,7 +190,7 @@ def test_a_controller_that_cannot_be_asked_keeps_its_last_copy(host: Host) -> No
     (host.place / "secrets").mkdir()
     (host.secrets / "psk").write_text("k")
     said = host.not_backed_up()
-    assert "has all secrets, but no fresh copy of the registry of here (" in said
+    assert "has all secrets, but no fresh copy of the registry of here: " in said
     assert "/no/such/python" in said
     assert host.held() == {**before, "secrets/psk": b"k"}
 
@@ -203,7 +235,7 @@ def test_devices_that_a_controller_has_lost_stay_in_the_backup(host: Host, lost:
         test_registry.write(host.registry, {}).close()
     (host.secrets / "ca_key").write_text("c")
     said = host.not_backed_up()
-    assert "no fresh copy of the registry of here (it has no devices, and the copy before" in said
+    assert "no fresh copy of the registry of here: here has no devices, and the copy before" in said
     assert host.held() == {**before, "secrets/ca_key": b"c"}
     host.back_up("-e", "nrs_backup_replace=true", changed=int(lost == "its devices"))
     kept = host.held()["registries/here"] == before["registries/here"]
@@ -286,7 +318,8 @@ def test_the_playbooks_go_on_without_a_controller_that_is_down(
 
     given = ("-e", f"nrs_backup_file={tmp_path / 'backup'}")
     assert "missing required arguments: nrs_backup_file" in end("backup")
-    assert "but no fresh copy of the registry of lb" in end("backup", *given)
+    said = end("backup", *given)
+    assert "but no fresh copy of the registry of lb: Failed to connect to the host via ssh" in said
     psk.unlink()
     psk.parent.rmdir()
     assert f"{psk.parent}: psk" in end("restore", *given)

@@ -15,6 +15,7 @@ import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PLAYBOOKS = ("site", "uninstall", "verify")
+WITH_CONTROLLERS = ("backup", "restore")
 PROGRAMS = ("ssh", "sftp", "scp")
 UNREACHABLE = 4
 """The exit status of ansible-playbook."""
@@ -44,7 +45,9 @@ def inventory(place: Path, groups: dict[str, dict[str, dict[str, Any]]]) -> Path
 def plays(playbook: str) -> list[dict[str, Any]]:
     """Those of a playbook that reach hosts."""
     read = yaml.safe_load((CHECKOUT / "playbooks" / f"{playbook}.yml").read_text())
-    return [play for play in read if play["hosts"] != "localhost"]
+    return [
+        play for play in read if play.get("name") != "Control node" and play["hosts"] != "localhost"
+    ]
 
 
 def imported(tasks: str) -> dict[str, Any]:
@@ -122,7 +125,7 @@ def test_ssh_notices_a_dead_host_and_keeps_what_the_operator_says(
         assert options[name]["serveraliveinterval"] == "77"
 
 
-@pytest.mark.parametrize("playbook", PLAYBOOKS)
+@pytest.mark.parametrize("playbook", [*PLAYBOOKS, *WITH_CONTROLLERS])
 def test_every_play_on_hosts_has_them(playbook: str) -> None:
     for play in plays(playbook):
         for program in PROGRAMS:
@@ -145,6 +148,12 @@ def test_a_run_that_changes_hosts_ends_with_those_left_behind(playbook: str) -> 
     first, *_others, last = plays(playbook)
     assert role(last["tasks"][-1]) == "left_behind.yml"
     assert last["hosts"] == first["hosts"]
+
+
+def test_a_restore_waits_for_all_controllers_at_once_and_names_those_left_behind() -> None:
+    (play,) = plays("restore")
+    first, *_others, last = (role(task) for task in play["tasks"])
+    assert (first, last) == ("answering.yml", "left_behind.yml")
 
 
 @pytest.mark.parametrize("failing", [True, False])
