@@ -159,6 +159,14 @@ def test_a_wiped_controller_has_its_devices_again(host: Host) -> None:
     assert test_registry.read(host.registry) == test_registry.DEVICES
 
 
+def test_why_a_registry_cannot_be_compared_is_said(host: Host) -> None:
+    host.registry.parent.mkdir(parents=True)
+    test_registry.write(host.registry, test_registry.DEVICES).close()
+    host.back_up()
+    host.variables["nrs_python"] = "/no/such/python"
+    assert "/no/such/python" in host.not_restored()
+
+
 def test_a_service_that_was_stopped_runs_again_whatever_happens(host: Host, tmp_path: Path) -> None:
     host.registry.parent.mkdir(parents=True)
     test_registry.write(host.registry, test_registry.DEVICES).close()
