@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from harness.report import Unusable
-from harness.settings import CHECKOUT, Cache
+from harness.settings import CHECKOUT, COLLECTION, Cache
 
 
 def files(checkout: Path = CHECKOUT) -> list[Path]:
@@ -20,9 +20,12 @@ def files(checkout: Path = CHECKOUT) -> list[Path]:
     return [name for name in dict.fromkeys(names) if (checkout / name).is_file()]
 
 
-def refresh(cache: Cache) -> Path:
-    """Make the copy equal to the checkout and return where it is."""
-    copy = cache.collection
+def refresh(cache: Cache, beside: str = "") -> Path:
+    """Make the copy equal to the checkout and return where it is.
+
+    One for a tool that runs beside another has a name.
+    """
+    copy = cache.root / f"collections-{beside}" / COLLECTION if beside else cache.collection
     # What the tools wrote there last time must not be tested this time.
     shutil.rmtree(copy, ignore_errors=True)
     for name in files():

@@ -27,8 +27,18 @@ class Ended:
         return self.status == 0
 
 
-def run(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str], limit: float) -> Ended:
-    """Run a command for at most `limit` seconds; it and all it started are ended then."""
+def run(
+    command: Sequence[str | Path],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    limit: float,
+    at_once: bool = True,
+) -> Ended:
+    """Run a command for at most `limit` seconds; it and all it started are ended then.
+
+    What it prints is passed on at once, or is for the caller to do.
+    """
     started = time.monotonic()
     process = subprocess.Popen(
         [str(word) for word in command],
@@ -53,8 +63,9 @@ def run(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str], lim
     try:
         assert process.stdout is not None
         for line in process.stdout:
-            sys.stdout.write(line)
-            sys.stdout.flush()
+            if at_once:
+                sys.stdout.write(line)
+                sys.stdout.flush()
             lines.append(line)
         process.wait()
     except BaseException:
@@ -64,7 +75,8 @@ def run(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str], lim
         timer.cancel()
     if timed_out.is_set():
         lines.append(f"not finished after {limit:.0f} s, ended\n")
-        print(lines[-1], end="")
+        if at_once:
+            print(lines[-1], end="")
     status = None if timed_out.is_set() else process.returncode
     return Ended(status, "".join(lines), time.monotonic() - started)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,15 @@ Counter = Callable[[str, bool], Counts]
 
 class Unusable(Exception):
     """Something that the checks need is not there; the text says what."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A tool that is to run."""
+
+    command: Sequence[str | Path]
+    cwd: Path
+    env: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,28 @@ class Report:
         ended = process.run(command, cwd=cwd, env=env, limit=limit)
         outcome = Outcome(part, name, count(ended.output, ended.ok), ended.seconds)
         return self.add(outcome)
+
+    def steps_beside(
+        self,
+        part: str,
+        steps: Mapping[str, Step],
+        *,
+        limit: float,
+        count: Counter,
+    ) -> None:
+        """Run tools side by side; each one's output comes when it has ended."""
+        print(f"\n--- {part}: {', '.join(steps)}", flush=True)
+        with ThreadPoolExecutor() as pool:
+            running = {
+                name: pool.submit(
+                    process.run, one.command, cwd=one.cwd, env=one.env, limit=limit, at_once=False
+                )
+                for name, one in steps.items()
+            }
+        for name, one in running.items():
+            ended = one.result()
+            print(f"\n--- {part}: {name}\n{ended.output}", flush=True)
+            self.add(Outcome(part, name, count(ended.output, ended.ok), ended.seconds))
 
     def add(self, outcome: Outcome) -> Outcome:
         """Note an outcome."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness import collection, counts, tools
-from harness.report import Report
+from harness.report import Report, Step
 from harness.settings import Cache
 
 PART = "sanity"
@@ -27,17 +27,19 @@ _LEFT_OUT = (
 
 
 def run(report: Report, cache: Cache) -> None:
-    """All sanity tests, of either; neither has anything to ignore."""
+    """All sanity tests, of both side by side; neither has anything to ignore."""
     exclude = [word for name in _LEFT_OUT for word in ("--exclude", name)]
+    steps = {}
     for name, environment in (("oldest", tools.ansible), ("newest", tools.newest_ansible)):
         ansible = environment(cache)
         version = ansible.interpreter.version
-        report.step(
-            PART,
-            f"{name} ansible-core on {version}",
+        copy = collection.refresh(cache, name)
+        steps[f"{name} ansible-core on {version}"] = Step(
             ["ansible-test", "sanity", "--python", version, "--requirements", *exclude],
-            cwd=collection.refresh(cache),
-            env=tools.ansible_environment(cache, ansible),
-            limit=_LIMIT_S,
-            count=counts.of_sanity,
+            cwd=copy,
+            env={
+                **tools.ansible_environment(cache, ansible),
+                "ANSIBLE_COLLECTIONS_PATH": str(copy.parents[2]),
+            },
         )
+    report.steps_beside(PART, steps, limit=_LIMIT_S, count=counts.of_sanity)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
+COLLECTION = Path("ansible_collections", "nrs", "network_routing")
 AGENTS = CHECKOUT / "files" / "agents"
 _LEFT_OUT = ("PYTHONPATH", "VIRTUAL_ENV", "NRS_API_TOKEN")
 
@@ -28,7 +29,7 @@ class Cache:
     @property
     def collection(self) -> Path:
         """The copy of the checkout, at the place that Ansible's tools insist on."""
-        return self.collections / "ansible_collections" / "nrs" / "network_routing"
+        return self.collections / COLLECTION
 
     @property
     def home(self) -> Path:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from harness.counts import Counts
-from harness.report import Outcome, Report
+import pytest
+from harness.counts import Counts, of_command
+from harness.report import Outcome, Report, Step
 
 
 def test_every_step_part_and_all_are_summed() -> None:
@@ -31,3 +32,21 @@ def test_a_step_that_fails_is_counted(tmp_path: Path) -> None:
     assert report.step("lint", "good", ["true"], cwd=tmp_path, env=env, limit=10).ok
     assert not report.step("lint", "bad", ["false"], cwd=tmp_path, env=env, limit=10).ok
     assert report.counts == Counts(1, 1)
+
+
+def test_steps_run_side_by_side_and_are_told_one_after_the_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    report, env = Report(), dict(os.environ)
+    # Neither ends without the other.
+    steps = {
+        "reads": Step(["sh", "-c", "echo a; cat pipe; echo b; exit 3"], tmp_path, env),
+        "writes": Step(["sh", "-c", "echo c > pipe; echo d"], tmp_path, env),
+    }
+    report.steps_beside("lint", steps, limit=20, count=of_command)
+    assert [outcome.ok for outcome in report.outcomes] == [False, True]
+    told = [line for line in capsys.readouterr().out.splitlines() if line]
+    assert told[0] == "--- lint: reads, writes"
+    assert told[1:5] == ["--- lint: reads", "a", "c", "b"]
+    assert told[6:8] == ["--- lint: writes", "d"]
