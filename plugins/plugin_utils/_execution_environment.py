@@ -43,7 +43,7 @@ def thrown_away(directory: Path, environment: Mapping[str, str], mounts: str) ->
 def _mounts(table: str) -> Iterator[tuple[str, str]]:
     """Mount points with their kinds of file system, those on top first."""
     for line in reversed(table.splitlines()):
-        mount, _, filesystem = line.partition(" - ")
+        mount, filesystem = line.split(" - ", 1)
         # Blanks and the like are written as octal numbers.
         point = mount.split()[4].encode().decode("unicode_escape").encode("latin-1").decode()
         yield point, filesystem.split()[0]

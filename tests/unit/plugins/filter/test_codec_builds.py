@@ -60,7 +60,7 @@ def test_wheels_for_hosts_that_nobody_has_looked_at() -> None:
     ],
 )
 def test_what_the_other_one_takes(kind: str, found: dict[str, Any], said: str) -> None:
-    wish, _, held = kind.partition(" ")
+    wish, held = [*kind.split(" ", 1), ""][:2]
     host = looked_at("3.11", release=held) | {"nrs_codec": wish}
     (line,) = codec_builds({"a": host}, ["a"], {f"3.11-x86_64 {kind}": found})
     assert said in line

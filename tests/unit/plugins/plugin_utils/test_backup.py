@@ -115,8 +115,9 @@ def test_what_lasts_is_missed() -> None:
 
 def test_devices_are_counted(tmp_path: Path) -> None:
     file = tmp_path / "registry"
-    with contextlib.closing(sqlite3.connect(file)) as database, database:
+    with contextlib.closing(sqlite3.connect(file)) as database:
         database.execute("CREATE TABLE devices (device_id TEXT)")
         database.execute("INSERT INTO devices VALUES ('a'), ('b')")
+        database.commit()
     assert _backup.devices(file.read_bytes()) == 2
     assert [_backup.devices(damaged) for damaged in (b"", b"x" * 4096)] == [0, 0]
