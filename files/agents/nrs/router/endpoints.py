@@ -102,7 +102,7 @@ class Endpoints:
 
     def _divide(self) -> None:
         """Not while there are sessions of a release whose indices begin as they like."""
-        first = self._machine.indices
+        first = self._machine.beginning
         if first is None or not all(begins(index, first) for index in self.engine.sessions):
             return
         for port in self._ports.values():

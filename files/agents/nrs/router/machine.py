@@ -109,13 +109,13 @@ class RouterMachine:
         config: RoutingServerConfig,
         random: Random,
         families: Families = BOTH,
-        indices: int | None = None,
+        beginning: int | None = None,
     ) -> None:
         """`families` are those that the TUN device can have.
 
-        `indices` is how session indices begin (`session_index.beginning`), if they begin alike.
+        `beginning` is that of session indices (`session_index.beginning`), if they have one.
         """
-        self.indices = indices
+        self.beginning = beginning
         self._families = families
         self._host = Host()
         self._random = random
@@ -322,7 +322,7 @@ class RouterMachine:
 
     def _free_index(self) -> int:
         while True:
-            index = session_index.drawn(self.indices, self._random)
+            index = session_index.drawn(self.beginning, self._random)
             if index and index not in self._table:
                 return index
 

@@ -140,10 +140,10 @@ class Restarts:
         self._memory = opened.enter_context(closing(SessionMemory()))
         self.routes = Routes()
 
-    def router(self, psk: bytes = OLD, indices: int | None = None, **tunnel: object) -> Process:
+    def router(self, psk: bytes = OLD, beginning: int | None = None, **tunnel: object) -> Process:
         memory = SessionMemory(os.dup(self._memory.file.fd))
         self._opened.enter_context(closing(memory))
-        machine = RouterMachine(config(psk, **tunnel), os.urandom, indices=indices)
+        machine = RouterMachine(config(psk, **tunnel), os.urandom, beginning=beginning)
         router = Process(machine, memory, self.routes, self._opened)
         router.endpoints.resume()
         return router
@@ -172,12 +172,12 @@ def test_the_kernel_tells_strangers_apart_once_all_sessions_begin_alike(restarts
     """The first process is of a release whose indices began as they like."""
     session = restarts.router().open(shared())
     first = session.local_index >> 20 ^ 1
-    now = restarts.router(indices=first)
+    now = restarts.router(beginning=first)
     assert now.socket.programs == []
     another = now.open(shared())
     assert begins(another.local_index, first)
     now.open(shared())
-    later = restarts.router(indices=first)
+    later = restarts.router(beginning=first)
     assert session.local_index not in later.sessions
     assert later.socket.programs == [divider(first)]
 
