@@ -43,6 +43,10 @@ _COLUMNS = (
 
 log = logging.getLogger(__name__)
 
+_BELIEVED = 2**52
+"""Versions that a device says it runs are less: what is pushed after one more of these still has
+room in `messages.Version`, whatever a device that was stolen has said."""
+
 
 @dataclass(frozen=True)
 class Registered:
@@ -114,8 +118,9 @@ class Registry:
         if status.device_id not in self._presence:
             self.device(status.device_id)
         before = self._presence.get(status.device_id)
-        if status.config_version and (before is None or before.status is None):
-            self._outdo(status.device_id, status.config_version)
+        running = _running(status)
+        if running and (before is None or before.status is None):
+            self._outdo(status.device_id, running)
         self._presence.reported(status, self._clock())
 
     def configuration(self, device_id: str) -> tuple[int, dict[str, Any]]:
@@ -136,7 +141,7 @@ class Registry:
         text = canonical(config)
         seen = self._presence.get(device_id)
         said = seen.status if seen else None
-        running = said.config_version if said else 0
+        running = _running(said)
         with self._database.writing() as session:
             device = _existing(session, device_id)
             unknown = said is None and not device.config_version
@@ -292,3 +297,9 @@ def _existing(session: Session, device_id: str) -> Device:
 
 def _text(address: IPAddress | None) -> str | None:
     return None if address is None else str(address)
+
+
+def _running(status: DeviceStatus | None) -> int:
+    """The version that a device says it runs; 0 where it says none that there can be."""
+    said = status.config_version if status else 0
+    return said if said < _BELIEVED else 0

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from nrs.api.messages import DeviceStatus, Registration
+from nrs.api.messages import Configuration, DeviceStatus, Registration
 from nrs.controller import database
 from nrs.controller.database import Database, StorageError
 from nrs.controller.errors import AddressTaken, PoolExhausted, UnknownDevice
@@ -106,9 +106,25 @@ def test_a_push_before_the_first_status_is_in_force_by_a_later_version(
 def test_nothing_is_pushed_by_a_status(open_registry: Open) -> None:
     registry = open_registry()
     register(registry, "endpoint_1")
-    report(registry, config_version=2**53 - 1)
+    report(registry, config_version=2**52 - 1)
     assert registry.configuration("endpoint_1") == (0, {})
-    assert registry.push("endpoint_1", {}) == (2**53, True)
+    assert registry.push("endpoint_1", {}) == (2**52, True)
+
+
+def test_no_device_uses_up_the_versions(open_registry: Open, clock: Clock) -> None:
+    """A stolen one may say anything; the one in its place has to take what is pushed."""
+    registry = open_registry()
+    register(registry, "endpoint_1")
+    for said in (2**53 - 1, 2**52 - 1, 2**53 - 1):
+        registry.push("endpoint_1", {"metrics": {"report_interval": 5}})
+        report(registry, config_version=said)
+    for interval in range(6, 20):
+        config = {"metrics": {"report_interval": interval}}
+        before = registry.configuration("endpoint_1")[0]
+        version, changed = registry.push("endpoint_1", config)
+        assert changed
+        assert before < version
+        assert Configuration(version=version, config=config).version == version
 
 
 def test_a_status_of_another_releases_form_does_not_stop_the_start(
