@@ -32,7 +32,7 @@ def superfluous(
 
 
 def opened() -> Iterator[str]:
-    """What the processes of this host were started by, have mapped and have open."""
+    """What the processes of this host were started by, have mapped and work in."""
     for process in Path("/proc").glob("[0-9]*"):
         for name in ("cmdline", "maps"):
             try:
