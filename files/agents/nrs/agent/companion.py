@@ -44,6 +44,7 @@ class Companion:
         self._work = work
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
+        self._given: dict[str, Any] | None = None
         self._started = 0.0
         self._delay = _FIRST_DELAY_S
         self._next_start = 0.0
@@ -95,8 +96,9 @@ class Companion:
         if process.stdin is not None:
             os.set_blocking(process.stdin.fileno(), False)
             # Before anybody else can write: the work comes first.
+            self._given = self._work()
             with suppress(OSError):
-                process.stdin.write(json.dumps(self._work()).encode() + b"\n")
+                process.stdin.write(json.dumps(self._given).encode() + b"\n")
         self._process = process
 
     def _later(self) -> None:
@@ -113,6 +115,11 @@ class Companion:
         if process is not None:
             self._restarting = True
             process.terminate()
+
+    def renew(self) -> None:
+        """`restart`, where its work is another than the process was given."""
+        if self._work() != self._given:
+            self.restart()
 
     def stop(self) -> None:
         """End the process, for good."""

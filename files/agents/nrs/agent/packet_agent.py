@@ -402,7 +402,7 @@ class PacketAgent(Agent[Config]):
         error = self._in_force.push(candidate)
         if error is None:
             # Not at once: it is the companion that waits for the answer to this push.
-            self.loop.call_later(_TEND_INTERVAL_S, self._companion.restart)
+            self.loop.call_later(_TEND_INTERVAL_S, self._companion.renew)
         return error
 
     def _status(self, _: dict[str, Any]) -> dict[str, Any]:
