@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 
 INTERVAL_S = 0.02
+_IDLE_S = 0.1
+"""Between two questions whether packets flow, while none do."""
 
 
 class CarrierWatch:
@@ -26,11 +28,13 @@ class CarrierWatch:
         busy: Callable[[], bool],
         changed: Callable[[bool], None],
         interval: float = INTERVAL_S,
+        idle: float = _IDLE_S,
     ) -> None:
         self._ask = ask
         self._busy = busy
         self._changed = changed
         self._interval = interval
+        self._idle = idle
         self._carrier = True
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="carrier", daemon=True)
@@ -43,15 +47,17 @@ class CarrierWatch:
         """Look no longer; does not wait for the kernel."""
         self._stopping.set()
 
-    def look(self) -> None:
-        """Ask once, if that is called for."""
+    def look(self) -> float:
+        """Ask once, if that is called for; the seconds until it may be again."""
         if self._carrier and not self._busy():
-            return
+            return self._idle
         carrier = self._ask()
         if carrier is not None and carrier is not self._carrier and not self._stopping.is_set():
             self._carrier = carrier
             self._changed(carrier)
+        return self._interval
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._interval):
-            self.look()
+        wait = self._interval
+        while not self._stopping.wait(wait):
+            wait = self.look()

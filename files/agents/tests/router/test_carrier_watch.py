@@ -9,6 +9,8 @@ import pytest
 
 from nrs.router.carrier_watch import CarrierWatch
 
+OFTEN_S = 0.001
+
 
 class Link:
     """A link that answers as it is told to."""
@@ -28,8 +30,8 @@ class Link:
         self.told.append(carrier)
         self.heard.set()
 
-    def watch(self) -> CarrierWatch:
-        return CarrierWatch(self.ask, lambda: self.busy, self.changed, 0.001)
+    def watch(self, idle: float = OFTEN_S) -> CarrierWatch:
+        return CarrierWatch(self.ask, lambda: self.busy, self.changed, OFTEN_S, idle)
 
 
 @pytest.fixture
@@ -49,6 +51,20 @@ def test_an_idle_router_asks_nothing(link: Link) -> None:
     link.busy = False
     link.watch().look()
     assert link.asked == 0
+
+
+def test_an_idle_router_looks_seldom(link: Link) -> None:
+    link.busy = False
+    seldom = link.watch(idle=5.0)
+    assert seldom.look() == 5.0
+    link.busy = True
+    assert seldom.look() == OFTEN_S
+    link.busy, link.carrier = False, False
+    assert seldom.look() == 5.0, "the link is taken to have its carrier"
+    link.busy = True
+    seldom.look()
+    link.busy = False
+    assert seldom.look() == OFTEN_S, "one that is lost is looked for"
 
 
 def test_a_lost_carrier_is_asked_for_until_it_is_back(link: Link) -> None:
