@@ -130,6 +130,20 @@ def test_a_tunnel_to_a_name_comes_up_over_an_address_that_answers(
     assert endpoint.status()["longest_turn_ms"] < 400
 
 
+@pytest.mark.parametrize(
+    "wrong", [NOWHERE, "127.0.0.1", "0.0.0.0", "::1", "224.0.0.1", "240.0.0.1"]
+)
+def test_a_wrong_answer_is_got_over(world: World, zone: Zone, wrong: str) -> None:
+    """As a network gives it that wants somebody to log in first, or a zone with an error."""
+    zone.state(wrong)
+    _, endpoint = begin(world)
+    wait_until(lambda: f"{NAME} is {wrong}" in endpoint.log, 10, "the wrong answer")
+    zone.state(FOUR)
+    wait_until(lambda: is_up(endpoint), 25, "tunnel up")
+    assert world.ping(BUSINESS[0])
+    assert "Traceback" not in endpoint.log
+
+
 def test_a_session_stays_where_it_is_and_moves_when_it_fails(world: World, zone: Zone) -> None:
     zone.state(SIX)
     world.managed = True
