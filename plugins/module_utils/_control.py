@@ -25,23 +25,28 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "reloads": int,
     "reload_error": (str, type(None)),
     "restart_needed": bool,
+    "id": str,
+    "problems": list,
     "tunnels": list,
 }
+
+
+def path(unit: str) -> Path:
+    """Where an agent answers; `NRS_RUNTIME_DIRECTORY` moves it, as it does for the agent."""
+    base = os.environ.get("NRS_RUNTIME_DIRECTORY")
+    return (Path(base) if base else _RUNTIME_DIRECTORY / unit) / (unit + ".sock")
 
 
 def status(unit: str) -> dict[str, Any] | None:
     """What `nrs status --json` shows of an agent; None where it gives no such answer.
 
     Who may have taken the agent over can neither hold whoever asks nor fill the memory.
-    `NRS_RUNTIME_DIRECTORY` moves the socket, as it does for the agent.
     """
-    base = os.environ.get("NRS_RUNTIME_DIRECTORY")
-    path = (Path(base) if base else _RUNTIME_DIRECTORY / unit) / (unit + ".sock")
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             sock.settimeout(_TIMEOUT_S)
             until = time.monotonic() + _TIMEOUT_S
-            sock.connect(str(path))
+            sock.connect(str(path(unit)))
             sock.sendall(b'{"command": "status"}\n')
             result = json.loads(_line(sock, until))["result"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -71,8 +76,13 @@ def _is_status(result: Any) -> bool:
     return (
         all(isinstance(result[key], kind) for key, kind in _KINDS.items() if key in result)
         and all(isinstance(name, str) for name in result.get("files_not_in_force", []))
+        and all(_is_problem(problem) for problem in result.get("problems", []))
         and all(_is_tunnel(tunnel) for tunnel in result.get("tunnels", []))
     )
+
+
+def _is_problem(problem: Any) -> bool:
+    return isinstance(problem, dict) and isinstance(problem.get("what"), str)
 
 
 def _is_tunnel(tunnel: Any) -> bool:

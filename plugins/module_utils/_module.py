@@ -81,9 +81,18 @@ class ApiModule(AnsibleModule):
         return token
 
 
-def part(answer: dict[str, Any], key: str, kind: type) -> Any:
+def part(answer: dict[str, Any], key: str, kind: type | tuple[type, ...]) -> Any:
     """`answer[key]`, which must be of `kind`. Raises ApiError."""
     value = answer.get(key)
     if not isinstance(value, kind):
         raise ApiError("the answer has no usable %r: found %s" % (key, type(value).__name__))
     return value
+
+
+def parts(answer: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """The objects of the list `answer[key]`. Raises ApiError."""
+    found: list[dict[str, Any]] = part(answer, key, list)
+    for item in found:
+        if not isinstance(item, dict):
+            raise ApiError("the answer has no usable %r: found %s" % (key, type(item).__name__))
+    return found
