@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
@@ -15,6 +14,10 @@ from ansible_collections.nrs.network_routing.plugins.module_utils._client import
     ApiError,
     Client,
     Connection,
+)
+from ansible_collections.nrs.network_routing.plugins.module_utils._connection import (
+    Unusable,
+    connection,
 )
 
 CONNECTION_OPTIONS: dict[str, dict[str, Any]] = {
@@ -48,37 +51,13 @@ class ApiModule(AnsibleModule):
         raise AssertionError("exit_json returned")
 
     def _connection(self) -> Connection:
-        params = self.params
-        urls = [url.strip() for url in params["url"]]
-        for url in urls:
-            if not url.startswith(("http://", "https://")):
-                self.fail_json(msg="url must start with http:// or https://, found %r" % url)
-        if not urls:
-            self.fail_json(msg="url must name at least one server")
-        if params["timeout"] <= 0:
-            self.fail_json(msg="timeout must be more than 0 seconds, found %s" % params["timeout"])
-        if params["ca_path"] is not None and not Path(params["ca_path"]).is_file():
-            self.fail_json(msg="ca_path must be a file, found %s" % params["ca_path"])
-        return Connection(
-            urls=urls,
-            token=self._token(),
-            timeout=params["timeout"],
-            validate_certs=params["validate_certs"],
-            ca_path=params["ca_path"],
-        )
-
-    def _token(self) -> str | None:
-        token: str | None = self.params["token"]
-        if self.params["token_file"] is not None:
-            try:
-                token = Path(self.params["token_file"]).read_text(encoding="ascii")
-            except (OSError, UnicodeDecodeError) as error:
-                self.fail_json(msg="cannot read token_file: %s" % error)
-        if token is not None:
-            token = token.strip()
-        if token:
-            self.no_log_values.add(token)
-        return token
+        try:
+            found = connection(self.params)
+        except Unusable as error:
+            self.fail_json(msg=str(error))
+        if found.token:
+            self.no_log_values.add(found.token)
+        return found
 
 
 def part(answer: dict[str, Any], key: str, kind: type | tuple[type, ...]) -> Any:

@@ -20,6 +20,7 @@ _LEFT_OUT = (
     "tests/collection_unit/",
     "tests/harness/",
     "tests/harness_unit/",
+    "tests/integration/",
     "tests/lab_unit/",
     "tests/system/",
     "tests/testbed_unit/",

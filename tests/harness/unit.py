@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness import codec, collection, counts, interpreters, tools
-from harness.report import Report
+from harness.report import Report, Step
 from harness.settings import AGENTS, CHECKOUT, Cache, environment
 
 PART = "unit"
@@ -15,6 +15,8 @@ _TIMED = "tests/netns/timed"
 _AT_ONCE = ("-n", "2")
 _IN_PARALLEL = frozenset({"codec in C", "collection"})
 """Of the rest."""
+_ALL_TARGETS = f"--timeout={_LIMIT_S}"
+"""They are played as one, before the first test of them."""
 _PYTEST = ("-m", "pytest", "-p", "no:cacheprovider", "--timeout=120", "--durations=5")
 
 
@@ -72,6 +74,7 @@ def run(report: Report, cache: Cache) -> None:
             limit=_LIMIT_S,
             count=counts.of_pytest,
         )
+    _targets(report, cache)
     for name, environment_of in (("oldest", tools.ansible), ("newest", tools.newest_ansible)):
         ansible = environment_of(cache)
         version = ansible.interpreter.version
@@ -84,3 +87,22 @@ def run(report: Report, cache: Cache) -> None:
             limit=_LIMIT_S,
             count=counts.of_pytest,
         )
+
+
+def _targets(report: Report, cache: Cache) -> None:
+    """Of the plugins, run by either ansible-core against services of the checkout."""
+    agents = tools.agents(cache, interpreters.oldest_and_newest(interpreters.present())[0])
+    imports = (AGENTS, CHECKOUT, codec.ensure(cache, agents))
+    steps = {}
+    for name, environment_of in (("oldest", tools.ansible), ("newest", tools.newest_ansible)):
+        ansible = environment_of(cache)
+        steps[f"targets, {name} ansible-core on {ansible.interpreter.version}"] = Step(
+            [agents.python, *_PYTEST, _ALL_TARGETS, "tests/integration"],
+            cwd=CHECKOUT,
+            env={
+                **tools.ansible_environment(cache, ansible),
+                "ANSIBLE_COLLECTIONS_PATH": str(collection.link(cache)),
+                "PYTHONPATH": ":".join(map(str, imports)),
+            },
+        )
+    report.steps_beside(PART, steps, limit=_LIMIT_S, count=counts.of_pytest)
