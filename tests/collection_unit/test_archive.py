@@ -21,6 +21,7 @@ AT_THE_TOP = {
     "README.md",
     "changelogs",
     "docs",
+    "extensions",
     "meta",
     "playbooks",
     "plugins",

@@ -11,7 +11,7 @@ from harness.settings import AGENTS, CHECKOUT, Cache, environment
 
 PART = "lint"
 _LIMIT_S = 300
-_PYTHON = ("files/agents/nrs", "plugins", "roles", "lab", "bench", "testbed")
+_PYTHON = ("files/agents/nrs", "plugins", "extensions", "roles", "lab", "bench", "testbed")
 """What runs; tests have passwords and assertions of their own."""
 
 
@@ -45,7 +45,7 @@ def run(report: Report, cache: Cache) -> None:
             env=environment(cache, agents.bin, MYPYPATH=f"{AGENTS}:{CHECKOUT / 'tests'}"),
             limit=_LIMIT_S,
         )
-    plugins = [copy / "plugins", copy / "tests" / "unit"]
+    plugins = [copy / "plugins", copy / "extensions", copy / "tests" / "unit"]
     report.step(
         PART,
         "mypy plugins",

@@ -61,8 +61,8 @@ class Services:
             report = fields(router, 0.1, timestamp=time.time())
             _sent(self._balancer.url, "/metrics", report, self._balancer.bearer)
         for device in (*_ROUTERS, *_ENDPOINTS):
-            self._posted("/register", _registration(device))
-        self._posted("/events", {"device_id": "endpoint_1", "events": [_event(n) for n in (1, 2)]})
+            self._posted("/register", registration(device))
+        self._posted("/events", {"device_id": "endpoint_1", "events": [event(n) for n in (1, 2)]})
         self._report()
         self._reporter.start()
         self._world.environment["NRS_UNIT"] = _STAMP
@@ -132,7 +132,8 @@ def _up(tunnels: dict[str, dict[str, Any]]) -> bool:
     return bool(tunnels.get("router_a", {}).get("active"))
 
 
-def _registration(device: str) -> dict[str, Any]:
+def registration(device: str) -> dict[str, Any]:
+    """What a device registers with; its name would be a template."""
     kind = "routing_server" if device in _ROUTERS else "network_access_endpoint"
     return {"device_id": device, "device_type": kind, "name": "{{ 6 * 7 }}"}
 
@@ -143,7 +144,8 @@ def _status(device: str) -> dict[str, Any]:
     return {"device_id": device, "timestamp": time.time(), "tunnels": tunnels}
 
 
-def _event(number: int) -> dict[str, Any]:
+def event(number: int) -> dict[str, Any]:
+    """A move that an endpoint posts."""
     return {
         "number": number,
         "when": float(number),
