@@ -123,6 +123,7 @@ def test_status_names_codec_offloads_and_round_trip(running: Running) -> None:
     status = endpoint.status()
     assert (status["role"], status["id"]) == ("network_access_endpoint", "endpoint_1")
     assert status["codec"] == os.environ.get("NRS_CODEC", "c")
+    assert status["crypto"].startswith(("libcrypto", "ipsec-mb "))
     assert {"csum", "tso4", "tso6"} <= set(status["offloads"])
     active = [t for t in status["tunnels"] if t["active"]]
     assert len(active) == 1
