@@ -17,9 +17,7 @@ from cffi import FFI
 
 HERE = Path(__file__).resolve().parent
 HEADERS = ("crypto/nrs_crypto.h", "nrs_codec.h", "nrs_sieve.h", "nrs_carrier.h")
-SOURCES = sorted(
-    f"codec/{path.relative_to(HERE)}" for path in HERE.glob("**/*.c") if path.stem != "_nrs_codec"
-)
+SOURCES = sorted(f"codec/{path.relative_to(HERE)}" for path in HERE.glob("**/*.c"))
 OPTIONS = ["-O2", "-std=c11", "-Wall", "-Wextra"]
 IPSEC_MB = "-DNRS_IPSEC_MB"
 IPSEC_MB_LINK = [
