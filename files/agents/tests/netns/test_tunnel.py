@@ -117,6 +117,14 @@ def test_return_traffic_leaves_from_the_address_that_was_spoken_to(world: World)
     wait_until(lambda: endpoint.tunnels().get("router_a", {}).get("up"), 10, "tunnel up")
 
 
+def test_an_agent_that_is_asked_for_a_provider_that_nobody_knows_says_so(world: World) -> None:
+    world.environment["NRS_CRYPTO"] = "openssl"
+    endpoint = world.endpoint()
+    assert endpoint.process.wait(timeout=30) == 1
+    assert "NRS_CRYPTO: found 'openssl'; allowed: libcrypto, ipsec-mb" in endpoint.log
+    assert "Traceback" not in endpoint.log
+
+
 def test_status_names_codec_offloads_and_round_trip(running: Running) -> None:
     world, endpoint, router_a, _ = running
     assert world.ping(BUSINESS[0])
