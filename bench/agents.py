@@ -26,7 +26,15 @@ from testbed.command import run
 from testbed.lock import locked
 from testbed.process import Child
 
-_SOURCES = ("nrs/**/*.py", "nrs/py.typed", "codec/*", "setup.py", "pyproject.toml", "README.md")
+_SOURCES = (
+    "nrs/**/*.py",
+    "nrs/py.typed",
+    "codec/**/*",
+    "NOTICE",
+    "setup.py",
+    "pyproject.toml",
+    "README.md",
+)
 _INTERPRETER = Path("/usr/bin/python3")
 _INSTALL_S = 300
 # Nothing listens there: the agents go on without load balancer, as they would in the field.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.progress import progress
@@ -12,10 +13,23 @@ from testbed.command import run
 _OPTIONS = ("-O2", "-std=gnu11", "-Wall", "-Wextra")
 
 
-def compiled(places: Places, source: Path, *libraries: str) -> Path:
-    """The program made of one C file. Raises Failed."""
-    words = (*_OPTIONS, *(f"-l{library}" for library in libraries))
-    digest = hashlib.sha256(source.read_bytes() + " ".join(words).encode()).hexdigest()[:12]
+def compiled(
+    places: Places,
+    source: Path,
+    *libraries: str,
+    beside: Sequence[Path] = (),
+    defined: Sequence[str] = (),
+) -> Path:
+    """The program made of one C file and of what lies `beside`, headers too. Raises Failed."""
+    others = [path for path in beside if path.suffix == ".c"]
+    words = (
+        *(*_OPTIONS, *(f"-D{name}" for name in defined)),
+        *(f"-I{directory}" for directory in sorted({str(path.parent) for path in beside})),
+        *(str(path) for path in others),
+        *(f"-l{library}" for library in libraries),
+    )
+    text = b"".join(path.read_bytes() for path in (source, *beside))
+    digest = hashlib.sha256(text + " ".join(words).encode()).hexdigest()[:12]
     program = places.programs / f"{source.stem}-{digest}"
     if not program.exists():
         progress(f"compiling {source.name}")

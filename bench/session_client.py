@@ -30,6 +30,7 @@ from _nrs_codec import ffi, lib
 from nrs.config.secret import decode_psk
 from nrs.tunnel import wire
 from nrs.tunnel.codec import c
+from nrs.tunnel.codec.c.crypto import CCrypto
 from nrs.tunnel.codec.carrier import OUTBOX_BYTES
 from nrs.tunnel.handshake import Initiator, StaticKey
 from nrs.tunnel.keys import TagKey
@@ -97,7 +98,7 @@ class Client:
         self._router = (router, PORT)
         self._count = sessions
         self._train = train
-        self._codec = c.CODEC
+        self._codec = c.family(CCrypto())
         self._endpoints: list[Endpoint] = []
         self._sealed: list[_Sealed] = []
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

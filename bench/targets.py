@@ -34,29 +34,41 @@ def of_tunnel(figures: Mapping[str, Sample]) -> list[Target]:
     """Those about `nrs-c` and `nrs-python`, where they were measured."""
     nothing = Sample()
     floor = figures.get("floor", nothing)
+    libcrypto = figures.get("floor-libcrypto", nothing)
     wireguard = figures.get("wireguard-go", nothing)
     found: list[Target] = []
-    for name, cpu_limit, small_limit in (("nrs-c", 1.15, 5.0), ("nrs-python", 1.8, 6.5)):
-        if name not in figures:
-            continue
-        own = figures[name]
-        per_gb = ratio(own.cpu_s_per_gb, floor.cpu_s_per_gb)
-        found.append(Target(f"{name}: CPU per GB / floor", per_gb, cpu_limit, at_most=True))
-        if name == "nrs-c":
-            found += [
-                Target(f"{name}: Gb/s / floor", ratio(own.gbps, floor.gbps), 0.9, at_most=False),
-                Target(
-                    f"{name}: Gb/s / wireguard-go",
-                    ratio(own.gbps, wireguard.gbps),
-                    6.0,
-                    at_most=False,
-                ),
-            ]
+    if (own := figures.get("nrs-c")) is not None:
+        per_gb = own.cpu_s_per_gb
         found += [
-            Target(f"{name}: 64 B loss, %", own.small_loss_percent, 1.0, at_most=True),
-            Target(f"{name}: CPU per 64 B packet, µs", own.small_us, small_limit, at_most=True),
+            _most("nrs-c: CPU per GB / floor", ratio(per_gb, floor.cpu_s_per_gb), 1.15),
+            _most(
+                "nrs-c: CPU per GB / floor-libcrypto", ratio(per_gb, libcrypto.cpu_s_per_gb), 0.95
+            ),
+            _least("nrs-c: Gb/s / floor", ratio(own.gbps, floor.gbps), 0.9),
+            _least("nrs-c: Gb/s / wireguard-go", ratio(own.gbps, wireguard.gbps), 6.0),
+            _most("nrs-c: CPU per 64 B packet / floor", ratio(own.small_us, floor.small_us), 0.75),
+            *_of_small("nrs-c", own, 0.0, 5.0),
         ]
+    if (own := figures.get("nrs-python")) is not None:
+        share = ratio(own.gbps, libcrypto.gbps)
+        found.append(_least("nrs-python: Gb/s / floor-libcrypto", share, 0.28))
+        found += _of_small("nrs-python", own, 1.0, 6.5)
     return found
+
+
+def _of_small(name: str, own: Sample, loss: float, us: float) -> list[Target]:
+    return [
+        _most(f"{name}: 64 B loss, %", own.small_loss_percent, loss),
+        _most(f"{name}: CPU per 64 B packet, µs", own.small_us, us),
+    ]
+
+
+def _most(text: str, figure: float | None, limit: float) -> Target:
+    return Target(text, figure, limit, at_most=True)
+
+
+def _least(text: str, figure: float | None, limit: float) -> Target:
+    return Target(text, figure, limit, at_most=False)
 
 
 def of_idle(percents: Mapping[str, float]) -> list[Target]:

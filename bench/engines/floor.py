@@ -14,28 +14,42 @@ DEVICE = "floor0"
 # As the agents set their TUN device, so that one read is one send.
 GSO_BYTES = 60_000
 GSO_SEGMENTS = 64
+LIBCRYPTO = "libcrypto"
+FASTEST = "fastest"
 _SOURCE = Path(__file__).resolve().parent.parent / "floor.c"
+_CRYPTO = _SOURCE.parent.parent / "files" / "agents" / "codec" / "crypto"
+_IPSEC_MB = ":libIPSec_MB.a"
+_NAMES = {FASTEST: "floor", LIBCRYPTO: "floor-libcrypto"}
 
 
 class Floor:
-    """See `base.Engine`."""
+    """See `base.Engine`. It tags by what is fastest, as the codec, or each datagram alone."""
 
-    name = "floor"
-    version = "bench/floor.c, gcc -O2"
-
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, crypto: str = FASTEST) -> None:
         self._places = places
+        self._crypto = crypto
+        self.name = _NAMES[crypto]
+        self.version = f"bench/floor.c {crypto}, gcc -O2"
 
     def prepare(self) -> None:
+        beside = sorted(_CRYPTO.glob("*.[ch]"))
         try:
-            self._program = compiled(self._places, _SOURCE, "crypto")
+            try:
+                self._program = compiled(
+                    *(self._places, _SOURCE, _IPSEC_MB, "crypto"),
+                    beside=beside,
+                    defined=["NRS_IPSEC_MB"],
+                )
+            except Failed:  # as the codec is built where the library is not
+                self._program = compiled(self._places, _SOURCE, "crypto", beside=beside)
+                self.version += " without ipsec-mb"
         except Failed as error:
             raise Missing(str(error)) from None
 
     def start(self, pair: Pair) -> Tunnel:
         children = []
         for host, peer in (("a", "b"), ("b", "a")):
-            command = [self._program, DEVICE, UNDERLAY[host], UNDERLAY[peer]]
+            command = [self._program, self._crypto, DEVICE, UNDERLAY[host], UNDERLAY[peer]]
             children.append(pair.start(host, self.name, command))
             wait_for_device(pair, host, DEVICE)
             set_up_device(pair, host, DEVICE, gso_bytes=GSO_BYTES, gso_segments=GSO_SEGMENTS)

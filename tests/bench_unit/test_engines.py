@@ -19,7 +19,10 @@ def test_each_engine_has_the_name_that_it_is_asked_for_by(tmp_path: Path) -> Non
 
 
 def test_these_are_compared() -> None:
-    names = ["nrs-c", "nrs-python", "floor", "wireguard-go", "openvpn", "fastd", "veth"]
+    names = [
+        *("nrs-c", "nrs-python", "floor", "floor-libcrypto", "wireguard-go", "openvpn", "fastd"),
+        "veth",
+    ]
     assert list(ENGINES) == names
 
 

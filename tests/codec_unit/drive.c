@@ -31,13 +31,13 @@ static uint32_t super(uint8_t *frame, uint32_t protocol, uint32_t payload, uint3
 
 static nrs_opener *open_all(void) {
     static const uint8_t any[16];
-    nrs_opener *o = nrs_opener_new(KEY, INDEX, 1, NRS_CHECK_SOURCE, NULL);
+    nrs_opener *o = nrs_opener_new(crypto(), KEY, INDEX, 1, NRS_CHECK_SOURCE, NULL);
     CHECK(o && nrs_opener_own(o, 4, any, 0) && nrs_opener_own(o, 6, any, 0));
     return o;
 }
 
 static void tags(void) {
-    nrs_sealer *s = nrs_sealer_new(KEY, INDEX, 7, 9, NULL);
+    nrs_sealer *s = nrs_sealer_new(crypto(), KEY, INDEX, 7, 9, NULL);
     CHECK(s);
     for (uint32_t length = 0; length <= BODY; length++) {
         uint8_t *body = exactly(length), *out = exactly(length + OVERHEAD), tag[32];
@@ -57,14 +57,14 @@ static void tags(void) {
 }
 
 static void lanes_and_addresses(void) {
-    CHECK(!nrs_opener_new(KEY, INDEX, 0, 0, NULL) && !nrs_opener_new(KEY, INDEX, NRS_MOST_LANES + 1, 0, NULL));
-    nrs_opener *o = nrs_opener_new(KEY, INDEX, NRS_MOST_LANES, 0, NULL);
+    CHECK(!nrs_opener_new(crypto(), KEY, INDEX, 0, 0, NULL) && !nrs_opener_new(crypto(), KEY, INDEX, NRS_MOST_LANES + 1, 0, NULL));
+    nrs_opener *o = nrs_opener_new(crypto(), KEY, INDEX, NRS_MOST_LANES, 0, NULL);
     uint8_t address[16] = {0};
     CHECK(!nrs_opener_own(o, 4, address, 33) && !nrs_opener_own(o, 6, address, 129));
     for (uint32_t i = 0; i < NRS_MOST_OWNED; i++) CHECK(nrs_opener_own(o, i & 1 ? 4 : 6, address, i & 1 ? 32 : 128));
     CHECK(!nrs_opener_own(o, 4, address, 32));
     for (uint32_t lane = 0; lane < NRS_MOST_LANES + 2; lane++) {
-        nrs_sealer *s = nrs_sealer_new(KEY, INDEX, 0, (uint8_t)lane, NULL);
+        nrs_sealer *s = nrs_sealer_new(crypto(), KEY, INDEX, 0, (uint8_t)lane, NULL);
         uint8_t datagram[OVERHEAD];
         CHECK(nrs_seal_control(s, WIRE_PROBE, 0, 0, NULL, 0, datagram) == OVERHEAD);
         CHECK(nrs_verify(o, datagram, OVERHEAD) == (lane < NRS_MOST_LANES ? NRS_OK : NRS_DROP_MALFORMED));
@@ -90,8 +90,8 @@ static void prefixes(void) {
         for (uint32_t prefix = 0; prefix <= bits; prefix++) {
             for (uint32_t flipped = 0; flipped < bits; flipped++) {
                 uint8_t frame[128], datagram[256], out[8192];
-                nrs_opener *o = nrs_opener_new(KEY, INDEX, 1, NRS_CHECK_SOURCE, NULL);
-                nrs_sealer *s = nrs_sealer_new(KEY, INDEX, 0, 0, NULL);
+                nrs_opener *o = nrs_opener_new(crypto(), KEY, INDEX, 1, NRS_CHECK_SOURCE, NULL);
+                nrs_sealer *s = nrs_sealer_new(crypto(), KEY, INDEX, 0, 0, NULL);
                 CHECK(nrs_opener_own(o, version, version == 4 ? OWN4 : OWN6, prefix));
                 uint32_t total = small(frame, version, 4, 0, 0) - NRS_VNET;
                 frame[NRS_VNET + (version == 4 ? 12 : 8) + flipped / 8] ^= (uint8_t)(0x80 >> flipped % 8);
@@ -114,7 +114,7 @@ static void replay(void) {
         {1, NRS_DROP_REPLAY}, {UINT64_MAX - 8191, NRS_OK}, {UINT64_MAX - 8192, NRS_DROP_REPLAY},
     };
     nrs_opener *o = open_all();
-    nrs_sealer *s = nrs_sealer_new(KEY, INDEX, 0, 0, NULL);
+    nrs_sealer *s = nrs_sealer_new(crypto(), KEY, INDEX, 0, 0, NULL);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         uint8_t datagram[OVERHEAD];
         nrs_sealer_set_sequence(s, cases[i].sequence - 1);
@@ -172,7 +172,7 @@ static void every_capacity(nrs_sealer *s, uint8_t *frame, uint32_t length, uint3
 static void sealing(void) {
     static nrs_sealed r;
     static uint8_t arena[NRS_MOST_FRAMES * 2048 + LARGEST_FRAME];
-    nrs_sealer *s = nrs_sealer_new(KEY, INDEX, 0, 0, NULL);
+    nrs_sealer *s = nrs_sealer_new(crypto(), KEY, INDEX, 0, 0, NULL);
     memset(arena, 0x45, sizeof arena);
     nrs_sealer_limit(s, BODY, 0);
     for (uint32_t length = 0; length < 64; length++) { /* too short to be anything */
@@ -252,7 +252,7 @@ static void opening(void) {
     static nrs_sealed r;
     static uint8_t frame[LARGEST_FRAME];
     for (uint32_t what = 0; what < 8; what++) {
-        nrs_sealer *s = nrs_sealer_new(KEY, INDEX, 0, 0, NULL);
+        nrs_sealer *s = nrs_sealer_new(crypto(), KEY, INDEX, 0, 0, NULL);
         uint32_t count = 1, length, udp_offload = what & 1;
         if (what < 2) {
             length = super(frame, UDP, 6000, 100);
@@ -333,7 +333,7 @@ static void flows(void) {
 static void pieces(void) {
     static nrs_sealed r;
     static uint8_t frame[LARGEST_FRAME];
-    nrs_sealer *s = nrs_sealer_new(KEY, INDEX, 0, 0, NULL);
+    nrs_sealer *s = nrs_sealer_new(crypto(), KEY, INDEX, 0, 0, NULL);
     for (uint32_t capacity = 8900; capacity < 8930; capacity++)
         for (uint32_t ages = 0; ages < 3; ages++) {
             uint32_t length = small(frame, 6, NRS_MOST_PACKET - 48, 0, 1);

@@ -10,7 +10,7 @@
 enum { LARGEST_TRAIN = 70000 };
 
 static nrs_sieve *sieve_with_key(void) {
-    nrs_sieve *s = nrs_sieve_new();
+    nrs_sieve *s = nrs_sieve_new(crypto());
     CHECK(s);
     nrs_sieve_hold(s, 7, KEY, sizeof KEY);
     return s;
@@ -78,7 +78,7 @@ static void claims(void) {
 
 static void held_keys(void) {
     uint8_t d[LONGEST_HELLO], *secret;
-    nrs_sieve *s = nrs_sieve_new();
+    nrs_sieve *s = nrs_sieve_new(crypto());
     for (uint32_t mode = 0; mode < 2; mode++) {
         for (uint32_t key_id = 0; key_id < 256; key_id++) { /* secrets of every length */
             struct hello h = {.key_id = key_id, .mode = mode, .id = 9, .prefixes = 1};
@@ -101,7 +101,7 @@ static void held_keys(void) {
 
 static void sessions(void) {
     uint8_t d[OVERHEAD] = {0x10};
-    nrs_sieve *s = nrs_sieve_new();
+    nrs_sieve *s = nrs_sieve_new(crypto());
     for (uint32_t count = 0; count <= 300; count++) {
         uint32_t *indices = malloc((count ? count : 1) * sizeof *indices);
         CHECK(indices);
@@ -134,7 +134,7 @@ static void sessions(void) {
 
 static void trains(void) {
     static uint8_t train[LARGEST_TRAIN];
-    nrs_sieve *s = nrs_sieve_new();
+    nrs_sieve *s = nrs_sieve_new(crypto());
     nrs_sifted r;
     CHECK(nrs_sieve_know(s, 1));
     for (uint32_t at = 0; at + 8 < LARGEST_TRAIN; at += OVERHEAD) train[at] = 0x10, train[at + 7] = 1;

@@ -195,13 +195,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     peer.ecn = options >> 2 & 3;
     peer.capacity = capacities[room & 7] + (room >> 3);
     peer.train = malloc(MOST_TRAIN + 4096);
-    peer.opener = nrs_opener_new(KEY, INDEX, LANES, peer.check, NULL);
+    peer.opener = nrs_opener_new(crypto(), KEY, INDEX, LANES, peer.check, NULL);
     peer.joiner = nrs_joiner_new();
     CHECK(peer.train && peer.opener && peer.joiner);
     CHECK(nrs_opener_own(peer.opener, 4, peer.check ? FAR4 : OWN4, 32));
     CHECK(nrs_opener_own(peer.opener, 6, peer.check ? FAR6 : OWN6, 128));
     for (uint32_t i = 0; i < LANES + 2; i++) {
-        peer.lanes[i] = nrs_sealer_new(KEY, i == LANES + 1 ? INDEX + 1 : INDEX, 0, (uint8_t)(i == LANES + 1 ? 0 : i), NULL);
+        peer.lanes[i] = nrs_sealer_new(crypto(), KEY, i == LANES + 1 ? INDEX + 1 : INDEX, 0, (uint8_t)(i == LANES + 1 ? 0 : i), NULL);
         CHECK(peer.lanes[i]);
         nrs_sealer_set_sequence(peer.lanes[i], (uint64_t)(options >> 4) << 60);
     }

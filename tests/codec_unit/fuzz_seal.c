@@ -186,9 +186,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t *arena = exactly(box.used), *out = exactly(capacity);
     memcpy(arena, scratch, box.used);
     box.arena = arena;
-    nrs_sealer *sealer = nrs_sealer_new(KEY, INDEX, 0, 0, NULL);
+    nrs_sealer *sealer = nrs_sealer_new(crypto(), KEY, INDEX, 0, 0, NULL);
     nrs_sealed *r = calloc(1, sizeof *r);
-    box.opener = nrs_opener_new(KEY, INDEX, 1, NRS_CHECK_SOURCE, NULL);
+    box.opener = nrs_opener_new(crypto(), KEY, INDEX, 1, NRS_CHECK_SOURCE, NULL);
     box.joiner = nrs_joiner_new();
     box.opened = exactly(OPENED);
     CHECK(sealer && r && box.opener && box.joiner);

@@ -113,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct router router;
     memset(&router, 0, sizeof router);
     for (uint32_t i = 0; i < sizeof SECRETS; i++) SECRETS[i] = (uint8_t)(i * i + 3);
-    router.sieve = nrs_sieve_new();
+    router.sieve = nrs_sieve_new(crypto());
     router.train = malloc(MOST_TRAIN);
     CHECK(router.sieve && router.train);
     while (in.left) {

@@ -28,6 +28,14 @@ static const uint8_t OWN6[16] = {0xfd, 0, 0, 0x10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 static const uint8_t FAR4[4] = {198, 51, 100, 10};
 static const uint8_t FAR6[16] = {0x20, 1, 0xd, 0xb8, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10};
 
+/* What all of a program's codec tags with: it stays to the end. */
+static inline const nrs_crypto *crypto(void) {
+    static nrs_crypto *made;
+    if (!made) made = nrs_crypto_new(NULL);
+    CHECK(made && nrs_crypto_chosen(made, 0));
+    return made;
+}
+
 struct input {
     const uint8_t *data;
     size_t left;

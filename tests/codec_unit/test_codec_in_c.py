@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
-from native import CODEC, SANITIZED, SOURCES, build, run
+from native import CODEC, SANITIZED, SOURCES, build, providers, run
 
 FUZZ_SECONDS = int(os.environ.get("NRS_FUZZ_SECONDS", "20"))
 COMPILERS = ("gcc", "clang")
@@ -19,14 +19,19 @@ WARNINGS = (
 
 
 each_source = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+PROVIDERS = providers()
+each_build = pytest.mark.parametrize("provider", PROVIDERS)
 
 
 @each_source
+@each_build
 @pytest.mark.parametrize("level", ["-O0", "-O2"])
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_no_warnings(compiler: str, level: str, source: Path, tmp_path: Path) -> None:
+def test_no_warnings(
+    compiler: str, level: str, provider: str, source: Path, tmp_path: Path
+) -> None:
     ended = run(
-        *(compiler, "-std=c11", level, *WARNINGS, "-I", CODEC),
+        *(compiler, "-std=c11", level, *WARNINGS, *PROVIDERS[provider][:1], "-I", CODEC),
         *("-c", source, "-o", tmp_path / "object.o"),
     )
     assert (ended.returncode, ended.stdout) == (0, "")
@@ -43,22 +48,26 @@ def test_the_static_analyzer_finds_nothing(source: Path, tmp_path: Path) -> None
 
 def test_it_needs_nothing_of_python() -> None:
     """Whoever builds it as C alone has it; the binding includes the codec, not the reverse."""
-    for source in CODEC.glob("nrs_*"):
+    for source in CODEC.glob("**/nrs_*.[ch]"):
         assert "Python.h" not in source.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("program", ["drive", "drive_carrier", "drive_sieve"])
+@each_build
+@pytest.mark.parametrize("program", ["drive", "drive_carrier", "drive_crypto", "drive_sieve"])
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_every_limit_under_sanitizers(compiler: str, program: str, tmp_path: Path) -> None:
-    ended = run(build(compiler, program, tmp_path, *SANITIZED))
+def test_every_limit_under_sanitizers(
+    compiler: str, program: str, provider: str, tmp_path: Path
+) -> None:
+    ended = run(build(compiler, program, tmp_path, *SANITIZED, *PROVIDERS[provider]))
     assert ended.returncode == 0, ended.stdout
     assert ended.stdout == "every limit held\n"
 
 
-@pytest.mark.parametrize("harness", ["fuzz_open", "fuzz_seal", "fuzz_sieve"])
+@pytest.mark.parametrize("harness", ["fuzz_crypto", "fuzz_open", "fuzz_seal", "fuzz_sieve"])
 def test_fuzzing_finds_nothing(harness: str, tmp_path: Path) -> None:
     """With random programs to begin with, the same in each run, and those grown from them."""
-    program = build("clang", harness, tmp_path, "-fsanitize=fuzzer", *SANITIZED)
+    flags = [flag for extra in PROVIDERS.values() for flag in extra]
+    program = build("clang", harness, tmp_path, "-fsanitize=fuzzer", *SANITIZED, *flags)
     seeds = tmp_path / "seeds"
     seeds.mkdir()
     chance = random.Random(harness)  # noqa: S311

@@ -29,6 +29,7 @@ AT_THE_TOP = {
     "sbom.cdx.json",
 }
 OF_THE_AGENTS = {
+    "NOTICE",
     "README.md",
     "codec",
     "nrs",
@@ -71,10 +72,13 @@ def test_the_bill_of_materials_has_every_package_with_its_hashes(archive: Path) 
     lock = found[AGENTS / "requirements.lock"].decode()
     pinned = re.findall(r"(?m)^([a-z0-9._-]+)==(\S+)", lock)
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
-    assert [(one["name"], one["version"]) for one in bill["components"]] == pinned
-    hashes = {one["content"] for part in bill["components"] for one in part["hashes"]}
+    *packages, ipsec_mb = bill["components"]
+    assert [(one["name"], one["version"]) for one in packages] == pinned
+    hashes = {one["content"] for part in packages for one in part["hashes"]}
     assert hashes == set(re.findall(r"--hash=sha256:([0-9a-f]{64})", lock))
-    assert all(part["hashes"] for part in bill["components"])
+    assert all(part["hashes"] for part in packages)
+    assert (ipsec_mb["name"], ipsec_mb["scope"]) == ("intel-ipsec-mb", "optional")
+    assert ipsec_mb["licenses"] == [{"license": {"id": "BSD-3-Clause"}}]
     release = json.loads(found[Path("MANIFEST.json")])["collection_info"]["version"]
     assert bill["metadata"]["component"]["version"] == release
 

@@ -16,7 +16,7 @@ _BUILD_LIMIT_S = 300
 
 def ensure(cache: Cache, venv: Venv) -> Path:
     """The directory with the module, which every Python 3 can load; raises Unusable."""
-    sources = sorted([AGENTS / "setup.py", *(AGENTS / "codec").glob("*.*")])
+    sources = sorted([AGENTS / "setup.py", *(AGENTS / "codec").rglob("*.*")])
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
     place = cache.root / "codec" / digest
     if any(place.glob("_nrs_codec*.so")):

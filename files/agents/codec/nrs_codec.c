@@ -1,9 +1,11 @@
 #include "nrs_codec.h"
-#include "nrs_tag.h"
+#include "crypto/nrs_hmac.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <openssl/crypto.h>
 
 enum { DATA = 0x10, SEGMENT = 0x11, BATCH = 0x12, FRAGMENT = 0x13, FIRST_CONTROL = 0x16, LAST_CONTROL = 0x19 };
 enum { HELLO = 0x14, HELLO_ACK = 0x15, PATH_PROBE = 0x1b, TRAIN_ACK = 0x1e };
@@ -16,6 +18,7 @@ enum { WINDOW = 8192, RING_BYTES = WINDOW / 8 + 8, MOST_SEGMENTS = 64, MOST_SEND
 
 struct nrs_sealer {
     struct nrs_key key;
+    const nrs_crypto *crypto;
     uint64_t *sequence; /* `own`, or memory that outlives the process */
     uint64_t own;
     uint32_t peer_index, body;
@@ -34,6 +37,7 @@ struct owned {
 
 struct nrs_opener {
     struct nrs_key key;
+    const nrs_crypto *crypto;
     uint32_t index, lanes, check, owned_count;
     struct owned owned[NRS_MOST_OWNED];
     struct window *windows; /* `own`, or memory that outlives the process */
@@ -241,10 +245,11 @@ static uint32_t rebuild(uint8_t *frame, uint32_t head, uint32_t payload, uint32_
 
 /* -- sealing */
 
-nrs_sealer *nrs_sealer_new(const uint8_t secret[32], uint32_t peer_index, uint8_t key_id, uint8_t lane,
-                           void *memory) {
+nrs_sealer *nrs_sealer_new(const nrs_crypto *crypto, const uint8_t secret[32], uint32_t peer_index, uint8_t key_id,
+                           uint8_t lane, void *memory) {
     nrs_sealer *s = calloc(1, sizeof *s);
     if (!s) return NULL;
+    s->crypto = crypto;
     s->sequence = memory ? memory : &s->own;
     nrs_key_init(&s->key, secret);
     s->peer_index = peer_index;
@@ -281,7 +286,7 @@ uint32_t nrs_seal_control(nrs_sealer *s, uint32_t kind, uint32_t flags, uint32_t
                           const uint8_t *body, uint32_t length, uint8_t *out) {
     header(s, out, 0x10 | kind, flags, specific);
     if (length) memcpy(out + NRS_HEADER, body, length);
-    nrs_tag(&s->key, out, NRS_HEADER + length, out + NRS_HEADER + length);
+    nrs_tag(s->crypto, &s->key, out, NRS_HEADER + length, out + NRS_HEADER + length);
     return NRS_HEADER + length + NRS_TAG;
 }
 
@@ -352,8 +357,22 @@ uint32_t nrs_tcp_flags(const uint8_t *arena, const nrs_frames *f, uint32_t first
     return flags;
 }
 
-/* Append a datagram of `length` bytes to the sends: to the last one where it fits. */
-static void append(nrs_sealed *r, uint32_t length, uint32_t ecn) {
+/* Datagrams of the out buffer that have everything but their tags. */
+struct untagged {
+    uint32_t count;
+    struct nrs_message messages[NRS_MOST_MESSAGES];
+};
+
+static void tag_all(const nrs_sealer *s, struct untagged *u) {
+    if (u->count) nrs_tags(s->crypto, &s->key, u->messages, u->count);
+    u->count = 0;
+}
+
+/* Append a datagram with `body` bytes after its header to the sends: to the last one where it fits. */
+static void append(const nrs_sealer *s, struct untagged *u, uint8_t *d, uint32_t body, uint32_t ecn, nrs_sealed *r) {
+    uint32_t length = NRS_HEADER + body + NRS_TAG;
+    u->messages[u->count++] = (struct nrs_message){d, NRS_HEADER + body, d + NRS_HEADER + body};
+    if (u->count == NRS_MOST_MESSAGES) tag_all(s, u);
     nrs_send *last = r->count ? &r->sends[r->count - 1] : NULL;
     if (last && last->ecn == ecn && last->offset + last->length == r->used && length <= last->each &&
         last->length % last->each == 0 && last->length / last->each < MOST_SEGMENTS &&
@@ -406,15 +425,14 @@ static void clamp_mss(uint8_t *p, uint32_t length, uint32_t body, uint32_t parti
 
 /* One packet as DATA, or in pieces where it is too long for that. */
 static void seal_packet(nrs_sealer *s, const uint8_t *packet, uint32_t total, uint32_t partial, uint32_t start,
-                        uint32_t offset, uint32_t ecn, uint8_t *out, nrs_sealed *r) {
+                        uint32_t offset, uint32_t ecn, uint8_t *out, struct untagged *u, nrs_sealed *r) {
     uint32_t flags = partial ? PARTIAL : 0, place = partial ? start << 16 | offset : 0;
     uint8_t *d = out + r->used;
     if (total <= s->body) {
         header(s, d, DATA, flags, place);
         memcpy(d + NRS_HEADER, packet, total);
         clamp_mss(d + NRS_HEADER, total, s->body, partial);
-        nrs_tag(&s->key, d, NRS_HEADER + total, d + NRS_HEADER + total);
-        append(r, NRS_HEADER + total + NRS_TAG, ecn);
+        append(s, u, d, total, ecn, r);
         return;
     }
     uint32_t content = PLACE + total, count = (content + s->body - 1) / s->body;
@@ -428,8 +446,7 @@ static void seal_packet(nrs_sealer *s, const uint8_t *packet, uint32_t total, ui
             put32(d + NRS_HEADER, place);
             memcpy(d + NRS_HEADER + PLACE, packet, length - PLACE);
         }
-        nrs_tag(&s->key, d, NRS_HEADER + length, d + NRS_HEADER + length);
-        append(r, NRS_HEADER + length + NRS_TAG, ecn);
+        append(s, u, d, length, ecn, r);
     }
 }
 
@@ -465,7 +482,7 @@ static int cut_of(const nrs_sealer *s, const uint8_t *frame, uint32_t length, st
 }
 
 static void seal_super(nrs_sealer *s, const uint8_t *frame, uint32_t length, const struct cut *c, uint8_t *out,
-                       nrs_sealed *r) {
+                       struct untagged *u, nrs_sealed *r) {
     const uint8_t *packet = frame + NRS_VNET;
     uint32_t total = length - NRS_VNET, head = c->head, gso = c->gso, ecn = ecn_of(packet), slices = 0;
     for (uint32_t at = head; at < total; at += gso, slices++) {
@@ -475,15 +492,14 @@ static void seal_super(nrs_sealer *s, const uint8_t *frame, uint32_t length, con
             memcpy(slice + NRS_VNET, packet, head);
             memcpy(slice + NRS_VNET + head, packet + at, payload);
             rebuild(slice, head, payload, slices, gso, 1, 0);
-            seal_packet(s, slice + NRS_VNET, head + payload, 1, host16(slice + 6), host16(slice + 8), ecn, out, r);
+            seal_packet(s, slice + NRS_VNET, head + payload, 1, host16(slice + 6), host16(slice + 8), ecn, out, u, r);
             continue;
         }
         uint8_t *d = out + r->used;
         header(s, d, SEGMENT, PARTIAL | (at + payload == total ? LAST : 0), slices << 24 | head << 16 | gso);
         memcpy(d + NRS_HEADER, packet, head);
         memcpy(d + NRS_HEADER + head, packet + at, payload);
-        nrs_tag(&s->key, d, NRS_HEADER + head + payload, d + NRS_HEADER + head + payload);
-        append(r, NRS_HEADER + head + payload + NRS_TAG, ecn);
+        append(s, u, d, head + payload, ecn, r);
     }
     r->packets += slices;
     r->bytes += total;
@@ -494,7 +510,7 @@ struct batch {
     uint32_t length, count, ecn;
 };
 
-static void batch_close(nrs_sealer *s, struct batch *b, nrs_sealed *r) {
+static void batch_close(nrs_sealer *s, struct batch *b, struct untagged *u, nrs_sealed *r) {
     if (!b->count) return;
     uint8_t *d = b->datagram;
     if (b->count == 1) {
@@ -511,15 +527,16 @@ static void batch_close(nrs_sealer *s, struct batch *b, nrs_sealed *r) {
         r->batches++;
         r->batched += b->count;
     }
-    nrs_tag(&s->key, d, NRS_HEADER + b->length, d + NRS_HEADER + b->length);
-    append(r, NRS_HEADER + b->length + NRS_TAG, b->ecn);
+    append(s, u, d, b->length, b->ecn, r);
     b->count = b->length = 0;
 }
 
 void nrs_seal(nrs_sealer *s, const uint8_t *arena, const nrs_frames *f, uint32_t first, uint32_t end,
               uint8_t *out, uint32_t capacity, nrs_sealed *r) {
     struct batch b = {0};
+    struct untagged u;
     uint32_t i = first;
+    u.count = 0;
     for (; i < end; i++) {
         const uint8_t *frame = arena + f->offset[i];
         uint32_t length = f->length[i];
@@ -544,8 +561,8 @@ void nrs_seal(nrs_sealer *s, const uint8_t *arena, const nrs_frames *f, uint32_t
             NRS_MOST_SENDS - r->count < c.slices + 2)
             break;
         if (frame[1]) {
-            batch_close(s, &b, r);
-            seal_super(s, frame, length, &c, out, r);
+            batch_close(s, &b, &u, r);
+            seal_super(s, frame, length, &c, out, &u, r);
             continue;
         }
         const uint8_t *packet = frame + NRS_VNET;
@@ -556,11 +573,11 @@ void nrs_seal(nrs_sealer *s, const uint8_t *arena, const nrs_frames *f, uint32_t
         r->packets++;
         r->bytes += total;
         if (total + 2 > s->body || !derivable) {
-            batch_close(s, &b, r);
-            seal_packet(s, packet, total, partial, start, offset, ecn, out, r);
+            batch_close(s, &b, &u, r);
+            seal_packet(s, packet, total, partial, start, offset, ecn, out, &u, r);
             continue;
         }
-        if (b.count && (b.ecn != ecn || b.length + 2 + total > s->body)) batch_close(s, &b, r);
+        if (b.count && (b.ecn != ecn || b.length + 2 + total > s->body)) batch_close(s, &b, &u, r);
         if (!b.count) b.datagram = out + r->used, b.ecn = ecn;
         uint8_t *entry = b.datagram + NRS_HEADER + b.length;
         put16(entry, total | (partial ? 0x8000 : 0));
@@ -569,18 +586,20 @@ void nrs_seal(nrs_sealer *s, const uint8_t *arena, const nrs_frames *f, uint32_t
         b.length += 2 + total;
         b.count++;
     }
-    batch_close(s, &b, r);
+    batch_close(s, &b, &u, r);
+    tag_all(s, &u);
     r->next = i;
 }
 
 /* -- opening */
 
-nrs_opener *nrs_opener_new(const uint8_t secret[32], uint32_t index, uint32_t lanes, uint32_t check,
-                           void *memory) {
+nrs_opener *nrs_opener_new(const nrs_crypto *crypto, const uint8_t secret[32], uint32_t index, uint32_t lanes,
+                           uint32_t check, void *memory) {
     if (!lanes || lanes > NRS_MOST_LANES) return NULL;
     nrs_opener *o = calloc(1, sizeof *o + (memory ? 0 : lanes) * sizeof o->own[0]);
     if (!o) return NULL;
     o->windows = memory ? memory : o->own;
+    o->crypto = crypto;
     nrs_key_init(&o->key, secret);
     o->index = index;
     o->lanes = lanes;
@@ -606,13 +625,21 @@ uint32_t nrs_opener_index(const nrs_opener *o) { return o->index; }
 uint64_t nrs_opener_highest(const nrs_opener *o, uint32_t lane) { return o->windows[lane].highest; }
 uint64_t nrs_opener_received(const nrs_opener *o, uint32_t lane) { return o->windows[lane].received; }
 
-int nrs_verify(nrs_opener *o, const uint8_t *d, uint32_t length) {
-    uint8_t own[NRS_TAG];
-    if (length < NRS_HEADER + NRS_TAG) return NRS_DROP_MALFORMED;
-    nrs_tag(&o->key, d, length - NRS_TAG, own);
-    if (CRYPTO_memcmp(own, d + length - NRS_TAG, NRS_TAG)) return NRS_DROP_TAG;
+static struct nrs_message message_of(const uint8_t *d, uint32_t length) {
+    uint8_t *tag = (uint8_t *)(uintptr_t)(d + length - NRS_TAG); /* which is only read */
+    return (struct nrs_message){d, length - NRS_TAG, tag};
+}
+
+/* Record a datagram whose tag is right. */
+static int record(nrs_opener *o, const uint8_t *d) {
     if (d[3] >= o->lanes) return NRS_DROP_MALFORMED;
     return accept(&o->windows[d[3]], get64(d + 8)) ? NRS_OK : NRS_DROP_REPLAY;
+}
+
+int nrs_verify(nrs_opener *o, const uint8_t *d, uint32_t length) {
+    if (length < NRS_HEADER + NRS_TAG) return NRS_DROP_MALFORMED;
+    struct nrs_message message = message_of(d, length);
+    return nrs_right(o->crypto, &o->key, &message, 1) ? record(o, d) : NRS_DROP_TAG;
 }
 
 /* Slices of one super-packet as they are put together in the out buffer. */
@@ -864,15 +891,42 @@ static int is_known(uint32_t kind) {
            (kind >= PATH_PROBE && kind <= TRAIN_ACK);
 }
 
+static int is_own(const nrs_opener *o, const uint8_t *d) {
+    return d[0] != HELLO && d[0] != HELLO_ACK && get32(d + 4) == o->index;
+}
+
+/* Datagrams from byte `at` on whose tags were checked together: bit n of `right` is of the nth. */
+struct checked {
+    uint32_t at, count;
+    uint64_t right;
+};
+
+/* Up to a control datagram, with which opening stops: nothing is hashed again after it. The first is the session's. */
+static void check(const nrs_opener *o, const uint8_t *train, uint32_t length, uint32_t each, uint32_t at,
+                  struct checked *c) {
+    struct nrs_message messages[NRS_MOST_MESSAGES];
+    c->at = at;
+    c->count = 0;
+    for (int control = 0; at < length && c->count < NRS_MOST_MESSAGES && !control; at += each) {
+        const uint8_t *d = train + at;
+        uint32_t size = length - at < each ? length - at : each;
+        if (size < NRS_HEADER + NRS_TAG || !is_own(o, d) || !is_known(d[0])) break;
+        messages[c->count++] = message_of(d, size);
+        control = d[0] >= FIRST_CONTROL;
+    }
+    c->right = nrs_right(o->crypto, &o->key, messages, c->count);
+}
+
 void nrs_open(nrs_opener *o, nrs_joiner *joiner, const uint8_t *train, uint32_t length, uint32_t each, uint32_t start, uint32_t ecn,
               int udp_offload, uint8_t *out, uint32_t capacity, nrs_opened *r) {
     struct run run = {0};
-    uint32_t at = start;
+    struct checked checked = {.at = start};
+    uint32_t at = start, nth;
     r->stop = NRS_TRAIN_DONE;
     for (; at < length; at += each) {
         const uint8_t *d = train + at;
         uint32_t size = length - at < each ? length - at : each, body = size - NRS_HEADER - NRS_TAG;
-        if (size >= NRS_HEADER + NRS_TAG && (d[0] == HELLO || d[0] == HELLO_ACK || get32(d + 4) != o->index)) {
+        if (size >= NRS_HEADER + NRS_TAG && !is_own(o, d)) {
             r->stop = NRS_FOREIGN;
             break;
         }
@@ -882,7 +936,9 @@ void nrs_open(nrs_opener *o, nrs_joiner *joiner, const uint8_t *train, uint32_t 
             continue;
         }
         uint64_t highest = d[3] < o->lanes ? o->windows[d[3]].highest : 0;
-        int drop = nrs_verify(o, d, size);
+        nth = (at - checked.at) / each;
+        if (nth >= checked.count) check(o, train, length, each, at, &checked), nth = 0;
+        int drop = checked.right >> nth & 1 ? record(o, d) : NRS_DROP_TAG;
         if (drop) {
             r->drops[drop]++;
             continue;

@@ -5,7 +5,7 @@
 #ifndef NRS_CODEC_H
 #define NRS_CODEC_H
 
-#include <stdint.h>
+#include "crypto/nrs_crypto.h"
 
 enum {
     NRS_HEADER = 20,
@@ -73,8 +73,8 @@ typedef struct {
 
 /* The last sequence number is kept in `memory`, 8 bytes, aligned, where it is not NULL: it is
    what it says there, and is written before a datagram can leave. */
-nrs_sealer *nrs_sealer_new(const uint8_t key[32], uint32_t peer_index, uint8_t key_id, uint8_t lane,
-                           void *memory);
+nrs_sealer *nrs_sealer_new(const nrs_crypto *crypto, const uint8_t key[32], uint32_t peer_index, uint8_t key_id,
+                           uint8_t lane, void *memory);
 void nrs_sealer_free(nrs_sealer *sealer);
 uint64_t nrs_sealer_sequence(const nrs_sealer *sealer);
 void nrs_sealer_set_sequence(nrs_sealer *sealer, uint64_t sequence);
@@ -83,8 +83,8 @@ void nrs_sealer_set_sequence(nrs_sealer *sealer, uint64_t sequence);
 void nrs_sealer_limit(nrs_sealer *sealer, uint32_t body, int settled);
 
 /* The replay windows are kept in `memory`, NRS_WINDOW bytes a lane, aligned to 8, where it is not NULL. */
-nrs_opener *nrs_opener_new(const uint8_t key[32], uint32_t index, uint32_t lanes, uint32_t check,
-                           void *memory);
+nrs_opener *nrs_opener_new(const nrs_crypto *crypto, const uint8_t key[32], uint32_t index, uint32_t lanes,
+                           uint32_t check, void *memory);
 void nrs_opener_free(nrs_opener *opener);
 /* 0 when there is no room; `family` is 4 or 6, `address` holds 4 or 16 bytes. */
 int nrs_opener_own(nrs_opener *opener, uint32_t family, const uint8_t *address, uint32_t prefix);

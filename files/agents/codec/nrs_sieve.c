@@ -1,8 +1,10 @@
 #include "nrs_sieve.h"
-#include "nrs_tag.h"
+#include "crypto/nrs_hmac.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include <openssl/crypto.h>
 
 enum { HELLO = 0x14, HELLO_ACK = 0x15, NO_SESSION = 0x1a, FIRST_TYPE = 0x10, LAST_TYPE = 0x1e };
 enum { LEAST_HELLO = NRS_HEADER + 192 + NRS_TAG, CIPHER = NRS_HEADER + 4, MODE, CLAIM = NRS_HEADER + 104 };
@@ -20,6 +22,7 @@ struct held {
 };
 
 struct nrs_sieve {
+    const nrs_crypto *crypto;
     struct nrs_key no_salt;
     struct held held[256];
     uint32_t *known;
@@ -29,17 +32,19 @@ struct nrs_sieve {
 /* The key of HELLO tags that a static key makes (RFC 5869: extract without salt, expand to one block). */
 static void hello_key(const nrs_sieve *s, const uint8_t *secret, uint32_t length, struct nrs_key *key) {
     uint8_t material[32];
-    nrs_tag(&s->no_salt, secret, length, material);
+    nrs_tag(s->crypto, &s->no_salt, secret, length, material);
     nrs_key_init(key, material);
-    nrs_tag(key, HELLO_INFO, sizeof HELLO_INFO - 1, material);
+    nrs_tag(s->crypto, key, HELLO_INFO, sizeof HELLO_INFO - 1, material);
     nrs_key_init(key, material);
     OPENSSL_cleanse(material, sizeof material);
 }
 
-nrs_sieve *nrs_sieve_new(void) {
+nrs_sieve *nrs_sieve_new(const nrs_crypto *crypto) {
     static const uint8_t zeros[32];
     nrs_sieve *s = calloc(1, sizeof *s);
-    if (s) nrs_key_init(&s->no_salt, zeros);
+    if (!s) return NULL;
+    s->crypto = crypto;
+    nrs_key_init(&s->no_salt, zeros);
     return s;
 }
 
@@ -56,7 +61,7 @@ void nrs_sieve_hold(nrs_sieve *s, uint8_t key_id, const uint8_t *secret, uint32_
     struct held *held = &s->held[key_id];
     uint8_t extract[32];
     hello_key(s, secret, length, &held->shared);
-    nrs_tag(&s->no_salt, secret, length, extract);
+    nrs_tag(s->crypto, &s->no_salt, secret, length, extract);
     nrs_key_init(&held->extract, extract);
     OPENSSL_cleanse(extract, sizeof extract);
     held->is_held = 1;
@@ -131,16 +136,16 @@ static int proves(const nrs_sieve *s, const uint8_t *d, uint32_t size, uint32_t 
     uint8_t own[NRS_TAG], info[LABEL + LONGEST_CLAIM + 2];
     if (!held->is_held) return 0;
     if (d[MODE] == SHARED) {
-        nrs_tag(&held->shared, d, size - NRS_TAG, own);
+        nrs_tag(s->crypto, &held->shared, d, size - NRS_TAG, own);
     } else {
         struct nrs_key key;
         memcpy(info, DEVICE_LABEL, LABEL);
         memcpy(info + LABEL, d + CLAIM, claim);
         info[LABEL + claim] = d[2];
         info[LABEL + claim + 1] = 1;
-        nrs_tag(&held->extract, info, LABEL + claim + 2, own);
+        nrs_tag(s->crypto, &held->extract, info, LABEL + claim + 2, own);
         hello_key(s, own, sizeof own, &key);
-        nrs_tag(&key, d, size - NRS_TAG, own);
+        nrs_tag(s->crypto, &key, d, size - NRS_TAG, own);
         OPENSSL_cleanse(&key, sizeof key);
     }
     return !CRYPTO_memcmp(own, d + size - NRS_TAG, NRS_TAG);

@@ -20,7 +20,7 @@ typedef struct {
     uint8_t address[28];
 } nrs_sifted;
 
-nrs_sieve *nrs_sieve_new(void);
+nrs_sieve *nrs_sieve_new(const nrs_crypto *crypto);
 void nrs_sieve_free(nrs_sieve *sieve);
 /* No HELLO is proven by any key from now on; HELLOs of `key_id` are by this one, in either mode. */
 void nrs_sieve_forget(nrs_sieve *sieve);

@@ -86,6 +86,10 @@ class PacketAgent(Agent[Config]):
         self._release = start.release
         self._reloads = Reloads()
         self.codec = codec.load()
+        for provider in self.codec.crypto.failed:
+            log.error(
+                "crypto provider %s is not used: it gave a wrong tag for a known message", provider
+            )
         self.store = DescriptorStore.of_process()
         self.loop = PacketLoop()
         self.cleanup.callback(self.loop.close)
@@ -410,6 +414,7 @@ class PacketAgent(Agent[Config]):
             "role": self.UNIT,
             **standing(self._release, self._in_force.held, self._reloads),
             "codec": self.codec.name,
+            "crypto": self.codec.crypto.used,
             **self.status(),
             "figures": self.engine.figures.as_dict(),
             "scheduling": self._scheduling.as_dict(),

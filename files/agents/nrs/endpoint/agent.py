@@ -100,11 +100,12 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
             events=lambda request: event_command.answer(self._switches, request),
         )
         log.info(
-            "endpoint %s: device %s, tunnels to %s, codec %s, offloads %s",
+            "endpoint %s: device %s, tunnels to %s, codec %s, crypto %s, offloads %s",
             self.config.endpoint.endpoint_id,
             self._tun.name,
             ", ".join(self._machine.tunnels),
             self.codec.name,
+            self.codec.crypto.used,
             ", ".join(self._offloads()) or "none",
         )
 

@@ -120,12 +120,13 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         self.open_control(metrics=self._metrics, drain=self._drain, undrain=self._undrain)
         self._take_state()
         log.info(
-            "routing server %s listens on %s %s, device %s, codec %s, offloads %s",
+            "routing server %s listens on %s %s, device %s, codec %s, crypto %s, offloads %s",
             server.server_id,
             server.bind_address,
             name_ports(server.ports),
             self._tun.name,
             self.codec.name,
+            self.codec.crypto.used,
             ", ".join(self._offloads()) or "none",
         )
 

@@ -23,6 +23,7 @@ ROUTER = {
     "problems": [{"what": "nothing leaves", "since": 1.0}],
     "id": "router_1",
     "codec": "python",
+    "crypto": "libcrypto",
     "offloads": ["tso4"],
     "tunnels": [
         {"endpoint_id": "endpoint_1", "up": True, "active": True, "rtt_ms": 0.25, "since": 1.0}
@@ -62,6 +63,7 @@ def test_people_get_tables_that_are_not_cut_in_a_pipe(nrs: Nrs, agent: Agent) ->
     headline = next(number for number, line in enumerate(said) if line.startswith("routing_server"))
     assert said[headline + 1].endswith(": nothing leaves")
     assert ["routing_server", "router_1", "codec", "python,", "offloads", "tso4"] in lines
+    assert ["crypto:", "libcrypto"] in lines
     assert ["peer", "state", "active", "rtt", "path", "MTU", "address", "since"] in lines
     assert any(line[:5] == ["endpoint_1", "up", "yes", "0.25", "ms"] for line in lines)
     assert any(line[:3] == ["router_1", "active", "0.875"] for line in lines)

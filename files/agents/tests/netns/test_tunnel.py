@@ -117,12 +117,21 @@ def test_return_traffic_leaves_from_the_address_that_was_spoken_to(world: World)
     wait_until(lambda: endpoint.tunnels().get("router_a", {}).get("up"), 10, "tunnel up")
 
 
+def test_an_agent_that_is_asked_for_a_provider_that_nobody_knows_says_so(world: World) -> None:
+    world.environment["NRS_CRYPTO"] = "openssl"
+    endpoint = world.endpoint()
+    assert endpoint.process.wait(timeout=30) == 1
+    assert "NRS_CRYPTO: found 'openssl'; allowed: libcrypto, ipsec-mb" in endpoint.log
+    assert "Traceback" not in endpoint.log
+
+
 def test_status_names_codec_offloads_and_round_trip(running: Running) -> None:
     world, endpoint, router_a, _ = running
     assert world.ping(BUSINESS[0])
     status = endpoint.status()
     assert (status["role"], status["id"]) == ("network_access_endpoint", "endpoint_1")
     assert status["codec"] == os.environ.get("NRS_CODEC", "c")
+    assert status["crypto"].startswith(("libcrypto", "ipsec-mb "))
     assert {"csum", "tso4", "tso6"} <= set(status["offloads"])
     active = [t for t in status["tunnels"] if t["active"]]
     assert len(active) == 1

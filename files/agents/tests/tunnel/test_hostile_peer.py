@@ -6,6 +6,7 @@ import struct
 
 import pytest
 
+from nrs.tunnel.codec.c.crypto import CCrypto
 from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.codec.python.opening import Opened, Reason
 from nrs.tunnel.codec.sealing import Check
@@ -226,7 +227,8 @@ def test_every_flag_and_type_of_an_empty_body_is_dropped_or_control(codec: Codec
 def test_the_c_codec_refuses_a_datagram_too_short_for_a_tag() -> None:
     from _nrs_codec import ffi, lib  # noqa: PLC0415
 
-    opener = lib.nrs_opener_new(KEY, INDEX, 1, 0, ffi.NULL)
+    crypto = CCrypto()
+    opener = lib.nrs_opener_new(crypto.handle, KEY, INDEX, 1, 0, ffi.NULL)
     try:
         for length in range(OVERHEAD):
             assert (

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from nrs.tunnel.codec.carrier import Frames, Inbox, Intake, Outbox, Path
+from nrs.tunnel.codec.crypto import Crypto
 from nrs.tunnel.codec.sealing import Check, Opener, Sealer
 from nrs.tunnel.codec.sieve import Sieve
 from nrs.tunnel.inner import Owned
@@ -80,6 +81,9 @@ class Codec(Protocol):
         """As in NRS_CODEC."""
 
     @property
+    def crypto(self) -> Crypto: ...
+
+    @property
     def sealer(self) -> MakeSealer[Sealer]: ...
 
     @property
@@ -109,6 +113,7 @@ class Family(Generic[SealerT, OpenerT, PathT, FramesT, IntakeT]):
     """The classes of one codec."""
 
     name: str
+    crypto: Crypto
     sealer: MakeSealer[SealerT]
     opener: MakeOpener[OpenerT]
     path: MakePath[PathT]

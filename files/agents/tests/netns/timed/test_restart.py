@@ -167,6 +167,17 @@ def test_another_codec_goes_on_with_the_sessions(kept: tuple[World, Agents], cod
     assert {a.status()["codec"] for a in agents.values()} == {world.environment["NRS_CODEC"]}
 
 
+def test_another_crypto_provider_goes_on_with_the_sessions(kept: tuple[World, Agents]) -> None:
+    world, agents = kept
+    world.environment["NRS_CRYPTO"] = "libcrypto"
+    for agent in agents.values():
+        agent.restart()
+        wait_until(agent.status, MOST_S, "it runs again")
+        assert world.ping(BUSINESS[0])
+        assert "tunnel to" not in after_resuming(agent)
+    assert {a.status()["crypto"] for a in agents.values()} == {"libcrypto"}
+
+
 def test_a_router_listens_at_another_address_after_a_restart(kept: tuple[World, Agents]) -> None:
     """Sessions of the other family cannot go on; the router does."""
     world, agents = kept

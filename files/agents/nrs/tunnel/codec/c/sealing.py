@@ -7,6 +7,7 @@ from typing import Any
 from _nrs_codec import ffi, lib
 
 from nrs.tunnel import wire
+from nrs.tunnel.codec.c.crypto import CCrypto
 from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.wire import Type
@@ -15,18 +16,20 @@ from nrs.tunnel.wire import Type
 class CSealer:
     """See `codec.sealing.Sealer`."""
 
-    __slots__ = ("handle", "peer_index")
+    __slots__ = ("_crypto", "handle", "peer_index")
 
     def __init__(
         self,
+        crypto: CCrypto,
         key: bytes,
         peer_index: int,
         key_id: int = 0,
         lane: int = 0,
         memory: memoryview | None = None,
     ) -> None:
+        self._crypto = crypto
         self.peer_index = peer_index
-        made = lib.nrs_sealer_new(key, peer_index, key_id, lane, address_of(memory))
+        made = lib.nrs_sealer_new(crypto.handle, key, peer_index, key_id, lane, address_of(memory))
         self.handle: Any = ffi.gc(_checked(made), lib.nrs_sealer_free)
 
     @property
@@ -47,10 +50,11 @@ class CSealer:
 class COpener:
     """See `codec.sealing.Opener`."""
 
-    __slots__ = ("handle",)
+    __slots__ = ("_crypto", "handle")
 
     def __init__(
         self,
+        crypto: CCrypto,
         key: bytes,
         index: int,
         owned: Owned,
@@ -58,7 +62,8 @@ class COpener:
         lanes: int = 1,
         memory: memoryview | None = None,
     ) -> None:
-        made = lib.nrs_opener_new(key, index, lanes, check, address_of(memory))
+        self._crypto = crypto
+        made = lib.nrs_opener_new(crypto.handle, key, index, lanes, check, address_of(memory))
         self.handle: Any = ffi.gc(_checked(made), lib.nrs_opener_free)
         for address in owned.addresses:
             self._own(address, 8 * len(address))

@@ -8,6 +8,7 @@ from typing import Any
 from _nrs_codec import ffi, lib
 
 from nrs.tunnel.codec.c.carrier import CIntake, address_held
+from nrs.tunnel.codec.c.crypto import CCrypto
 from nrs.tunnel.codec.carrier import INTAKE_BYTES
 from nrs.tunnel.codec.sieve import Sifted
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
@@ -16,8 +17,9 @@ from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
 class CSieve:
     """See `codec.sieve.Sieve`."""
 
-    def __init__(self) -> None:
-        made = lib.nrs_sieve_new()
+    def __init__(self, crypto: CCrypto) -> None:
+        self._crypto = crypto
+        made = lib.nrs_sieve_new(crypto.handle)
         if made == ffi.NULL:
             raise MemoryError("the codec has no memory for a sieve")
         self.handle: Any = ffi.gc(made, lib.nrs_sieve_free)

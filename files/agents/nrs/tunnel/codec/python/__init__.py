@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nrs.tunnel.codec.crypto import LIBCRYPTO, Crypto
 from nrs.tunnel.codec.interface import Family
 from nrs.tunnel.codec.python.frames import PythonFrames
 from nrs.tunnel.codec.python.inbox import PythonInbox
@@ -13,6 +14,7 @@ from nrs.tunnel.codec.python.socket_path import PythonIntake, PythonPath
 
 CODEC = Family(
     "python",
+    Crypto(LIBCRYPTO),  # which hashlib uses
     PythonSealer,
     PythonOpener,
     PythonPath,
