@@ -18,16 +18,18 @@ Entry = Mapping[str, Any]
 
 _ADDRESSES = ("internal_ip", "external_ip")
 _DEFAULT_PORT = 51820
+_SHARED = "shared"
 
 
 def endpoint_routers(
     entries: Sequence[Entry], hostvars: HostVars, servers: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Each entry's `router_id`, `internal_ip`, `external_ip` and what else of its own is given.
+    """Each entry's `router_id`, `internal_ip`, `external_ip`, and what else of its own is given.
 
-    That may be `host`, `bind_address`, `gateway` and `ports`. An address that the entry does not
-    give is the one that the inventory gives to that router; empty where it gives none, and where
-    the entry gives a `host`. So are `ports`, where that router has several. `servers` are the
+    `holds_psk` is whether the router goes by the PSK itself. What else is given may be `host`,
+    `bind_address`, `gateway` and `ports`. An address that the entry does not give is the one that
+    the inventory gives to that router; empty where it gives none, and where the entry gives a
+    `host`. So are `holds_psk`, and `ports`, where that router has several. `servers` are the
     inventory's routing servers.
     """
     hosts = _hosts_by_id(hostvars, servers)
@@ -54,7 +56,11 @@ def router_faults(
 
 
 def _complete(entry: Entry, hostvars: HostVars, host: str | None) -> dict[str, Any]:
-    router = {"router_id": entry["router_id"]}
+    modes = given(hostvars, host, "routing_server_key_modes", ()) if host else ()
+    router = {
+        "router_id": entry["router_id"],
+        "holds_psk": entry.get("holds_psk", _SHARED in modes),
+    }
     known = None if "host" in entry else host
     for key in _ADDRESSES:
         router[key] = entry[key] if key in entry else _address(hostvars, known, key)

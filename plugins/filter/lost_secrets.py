@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from ansible.errors import AnsibleFilterError
 
 _SHOWN_BY = {
-    "PSK": ("psk", "device_key"),
+    "PSK": ("psk", "router_key", "device_key", "device_keys"),
     "signing key": ("signers", "api_tokens_*"),
     "CA": ("ca.pem",),
 }

@@ -9,7 +9,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-_SECRET = frozenset({"psk", "previous_psk", "device_key", "default_psk", "token"})
+_SECRET = frozenset(
+    {
+        "psk",
+        "previous_psk",
+        "default_psk",
+        "router_key",
+        "previous_router_key",
+        "device_key",
+        "device_keys",
+        "token",
+    }
+)
 _HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 
@@ -36,8 +47,15 @@ def secrets(settings: Any) -> list[str]:
         return [found for item in settings for found in secrets(item)]
     if not isinstance(settings, dict):
         return []
-    found = [str(value) for key, value in settings.items() if key in _SECRET and value]
+    found = [text for key in _SECRET & settings.keys() for text in _texts(settings[key])]
     return found + [deeper for value in settings.values() for deeper in secrets(value)]
+
+
+def _texts(value: Any) -> list[str]:
+    """Of a secret, such as one key or several by name."""
+    if isinstance(value, dict):
+        return [text for part in value.values() for text in _texts(part)]
+    return [str(value)] if value else []
 
 
 def shown(settings: Any) -> Any:

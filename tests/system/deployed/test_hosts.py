@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 CONFIGURATION = "/etc/network-routing-system"
-KEYS = {"routing_server": ("psk",), "network_access_endpoint": ("device_key",)}
+NOBODYS = {"psk", "previous_psk", "previous_router_key", "device_key", "api_token"}
+KEYS = {"routing_server": ("router_key",), "network_access_endpoint": ("device_keys",)}
 
 
 def test_secrets_are_for_the_agents_alone(lab: Any) -> None:
@@ -13,8 +14,8 @@ def test_secrets_are_for_the_agents_alone(lab: Any) -> None:
         for secret in (f"api_tokens_{unit}", *KEYS.get(unit, ())):
             path = f"{CONFIGURATION}/{secret}"
             assert lab.exec(host, "stat", "-c", "%a %U", path) == "600 nrs\n", (host, secret)
-        # Who ranks routers needs no key of theirs, and the PSK opens every endpoint's addresses.
-        for secret in {"psk", "previous_psk", "device_key", "api_token"} - {*KEYS.get(unit, ())}:
+        # The PSK stays on the control node, and who ranks routers needs no key of theirs.
+        for secret in NOBODYS | {"router_key", "device_keys"} - {*KEYS.get(unit, ())}:
             path = f"{CONFIGURATION}/{secret}"
             found = lab.run("exec", host, "test", "-e", path, check=False)
             assert found.returncode == 1, (host, secret)
@@ -32,8 +33,9 @@ def test_tunnels_have_device_keys_and_nothing_else_is_accepted(lab: Any) -> None
 
 def test_no_secret_is_in_a_log_or_a_process_list(lab: Any) -> None:
     script = (
-        f"cd {CONFIGURATION}; for secret in psk device_key api_tokens_*; do"
-        "  value=$(grep -v '^#' $secret 2>/dev/null | head -n 1) && [ -n \"$value\" ] || continue;"
+        f"cd {CONFIGURATION}; for secret in router_key device_keys api_tokens_*; do"
+        "  value=$(grep -v '^#' $secret 2>/dev/null | awk 'NR == 1 {print $NF}');"
+        '  [ -n "$value" ] || continue;'
         '  has() { grep -qF -- "$value"; };'
         "  ! journalctl -q --no-pager -o cat | has || echo $secret in journal;"
         "  ! cat /var/log/network-routing-system/*.log | has || echo $secret in log;"

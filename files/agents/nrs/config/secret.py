@@ -1,4 +1,4 @@
-"""Pre-shared keys and device keys: where they may stand in a file, and which are refused."""
+"""Pre-shared keys and what is derived from them: where they may stand, and which are refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLACEHOLDER = re.compile(
     r"(change|replace|your|example|placeholder|insert|secret|<)", re.IGNORECASE
 )
 _LEAST_DISTINCT_BYTES = 8
-_DEVICE_KEY = re.compile(r"[0-9A-Fa-f]{64}")
+_DERIVED = re.compile(r"[0-9A-Fa-f]{64}")
 
 Decode = Callable[[str], bytes]
 
@@ -49,15 +49,24 @@ def decode_psk(text: str) -> bytes:
 
 def decode_device_key(text: str) -> bytes:
     """Decode a device key, 64 hexadecimal digits. Raises ValueError without the key in it."""
+    return _derived(text, "device_keys filter")
+
+
+def decode_router_key(text: str) -> bytes:
+    """Decode a router key, 64 hexadecimal digits. Raises ValueError without the key in it."""
+    return _derived(text, "router_key filter")
+
+
+def _derived(text: str, by: str) -> bytes:
     text = text.strip()
-    if not _DEVICE_KEY.fullmatch(text):
+    if not _DERIVED.fullmatch(text):
         raise ValueError(
             f"must be 64 hexadecimal digits, found {len(text)} characters;"
-            " it is computed from the master key by the device_key filter"
+            f" it is computed from the PSK by the {by}"
         )
     key = bytes.fromhex(text)
     if len(set(key)) < _LEAST_DISTINCT_BYTES:
-        raise ValueError("is a placeholder; compute it by the device_key filter")
+        raise ValueError(f"is a placeholder; compute it by the {by}")
     return key
 
 
@@ -84,14 +93,9 @@ class KeyedSection(Section):
 
     def _one_of(self, *fields: str) -> tuple[str, bytes]:
         """The one of `fields` that is given, and its key. Raises ValueError."""
-        given = [field for field in fields if getattr(self, field) is not None]
-        if len(given) != 1:
-            if not given:
-                raise ValueError(f"needs one of {_listed(fields)}")
-            raise ValueError(f"takes only one of {_listed(fields)}, found {_listed(given)}")
-        (field,) = given
+        field = self._given(*fields)
         value = getattr(self, field)
-        decode = decode_device_key if field.startswith("device_key") else decode_psk
+        decode = next((d for part, d in _DECODERS.items() if part in field), decode_psk)
         if isinstance(value, Path):
             try:
                 return field, read_key_file(value, decode)
@@ -102,10 +106,26 @@ class KeyedSection(Section):
         except ValueError as error:
             raise ValueError(f"{field} {error}") from None
 
+    def _given(self, *fields: str) -> str:
+        """The one of `fields` that is given. Raises ValueError."""
+        given = [field for field in fields if getattr(self, field) is not None]
+        if not given:
+            raise ValueError(f"needs one of {_listed(fields)}")
+        if len(given) > 1:
+            raise ValueError(f"takes only one of {_listed(fields)}, found {_listed(given)}")
+        return given[0]
+
     @property
     def key(self) -> bytes:
         """The decoded key, at least 32 bytes."""
         return self._key
+
+
+_DECODERS: dict[str, Decode] = {
+    "device_key": decode_device_key,
+    "router_key": decode_router_key,
+}
+"""By what a field's name holds; others hold a PSK."""
 
 
 def _listed(words: Sequence[str]) -> str:

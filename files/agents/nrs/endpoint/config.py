@@ -28,7 +28,10 @@ from nrs.config.types import (
     Section,
     UnderlayAddress,
 )
+from nrs.endpoint import device_keys
 from nrs.tunnel.wire import INNER_MTU, MOST_PREFIXES, in_order
+
+_KEYS = ("psk", "psk_file", "device_key", "device_key_file", "device_keys", "device_keys_file")
 
 
 class Endpoint(Section):
@@ -43,8 +46,9 @@ class Endpoint(Section):
 class Tunnel(KeyedSection, TunAddresses):
     """The TUN device, the key, what goes through the tunnel, and what is behind this endpoint.
 
-    The key is a PSK that all endpoints share, or the device key that was made for this
-    endpoint's id, addresses and networks to advertise.
+    The key is a PSK that all endpoints share, or a device key that was made for this endpoint's
+    id, addresses and networks to advertise: one for each router, or one for all routers that
+    hold the same PSK.
     """
 
     interface_name: Interface = "tun0"
@@ -62,13 +66,26 @@ class Tunnel(KeyedSection, TunAddresses):
     )
     device_key: SecretStr | None = None
     device_key_file: Path | None = None
+    device_keys: dict[Name, SecretStr] | None = None
+    device_keys_file: Path | None = None
     key_epoch: Epoch = 0
     _own_key: bool = PrivateAttr(default=False)
+    _by_router: dict[str, bytes] | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _resolve(self) -> Self:
-        field, self._key = self._one_of("psk", "psk_file", "device_key", "device_key_file")
+        field = self._given(*_KEYS)
         self._own_key = field.startswith("device_key")
+        if self.device_keys_file is not None:
+            try:
+                self._by_router = device_keys.read(self.device_keys_file)
+            except ValueError as error:
+                raise ValueError(f"{field}: {error}") from None
+        elif self.device_keys is not None:
+            texts = {router: key.get_secret_value() for router, key in self.device_keys.items()}
+            self._by_router = device_keys.decoded(texts, field)
+        else:
+            _, self._key = self._one_of(field)
         try:
             in_order(self.advertise)
         except ValueError as error:
@@ -77,8 +94,12 @@ class Tunnel(KeyedSection, TunAddresses):
 
     @property
     def has_device_key(self) -> bool:
-        """Whether `key` is a device key rather than a PSK."""
+        """Whether its keys are device keys rather than a PSK."""
         return self._own_key
+
+    def key_for(self, router_id: str) -> bytes | None:
+        """The key for sessions with a router; None where there is none."""
+        return self.key if self._by_router is None else self._by_router.get(router_id)
 
 
 class Router(Section):
@@ -170,4 +191,7 @@ class NetworkAccessEndpointConfig(Section):
             if router.router_id in seen:
                 raise ValueError(f"routers: router_id {router.router_id!r} is given twice")
             seen.add(router.router_id)
+            if self.tunnel.key_for(router.router_id) is None:
+                field = "device_keys" if self.tunnel.device_keys else "device_keys_file"
+                raise ValueError(f"tunnel: {field} has no key for router {router.router_id}")
         return self

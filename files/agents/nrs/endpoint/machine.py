@@ -74,7 +74,7 @@ class Machine:
         self._states: dict[str, State] = {}
         self._by_router_address: dict[bytes, Tunnel] = {}
         self._by_index: dict[int, Tunnel] = {}
-        self._settings = Settings.of(config)
+        self._port = config.tunnel.port
         self._build(config, now)
 
     # -- the packet path
@@ -275,16 +275,17 @@ class Machine:
     # -- the tunnels
 
     def _build(self, config: NetworkAccessEndpointConfig, now: float) -> list[Order]:
-        before, settings = self._settings, Settings.of(config)
-        self._settings = settings
+        moved = config.tunnel.port != self._port
+        self._port = config.tunnel.port
         wanted = {router.router_id: router for router in config.routers}
         orders: list[Order] = []
         for router_id, tunnel in list(self.tunnels.items()):
-            if before.port != settings.port or wanted.get(router_id) != tunnel.router:
+            if moved or wanted.get(router_id) != tunnel.router:
                 orders += tunnel.close(now)
                 self._release(router_id)
                 del self.tunnels[router_id]
         for router_id, router in wanted.items():
+            settings = Settings.of(config, router_id)
             if router_id in self.tunnels:
                 self.tunnels[router_id].adjust(settings)
             else:

@@ -68,7 +68,7 @@ _WHY = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What all tunnels of an endpoint have in common."""
+    """What a tunnel goes by beside its router's entry."""
 
     port: int
     key: StaticKey
@@ -76,14 +76,16 @@ class Settings:
     timing: Timing
 
     @classmethod
-    def of(cls, config: NetworkAccessEndpointConfig) -> Settings:
-        """As the configuration has them."""
+    def of(cls, config: NetworkAccessEndpointConfig, router_id: str) -> Settings:
+        """As the configuration has them for the tunnel to a router that it names."""
         tunnel = config.tunnel
         mode = KeyMode.DEVICE if tunnel.has_device_key else KeyMode.SHARED
         keepalive = tunnel.keepalive_interval
+        key = tunnel.key_for(router_id)
+        assert key is not None, "the configuration has been checked"
         return cls(
             tunnel.port,
-            StaticKey(tunnel.key, mode, tunnel.key_epoch),
+            StaticKey(key, mode, tunnel.key_epoch),
             Claim(
                 config.endpoint.endpoint_id,
                 tunnel.tun_ipv4 and tunnel.tun_ipv4.ip,
@@ -234,13 +236,18 @@ class Tunnel:
         self.liveness.retime(settings.timing)
 
     def resume(self, record: Record, since: float, now: float) -> list[Order]:
-        """Go on with a session of an earlier process; no orders where that cannot be."""
-        key = self._settings.key
-        fits = record.claim == self._settings.claim and record.key_print == key_print(key)
-        if not self.connected or not fits:
+        """Go on with a session of an earlier process; no orders where that cannot be.
+
+        One that another key has opened serves until there is one with the present key.
+        """
+        if not self.connected or record.claim != self._settings.claim:
             return []
         self.state_since = since
-        return self._take(record, now)
+        key = self._settings.key
+        if record.key_print != key_print(key):
+            self._rekeyed = True
+            key = StaticKey(b"", record.mode, record.secrets.key_id)
+        return self._take(record, key, now)
 
     def enter(self, since: float) -> list[Order]:
         """Its state is another one since `since`, Unix time."""
@@ -262,7 +269,7 @@ class Tunnel:
         bye: list[Order] = [SendControl(self.index, Type.BYE)] if self.index else []
         return bye + self.lose_session(now)
 
-    def _take(self, record: Record, now: float) -> list[Order]:
+    def _take(self, record: Record, key: StaticKey, now: float) -> list[Order]:
         """Use a session from now on; the one before it still receives for a moment."""
         orders: list[Order] = [CloseSession(self.previous)] if self.previous else []
         self.previous = self.index
@@ -271,7 +278,7 @@ class Tunnel:
         self._quality.begin()
         self.flags, self._flags_sequence = RouterFlag(0), 0
         self.liveness.session_opened(now)
-        opened = OpenSession(record, self._settings.key, self.ring)
+        opened = OpenSession(record, key, self.ring)
         noted = NoteSession(self.index, since=self.state_since)
         return [*orders, opened, noted, *self.carrying.begin(self.index, now)]
 
@@ -408,7 +415,7 @@ class Tunnel:
             addresses=tuple(a.packed for a in (ack.tun_ipv4, ack.tun_ipv6) if a is not None),
         )
         orders += self._note_families(record)
-        orders += self._take(record, now)
+        orders += self._take(record, key, now)
         self.flags = ack.flags
         # The router switches to the new session with the first packet that it opens.
         for action in self.liveness.due(now, busy=True):

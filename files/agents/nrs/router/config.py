@@ -42,9 +42,8 @@ KeyModeName = Literal["shared", "device"]
 _ENDPOINTS = ("10.10.0.0/16", "fd00:10::/32", "fd00:100::/32")
 """Where endpoints are by default, as in the examples, beside the TUN device's own networks."""
 
-
-def _shared_alone() -> list[KeyModeName]:
-    return ["shared"]
+_KEYS = ("psk", "psk_file", "router_key", "router_key_file")
+_PREVIOUS_KEYS = tuple(f"previous_{field}" for field in _KEYS)
 
 
 class Server(Section):
@@ -87,8 +86,9 @@ class Service(Section):
 class Tunnel(KeyedSection, TunAddresses):
     """The TUN device, the keys, the networks that endpoints may have, and what they reach.
 
-    The PSK is the master key of the endpoints' device keys. The one before it, of
-    epoch `key_epoch - 1` (modulo 256), is accepted too where it is given.
+    Endpoints' device keys are made from the router key, which is this router's own, or from a PSK
+    that they may also have themselves. The one before it, of epoch `key_epoch - 1` (modulo 256), is
+    accepted too where it is given.
     """
 
     interface_name: Interface = "tun0"
@@ -99,19 +99,31 @@ class Tunnel(KeyedSection, TunAddresses):
     allow_input: list[Service] = Field(default_factory=list)
     client_to_client: StrictBool = False
     key_epoch: Epoch = 0
+    router_key: SecretStr | None = None
+    router_key_file: Path | None = None
     previous_psk: SecretStr | None = None
     previous_psk_file: Path | None = None
-    key_modes: Annotated[list[KeyModeName], Field(min_length=1)] = Field(
-        default_factory=_shared_alone
-    )
+    previous_router_key: SecretStr | None = None
+    previous_router_key_file: Path | None = None
+    key_modes: Annotated[list[KeyModeName], Field(min_length=1)] | None = None
+    _own_key: bool = PrivateAttr(default=False)
     _previous: bytes | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
+    def _resolve(self) -> Self:
+        field, self._key = self._one_of(*_KEYS)
+        self._own_key = field.startswith("router_key")
+        if self._own_key and "shared" in self.modes:
+            raise ValueError(f"key_modes: shared needs a PSK in the place of {field}")
+        return self
+
+    @model_validator(mode="after")
     def _resolve_previous(self) -> Self:
-        if self.previous_psk is not None or self.previous_psk_file is not None:
-            _, self._previous = self._one_of("previous_psk", "previous_psk_file")
+        if any(getattr(self, field) is not None for field in _PREVIOUS_KEYS):
+            field, self._previous = self._one_of(*_PREVIOUS_KEYS)
             if self._previous == self.key:
-                raise ValueError("previous_psk is the same key as psk: nothing has been changed")
+                now = field.removeprefix("previous_").removesuffix("_file")
+                raise ValueError(f"{field} is the same key as {now}: nothing has been changed")
         return self
 
     @model_validator(mode="after")
@@ -124,6 +136,11 @@ class Tunnel(KeyedSection, TunAddresses):
                         " addresses of their own (endpoint_networks)"
                     )
         return self
+
+    @property
+    def modes(self) -> list[KeyModeName]:
+        """How endpoints may have made their keys of this router's."""
+        return self.key_modes or ["device" if self._own_key else "shared"]
 
     @property
     def on_link(self) -> list[IPNetwork]:

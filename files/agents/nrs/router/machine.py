@@ -153,7 +153,7 @@ class RouterMachine:
         self._responder = Responder(
             self._identity,
             tunnel.keys,
-            frozenset(KeyMode[mode.upper()] for mode in tunnel.key_modes),
+            frozenset(KeyMode[mode.upper()] for mode in tunnel.modes),
         )
         self._held = {key_print(key, self._identity): key for key in self._responder.held()}
 

@@ -36,7 +36,7 @@ def written(tmp_path: Path, text: str) -> Path:
 def test_a_router_without_further_keys_takes_the_psk_of_epoch_0_alone(tmp_path: Path) -> None:
     tunnel = router(tmp_path).tunnel
     assert tunnel.keys == {0: bytes(range(32))}
-    assert tunnel.key_modes == ["shared"]
+    assert tunnel.modes == ["shared"]
 
 
 @pytest.mark.parametrize(("epoch", "before"), [(1, 0), (255, 254), (0, 255)])
@@ -63,8 +63,13 @@ def test_the_previous_key_is_of_the_epoch_before(tmp_path: Path, epoch: int, bef
         ("previous_psk_file: /no/such", "previous_psk_file: cannot read /no/such: No such file"),
         (
             f'previous_psk: "{BEFORE}", previous_psk_file: /x',
-            "tunnel: takes only one of previous_psk and previous_psk_file",
+            "tunnel: takes only one of previous_psk, .* found previous_psk and previous_psk_file",
         ),
+        (
+            f'router_key: "{DEVICE_KEY}"',
+            "tunnel: takes only one of psk, .* found psk and router_key",
+        ),
+        ("previous_router_key: abc", "tunnel: previous_router_key must be 64 hexadecimal digits"),
     ],
 )
 def test_what_is_wrong_with_a_routers_keys(tmp_path: Path, more: str, problem: str) -> None:
@@ -73,6 +78,31 @@ def test_what_is_wrong_with_a_routers_keys(tmp_path: Path, more: str, problem: s
     assert str(tmp_path / "file.yaml") in str(refused.value)
     assert BEFORE not in str(refused.value)
     assert NUMBER not in str(refused.value)
+
+
+def with_router_key(tmp_path: Path, *more: str) -> RoutingServerConfig:
+    key = f'router_key: "{DEVICE_KEY}"'
+    text = ROUTING_SERVER.replace(f'psk: "{PSK}"', ", ".join((key, *more)))
+    return load(written(tmp_path, text), RoutingServerConfig)
+
+
+def test_a_key_of_a_routers_own_opens_device_keys_alone(tmp_path: Path) -> None:
+    tunnel = with_router_key(tmp_path).tunnel
+    assert tunnel.keys == {0: bytes(range(32))}
+    assert tunnel.modes == ["device"]
+    assert with_router_key(tmp_path, "key_modes: [device]").tunnel.modes == ["device"]
+    problem = "tunnel: key_modes: shared needs a PSK in the place of router_key"
+    with pytest.raises(ConfigError, match=problem):
+        with_router_key(tmp_path, "key_modes: [device, shared]")
+
+
+@pytest.mark.parametrize("kind", ["psk", "router_key"])
+def test_the_key_before_a_routers_own_may_be_of_either_kind(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "previous"
+    file.write_text(BEFORE if kind == "psk" else bytes(range(50, 82)).hex())
+    tunnel = with_router_key(tmp_path, "key_epoch: 1", f"previous_{kind}_file: {file}").tunnel
+    assert tunnel.keys == {1: bytes(range(32)), 0: bytes(range(50, 82))}
+    assert tunnel.modes == ["device"]
 
 
 def test_an_endpoint_has_a_psk_or_a_device_key(tmp_path: Path) -> None:
@@ -86,7 +116,50 @@ def test_an_endpoint_has_a_psk_or_a_device_key(tmp_path: Path) -> None:
         assert tunnel.key_epoch == 7
 
 
-ALL = "psk, psk_file, device_key and device_key_file"
+OTHER_KEY = bytes(range(7, 39)).hex()
+ROUTERS = ("router_1", "router_2")
+
+
+def test_an_endpoint_has_a_key_for_each_router(tmp_path: Path) -> None:
+    file = tmp_path / "device_keys"
+    file.write_text(f"# by router\nrouter_2 {OTHER_KEY}\n\nrouter_1 {DEVICE_KEY}  # the first\n")
+    inline = f'device_keys: {{router_1: "{DEVICE_KEY}", router_2: "{OTHER_KEY}"}}'
+    for key in (inline, f"device_keys_file: {file}"):
+        tunnel = endpoint(tmp_path, key).tunnel
+        assert tunnel.has_device_key
+        assert [tunnel.key_for(router) for router in (*ROUTERS, "router_3")] == [
+            bytes(range(32)),
+            bytes(range(7, 39)),
+            None,
+        ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (f"router_1 {DEVICE_KEY}", "tunnel: device_keys_file has no key for router router_2"),
+        (f"router_1 {DEVICE_KEY} x", "device_keys, line 1: has 3 words and not a router's id"),
+        ("# none\nrouter_1", "device_keys, line 2: the key for router_1 must be 64 hexadecimal"),
+        ("router_1: " + DEVICE_KEY[:-1], "line 1: the key for router_1: must be 64 .* found 63"),
+        (
+            f"router_1 {DEVICE_KEY}\nrouter_1 {OTHER_KEY}",
+            "line 2: router router_1 has a key already",
+        ),
+        ("router_1 " + "00" * 32, "line 1: the key for router_1 is a placeholder"),
+        ("router_1 ä", "device_keys: is not ASCII text"),
+    ],
+)
+def test_what_is_wrong_with_an_endpoints_keys_by_router(
+    tmp_path: Path, text: str, problem: str
+) -> None:
+    file = tmp_path / "device_keys"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=problem) as refused:
+        endpoint(tmp_path, f"device_keys_file: {file}")
+    assert DEVICE_KEY[:-1] not in str(refused.value)
+
+
+ALL = "psk, psk_file, device_key, device_key_file, device_keys and device_keys_file"
 
 
 @pytest.mark.parametrize(
@@ -98,6 +171,12 @@ ALL = "psk, psk_file, device_key and device_key_file"
         ((f'device_key: "{DEVICE_KEY[:-1]}g"',), "device_key must be 64 hexadecimal digits"),
         ((f'device_key: "{"00" * 32}"',), "tunnel: device_key is a placeholder"),
         ((f"device_key: {NUMBER}",), r"tunnel\.device_key: .*valid string"),
+        (
+            (f'device_keys: {{router_1: "{DEVICE_KEY[:-1]}"}}',),
+            r"tunnel: device_keys\.router_1 must be 64 hexadecimal .* 63 char",
+        ),
+        ((f'device_keys: {{"": "{DEVICE_KEY}"}}',), r"tunnel\.device_keys"),
+        (("device_keys_file: /no/such",), "device_keys_file: cannot read /no/such: No such file"),
         (("device_key_file: /no/such",), "device_key_file: cannot read /no/such: No such file"),
         ((f'psk: "{PSK}"', "key_epoch: 256"), r"tunnel\.key_epoch: found 256"),
     ],

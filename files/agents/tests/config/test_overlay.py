@@ -28,6 +28,8 @@ NEVER = {
         "tunnel.advertise",
         "tunnel.device_key",
         "tunnel.device_key_file",
+        "tunnel.device_keys",
+        "tunnel.device_keys_file",
         "tunnel.exclude",
         "tunnel.interface_name",
         "tunnel.key_epoch",

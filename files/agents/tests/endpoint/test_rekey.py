@@ -12,11 +12,12 @@ import pytest
 from nrs.endpoint.liveness import State
 from nrs.tunnel import keys, wire
 from nrs.tunnel.drop import Drop
-from nrs.tunnel.handshake import Responder, StaticKey
+from nrs.tunnel.handshake import BadTag, Responder, StaticKey
 from nrs.tunnel.wire import Hello, KeyMode, RouterFlag, Type
 from tests.endpoint.fakes import BOTH, CLAIM, OLD, Endpoint, config, identity
 
 NEW = bytes(range(50, 82))
+MORE = bytes(range(90, 122))
 FLOW = b"\x11" + bytes((10, 10, 100, 1)) + bytes((198, 51, 100, 10)) + bytes(4)
 """UDP to the business server."""
 
@@ -164,3 +165,40 @@ def test_a_repeated_answer_is_no_drop_and_changes_nothing(endpoint: Endpoint) ->
     assert endpoint.session == session
     other, _ = router.accept(offer, 78, RouterFlag(0), os.urandom)
     assert endpoint.handshake(Type.HELLO_ACK, other) is Drop.NO_SESSION
+
+
+def test_a_key_that_changed_while_no_process_ran_opens_a_session_while_the_kept_one_serves(
+    endpoint: Endpoint,
+) -> None:
+    kept = endpoint.sessions[endpoint.session].record
+    later = Endpoint(now=endpoint.now + 1, kept=[(kept, 0.0)], **device_key(NEW, 1))
+    assert later.session == endpoint.session
+    assert later.sessions[later.session].key == StaticKey(b"", KeyMode.SHARED, 0)
+    assert [key_of(hello) for hello in later.hellos] == [(KeyMode.DEVICE, 1)]
+    assert later.answer({0: OLD, 1: NEW}) is None
+    assert later.session != endpoint.session
+    expected = StaticKey(keys.device_key(NEW, CLAIM, 1), KeyMode.DEVICE, 1)
+    assert later.sessions[later.session].key == expected
+    later.wait(30)
+    assert len(later.hellos) == 1
+
+
+def test_each_tunnel_has_the_key_of_its_router() -> None:
+    masters = {"r1": OLD, "r2": NEW}
+    own = {router: keys.device_key(master, CLAIM, 0).hex() for router, master in masters.items()}
+    endpoint = Endpoint(("r1", "r2"), device_keys=own)
+    hellos = dict(zip(masters, endpoint.hellos, strict=True))
+    for router, other in (("r1", "r2"), ("r2", "r1")):
+        with pytest.raises(BadTag):
+            endpoint.answer({0: masters[other]}, router, hellos[router])
+        assert endpoint.answer({0: masters[router]}, router, hellos[router]) is None
+    sessions = [endpoint.session_of(router) for router in masters]
+
+    # Another key for one of them is nothing to the other's session.
+    changed = {**own, "r2": keys.device_key(MORE, CLAIM, 0).hex()}
+    endpoint.hellos.clear()
+    endpoint.configure(config(("r1", "r2"), device_keys=changed))
+    assert len(endpoint.hellos) == 1
+    assert endpoint.answer({0: MORE}, "r2") is None
+    assert endpoint.session_of("r1") == sessions[0]
+    assert endpoint.session_of("r2") != sessions[1]

@@ -44,6 +44,7 @@ from nrs.tunnel.wire import (
 from tests.tunnel.carrying import batch_entry, partial, plain, sealed
 from tests.tunnel.codecs import opening
 from tests.tunnel.packets import ACK, CWR, FIN, PSH, TCP, UDP, SuperPacket, udp_packet
+from tests.tunnel.router_key import own_key
 
 DOCUMENT = Path(__file__).resolve().parents[4] / "docs" / "PROTOCOL.md"
 _BLOCK = re.compile(r"(?<=^```json\n)(.*?)(?=^```$)", re.DOTALL | re.MULTILINE)
@@ -562,6 +563,10 @@ def build() -> Vector:
     return {
         "version": wire.VERSION,
         "master": PSK.hex(),
+        "router_keys": [
+            {"router_id": router_id, "key_id": key_id, "key": own_key(PSK, router_id, key_id).hex()}
+            for router_id, key_id in (("router_1", 0), ("router_2", 3))
+        ],
         "handshakes": [shared, device, renewed, alone],
         "control": [
             control(

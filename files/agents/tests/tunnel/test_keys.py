@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nrs.tunnel import keys
 from nrs.tunnel.keys import TagKey
 from nrs.tunnel.wire import Claim
+from tests.tunnel.router_key import own_key
 
 MASTER = bytes(range(32))
 CLAIM = Claim(
@@ -123,3 +124,15 @@ def test_each_direction_has_its_own_key_and_everything_counts() -> None:
         arguments[changed] = arguments[changed][:-1] + b"\xff"
         seen.update(keys.session_keys(*arguments))
     assert len(seen) == 10
+
+
+def test_nothing_leads_from_one_routers_keys_to_anothers() -> None:
+    made = {
+        own_key(MASTER, router, epoch) for router in ("router_1", "router_2") for epoch in (0, 1)
+    }
+    devices = {keys.device_key(key, CLAIM, 0) for key in {*made, MASTER}}
+    assert len(made | devices | {MASTER}) == 10
+    # What is derived goes by HKDF, whose input its output does not tell (RFC 5869).
+    for router in ("router_1", "router_2"):
+        info = b"nrs v1 router" + router.encode() + b"\0"
+        assert own_key(MASTER, router, 0) == hkdf(MASTER, b"", info, 32)

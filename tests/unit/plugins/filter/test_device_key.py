@@ -2,18 +2,24 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An endpoint's key, against the protocol's test vectors."""
+"""Keys of endpoints and routers, against the protocol's test vectors."""
 
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.nrs.network_routing.plugins.filter.device_key import FilterModule
+from ansible_collections.nrs.network_routing.plugins.filter import (
+    device_key as device_key_filters,
+)
+from ansible_collections.nrs.network_routing.plugins.filter import (
+    router_key as router_key_filter,
+)
 
 PROTOCOL = Path(__file__).resolve().parents[4] / "docs" / "PROTOCOL.md"
 PSK = base64.b64encode(bytes(range(32))).decode()
@@ -23,7 +29,15 @@ PLAIN = "5bf0146b3eb492a3643e1796fac2855af694fe9b7fbcff631dfe5c0d4d6aa097"
 
 
 def device_key(*arguments: Any, **named: Any) -> str:
-    return FilterModule().filters()["device_key"](*arguments, **named)
+    return device_key_filters.FilterModule().filters()["device_key"](*arguments, **named)
+
+
+def device_keys(*arguments: Any, **named: Any) -> dict[str, str]:
+    return device_key_filters.FilterModule().filters()["device_keys"](*arguments, **named)
+
+
+def router_key(*arguments: Any, **named: Any) -> str:
+    return router_key_filter.FilterModule().filters()["router_key"](*arguments, **named)
 
 
 def test_the_protocols_vectors() -> None:
@@ -45,6 +59,51 @@ def test_the_protocols_vectors() -> None:
             assert found == handshake["static_key"]
             checked += 1
     assert checked
+    assert vectors["router_keys"]
+    for one in vectors["router_keys"]:
+        assert router_key(psk, one["router_id"], one["key_id"]) == one["key"]
+
+
+def test_for_each_router_it_is_of_the_routers_own_key() -> None:
+    routers = [
+        {"router_id": "router_1"},
+        {"router_id": "r-2"},
+        {"router_id": "3", "holds_psk": True},
+    ]
+    found = device_keys(PSK, "endpoint_1", *ADDRESSES, epoch=4, routers=routers)
+    assert list(found) == ["router_1", "r-2", "3"]
+    for router_id in ("router_1", "r-2"):
+        own = base64.b64encode(bytes.fromhex(router_key(PSK, router_id, 4))).decode()
+        assert found[router_id] == device_key(own, "endpoint_1", *ADDRESSES, epoch=4)
+    assert found["3"] == device_key(PSK, "endpoint_1", *ADDRESSES, epoch=4)
+
+
+def test_a_router_key_is_of_the_psk_the_router_and_the_epoch() -> None:
+    other = base64.b64encode(bytes(range(1, 33))).decode()
+    made = {router_key(PSK, "r1"), router_key(PSK, "r2"), router_key(PSK, "r1", 1)}
+    assert len(made | {router_key(other, "r1")}) == 4
+    info = b"nrs v1 router" + b"r1" + bytes((1,)) + b"\1"
+    extract = hmac.digest(bytes(32), bytes(range(32)), "sha256")
+    assert router_key(PSK, "r1", 1) == hmac.digest(extract, info, "sha256").hex()
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"router_id": ""}, "router_id must be"),
+        ({"router_id": "r 1"}, "router_id must be"),
+        ({"psk": "CHANGE_ME"}, "the PSK is a placeholder"),
+        ({"epoch": 256}, "epoch must be"),
+    ],
+)
+def test_what_is_wrong_with_a_router_is_refused(changed: dict[str, Any], problem: str) -> None:
+    given = {"psk": PSK, "router_id": "router_1", "epoch": 0, **changed}
+    with pytest.raises(AnsibleFilterError, match="router_key: " + problem) as refused:
+        router_key(**given)
+    assert PSK not in str(refused.value)
+    given["routers"] = [{"router_id": given.pop("router_id")}]
+    with pytest.raises(AnsibleFilterError, match="device_keys: " + problem):
+        device_keys(given.pop("psk"), "endpoint_1", *ADDRESSES, **given)
 
 
 def test_an_endpoint_without_prefixes_in_the_first_epoch() -> None:

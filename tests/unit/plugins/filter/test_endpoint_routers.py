@@ -20,7 +20,10 @@ HOSTVARS: dict[str, dict[str, Any]] = {
     },
     "router_2": {"routing_server_external_ip": "2001:db8:2::22"},
     "router_3": {},
-    "router_4": {"routing_server_bind_ports": [51820, "443"]},
+    "router_4": {
+        "routing_server_bind_ports": [51820, "443"],
+        "routing_server_key_modes": ["device", "shared"],
+    },
 }
 SERVERS = list(HOSTVARS)
 
@@ -34,6 +37,7 @@ def test_addresses_come_from_the_inventory() -> None:
     own = {"bind_address": "2001:db8:a::31", "gateway": "2001:db8:a::1"}
     assert completed(router_id="router_1", **own) == {
         "router_id": "router_1",
+        "holds_psk": False,
         "internal_ip": "192.0.2.21",
         "external_ip": "2001:db8:2::21",
         **own,
@@ -43,6 +47,7 @@ def test_addresses_come_from_the_inventory() -> None:
 def test_one_that_has_no_uplink_of_its_own_or_only_one_address() -> None:
     assert completed(router_id="router_2") == {
         "router_id": "router_2",
+        "holds_psk": False,
         "internal_ip": "",
         "external_ip": "2001:db8:2::22",
     }
@@ -61,7 +66,16 @@ def test_a_router_outside_the_inventory() -> None:
 def test_a_name_stands_in_place_of_the_addresses_of_the_inventory() -> None:
     for name in ("router_1", "elsewhere"):
         entry = {"router_id": name, "host": "router1.example.net"}
-        assert completed(**entry) == {**entry, "internal_ip": "", "external_ip": ""}
+        empty = {"internal_ip": "", "external_ip": ""}
+        assert completed(**entry) == {**entry, **empty, "holds_psk": False}
+
+
+def test_who_shares_the_psk_has_it_or_whose_entry_says_so() -> None:
+    assert completed(router_id="router_4")["holds_psk"]
+    assert not completed(router_id="router_4", holds_psk=False)["holds_psk"]
+    for entry in ({"router_id": "router_1"}, {"router_id": "e", "external_ip": "203.0.113.9"}):
+        assert not completed(**entry)["holds_psk"]
+        assert completed(**entry, holds_psk=True)["holds_psk"]
 
 
 def test_ports_come_from_the_inventory_too() -> None:

@@ -11,17 +11,19 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.nrs.network_routing.plugins.filter.lost_secrets import lost_secrets
 
 FILES = {
-    "endpoint_1": ["api_tokens_network_access_endpoint", "ca.pem", "device_key"],
+    "endpoint_1": ["api_tokens_network_access_endpoint", "ca.pem", "device_keys"],
+    "endpoint_2": ["device_key"],
     "lb": ["ca.pem", "signers"],
     "new": [],
-    "router_1": ["psk"],
+    "router_1": ["router_key"],
+    "router_2": ["psk"],
 }
 
 
 @pytest.mark.parametrize(
     ("kind", "hosts"),
     [
-        ("PSK", "endpoint_1, router_1"),
+        ("PSK", "endpoint_1, endpoint_2, router_1, router_2"),
         ("signing key", "endpoint_1, lb"),
         ("CA", "endpoint_1, lb"),
     ],

@@ -46,11 +46,18 @@ def test_the_order_of_keys_does_not_count() -> None:
 
 def test_secrets_are_found_and_hidden_at_every_depth() -> None:
     settings = {
-        "tunnel": {"psk": "k1", "port": 1, "previous_psk": "k3", "device_key": "k4"},
+        "tunnel": {
+            "psk": "k1",
+            "port": 1,
+            "previous_psk": "k3",
+            "device_key": "k4",
+            "device_keys": {"router_1": "k5", "router_2": "k6"},
+            "router_key": "k7",
+        },
         "list": [{"token": "t1"}],
         "security": {"default_psk": "k2"},
     }
-    found = ["k1", "k2", "k3", "k4", "t1"]
+    found = ["k1", "k2", "k3", "k4", "k5", "k6", "k7", "t1"]
     assert sorted(secrets(settings)) == found
     text = str(shown(settings))
     assert not any(secret in text for secret in found)

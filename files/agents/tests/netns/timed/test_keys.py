@@ -7,15 +7,18 @@ import ipaddress
 import re
 import secrets
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from testbed.wait import wait_until
 
 from nrs.tunnel import keys
 from nrs.tunnel.wire import Claim
 from tests.netns.conftest import both_up
 from tests.netns.world import BUSINESS, ENDPOINT_TUN, Agent, World
+from tests.tunnel.router_key import own_key
 
 CLAIM = Claim(
     "endpoint_1",
@@ -121,6 +124,60 @@ def test_rotations_of_device_keys_lose_no_packet(world: World, tmp_path: Path) -
     assert {name: t["since"] for name, t in endpoint.tunnels().items()} == since
     assert all("closed" not in agent.log for agent in agents)
     assert {line for agent in agents for line in re.findall("HMAC.*", agent.log)} == set()
+
+
+def router_key(world: World, name: str, epoch: int) -> dict[str, Any]:
+    """The key part of a router's `tunnel`, of the newest PSK."""
+    key = own_key(NEW, name, epoch).hex()
+    return {"router_key_file": key_file(world, f"{name}_key", key), "key_epoch": epoch}
+
+
+def device_keys(world: World, epoch: int) -> dict[str, Any]:
+    """What belongs to that at the endpoint."""
+    made = {name: keys.device_key(own_key(NEW, name, epoch), CLAIM, epoch) for name in ROUTERS}
+    text = "\n".join(f"{name} {key.hex()}" for name, key in made.items())
+    file = key_file(world, "device_keys", text)
+    return {"device_key_file": None, "device_keys_file": file, "key_epoch": epoch}
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["reload", "restart"])
+def test_routers_get_keys_of_their_own_without_a_lost_packet(world: World, restart: bool) -> None:
+    """From one PSK at all of them, by reloads or with a restart, as an upgrade brings it."""
+    world.managed = True
+    agents = routers(world)
+    endpoint = world.endpoint(tunnel=device_key(world, OLD, 0))
+    wait_until(lambda: both_up(endpoint), 20, "both tunnels up")
+    previous = psk_file(world, "previous_psk", OLD)
+    ping = world.popen(
+        "endpoint", *("ping", "-n", "-i", "0.01", "-w", "90", BUSINESS[0]), stdout=subprocess.PIPE
+    )
+    for router in agents:
+        changed = {"psk_file": None, **router_key(world, router.host, 1)}
+        change(router, restart=restart, previous_psk_file=previous, **changed)
+        wait_until(lambda: both_up(endpoint), 20, "both tunnels up")
+    assert epochs(endpoint) == [("device", 0)] * 2
+    change(endpoint, restart=restart, **device_keys(world, 1))
+    wait_until(lambda: epochs(endpoint) == [("device", 1)] * 2, 10, "sessions of the new epoch")
+    for router in agents:
+        wait_until(
+            lambda router=router: router.tunnels()["endpoint_1"]["key_epoch"] == 1, 10, "at both"
+        )
+        change(router, restart=restart, previous_psk_file=None)
+    wait_until(lambda: both_up(endpoint), 10, "both tunnels up")
+    ping.send_signal(signal.SIGINT)
+    answered = [int(n) for n in re.findall(r"icmp_seq=(\d+)", ping.communicate()[0].decode())]
+    assert sorted(answered) == list(range(1, max(answered) + 1)), "none is left out"
+    assert all("closed" not in agent.log for agent in agents)
+
+
+def change(agent: Agent, *, restart: bool, **tunnel: Any) -> None:
+    """As `reload`, or by a restart that keeps sessions."""
+    if not restart:
+        reload(agent, **tunnel)
+        return
+    agent.write({**agent.config, "tunnel": {**agent.config["tunnel"], **tunnel}})
+    agent.restart()
+    wait_until(lambda: agent.status().get("files_not_in_force") == [], 30, f"{agent.host} is back")
 
 
 def test_an_endpoint_that_kept_the_old_key_loses_its_tunnels(world: World) -> None:
