@@ -12,7 +12,9 @@ PART, NIGHTLY = "system", "nightly"
 LAB_NAME = "nrstest"
 _MOLECULE = ("molecule", "test", "--destroy=never")
 _LAB = CHECKOUT / "bin" / "lab"
-_PYTEST = ("-m", "pytest", "-v", "-p", "no:cacheprovider", "--timeout=500", "--durations=5")
+_PYTEST = ("-m", "pytest", "-v", "-p", "no:cacheprovider", "--durations=5")
+_TEST_S = {PART: 500, NIGHTLY: 2400}
+"""For one test."""
 
 
 def run(report: Report, cache: Cache) -> None:
@@ -90,10 +92,11 @@ class _System:
 
     def _pytest(self, name: str, tests: str, limit: float) -> bool:
         marked = NIGHTLY if self._part == NIGHTLY else f"not {NIGHTLY}"
+        chosen = ("-m", marked, f"--timeout={_TEST_S[self._part]}")
         return self._report.step(
             self._part,
             name,
-            [self._ansible.python, *_PYTEST, "-m", marked, tests],
+            [self._ansible.python, *_PYTEST, *chosen, tests],
             cwd=CHECKOUT,
             env=self._env,
             limit=limit,
