@@ -176,3 +176,11 @@ def test_the_probe_says_which_there_are(host: Host) -> None:
     command = host.install / "current" / "bin" / "python"
     said = host.tools.run(sys.executable, program, command, host.etc, host.releases)
     assert json.loads(said)["releases"] == sorted(host.there())
+
+
+def test_what_an_unfinished_change_would_go_back_to_is_kept(host: Host) -> None:
+    (host.install / "unfinished").mkdir()
+    (host.install / "unfinished" / "from").write_text(named(2) + "\n")
+    host.add(5)
+    host.prune(changed=1, wanted=5)
+    assert host.there() == {named(2), named(4), named(5)}

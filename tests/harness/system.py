@@ -1,4 +1,4 @@
-"""Molecule and the whole-system tests, on the hosts of a lab of its own."""
+"""Molecule and the whole-system tests, on the hosts of a lab of its own; and what takes longer."""
 
 from __future__ import annotations
 
@@ -8,21 +8,28 @@ from harness import collection, counts, tools
 from harness.report import Report
 from harness.settings import CHECKOUT, Cache
 
-PART = "system"
+PART, NIGHTLY = "system", "nightly"
 LAB_NAME = "nrstest"
 _MOLECULE = ("molecule", "test", "--destroy=never")
 _LAB = CHECKOUT / "bin" / "lab"
-_PYTEST = ("-m", "pytest", "-v", "-p", "no:cacheprovider", "--timeout=500", "--durations=5")
+_PYTEST = ("-m", "pytest", "-v", "-p", "no:cacheprovider", "--durations=5")
+_TEST_S = {PART: 500, NIGHTLY: 2400}
+"""For one test."""
 
 
 def run(report: Report, cache: Cache) -> None:
     """Deploy with molecule, test what is deployed, remove it, test what is left."""
-    _System(report, cache).run()
+    _System(report, cache, PART).run()
+
+
+def nightly(report: Report, cache: Cache) -> None:
+    """What is marked so, on hosts that are deployed without being tested."""
+    _System(report, cache, NIGHTLY).run_nightly()
 
 
 class _System:
-    def __init__(self, report: Report, cache: Cache) -> None:
-        self._report = report
+    def __init__(self, report: Report, cache: Cache, part: str) -> None:
+        self._report, self._part = report, part
         self._ansible = tools.ansible(cache)
         self._env = tools.ansible_environment(cache, self._ansible) | {
             "NRS_LAB_NAME": LAB_NAME,
@@ -45,6 +52,16 @@ class _System:
             # From outside the lab's namespaces, so that nothing of it has to stay.
             self._step("lab down", [_LAB, "down"], 120)
         self._pytest("nothing is left", "tests/system/removed", 120)
+
+    def run_nightly(self) -> None:
+        try:
+            self._step("lab down", [_LAB, "down"], 120)
+            if self._step("lab up", [_LAB, "up"], 1800):
+                self._pytest("nightly tests", "tests/system/deployed", 7200)
+            else:
+                self._diagnose()
+        finally:
+            self._step("lab down", [_LAB, "down"], 120)
 
     def _deploy(self) -> bool:
         """Hosts, wheels, then molecule's whole sequence but its end."""
@@ -69,13 +86,17 @@ class _System:
         return [_LAB, "ctl", "env", *settings, *words]
 
     def _step(self, name: str, command: list[str | Path], limit: float) -> bool:
-        return self._report.step(PART, name, command, cwd=CHECKOUT, env=self._env, limit=limit).ok
+        return self._report.step(
+            self._part, name, command, cwd=CHECKOUT, env=self._env, limit=limit
+        ).ok
 
     def _pytest(self, name: str, tests: str, limit: float) -> bool:
+        marked = NIGHTLY if self._part == NIGHTLY else f"not {NIGHTLY}"
+        chosen = ("-m", marked, f"--timeout={_TEST_S[self._part]}")
         return self._report.step(
-            PART,
+            self._part,
             name,
-            [self._ansible.python, *_PYTEST, tests],
+            [self._ansible.python, *_PYTEST, *chosen, tests],
             cwd=CHECKOUT,
             env=self._env,
             limit=limit,

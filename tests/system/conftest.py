@@ -17,6 +17,11 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 LAB = CHECKOUT / "bin" / "lab"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """What takes too long for every run of `bin/test` is for `bin/test nightly`."""
+    config.addinivalue_line("markers", "nightly: runs in `bin/test nightly` only")
+
+
 class Lab:
     """The hosts of the lab that NRS_LAB_ROOT and NRS_LAB_NAME name."""
 
@@ -74,15 +79,27 @@ class Lab:
         collections: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run one of Ansible's programs at the control node, on the lab's inventory."""
+        command = self._at_control_node(program, *words, collections=collections)
+        return self.run(*command, limit=limit, check=False, cwd=cwd)
+
+    def start_ansible(self, program: str, *words: str) -> subprocess.Popen[str]:
+        """Start one there, in a process group of its own."""
+        return subprocess.Popen(
+            [str(LAB), *self._at_control_node(program, *words)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+
+    def _at_control_node(
+        self, program: str, *words: str, collections: Path | None = None
+    ) -> list[str]:
         found_in = collections or os.environ["ANSIBLE_COLLECTIONS_PATH"]
         settings = (f"PATH={os.environ['PATH']}", f"ANSIBLE_COLLECTIONS_PATH={found_in}")
         inventory = str(CHECKOUT / "inventories" / "lab")
-        return self.run(
-            *("ctl", "env", *settings, program, "-i", inventory, *words),
-            limit=limit,
-            check=False,
-            cwd=cwd,
-        )
+        return ["ctl", "env", *settings, program, "-i", inventory, *words]
 
     def token(self, url: str, role: str = "operator", name: str = "tester") -> str:
         """A token that the control node makes for one service and five minutes."""

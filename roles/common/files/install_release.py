@@ -5,9 +5,9 @@
 """Install a release of the agents on this host from an archive of wheels, without a network.
 
 The release is made beside its place, tried, and moved there when it is whole. It has a place of
-its own, named after its stamp, so that what runs keeps the files that it has begun with; `previous`
-points to the one before it. Needs neither pip nor ensurepip on the host: pip runs from its own
-wheel.
+its own, named after its stamp, so that what runs keeps the files that it has begun with. The first
+one is what agents are started from at once, others when `release_change.py` says so. Needs neither
+pip nor ensurepip on the host: pip runs from its own wheel.
 """
 
 from __future__ import annotations
@@ -134,10 +134,8 @@ def main() -> int:
     (new / "release").write_text(options.stamp + "\n", encoding="utf-8")
     put(new, place)
     current = options.directory / "current"
-    before = current.resolve()
-    if before.is_dir() and before != place.resolve():
-        point(options.directory / "previous", f"releases/{before.name}")
-    point(current, f"releases/{place.name}")
+    if not current.exists():
+        point(current, f"releases/{place.name}")
     point(options.link, str(current / "bin" / options.link.name))
     options.archive.unlink()
     return 0

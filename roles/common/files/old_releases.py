@@ -4,9 +4,10 @@
 
 """Remove the releases of the agents that this host does not need any more.
 
-Usage: old_releases.py DIRECTORY STAMP [--dry-run]. Kept are the release with that stamp, which is
-or is going to be the present one, the one before it, and all that a process runs from. Prints the
-names of the others, a line each, which are removed unless it is a dry run.
+Usage: old_releases.py DIRECTORY STAMP [--dry-run]. Kept are the release with that stamp, which
+is or is going to be the present one, the one before it, or that to which an unfinished change would
+go back, what agents are started from, and all that a process runs from. Prints the names of the
+others, a line each, which are removed unless it is a dry run.
 """
 
 from __future__ import annotations
@@ -71,8 +72,11 @@ def main() -> None:
     is_there = held.is_file() and held.read_text(encoding="utf-8").strip() == stamp
     present = current if is_there else stamp.replace(" ", "-")
     before = previous if is_there else current
+    unfinished = directory / "unfinished" / "from"
+    if unfinished.is_file():
+        before = unfinished.read_text(encoding="utf-8").strip()
     used = {name for text in opened() for name in ages if f"{releases}/{name}/" in text}
-    for name in superfluous(ages, present, before, used):
+    for name in superfluous(ages, present, before, used | {current}):
         print(name)
         if "--dry-run" not in sys.argv:
             remove(releases / name)

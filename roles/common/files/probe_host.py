@@ -80,6 +80,7 @@ def main() -> None:
         "has_nft": bool(said("nft", "--version")),
         "release": release(Path(sys.argv[1])),
         "releases": names(Path(sys.argv[3])),
+        "unfinished": first_line(Path(sys.argv[3]).parent / "unfinished" / "from"),
         "files": names(Path(sys.argv[2])),
         "firewall": firewall(),
         "interfaces": [name for _index, name in socket.if_nameindex()],

@@ -28,6 +28,7 @@ from nrs.router.passages import Passages
 from nrs.router.probe import Probes
 from nrs.router.ruleset import Ruleset
 from nrs.router.service import Service
+from nrs.router.session_table import Device
 from nrs.router.work import work_of
 from nrs.system import ipv6
 from nrs.system.control import socket_path
@@ -250,6 +251,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         told = {
             **self._told(),
             "egress_reason": self._egress_reason(),
+            "passes": self._passages.states,
             "problems": self._problems(),
             **self._upkeep(),
         }
@@ -270,6 +272,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
                     "endpoint_id": device.claim.endpoint_id,
                     "up": (up := device.up(now, self.engine.sessions)),
                     "active": device.active and up,
+                    "in_use": self._is_in_use(device),
                     "rtt_ms": None,
                     "since": device.since,
                     "address": describe(session.path.peer or ()),
@@ -289,13 +292,13 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         }
 
     def _in_use(self) -> int:
-        since = self.loop.clock() - IN_USE_S
-        heard = [device.heard(self.engine.sessions) for device in self._machine.devices]
-        return sum(
-            max(one.last_data_sent, one.last_data_received) > since
-            for one in heard
-            if one is not None
-        )
+        return sum(map(self._is_in_use, self._machine.devices))
+
+    def _is_in_use(self, device: Device) -> bool:
+        heard = device.heard(self.engine.sessions)
+        if heard is None:
+            return False
+        return max(heard.last_data_sent, heard.last_data_received) > self.loop.clock() - IN_USE_S
 
     def _offloads(self) -> list[str]:
         """Of the sockets, what each of them has."""

@@ -94,6 +94,11 @@ class PassageWatch:
         return self._paused or self._passage.state is not State.SHUT
 
     @property
+    def state(self) -> State:
+        """What is known of the way through the host."""
+        return self._passage.state
+
+    @property
     def passes(self) -> bool:
         """Whether packets are known to get through."""
         return self._passage.state is State.OPEN

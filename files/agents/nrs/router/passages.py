@@ -56,6 +56,11 @@ class Passages:
         return all(watch.open for watch in self._watches)
 
     @property
+    def states(self) -> dict[str, str]:
+        """What is known of the way through the host, by family."""
+        return {f"IPv{watch.version}": watch.state.value for watch in self._watches}
+
+    @property
     def reason(self) -> str | None:
         """What is wrong, or None."""
         return "; ".join(filter(None, (watch.reason for watch in self._watches))) or None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from contextlib import suppress
+from ipaddress import ip_address
 
 import pytest
 from testbed.wait import wait_until
@@ -60,9 +61,12 @@ def test_a_forward_chain_that_drops_shows_at_start(world: World, check_ip: str) 
     assert "chain inet filter FORWARD drops" in said(agent)
     assert "chain inet filter FORWARD drops" in agent.status()["egress_reason"]
     assert agent.command("metrics")["egress_up"] is False
+    family = f"IPv{ip_address(check_ip).version}"
+    assert agent.status()["passes"][family] == "shut"
     assert agent.log.count("from tunnels gets through") == 1
     let_pass(world, "router_b")
     wait_open(agent)
+    assert agent.status()["passes"][family] == "open"
     assert agent.log.count("gets through to egress0 again") == 1
 
 

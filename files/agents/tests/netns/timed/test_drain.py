@@ -127,6 +127,7 @@ def test_the_command_says_what_it_did(alone: tuple[World, Agent]) -> None:
     shown = nrs(router, "status").stdout
     assert "draining: yes" in shown
     assert "tunnels in use: 1" in shown
+    assert [tunnel["in_use"] for tunnel in router.status()["tunnels"]] == [True]
     assert re.search(r"drain seconds left: (1\d\d|200)$", shown, re.MULTILINE)
     assert nrs(router, "drain", "--deadline", "-1").returncode == 2
     assert nrs(router, "drain", "--deadline", "soon").returncode == 2
