@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -148,3 +150,13 @@ def test_a_release_that_is_not_there_is_refused(host: Host, verb: str) -> None:
     host.do("begin")
     assert "there is no release d in " in host.run(verb, "d").stderr
     assert host.linked() == ("releases/b", "releases/a")
+
+
+def test_every_key_that_a_role_writes_is_noted() -> None:
+    written = set()
+    for tasks in SCRIPT.parents[3].glob("roles/*/tasks/configure.yml"):
+        _, _, named = tasks.read_text(encoding="utf-8").partition("    secrets:\n")
+        lines = itertools.takewhile(lambda line: line.startswith("      "), named.splitlines())
+        written |= {line.split(":")[0].strip() for line in lines}
+    assert written
+    assert written <= set(runpy.run_path(str(SCRIPT))["KEYS"])

@@ -28,7 +28,15 @@ import sys
 from pathlib import Path
 
 UNITS = ("load_balancer", "network_controller", "routing_server", "network_access_endpoint")
-KEYS = ("psk", "previous_psk", "device_key")
+KEYS = (
+    "psk",
+    "previous_psk",
+    "router_key",
+    "previous_router_key",
+    "device_key",
+    "device_keys",
+    "state_password",
+)
 
 
 def copy(source: Path, place: Path) -> None:
