@@ -15,6 +15,7 @@ from nrs.config.service_api import ServiceApi
 from nrs.config.types import Address, Address4, Address6, LogLevel, Port, Section
 
 Index = Annotated[int, Field(strict=True, ge=0, lt=2**64)]
+Quarantine = Annotated[float, Field(strict=True, ge=0, le=31_536_000, allow_inf_nan=False)]
 _SQLITE_URL = re.compile(r"sqlite:////[^?#]*[^?#/]")
 
 
@@ -64,6 +65,8 @@ class IpAllocation(Section):
 
     tun_ipv4_pool: Pool4 = Pool4()
     tun_ipv6_pool: Pool6 = Pool6()
+    quarantine: Quarantine = 86400.0
+    """For how long nobody is given the addresses of a device that was removed."""
 
 
 class Security(Section):

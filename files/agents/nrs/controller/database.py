@@ -12,7 +12,7 @@ from sqlalchemy import Connection, create_engine, event, inspect, make_url, sele
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from nrs.controller.models import Base, Device
+from nrs.controller.models import Base, Device, RemovedDevice
 from nrs.identity import whole_file
 
 DEFAULT_DIRECTORY = Path("/var/lib/network-routing-system/network_controller")
@@ -117,10 +117,15 @@ class Database:
                 return str(found).partition("\n")[0]
             if not self._is_marked:
                 return None
-            if not inspect(connection).has_table(Device.__tablename__):
+            inspector = inspect(connection)
+            if not inspector.has_table(Device.__tablename__):
                 return "it is empty, and there were devices"
-            held = connection.execute(select(Device.device_id).limit(1)).first()
-            return "it has no devices, and there were some" if held is None else None
+            # One that was removed was a device; earlier releases have no table of these.
+            tables = [
+                one for one in (Device, RemovedDevice) if inspector.has_table(one.__tablename__)
+            ]
+            rows = [connection.execute(select(one.device_id).limit(1)).first() for one in tables]
+            return None if any(rows) else "it has no devices, and there were some"
 
     def close(self) -> None:
         """Close every connection that is not in use."""

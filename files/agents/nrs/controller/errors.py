@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from nrs.identity.credential import date
+
 
 class RegistryError(Exception):
     """The text says why; `field` is the part of the request at fault."""
@@ -18,11 +20,32 @@ class UnknownDevice(RegistryError):
         super().__init__(f"device {device_id!r} is not registered", "device_id")
 
 
+class DeviceRemoved(RegistryError):
+    """An operator has removed the device, since `at`, in seconds since the epoch."""
+
+    def __init__(self, device_id: str, at: float) -> None:
+        super().__init__(
+            f"device {device_id!r} was removed by an operator on {date(at)};"
+            f" POST /device/{device_id}/readmit lets it register again",
+            "device_id",
+        )
+
+
 class AddressTaken(RegistryError):
     """A device states an address that another one holds."""
 
     def __init__(self, field: str, address: str, holder: str) -> None:
         super().__init__(f"{address} belongs to device {holder!r}", field)
+
+
+class AddressInQuarantine(RegistryError):
+    """A device states an address that a removed one held of late; times as above."""
+
+    def __init__(self, field: str, address: str, held_by: str, free_at: float) -> None:
+        super().__init__(
+            f"{address} was device {held_by!r}'s, which was removed; it is free on {date(free_at)}",
+            field,
+        )
 
 
 class PoolExhausted(RegistryError):

@@ -10,8 +10,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from nrs.api.messages import EventReport, SwitchEvent
+from nrs.controller import removals
 from nrs.controller.database import Database
-from nrs.controller.errors import UnknownDevice
 from nrs.controller.models import Device, Event
 
 MOST_KEPT = 1000
@@ -28,7 +28,7 @@ class Events:
         self._recording = threading.Lock()
 
     def record(self, report: EventReport) -> int:
-        """Keep what is not known yet; how many that were. Raises UnknownDevice.
+        """Keep what is not known yet; how many that were. Raises UnknownDevice, DeviceRemoved.
 
         It is on disk at the return, all of it or none.
         """
@@ -51,7 +51,7 @@ class Events:
     def last(self, limit: int, device_id: str | None = None) -> list[dict[str, Any]]:
         """The `limit` that arrived last, oldest first, of a device or of all.
 
-        Raises UnknownDevice.
+        Raises UnknownDevice, DeviceRemoved.
         """
         query = select(Event.device_id, Event.content).order_by(Event.id.desc()).limit(limit)
         with self._database.reading() as session:
@@ -64,7 +64,7 @@ class Events:
 
 def _expect(session: Session, device_id: str) -> None:
     if session.scalar(select(Device.device_id).where(Device.device_id == device_id)) is None:
-        raise UnknownDevice(device_id)
+        raise removals.absence(session, device_id)
 
 
 def _unknown(session: Session, report: EventReport) -> list[SwitchEvent]:

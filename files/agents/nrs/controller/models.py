@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Float, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import Boolean, Float, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -37,6 +37,22 @@ class Device(Base):
     last_status: Mapped[str | None] = mapped_column(Text)
     config_version: Mapped[int] = mapped_column(Integer, default=0)
     config: Mapped[str] = mapped_column(Text, default="{}")
+
+
+class RemovedDevice(Base):
+    """A device that an operator has removed, and the addresses that it held.
+
+    One that was readmitted is kept until it registers. Earlier releases have no such table, and
+    pass it over.
+    """
+
+    __tablename__ = "removed_devices"
+
+    device_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    removed_at: Mapped[float] = mapped_column(Float)
+    readmitted: Mapped[bool] = mapped_column(Boolean, default=False)
+    tun_ipv4: Mapped[str | None] = mapped_column(String(15))
+    tun_ipv6: Mapped[str | None] = mapped_column(String(39))
 
 
 class Event(Base):

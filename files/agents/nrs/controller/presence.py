@@ -42,10 +42,19 @@ class Presence:
             before = self._seen.get(device_id)
             self._put(device_id, Seen(now, before.status if before else None))
 
-    def reported(self, status: DeviceStatus, now: float) -> None:
-        """The device has posted its status."""
+    def reported(self, status: DeviceStatus, now: float) -> bool:
+        """The device has posted its status; False, and nothing, where it is not registered."""
         with self._lock:
+            if status.device_id not in self._seen:
+                return False
             self._put(status.device_id, Seen(now, status))
+            return True
+
+    def forget(self, device_id: str) -> None:
+        """The device is registered no longer."""
+        with self._lock:
+            self._seen.pop(device_id, None)
+            self._changed.discard(device_id)
 
     def take_changes(self) -> dict[str, Seen]:
         """The contacts since the last call, for the caller to store."""
@@ -56,7 +65,7 @@ class Presence:
     def put_back(self, changes: Mapping[str, Seen]) -> None:
         """`changes` could not be stored; they come again with the next `take_changes`."""
         with self._lock:
-            self._changed.update(changes)
+            self._changed.update(changes.keys() & self._seen.keys())
 
     def _put(self, device_id: str, seen: Seen) -> None:
         self._seen[device_id] = seen

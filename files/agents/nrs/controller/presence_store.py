@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from pydantic import ValidationError
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from nrs.api.messages import DeviceStatus
@@ -36,12 +36,13 @@ def store(database: Database, changes: Mapping[str, Seen]) -> tuple[dict[str, Se
 
 
 def _write(database: Database, batch: Sequence[tuple[str, Seen]]) -> None:
+    """Of a device that was removed meanwhile, nothing."""
     with database.writing() as session:
-        session.execute(
-            update(Device),
+        session.connection().execute(
+            update(Device).where(Device.device_id == bindparam("of")),
             [
                 {
-                    "device_id": device_id,
+                    "of": device_id,
                     "last_seen": seen.at,
                     "last_status": seen.status.model_dump_json() if seen.status else None,
                 }

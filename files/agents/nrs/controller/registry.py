@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,14 +16,15 @@ from sqlalchemy.orm import Session
 
 from nrs.api.messages import DeviceStatus, Registration
 from nrs.config.types import IPAddress
-from nrs.controller import presence_store
+from nrs.controller import presence_store, removals
 from nrs.controller.addresses import FIELDS, Addresses
 from nrs.controller.canonical import canonical
 from nrs.controller.config import NetworkControllerConfig
 from nrs.controller.database import Database
-from nrs.controller.errors import AddressTaken, UnknownDevice
+from nrs.controller.errors import AddressTaken
 from nrs.controller.models import Device
 from nrs.controller.presence import Presence, Seen
+from nrs.controller.removals import Removal
 from nrs.controller.views import Record
 
 _COLUMNS = (
@@ -74,6 +76,8 @@ class Registry:
         self._registering = threading.Lock()
         self._failing = False
         """Whether statuses could not be stored last."""
+        with database.writing() as session:
+            removals.enforce(session)
         self.configure(config)
         known = presence_store.load(database)
         self._presence = Presence(known)
@@ -90,7 +94,10 @@ class Registry:
                 self._load_addresses(session)
 
     def register(self, request: Registration) -> tuple[Registered, bool]:
-        """What the device is told, and whether it is new. Raises AddressTaken, PoolExhausted."""
+        """What the device is told, and whether it is new.
+
+        Raises DeviceRemoved, AddressTaken, AddressInQuarantine, PoolExhausted.
+        """
         with self._registering:
             try:
                 device, new = self._register(request)
@@ -110,7 +117,7 @@ class Registry:
         return self._answer(device), new
 
     def record_status(self, status: DeviceStatus) -> None:
-        """Keep what a device says of itself. Raises UnknownDevice.
+        """Keep what a device says of itself. Raises UnknownDevice, DeviceRemoved.
 
         What was pushed before its first status, as after the loss of a registry, is in force by a
         later version than the one that the device runs.
@@ -121,10 +128,17 @@ class Registry:
         running = _running(status)
         if running and (before is None or before.status is None):
             self._outdo(status.device_id, running)
-        self._presence.reported(status, self._clock())
+        if not self._presence.reported(status, self._clock()):
+            with self._registering:
+                self.device(status.device_id)
+                self._presence.registered(status.device_id, self._clock())
+                self._presence.reported(status, self._clock())
 
     def configuration(self, device_id: str) -> tuple[int, dict[str, Any]]:
-        """The version and content of what was pushed to a device. Raises UnknownDevice."""
+        """The version and content of what was pushed to a device.
+
+        Raises UnknownDevice, DeviceRemoved.
+        """
         with self._database.reading() as session:
             device = _existing(session, device_id)
             return device.config_version, json.loads(device.config)
@@ -136,7 +150,7 @@ class Registry:
         have: another registry, or one that this is an older copy of, has given it out. The first
         push before the first status differs, as nobody knows yet what is run; for that reason,
         too, versions are no earlier than the time.
-        Raises UnknownDevice.
+        Raises UnknownDevice, DeviceRemoved.
         """
         text = canonical(config)
         seen = self._presence.get(device_id)
@@ -156,15 +170,15 @@ class Registry:
         return version, changed
 
     def device(self, device_id: str) -> Record:
-        """One device. Raises UnknownDevice."""
+        """One device. Raises UnknownDevice, DeviceRemoved."""
         with self._database.reading() as session:
             row = (
                 session.execute(select(*_COLUMNS).where(Device.device_id == device_id))
                 .mappings()
                 .first()
             )
-        if row is None:
-            raise UnknownDevice(device_id)
+            if row is None:
+                raise removals.absence(session, device_id)
         return self._record(row)
 
     def devices(self) -> list[Record]:
@@ -172,6 +186,33 @@ class Registry:
         with self._database.reading() as session:
             rows = session.execute(select(*_COLUMNS).order_by(Device.device_id)).mappings().all()
         return [self._record(row) for row in rows]
+
+    def remove(self, device_id: str) -> tuple[Removal, bool]:
+        """Have a device stay out, known or not; its removal, and whether that is new."""
+        with self._registering:
+            with self._database.writing() as session:
+                removed, new = removals.remove(session, device_id, self._clock())
+            self._presence.forget(device_id)
+            with self._database.reading() as session:
+                self._load_addresses(session)
+        if new:
+            self._mark()
+            log.info("device %s was removed, and stays out", device_id)
+        return removals.shown(removed, self._allocation.quarantine), new
+
+    def readmit(self, device_id: str) -> bool:
+        """Let a removed device register again; whether it could not. Raises UnknownDevice."""
+        with self._database.writing() as session:
+            changed = removals.readmit(session, device_id)
+        if changed:
+            log.info("device %s may register again", device_id)
+        return changed
+
+    def removed(self) -> list[Removal]:
+        """The devices that stay out, by name of device."""
+        with self._database.reading() as session:
+            quarantine = self._allocation.quarantine
+            return [removals.shown(one, quarantine) for one in removals.those_out(session)]
 
     @property
     def unstored(self) -> str | None:
@@ -214,17 +255,20 @@ class Registry:
 
     def _register(self, request: Registration, *, refresh: bool = False) -> tuple[Device, bool]:
         with self._database.writing() as session:
-            if refresh:
-                self._load_addresses(session)
+            now = self._clock()
             device = session.get(Device, request.device_id)
             new = device is None
             if device is None:
-                now = self._clock()
+                before = removals.returned(session, request.device_id)
                 device = Device(device_id=request.device_id, registered_at=now, last_seen=now)
+            else:
+                before = {field: getattr(device, field) for field in FIELDS}
+            if refresh or now >= self._free_at:
+                self._load_addresses(session)
             held = {field: getattr(device, field) for field in FIELDS}
             given = {
-                "tun_ipv4": self._address(session, "tun_ipv4", request.tun_ipv4, held),
-                "tun_ipv6": self._address(session, "tun_ipv6", request.tun_ipv6, held),
+                "tun_ipv4": self._address(session, "tun_ipv4", request.tun_ipv4, before),
+                "tun_ipv6": self._address(session, "tun_ipv6", request.tun_ipv6, before),
             }
             device.tun_ipv4 = given["tun_ipv4"]
             device.tun_ipv6 = given["tun_ipv6"]
@@ -264,6 +308,8 @@ class Registry:
             )
             if holder is not None:
                 raise AddressTaken(field, address, holder)
+            now, quarantine = self._clock(), self._allocation.quarantine
+            removals.check_free(session, field, stated, now, quarantine)
         return address
 
     def _answer(self, device: Device) -> Registered:
@@ -277,7 +323,13 @@ class Registry:
 
     def _load_addresses(self, session: Session) -> None:
         rows = session.execute(select(Device.tun_ipv4, Device.tun_ipv6)).all()
-        self._addresses = Addresses(self._allocation, ((row[0], row[1]) for row in rows))
+        quarantine = self._allocation.quarantine
+        removed = removals.in_quarantine(session, self._clock(), quarantine)
+        held = [(row[0], row[1]) for row in rows]
+        held += [(one.tun_ipv4, one.tun_ipv6) for one in removed]
+        self._addresses = Addresses(self._allocation, held)
+        self._free_at = removed[0].removed_at + quarantine if removed else math.inf
+        """When some of these are free again."""
 
     def _record(self, row: RowMapping) -> Record:
         values: dict[str, Any] = dict(row)
@@ -291,7 +343,7 @@ class Registry:
 def _existing(session: Session, device_id: str) -> Device:
     device = session.get(Device, device_id)
     if device is None:
-        raise UnknownDevice(device_id)
+        raise removals.absence(session, device_id)
     return device
 
 

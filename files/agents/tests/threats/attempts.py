@@ -63,7 +63,9 @@ def _of_the_controller(names: Mapping[str, str], addresses: Mapping[str, str]) -
         yield Attempt(f"GET /events?device_id={word}", "GET", f"/events?device_id={name}")
         pushed = {"config": {"load_balancer": {"use": False}}}
         yield Attempt(f"POST /push_config/{word}", "POST", f"/push_config/{name}", pushed)
-    for path in ("/devices", "/topology", "/events"):
+        yield Attempt(f"DELETE /device/{word}", "DELETE", f"/device/{name}")
+        yield Attempt(f"POST /device/{word}/readmit", "POST", f"/device/{name}/readmit", {})
+    for path in ("/devices", "/removed_devices", "/topology", "/events"):
         yield Attempt(f"GET {path}", "GET", path)
 
 

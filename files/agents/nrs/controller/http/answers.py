@@ -117,6 +117,37 @@ class Device(Answer):
     not_kept: int
 
 
+class Removal(Answer):
+    """A device that stays out; `owed` is what its removal still takes, None once that is done."""
+
+    device_id: str
+    removed_at: float
+    tun_ipv4: str | None
+    tun_ipv6: str | None
+    addresses_free_at: float | None
+    owed: str | None
+
+
+class Removed(Removal):
+    """`DELETE /device/{device_id}`."""
+
+    changed: bool
+
+
+class Readmitted(Answer):
+    """`POST /device/{device_id}/readmit`."""
+
+    device_id: str
+    changed: bool
+
+
+class RemovedDevices(Answer):
+    """`GET /removed_devices`."""
+
+    timestamp: float
+    devices: list[Removal]
+
+
 class DeviceDetail(Device):
     """`GET /device/{device_id}`."""
 

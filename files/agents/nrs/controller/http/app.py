@@ -11,7 +11,7 @@ from nrs.api import service
 from nrs.api.auth import Trust
 from nrs.api.published import expose, publish
 from nrs.controller.events import Events
-from nrs.controller.http import answers, configurations, devices, refusals, topology
+from nrs.controller.http import answers, configurations, devices, refusals, removals, topology
 from nrs.controller.http import events as event_routes
 from nrs.controller.http.exposition import DeviceFigures
 from nrs.controller.registry import Registry
@@ -24,6 +24,7 @@ def create_app(
     app = service.create_app("network_controller", trust, clock=clock)
     refusals.answer_in(app)
     devices.add_routes(app, registry, clock)
+    removals.add_routes(app, registry, clock)
     configurations.add_routes(app, registry)
     event_routes.add_routes(app, events, clock)
     topology.add_routes(app, registry, clock)

@@ -13,13 +13,17 @@ from nrs.api import service
 from nrs.api.service import ApiError
 from nrs.config.overlay import OverlayRefused
 from nrs.controller.database import reason
-from nrs.controller.errors import RegistryError, UnknownDevice
+from nrs.controller.errors import DeviceRemoved, RegistryError, UnknownDevice
 
 _FAILED = "the registry's storage failed; nothing was changed"
 FAILING = {503: _FAILED}
 """The `refused` of every operation that needs the storage."""
-UNKNOWN = {404: "the device is not registered", **FAILING}
-CONFLICT = {409: "an address belongs to another device, or none is left", **FAILING}
+_REMOVED = {410: "an operator has removed the device", **FAILING}
+UNKNOWN = {404: "the device is not registered", **_REMOVED}
+CONFLICT = {
+    409: "an address belongs to another device, or did of late, or none is left",
+    **_REMOVED,
+}
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +36,7 @@ def answer_in(app: Flask, clock: Callable[[], float] = time.monotonic) -> None:
     """Have `app` answer the errors of the registry and of its storage."""
     service.answer_as(app, RegistryError, lambda error: ApiError(409, str(error), error.field))
     service.answer_as(app, UnknownDevice, lambda error: ApiError(404, str(error), error.field))
+    service.answer_as(app, DeviceRemoved, lambda error: ApiError(410, str(error), error.field))
     service.answer_as(app, OverlayRefused, _not_pushed)
     told: dict[str, float] = {}
 
