@@ -70,6 +70,10 @@ class Client:
         """The JSON object that `PUT path` answers. Raises ApiError."""
         return self._call("PUT", path, json.dumps(body).encode(), repeatable=True)
 
+    def delete(self, path: str) -> dict[str, Any]:
+        """The JSON object that `DELETE path` answers. Raises ApiError."""
+        return self._call("DELETE", path, None, repeatable=True)
+
     def _call(
         self, method: str, path: str, data: bytes | None, *, repeatable: bool
     ) -> dict[str, Any]:

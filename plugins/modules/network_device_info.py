@@ -17,7 +17,8 @@ options:
   device_id:
     description:
       - The device's name in the inventory.
-      - Without it, every device is returned. A device that is not registered gives an empty list.
+      - Without it, every device is returned. A device that is not registered, or
+        was removed, gives an empty list.
     type: str
 extends_documentation_fragment:
   - nrs.network_routing.api
@@ -132,7 +133,7 @@ def read(client: Client, params: dict[str, Any]) -> dict[str, Any]:
     try:
         device = client.get("/device/" + quote(params["device_id"], safe=""))
     except ApiError as error:
-        if error.status == 404:
+        if error.status in (404, 410):
             return {"devices": []}
         raise
     part(device, "device_id", str)

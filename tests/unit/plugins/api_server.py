@@ -123,6 +123,7 @@ def _handler_class(respond: Handler) -> type[BaseHTTPRequestHandler]:
         do_GET = _any
         do_POST = _any
         do_PUT = _any
+        do_DELETE = _any
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""
