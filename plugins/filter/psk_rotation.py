@@ -1,0 +1,85 @@
+# Copyright: Contributors to the network routing system
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Filters: what comes next in changing the PSK, and who still goes by the one before it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.nrs.network_routing.plugins.plugin_utils._inventory import (
+    HostVars,
+    given,
+)
+
+_EPOCHS = 256
+_EPOCH = re.compile(r"^  key_epoch: ([0-9]+)$", re.MULTILINE)
+
+
+def psk_rotation(files: Sequence[str], epoch: int | str, begun: str, has_previous: bool) -> str:
+    """`begin`, `go on` or `done`: where the rotation to `epoch` of the inventory is.
+
+    `files` are the routers' configurations as they are deployed, `begun` the epoch that the control
+    node has noted for the last rotation, or empty, `has_previous` whether it has the PSK before.
+    Raises AnsibleFilterError where the epoch is not the next one.
+    """
+    wanted = int(epoch)
+    deployed = {int(found) for text in files for found in _EPOCH.findall(text)}
+    if not deployed:
+        raise AnsibleFilterError("no routing server says which key_epoch it goes by")
+    if has_previous and begun and int(begun) != wanted:
+        raise AnsibleFilterError(
+            "the PSK is being changed to nrs_key_epoch %s, which has not ended: set that again,"
+            " found %d" % (begun, wanted)
+        )
+    if has_previous:
+        return "go on"
+    if deployed == {wanted}:
+        return "done"
+    (latest, *others) = sorted(deployed)
+    if others or wanted != (latest + 1) % _EPOCHS:
+        raise AnsibleFilterError(
+            "nrs_key_epoch is %d, and routing servers go by %s: set it to one more for all hosts"
+            % (wanted, " and ".join(map(str, sorted(deployed))))
+        )
+    return "begin"
+
+
+def earlier_keys(
+    hostvars: HostVars, groups: Mapping[str, Sequence[str]], variable: str, epoch: int | str
+) -> list[str]:
+    """The endpoints of the inventory that no router has seen with a key of `epoch`, by id.
+
+    `variable` of each routing server is the registered result of `nrs status --json` there.
+    """
+    seen = {
+        str(tunnel["endpoint_id"])
+        for host in groups.get("routing_servers", ())
+        for report in _reports(hostvars[host].get(variable))
+        for tunnel in report.get("tunnels") or ()
+        if tunnel.get("up") and tunnel.get("key_epoch") == int(epoch) and "endpoint_id" in tunnel
+    }
+    endpoints = groups.get("network_access_endpoints", ())
+    name = "network_access_endpoint_endpoint_id"
+    return sorted({str(given(hostvars, host, name, host)) for host in endpoints} - seen)
+
+
+def _reports(asked: Any) -> list[dict[str, Any]]:
+    try:
+        found = json.loads(asked["stdout"])
+    except (TypeError, KeyError, ValueError):
+        return []
+    return found if isinstance(found, list) else [found]
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Name to function."""
+        return {"psk_rotation": psk_rotation, "earlier_keys": earlier_keys}
