@@ -143,6 +143,14 @@ def test_it_gets_another_before_it_ends(host: Host) -> None:
     renewed(host, "it is about to end")
 
 
+def test_it_gets_another_earlier_where_that_is_asked_for(host: Host) -> None:
+    host.variables["nrs_certificate_renew_days"] = 100
+    host.age(297)
+    host.deploy(changed=1)
+    host.age(299)
+    renewed(host, "it ends within 100 days")
+
+
 def test_it_gets_another_of_the_next_ca(host: Host) -> None:
     authorities = host.etc / "ca.pem"
     before = authorities.read_text()
