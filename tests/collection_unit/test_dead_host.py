@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-PLAYBOOKS = ("site", "uninstall", "verify")
+PLAYBOOKS = ("site", "uninstall", "verify", "renew_certificates")
+REMOVING = ("remove_router", "remove_endpoint", "parts/deregister", "parts/take_off")
 WITH_CONTROLLERS = ("backup", "restore")
 PROGRAMS = ("ssh", "sftp", "scp")
 UNREACHABLE = 4
@@ -46,7 +47,9 @@ def plays(playbook: str) -> list[dict[str, Any]]:
     """Those of a playbook that reach hosts."""
     read = yaml.safe_load((CHECKOUT / "playbooks" / f"{playbook}.yml").read_text())
     return [
-        play for play in read if play.get("name") != "Control node" and play["hosts"] != "localhost"
+        play
+        for play in read
+        if "hosts" in play and play.get("name") != "Control node" and play["hosts"] != "localhost"
     ]
 
 
@@ -128,11 +131,12 @@ def test_ssh_notices_a_dead_host_and_keeps_what_the_operator_says(
         assert options[name]["serveraliveinterval"] == "77"
 
 
-@pytest.mark.parametrize("playbook", [*PLAYBOOKS, *WITH_CONTROLLERS])
+@pytest.mark.parametrize("playbook", [*PLAYBOOKS, *WITH_CONTROLLERS, *REMOVING, "status"])
 def test_every_play_on_hosts_has_them(playbook: str) -> None:
     for play in plays(playbook):
         (file,) = play["vars_files"]
-        variables = yaml.safe_load((CHECKOUT / "playbooks" / file).read_text())
+        place = (CHECKOUT / "playbooks" / playbook).parent
+        variables = yaml.safe_load((place / file).read_text())
         for program in PROGRAMS:
             variable = f"ansible_{program}_extra_args"
             arguments = variables[variable]
@@ -148,7 +152,7 @@ def test_every_run_waits_for_all_its_hosts_at_once(playbook: str) -> None:
     assert [role(task) for task in first["tasks"]] == ["answering.yml"]
 
 
-@pytest.mark.parametrize("playbook", ["site", "uninstall"])
+@pytest.mark.parametrize("playbook", ["site", "uninstall", "renew_certificates"])
 def test_a_run_that_changes_hosts_ends_with_those_left_behind(playbook: str) -> None:
     first, *_others, last = plays(playbook)
     assert role(last["tasks"][-1]) == "left_behind.yml"

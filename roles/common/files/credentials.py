@@ -13,13 +13,16 @@ keys    makes what is missing, or with "check": true only says so: {"changed", "
 lacks   takes what is "wanted" (role, id, urls, tun_ipv4, tun_ipv6), the claims of the tokens that
         are "held" (null: no file) and "renew_days": {"lacks": [WHY, ...]}.
 create  makes what is "wanted", with an end after "lifetime" seconds if given: {"tokens": [...]}.
+revoke  ends all that the device "id" was given, as `nrs token revoke` does, or with "check": true
+        only says so: {"changed"}. What is revoked already is so once more with "again": true.
 
 authority    makes the CA if it is missing, or with "check": true only says so:
              {"changed", "authorities", "warning"}.
 certificate  makes a service's certificate "wanted" (name, urls, at: the URL where it listens) if
              the one that there is is no good, or with "check": true only says so; with "own": PATH
-             looks at that one, of the operator's. "trusted" is the file of CAs, or empty for the
-             public ones, and "thrown_away" why none can be made, or empty:
+             looks at that one, of the operator's. One that is good is made anew from "renew_days"
+             before its end, if that is more than usual. "trusted" is the file of CAs, or empty
+             for the public ones, and "thrown_away" why none can be made, or empty:
              {"why", "file", "certificate", "warning"}.
 """
 
@@ -122,6 +125,23 @@ def create(deployment: Any, given: dict[str, Any]) -> dict[str, Any]:
     return {"tokens": [issue.token(credential, key) for credential in made]}
 
 
+def revoke(deployment: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Whether something of a device had to be revoked."""
+    from nrs.cli import next_list  # noqa: PLC0415
+
+    of, now, present = given["id"], time.time(), deployment.revocations()
+    good = []
+    if deployment.ledger_file.exists():
+        with deployment.ledger() as ledger:
+            issued = (entry.credential for entry in ledger.entries if entry.is_good(now))
+            good = [one for one in issued if one.id == of and not present.refuses(one)]
+    # What was lost with a ledger is known by the list alone.
+    due = bool(good) or bool(given["again"]) or of not in present.issued_before
+    if due and not given.get("check"):
+        next_list.revoke(deployment, {"serials": (), "id_": of, "issued_before": now})
+    return {"changed": due}
+
+
 def authority(deployment: Any, given: dict[str, Any]) -> dict[str, Any]:
     """Whom devices trust, and whether a CA had to be made."""
     from nrs.cli import certificates  # noqa: PLC0415
@@ -158,6 +178,10 @@ def certify(deployment: Any, given: dict[str, Any]) -> dict[str, Any]:
             return {"why": why, "file": str(file), **_NO_CERTIFICATE}
         ca = certificates.present_authority(deployment, now)
         why = certificates.why_anew(file, ca, called, now)
+        if why is None:
+            left = certificate.ends(certificates.read(file).first) - now
+            days = float(given.get("renew_days", 0))
+            why = f"it ends within {days:g} days" if left <= days * _DAY_S else None
         if why is not None and given.get("thrown_away"):
             raise Failed(
                 f"{file}: not made ({why}), as its directory {given['thrown_away']}: give the"
@@ -199,6 +223,7 @@ _COMMANDS = {
     "keys": keys,
     "lacks": lacks,
     "create": create,
+    "revoke": revoke,
     "authority": authority,
     "certificate": certify,
 }

@@ -12,11 +12,10 @@ import click
 
 from nrs.api.client import ApiClient, ApiRefused, ApiUnavailable
 from nrs.cli.deployment import Deployment, Failed
+from nrs.cli.next_list import revoke
 from nrs.identity import certificate, issue
 from nrs.identity.audience import audience_of
 from nrs.identity.credential import Role
-from nrs.identity.ledger import Ledger
-from nrs.identity.revocations import Revocations
 
 _NAME = "nrs-token-revoke"
 _LIFETIME_S = 300.0
@@ -26,13 +25,9 @@ def main(options: Mapping[str, Any]) -> int:
     """Revoke and send what the options say; the exit status."""
     deployment, services = Deployment(options["directory"]), options["services"]
     _check(options)
-    deployment.signing_key()
-    with deployment.ledger() as ledger:
-        present = deployment.revocations()
-        revoked = _next(present, ledger, options)
-        if revoked != present:
-            deployment.keep(revoked)
-        _note(ledger, revoked)
+    revoked, ended = revoke(deployment, options)
+    for of in ended:
+        click.echo(f"revoked {of.serial} of {of.role.value} {of.id} for {of.audience}")
     if revoked.number == 0:
         raise Failed(f"{deployment.revocations_file}: no such file; nothing was revoked yet")
     click.echo(f"{deployment.revocations_file} is list number {revoked.number}")
@@ -52,35 +47,6 @@ def _check(options: Mapping[str, Any]) -> None:
             audience_of(url)
         except ValueError as error:
             raise click.UsageError(f"--service: {error}") from None
-
-
-def _next(present: Revocations, ledger: Ledger, options: Mapping[str, Any]) -> Revocations:
-    issued = ledger.entries
-    if options["id_"] is not None:
-        if not any(entry.credential.id == options["id_"] for entry in issued):
-            click.echo(f"note: no token of {options['id_']} was made here", err=True)
-        changed = present.with_id(options["id_"], options["issued_before"])
-        if changed.issued_before == present.issued_before:
-            return present
-        return changed.needed((entry.credential for entry in issued), time.time())
-    known = {entry.credential.serial for entry in issued}
-    if unknown := sorted(set(options["serials"]) - known - present.serials):
-        raise click.UsageError(
-            f"no token with the serial {', '.join(unknown)} was made here;"
-            " --id and --issued-before revoke what the ledger does not know"
-        )
-    if present.serials.issuperset(options["serials"]):
-        return present
-    needed = present.needed((entry.credential for entry in issued), time.time())
-    return needed.with_serials(options["serials"])
-
-
-def _note(ledger: Ledger, revoked: Revocations) -> None:
-    fresh = [e for e in ledger.entries if e.revoked is None and revoked.refuses(e.credential)]
-    ledger.revoke(fresh, time.time())
-    for entry in fresh:
-        of = entry.credential
-        click.echo(f"revoked {of.serial} of {of.role.value} {of.id} for {of.audience}")
 
 
 def _send(deployment: Deployment, services: Sequence[str], ca_file: Path | None) -> int:

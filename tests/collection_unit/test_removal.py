@@ -1,0 +1,140 @@
+"""Removing a device: what is refused before anything is asked, and what is revoked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from local_host import LocalHost
+
+DEVICE = "endpoint_2"
+USES = {"network_access_endpoint_routers": [{"router_id": "router_1"}]}
+
+
+def words(place: Path, playbook: str, *more: str, routers: int = 2) -> list[str]:
+    """A playbook on an inventory whose hosts nobody reaches."""
+    nobody = {"ansible_connection": "local", "ansible_remote_tmp": "/dev/null/none"}
+    groups = {
+        "all": {"vars": nobody},
+        "routing_servers": {"hosts": {f"router_{n + 1}": {} for n in range(routers)}},
+        "network_access_endpoints": {"hosts": {"endpoint_1": USES, DEVICE: USES}},
+    }
+    (place / "hosts.json").write_text(json.dumps(groups))
+    return ["-i", str(place / "hosts.json"), f"nrs.network_routing.{playbook}", *more]
+
+
+@pytest.mark.parametrize(
+    ("playbook", "more", "routers", "said"),
+    [
+        ("remove_router", (), 2, "-e nrs_remove=NAME says which routing server"),
+        ("remove_endpoint", (), 2, "-e nrs_remove=NAME says which endpoint"),
+        ("remove_router", ("-e", "nrs_remove=router_1"), 1, "it is the last routing server"),
+        ("remove_router", ("-e", "nrs_remove=router_1"), 2, "endpoint_1 has no other one"),
+        ("remove_endpoint", ("-e", "nrs_remove=router_1"), 2, "router_1 is no endpoint"),
+        ("remove_endpoint", ("-e", "nrs_remove=all"), 2, "all is a group"),
+        (
+            "remove_endpoint",
+            ("-e", f"nrs_remove={DEVICE}", "--limit", DEVICE),
+            2,
+            "--limit leaves out those who have to forget the device",
+        ),
+    ],
+)
+def test_what_is_refused(
+    tools: Any,
+    installed: Path,
+    tmp_path: Path,
+    playbook: str,
+    more: tuple[str, ...],
+    routers: int,
+    said: str,
+) -> None:
+    refused = tools.refusals(installed, *words(tmp_path, playbook, *more, routers=routers))
+    assert refused
+    for why in refused.values():
+        assert said in why
+
+
+@pytest.fixture
+def host(tools: Any, installed: Path, cache: Path, tmp_path: Path) -> LocalHost:
+    """A control node that has given two devices tokens."""
+    here = LocalHost(tools, installed, cache, tmp_path)
+    here.tasks = ("generate",)
+    here.variables["_common_has_own_authority"] = False
+    here.variables["_common_removal"] = {"device_id": DEVICE, "host": "", "naming": []}
+    here.deploy(changed=2)
+    give(here, DEVICE)
+    give(here, "endpoint_1")
+    here.tasks = ("revoke",)
+    return here
+
+
+def give(host: LocalHost, device: str) -> None:
+    """Make a token for a device."""
+    lookup = "lookup('nrs.network_routing.api_token', 'https://192.0.2.1:8090', role='endpoint',"
+    made = {"made": f"{{{{ {lookup} id='{device}') }}}}"}
+    task = {"ansible.builtin.set_fact": made, "no_log": True}
+    host.play([{"hosts": "all", "gather_facts": False, "tasks": [task]}])
+
+
+def entries(host: LocalHost) -> list[dict[str, Any]]:
+    """The lines of the ledger."""
+    lines = (host.secrets / "issued_tokens").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def revoked(host: LocalHost) -> list[str]:
+    """Whose tokens the ledger has as revoked."""
+    issued = {e["issued"]["jti"]: e["issued"]["sub"] for e in entries(host) if "issued" in e}
+    return [issued[entry["revoked"]] for entry in entries(host) if "revoked" in entry]
+
+
+def test_the_devices_tokens_are_revoked_once(host: LocalHost) -> None:
+    host.deploy("--check", changed=1)
+    assert revoked(host) == []
+    assert not (host.secrets / "revocations").exists()
+    host.deploy(changed=1)
+    assert revoked(host) == [DEVICE]
+    first = (host.secrets / "revocations").read_text()
+    host.deploy(changed=0)
+    assert (host.secrets / "revocations").read_text() == first
+
+
+def test_what_it_was_given_since_is_revoked_too(host: LocalHost) -> None:
+    host.deploy(changed=1)
+    give(host, DEVICE)
+    host.deploy(changed=1)
+    assert revoked(host) == [DEVICE, DEVICE]
+
+
+def test_a_new_removal_revokes_again_what_a_ledger_may_have_lost(host: LocalHost) -> None:
+    host.deploy(changed=1)
+    host.variables["_common_controllers"] = ["here"]
+    host.hosts["here"] = {"__common_deregistered": {"changed": True}}
+    host.deploy(changed=1)
+
+
+def test_what_is_left_to_do_is_said(
+    tools: Any, installed: Path, cache: Path, tmp_path: Path
+) -> None:
+    here = LocalHost(tools, installed, cache, tmp_path)
+    here.tasks = ("removed",)
+    here.variables["_common_removal"] = {"device_id": "r3", "host": "", "naming": []}
+    said = here.deploy(changed=0)
+    assert "r3 is out: it does not register" in said
+    assert "inventory" not in said and "does not answer" not in said
+    removal = {"device_id": "r3", "host": "here", "naming": ["endpoint_1", "endpoint_2"]}
+    here.variables["_common_removal"] = removal
+    here.hosts["here"] = {"__common_left_as_it_is": True}
+    said = here.deploy("--check", changed=0)
+    assert "r3 would be out" in said
+    assert "here does not answer, and keeps its keys" in said
+    assert "Take here out of the inventory, and out of network_access_endpoint_routers of" in said
+    assert "endpoint_1, endpoint_2, and run site.yml." in said
+
+
+def test_without_a_signing_key_it_says_so(host: LocalHost) -> None:
+    (host.secrets / "signing_key").unlink()
+    assert "signing_key: no such file" in host.refused()
