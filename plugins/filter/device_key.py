@@ -90,7 +90,8 @@ def _claim(
         bytes((p.version, p.prefixlen)) + p.network_address.packed.ljust(16, b"\0")
         for p in networks
     )
-    return bytes((len(name), len(networks))) + four.packed + six.packed + encoded + name
+    counts = bytes((len(name), len(networks)))
+    return b"".join((counts, four.packed, six.packed, encoded, name))
 
 
 def _parsed(keys: Keys, argument: str, text: object, parse: Callable[[str], Any]) -> Any:

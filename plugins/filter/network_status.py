@@ -65,7 +65,8 @@ def _report(asked: Any, host: str, unit: str) -> Report | str:
         found = json.loads(said) if said else []
     except ValueError as error:
         raise AnsibleFilterError("%s: nrs status --json says no JSON: %s" % (host, error)) from None
-    for report in found if isinstance(found, list) else [found]:
+    reports: list[Report] = found if isinstance(found, list) else [found]
+    for report in reports:
         if report.get("role") == unit:
             return report
     why = str(asked.get("stderr") or asked.get("msg") or "").strip()

@@ -22,6 +22,7 @@ ENDPOINTS = {
     "of_the_psk_before": BEFORE,
     "of_the_psk": NOW,
 }
+MODES = "{{ ['device', 'shared'] if inventory_hostname == 'shares' else ['device'] }}"
 KINDS = ("defaults", "vars")
 ENDPOINT = {
     "network_access_endpoint_tun_ipv4": "10.10.100.1",
@@ -49,7 +50,7 @@ def given(roles: Path, directory: Path) -> list[str]:
     }
     extra = {
         **ENDPOINT,
-        "routing_server_key_modes": "{{ ['device'] + (inventory_hostname == 'shares') * ['shared'] }}",
+        "routing_server_key_modes": MODES,
         "routing_server_server_id": "{{ inventory_hostname }}",
         "ansible_connection": "local",
         "ansible_python_interpreter": sys.executable,

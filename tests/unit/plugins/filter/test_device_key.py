@@ -29,11 +29,14 @@ PLAIN = "5bf0146b3eb492a3643e1796fac2855af694fe9b7fbcff631dfe5c0d4d6aa097"
 
 
 def device_key(*arguments: Any, **named: Any) -> str:
-    return device_key_filters.FilterModule().filters()["device_key"](*arguments, **named)
+    found: str = device_key_filters.FilterModule().filters()["device_key"](*arguments, **named)
+    return found
 
 
 def device_keys(*arguments: Any, **named: Any) -> dict[str, str]:
-    return device_key_filters.FilterModule().filters()["device_keys"](*arguments, **named)
+    filters = device_key_filters.FilterModule().filters()
+    found: dict[str, str] = filters["device_keys"](*arguments, **named)
+    return found
 
 
 def router_key(*arguments: Any, **named: Any) -> str:

@@ -19,9 +19,9 @@ GROUPS = {
     "network_access_endpoints": ["endpoint_1"],
 }
 USES = {"network_access_endpoint_routers": [{"router_id": "router_1"}, {"router_id": "r2"}]}
-IN_FORCE = {"release": "1.0.0 abc", "files_not_in_force": [], "reload_error": None}
+IN_FORCE: dict[str, Any] = {"release": "1.0.0 abc", "files_not_in_force": [], "reload_error": None}
 BALANCER = {**IN_FORCE, "role": "load_balancer", "servers": []}
-ROUTER = {
+ROUTER: dict[str, Any] = {
     **IN_FORCE,
     "role": "routing_server",
     "config_version": 0,
@@ -30,7 +30,7 @@ ROUTER = {
     "problems": [],
     "tunnels": [{"endpoint_id": "endpoint_1", "up": True, "active": True}],
 }
-ENDPOINT = {
+ENDPOINT: dict[str, Any] = {
     **IN_FORCE,
     "role": "network_access_endpoint",
     "config_version": 7,
@@ -52,7 +52,9 @@ def look(**hosts: dict[str, Any]) -> dict[str, list[str]]:
     """What is told, where `hosts` answer otherwise than well."""
     answers = {"lb": asked(BALANCER), "router_1": asked(ROUTER), "endpoint_1": asked(ENDPOINT)}
     answers |= hosts
-    hostvars = {host: {"seen": answer} for host, answer in answers.items()}
+    hostvars: dict[str, dict[str, Any]] = {
+        host: {"seen": answer} for host, answer in answers.items()
+    }
     hostvars["endpoint_1"] |= USES
     return network_status(hostvars, GROUPS, "seen")
 
