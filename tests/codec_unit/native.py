@@ -54,5 +54,7 @@ def build(compiler: str, program: str, into: Path, *flags: str) -> Path:
 
 def providers() -> dict[str, tuple[str, ...]]:
     """The flags of each build that this machine can make, by the provider that it adds or lacks."""
-    ended = run("gcc", "-fsyntax-only", WITH_IPSEC_MB[0], CODEC / "crypto" / "nrs_ipsec_mb.c")
+    ended = run(
+        "gcc", "-fsyntax-only", "-Werror", WITH_IPSEC_MB[0], CODEC / "crypto" / "nrs_ipsec_mb.c"
+    )
     return {"libcrypto": (), **({} if ended.returncode else {"ipsec_mb": WITH_IPSEC_MB})}

@@ -12,13 +12,16 @@ from harness.settings import AGENTS, Cache, environment
 from harness.venvs import Venv
 
 _BUILD_LIMIT_S = 300
+_IPSEC_MB = Path("/usr/include/intel-ipsec-mb.h")
+"""What the module is built with where it is there."""
 
 
 def ensure(cache: Cache, venv: Venv) -> Path:
     """The directory with the module, which every Python 3 can load; raises Unusable."""
     sources = sorted([AGENTS / "setup.py", *(AGENTS / "codec").rglob("*.*")])
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
-    place = cache.root / "codec" / digest
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
+    digest.update(bytes([_IPSEC_MB.exists()]))
+    place = cache.root / "codec" / digest.hexdigest()[:12]
     if any(place.glob("_nrs_codec*.so")):
         return place
     shutil.rmtree(place.parent, ignore_errors=True)

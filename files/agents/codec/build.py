@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import tempfile
 from pathlib import Path
@@ -42,7 +43,7 @@ def has_ipsec_mb() -> bool:
     with tempfile.TemporaryDirectory() as temporary:
         command = [
             *(
-                os.environ.get("CC", "cc"),
+                *shlex.split(os.environ.get("CC", "cc")),
                 *OPTIONS,
                 "-Werror",
                 IPSEC_MB,
@@ -51,6 +52,11 @@ def has_ipsec_mb() -> bool:
                 "-Wl,-z,defs",
             ),
             *(*sources, *IPSEC_MB_LINK, "-lcrypto", "-o", Path(temporary) / "provider.so"),
+            *(
+                word
+                for name in ("CFLAGS", "LDFLAGS")
+                for word in shlex.split(os.environ.get(name, ""))
+            ),
         ]
         try:
             return subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -18,7 +18,16 @@ Model = TypeVar("Model", bound=BaseModel)
 Lay = Callable[[Model, dict[str, Any], Mapping[str, Any]], dict[str, Any]]
 """A file's model, its content and what is pushed to their sum. Raises OverlayRefused."""
 
-_SECRET_KEYS = {"psk", "previous_psk", "device_key", "default_psk", "token"}
+_SECRET_KEYS = {
+    "psk",
+    "previous_psk",
+    "default_psk",
+    "router_key",
+    "previous_router_key",
+    "device_key",
+    "device_keys",
+    "token",
+}
 _NUMBERS = {"int_type": "a whole number", "float_type": "a number"}
 _LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 _TEXTS = {"string_type", "path_type", "value_error"}

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from string import hexdigits
 
 from nrs.config import text_file
 from nrs.config.secret import decode_device_key
+from nrs.tunnel.wire import LONGEST_ID
+
+_LIKE_A_KEY = 32
 
 
 def read(path: Path) -> dict[str, bytes]:
@@ -17,9 +21,10 @@ def read(path: Path) -> dict[str, bytes]:
         if not words:
             continue
         where = f"{path}, line {number}"
-        if len(words) > 2:
-            raise ValueError(f"{where}: has {len(words)} words and not a router's id and its key")
-        router_id, text = words[0], "".join(words[1:])
+        if len(words) != 2 or len(words[0]) > LONGEST_ID or _is_key(words[0]):
+            # Not what it says: that may be a key.
+            raise ValueError(f"{where}: is not a router's id and its key")
+        router_id, text = words
         if router_id in keys:
             raise ValueError(f"{where}: router {router_id} has a key already")
         keys[router_id] = _decoded(text, f"{where}: the key for {router_id}")
@@ -29,6 +34,11 @@ def read(path: Path) -> dict[str, bytes]:
 def decoded(given: Mapping[str, str], field: str) -> dict[str, bytes]:
     """The keys of a field's mapping. Raises ValueError, which names the field and the router."""
     return {router_id: _decoded(text, f"{field}.{router_id}") for router_id, text in given.items()}
+
+
+def _is_key(text: str) -> bool:
+    """Or what is left of one: no id is mistaken for it that people would choose."""
+    return len(text) >= _LIKE_A_KEY and all(digit in hexdigits for digit in text)
 
 
 def _decoded(text: str, where: str) -> bytes:

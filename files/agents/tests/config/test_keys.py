@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nrs.config.loader import ConfigError, load
+from nrs.config.loader import _SECRET_KEYS, ConfigError, load
+from nrs.config.types import Section
 from nrs.endpoint.config import NetworkAccessEndpointConfig
 from nrs.router.config import RoutingServerConfig
 from tests.config.test_files import ENDPOINT, PSK, ROUTING_SERVER
@@ -138,8 +139,13 @@ def test_an_endpoint_has_a_key_for_each_router(tmp_path: Path) -> None:
     ("text", "problem"),
     [
         (f"router_1 {DEVICE_KEY}", "tunnel: device_keys_file has no key for router router_2"),
-        (f"router_1 {DEVICE_KEY} x", "device_keys, line 1: has 3 words and not a router's id"),
-        ("# none\nrouter_1", "device_keys, line 2: the key for router_1 must be 64 hexadecimal"),
+        (f"router_1 {DEVICE_KEY} x", "device_keys, line 1: is not a router's id and its key"),
+        ("# none\nrouter_1", "device_keys, line 2: is not a router's id and its key"),
+        (DEVICE_KEY, "device_keys, line 1: is not a router's id and its key"),
+        (f"{DEVICE_KEY} router_1", "device_keys, line 1: is not a router's id and its key"),
+        (f"{DEVICE_KEY[:-1]} router_1", "device_keys, line 1: is not a router's id and its key"),
+        (f"{DEVICE_KEY}0 router_1", "device_keys, line 1: is not a router's id and its key"),
+        ("router_1 x", "device_keys, line 1: the key for router_1 must be 64 .* found 1 char"),
         ("router_1: " + DEVICE_KEY[:-1], "line 1: the key for router_1: must be 64 .* found 63"),
         (
             f"router_1 {DEVICE_KEY}\nrouter_1 {OTHER_KEY}",
@@ -176,6 +182,8 @@ ALL = "psk, psk_file, device_key, device_key_file, device_keys and device_keys_f
             r"tunnel: device_keys\.router_1 must be 64 hexadecimal .* 63 char",
         ),
         ((f'device_keys: {{"": "{DEVICE_KEY}"}}',), r"tunnel\.device_keys"),
+        ((f'device_keys: "{DEVICE_KEY[:-1]}"',), r"tunnel\.device_keys: .*mapping|dictionary"),
+        ((f'device_keys: ["{DEVICE_KEY[:-1]}"]',), r"tunnel\.device_keys"),
         (("device_keys_file: /no/such",), "device_keys_file: cannot read /no/such: No such file"),
         (("device_key_file: /no/such",), "device_key_file: cannot read /no/such: No such file"),
         ((f'psk: "{PSK}"', "key_epoch: 256"), r"tunnel\.key_epoch: found 256"),
@@ -190,6 +198,17 @@ def test_what_is_wrong_with_an_endpoints_key(
     assert DEVICE_KEY[:-1] not in str(refused.value)
     assert NUMBER not in str(refused.value)
     assert PSK not in str(refused.value)
+
+
+@pytest.mark.parametrize("model", [NetworkAccessEndpointConfig, RoutingServerConfig])
+def test_no_key_is_shown_by_what_refuses_it(model: type[Section]) -> None:
+    tunnel = model.model_fields["tunnel"].annotation
+    assert tunnel is not None
+    fields = {
+        name for name, field in tunnel.model_fields.items() if "Secret" in str(field.annotation)
+    }
+    assert fields
+    assert fields <= _SECRET_KEYS
 
 
 def test_a_file_without_a_device_key_is_named(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from testbed.wait import wait_until
@@ -18,6 +19,8 @@ from tests.netns.timed.test_planned_moves import EGRESS, Connections, echo
 from tests.netns.world import BUSINESS, UNDERLAY4, UNDERLAY6, Agent, World
 
 Agents = dict[str, Agent]
+IPSEC_MB = Path("/usr/include/intel-ipsec-mb.h")
+"""What the codec in C is built with where it is there."""
 MOST_S = 4.0
 """Without a processor to itself a process takes a while to start; figures belong to the bench."""
 
@@ -167,15 +170,20 @@ def test_another_codec_goes_on_with_the_sessions(kept: tuple[World, Agents], cod
     assert {a.status()["codec"] for a in agents.values()} == {world.environment["NRS_CODEC"]}
 
 
-def test_another_crypto_provider_goes_on_with_the_sessions(kept: tuple[World, Agents]) -> None:
+def test_another_crypto_provider_goes_on_with_the_sessions(
+    kept: tuple[World, Agents], codec: str
+) -> None:
+    """From libcrypto to the other one and back, where this machine and the codec have it."""
     world, agents = kept
-    world.environment["NRS_CRYPTO"] = "libcrypto"
-    for agent in agents.values():
-        agent.restart()
-        wait_until(agent.status, MOST_S, "it runs again")
-        assert world.ping(BUSINESS[0])
-        assert "tunnel to" not in after_resuming(agent)
-    assert {a.status()["crypto"] for a in agents.values()} == {"libcrypto"}
+    others = ["ipsec-mb"] if codec == "c" and IPSEC_MB.exists() else []
+    for provider in ["libcrypto", *others, "libcrypto"]:
+        world.environment["NRS_CRYPTO"] = provider
+        for agent in agents.values():
+            agent.restart()
+            wait_until(agent.status, MOST_S, "it runs again")
+            assert world.ping(BUSINESS[0])
+            assert "tunnel to" not in after_resuming(agent)
+        assert all(provider in agent.status()["crypto"] for agent in agents.values())
 
 
 def test_a_router_listens_at_another_address_after_a_restart(kept: tuple[World, Agents]) -> None:
