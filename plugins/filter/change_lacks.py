@@ -44,6 +44,8 @@ def change_lacks(
 
 def _of_tunnels(status: Status, before: Status) -> Iterator[str]:
     known = _up(before)
+    if "egress_up" not in status:
+        known &= _named(status)  # the inventory may have taken a router from it
     missed = sorted(known - _up(status))
     if len(missed) > len(known) // _MISSED_SHARE:
         yield "its tunnels with %s are not up again" % ", ".join(missed)
@@ -75,6 +77,11 @@ def _drops(status: Status) -> int:
 def _tunnels(status: Status, state: str) -> set[str]:
     found = [tunnel for tunnel in status.get("tunnels", []) if tunnel.get(state)]
     return {str(tunnel.get("endpoint_id") or tunnel.get("router_id")) for tunnel in found}
+
+
+def _named(status: Status) -> set[str]:
+    """All that an endpoint is to have a tunnel with."""
+    return {str(tunnel.get("router_id")) for tunnel in status.get("tunnels", [])}
 
 
 def _up(status: Status) -> set[str]:

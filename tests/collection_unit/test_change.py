@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class Host(LocalHost):
             (release / "bin" / "nrs").chmod(0o755)
         (self.opt / "current").symlink_to("releases/old")
         self.broken: set[str] = set()
+        self.started: list[str] = []
         agent.release = agent.installed = "old"
         agent.starts = self._starts
         (self.etc / f"{UNIT}.yaml").write_text("file of old\n")
@@ -61,6 +63,7 @@ class Host(LocalHost):
 
     def _starts(self) -> bool:
         self.agent.installed = self.current()
+        self.started.append(self.current())
         return self.current() not in self.broken
 
     def _rollout(self) -> Play:
@@ -129,6 +132,20 @@ def test_a_later_run_undoes_what_was_cut_short(host: Host) -> None:
     host.refused()
     assert (host.current(), host.agent.release) == ("old", "old")
     assert (host.etc / f"{UNIT}.yaml").read_text() == "file of old\n"
+
+
+def test_a_change_that_was_cut_short_is_undone_before_another_is_judged_by_what_worked(
+    host: Host,
+) -> None:
+    host.broken |= {"old", "new"}
+    said = host.refused()
+    assert said.startswith("here does not work by the release before either, after the change to new")
+    host.broken.clear()
+    host.variables["__common_probe"] = {"stdout": json.dumps({"files": [], "unfinished": "old"})}
+    host.roll_out()
+    assert host.started[-2:] == ["old", "new"]
+    assert (host.opt / "previous").resolve().name == "old"
+    assert not (host.opt / "unfinished").exists()
 
 
 def test_no_other_host_is_tried_where_too_many_were_lost(host: Host) -> None:

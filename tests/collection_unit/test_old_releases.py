@@ -183,4 +183,4 @@ def test_what_an_unfinished_change_would_go_back_to_is_kept(host: Host) -> None:
     (host.install / "unfinished" / "from").write_text(named(2) + "\n")
     host.add(5)
     host.prune(changed=1, wanted=5)
-    assert host.there() == {named(2), named(4), named(5)}
+    assert host.there() == {named(2), named(3), named(4), named(5)}

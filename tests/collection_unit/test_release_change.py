@@ -100,6 +100,29 @@ def test_one_that_was_cut_short_is_undone_to_where_it_began(host: Host) -> None:
     assert not (host.opt / "releases" / "b" / "kept").exists()
 
 
+def test_forward_to_where_it_began_leaves_the_one_before(host: Host) -> None:
+    host.upgrade()
+    host.do("forward", "b")
+    assert host.linked() == ("releases/b", "releases/a")
+
+
+def test_where_a_host_was_to_go_back_to_is_known_after_it_was_cut_short(host: Host) -> None:
+    probe = SCRIPT.with_name("probe_host.py")
+    command = [sys.executable, str(probe), "/bin/false", str(host.etc), str(host.opt / "releases")]
+
+    def unfinished() -> str:
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return str(json.loads(said)["unfinished"])
+
+    assert unfinished() == ""
+    host.do("begin", "a")
+    assert unfinished() == "a"
+    host.do("undo")
+    host.do("end")
+    host.do("begin")
+    assert unfinished() == "b"
+
+
 def test_what_is_kept_when_it_ends_has_no_key(host: Host) -> None:
     host.upgrade()
     host.do("end")

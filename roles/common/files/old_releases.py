@@ -6,7 +6,7 @@
 
 Usage: old_releases.py DIRECTORY STAMP [--dry-run]. Kept are the release with that stamp, which
 is or is going to be the present one, the one before it, or that to which an unfinished change would
-go back, what agents are started from, and all that a process runs from. Prints the names of the
+go back, what agents are started from and were before, and all that a process runs from. Prints the names of the
 others, a line each, which are removed unless it is a dry run.
 """
 
@@ -76,9 +76,11 @@ def main() -> None:
     if unfinished.is_file():
         before = unfinished.read_text(encoding="utf-8").strip()
     used = {name for text in opened() for name in ages if f"{releases}/{name}/" in text}
-    for name in superfluous(ages, present, before, used | {current}):
+    foretold = "--dry-run" in sys.argv  # as it is once the release has changed
+    links = {current} if foretold else {current, previous}
+    for name in superfluous(ages, present, before, used | links):
         print(name)
-        if "--dry-run" not in sys.argv:
+        if not foretold:
             remove(releases / name)
 
 

@@ -67,6 +67,7 @@ def names(directory: Path) -> list[str]:
 def main() -> None:
     """Print what there is."""
     os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:{_NOT_ON_EVERY_PATH}"
+    unfinished = Path(sys.argv[3]).parent / "unfinished"
     found = {
         "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
         "interpreter": str(Path(sys.executable).resolve()),
@@ -80,7 +81,7 @@ def main() -> None:
         "has_nft": bool(said("nft", "--version")),
         "release": release(Path(sys.argv[1])),
         "releases": names(Path(sys.argv[3])),
-        "unfinished": first_line(Path(sys.argv[3]).parent / "unfinished" / "from"),
+        "unfinished": first_line(unfinished / "back_to") or first_line(unfinished / "from"),
         "files": names(Path(sys.argv[2])),
         "firewall": firewall(),
         "interfaces": [name for _index, name in socket.if_nameindex()],

@@ -7,8 +7,9 @@
 Usage: release_change.py DIRECTORY FILES UNITS VERB [NAME]: where the releases, the agents' files
 and systemd's units are.
 
-    begin          note the present release, with files, keys and units that go with it, in
-                   `unfinished`, for whoever comes after; what is noted already stays
+    begin [NAME]   note the present release, with files, keys and units that go with it, in
+                   `unfinished`, for whoever comes after; what is noted already stays. NAME is
+                   the one that it goes back to, if it does
     forward NAME   start agents from NAME; the one noted is `previous`
     back NAME      the same to an earlier one, with its units, and with its files where it refuses
                    those that are there
@@ -72,7 +73,7 @@ class Change:
         self._directory, self._files, self._units = directory, files, units
         self._noted = directory / "unfinished"
 
-    def begin(self) -> None:
+    def begin(self, back_to: str = "") -> None:
         if self._noted.is_dir():
             return
         new = self._noted.with_name(".unfinished.new")
@@ -85,11 +86,14 @@ class Change:
                 copy(self._files / name, new / name)
         (new / "from").write_text(self._linked("current") + "\n", encoding="utf-8")
         (new / "previous").write_text(self._linked("previous") + "\n", encoding="utf-8")
+        if back_to:
+            (new / "back_to").write_text(back_to + "\n", encoding="utf-8")
         new.rename(self._noted)
 
     def forward(self, name: str) -> None:
         self._whole(name)
-        point(self._directory / "previous", self._note("from"))
+        before = self._note("from")
+        point(self._directory / "previous", before if before != name else self._note("previous"))
         point(self._directory / "current", name)
 
     def back(self, name: str) -> None:

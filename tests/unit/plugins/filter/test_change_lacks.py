@@ -74,6 +74,14 @@ def test_an_endpoint_that_had_an_active_tunnel_has_one() -> None:
     assert lacks(idle, idle) == []
 
 
+def test_a_router_that_an_endpoint_is_not_to_have_any_more_is_not_missed() -> None:
+    tunnels = [{"router_id": name, "up": True, "active": name == "r1"} for name in ("r1", "r2")]
+    before = {"tunnels": tunnels, "figures": {"drops": {"tag": 0}}}
+    assert lacks({**before, "tunnels": tunnels[:1]}, before) == []
+    down = [tunnels[0], {**tunnels[1], "up": False}]
+    assert lacks({**before, "tunnels": down}, before) == ["its tunnels with r2 are not up again"]
+
+
 def test_drops_may_go_on_as_they_were() -> None:
     then, now = router(dropped=1000), router(dropped=1500)
     assert drops_since(now, then, 10.0) == {"drops": 1500, "rate": 50.0}
