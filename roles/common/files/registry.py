@@ -10,8 +10,8 @@ Python's own SQLite, so that a host with any release, or none, can be asked.
 copy     a copy, consistent also beside a running service: {"registry": BASE64}, null for none.
 compare  FILE with {"registry": BASE64} on standard input: {"state": STATE, "differing": [ID, ...]}.
          "none": there is no FILE with devices, "same": the same devices with the same addresses
-         and pushed configuration, and the same ones out, "other". Its version, and what devices were seen last, and when,
-         is no difference.
+         and pushed configuration, and the same ones out, "other". Its version, and
+         what devices were seen last, and when, is no difference.
 put      {"registry": BASE64} in the place of FILE, with the service stopped; what was there is
          moved to FILE.replaced, or FILE.replaced.2 and so on. With "check": true nothing is done.
 """
