@@ -92,8 +92,12 @@ def test_a_removal_is_predicted_and_changes_nothing(lab: Any) -> None:
     assert predicted["controller"] > 0 and predicted["endpoint_1"] > 0
     assert predicted["router_2"] == predicted["router_3"] == 0
     assert lab.tunnels("endpoint_1").keys() == {"router_1", "router_2"}
-    (device,) = [one for one in _devices(lab) if one["device_id"] == "router_1"]
-    assert device["status"] == "online"
+    predicted = changes(played(lab, "remove_endpoint", "-e", f"nrs_remove={DEAD}", "--check"))
+    assert predicted["controller"] > 0 and predicted[DEAD] > 0
+    assert predicted["endpoint_1"] == 0
+    assert lab.tunnels(DEAD).keys() == {"router_2", "router_3"}
+    online = {one["device_id"] for one in _devices(lab) if one["status"] == "online"}
+    assert {"router_1", DEAD} <= online
 
 
 def _devices(lab: Any, path: str = "devices") -> list[dict[str, Any]]:
