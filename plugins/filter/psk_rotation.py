@@ -55,7 +55,8 @@ def earlier_keys(
 ) -> list[str]:
     """The endpoints that no router has seen with a key of `epoch`, by id.
 
-    They are those of the inventory, and any other that has a tunnel. `variable` of each routing server is the registered result of `nrs status --json` there.
+    They are those of the inventory, and any other that has a tunnel. `variable` of each routing
+    server is the registered result of `nrs status --json` there.
     """
     up = [
         (str(tunnel["endpoint_id"]), tunnel.get("key_epoch"))
