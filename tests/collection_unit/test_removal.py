@@ -171,6 +171,33 @@ def test_a_name_that_nobody_knows_is_no_success(over: LocalHost) -> None:
         over.deploy(changed=0)
 
 
+def test_a_host_that_was_cleared_keeps_no_keys(
+    over: LocalHost, systemd: dict[str, str], tmp_path: Path
+) -> None:
+    """Predicted, as it would be this machine."""
+    over.tasks = ("take_off", "removed")
+    over.environment = systemd
+    (over.etc / "router_key").write_text("k\n")
+    over.variables |= {
+        "_common_removal": {"device_id": "r3", "host": "here", "naming": []},
+        "_common_removed_group": "routing_servers",
+        "_common_groups": ["ungrouped"],
+        "_common_unit": "routing_server",
+        "_common_unit_directory": str(tmp_path / "units"),
+        "_common_state_directory": str(tmp_path / "state"),
+    }
+    assert "keeps its keys" not in over.deploy("--check", changed=1)
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> dict[str, str]:
+    """An environment in which there is nothing to stop, and no rule."""
+    for program in ("ufw", "systemctl"):
+        (tmp_path / program).write_text("#!/bin/sh\n")
+        (tmp_path / program).chmod(0o755)
+    return {"PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"}
+
+
 @pytest.mark.parametrize(
     ("unit", "keys"),
     [
@@ -180,14 +207,17 @@ def test_a_name_that_nobody_knows_is_no_success(over: LocalHost) -> None:
     ],
 )
 def test_a_host_with_other_roles_loses_the_keys_of_this_one(
-    tools: Any, installed: Path, cache: Path, tmp_path: Path, unit: str, keys: set[str]
+    tools: Any,
+    installed: Path,
+    cache: Path,
+    tmp_path: Path,
+    systemd: dict[str, str],
+    unit: str,
+    keys: set[str],
 ) -> None:
     here = LocalHost(tools, installed, cache, tmp_path)
     here.tasks = ("uninstall_unit",)
-    for program in ("ufw", "systemctl"):
-        (tmp_path / program).write_text("#!/bin/sh\n")
-        (tmp_path / program).chmod(0o755)
-    here.environment = {"PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"}
+    here.environment = systemd
     here.variables |= {
         "_common_unit": unit,
         "_common_unit_directory": str(tmp_path / "units"),
