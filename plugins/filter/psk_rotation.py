@@ -26,7 +26,7 @@ def psk_rotation(files: Sequence[str], epoch: int | str, begun: str, has_previou
 
     `files` are the routers' configurations as they are deployed, `begun` the epoch that the control
     node has noted for the last rotation, or empty, `has_previous` whether it has the PSK before.
-    Raises AnsibleFilterError where the epoch is not the next one.
+    Raises AnsibleFilterError where the epoch is not the next one of every router.
     """
     wanted = int(epoch)
     deployed = {int(found) for text in files for found in _EPOCH.findall(text)}
@@ -37,12 +37,12 @@ def psk_rotation(files: Sequence[str], epoch: int | str, begun: str, has_previou
             "the PSK is being changed to nrs_key_epoch %s, which has not ended: set that again,"
             " found %d" % (begun, wanted)
         )
-    if has_previous:
+    before = (wanted - 1) % _EPOCHS
+    if has_previous and deployed <= {before, wanted}:
         return "go on"
     if deployed == {wanted}:
         return "done"
-    (latest, *others) = sorted(deployed)
-    if others or wanted != (latest + 1) % _EPOCHS:
+    if has_previous or deployed != {before}:
         raise AnsibleFilterError(
             "nrs_key_epoch is %d, and routing servers go by %s: set it to one more for all hosts"
             % (wanted, " and ".join(map(str, sorted(deployed))))
@@ -53,20 +53,25 @@ def psk_rotation(files: Sequence[str], epoch: int | str, begun: str, has_previou
 def earlier_keys(
     hostvars: HostVars, groups: Mapping[str, Sequence[str]], variable: str, epoch: int | str
 ) -> list[str]:
-    """The endpoints of the inventory that no router has seen with a key of `epoch`, by id.
+    """The endpoints that no router has seen with a key of `epoch`, by id.
 
-    `variable` of each routing server is the registered result of `nrs status --json` there.
+    They are those of the inventory, and any other that has a tunnel. `variable` of each routing
+    server is the registered result of `nrs status --json` there.
     """
-    seen = {
-        str(tunnel["endpoint_id"])
+    up = [
+        (str(tunnel["endpoint_id"]), tunnel.get("key_epoch"))
         for host in groups.get("routing_servers", ())
         for report in _reports(hostvars[host].get(variable))
         for tunnel in report.get("tunnels") or ()
-        if tunnel.get("up") and tunnel.get("key_epoch") == int(epoch) and "endpoint_id" in tunnel
-    }
-    endpoints = groups.get("network_access_endpoints", ())
+        if tunnel.get("up") and "endpoint_id" in tunnel
+    ]
     name = "network_access_endpoint_endpoint_id"
-    return sorted({str(given(hostvars, host, name, host)) for host in endpoints} - seen)
+    expected = {
+        str(given(hostvars, host, name, host))
+        for host in groups.get("network_access_endpoints", ())
+    }
+    expected |= {endpoint for endpoint, _ in up}
+    return sorted(expected - {endpoint for endpoint, own in up if own == int(epoch)})
 
 
 def _reports(asked: Any) -> list[dict[str, Any]]:

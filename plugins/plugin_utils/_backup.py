@@ -28,7 +28,7 @@ SECRETS, REGISTRIES = "secrets/", "registries/"
 _LASTING = ("psk", "signing_key", "ca_key", "ca.pem", "public_keys", "issued_tokens", "revocations")
 """What no run takes away from a secrets directory again."""
 _LEDGER, _REVOCATIONS, _CERTIFICATES = "issued_tokens", "revocations", "certificates/"
-_PSK, _PREVIOUS_PSK = "psk", "previous_psk"
+_PSK, _OF_A_ROTATION = "psk", ("previous_psk", "key_epoch")
 _FIXED_TIME = 0
 
 
@@ -107,12 +107,13 @@ def restoring(
     """How secrets of a backup go to those that are `present`; both by names in the directory.
 
     The list of revocations is the later one in any case, as services take no older one. A PSK that
-    was retired since does not come back beside the one that is there.
+    was retired since does not come back beside the one that is there, nor the epoch that it was
+    being changed to.
     """
     wanted = Restoring()
     for name, data in sorted(backup.items()):
         if name not in present:
-            if name != _PREVIOUS_PSK or _PSK not in present or replace:
+            if name not in _OF_A_ROTATION or _PSK not in present or replace:
                 wanted.missing[name] = data
         elif present[name] == data:
             continue

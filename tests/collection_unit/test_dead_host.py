@@ -165,16 +165,20 @@ def test_a_restore_waits_for_all_controllers_at_once_and_names_those_left_behind
     assert (first, last) == ("answering.yml", "left_behind.yml")
 
 
-@pytest.mark.parametrize("failing", [True, False])
+@pytest.mark.parametrize(
+    ("failing", "last"),
+    [(True, "left_behind.yml"), (False, "left_behind.yml"), (True, "removed.yml")],
+)
 def test_others_go_on_and_the_dead_are_named_at_the_end(
-    tools: Any, installed: Path, tmp_path: Path, closed_port: int, failing: bool
+    tools: Any, installed: Path, tmp_path: Path, closed_port: int, failing: bool, last: str
 ) -> None:
+    """A removal is not repeated for some hosts alone."""
     failure = {"ansible.builtin.fail": {"msg": "as it may be"}, "when": "failing"}
     run = (
         {"hosts": "all", "tasks": [imported("answering.yml")]},
         # A play that has nobody left.
         {"hosts": "router_1", "tasks": [{"ansible.builtin.fail": {}}]},
-        {"hosts": "all", "tasks": [failure, imported("left_behind.yml")]},
+        {"hosts": "all", "tasks": [failure, imported(last)]},
     )
     (tmp_path / "play.json").write_text(json.dumps([p | {"gather_facts": False} for p in run]))
     here = {"ansible_connection": "local", "failing": False}
@@ -182,15 +186,17 @@ def test_others_go_on_and_the_dead_are_named_at_the_end(
     served = {"router_2": here, "router_3": here | {"failing": failing}}
     hosts = inventory(tmp_path, {"routing_servers": {"router_1": there, **served}})
     env = {"ANSIBLE_COLLECTIONS_PATH": str(installed)}
-    ended = tools.end("ansible-playbook", "-i", hosts, tmp_path / "play.json", env=env)
-    said = ended.stdout.rpartition("TASK ")[2]
+    removal = {"_common_removal": {"device_id": "r3", "host": "", "naming": []}}
+    words = ("-i", hosts, "-e", json.dumps(removal), tmp_path / "play.json")
+    ended = tools.end("ansible-playbook", *words, env=env)
     lost = "Failed or lost on the way, as is said above: router_3. " if failing else ""
-    again = "router_1,router_3" if failing else "router_1"
+    again = " for them: --limit router_1" + (",router_3" if failing else "")
+    if last == "removed.yml":
+        again = " once they can be reached."
     assert (
-        f'"msg": "This run is incomplete. Unreachable: router_1. {lost}'
-        f'Run it again for them: --limit {again}"'
-    ) in said, ended.stdout
-    assert "ok: [router_2]" in said
+        f'"msg": "This run is incomplete. Unreachable: router_1. {lost}Run it again{again}"'
+    ) in ended.stdout, ended.stdout
+    assert "ok: [router_2]" in ended.stdout.rpartition("TASK ")[2]
     assert ended.returncode == UNREACHABLE
 
 

@@ -103,6 +103,21 @@ def test_other_pushed_configuration_is(copied: dict[str, Any], registry: Path) -
     assert found == {"state": "other", "differing": ["router_1"]}
 
 
+@pytest.mark.parametrize("others", [True, False])
+def test_devices_that_stay_out_are(copied: dict[str, Any], registry: Path, others: bool) -> None:
+    """They would register again, and the last one that was removed leaves no device behind."""
+    with contextlib.closing(sqlite3.connect(registry)) as database, database:
+        database.execute("CREATE TABLE removed_devices (device_id TEXT, readmitted BOOLEAN)")
+        database.execute("INSERT INTO removed_devices VALUES ('router_1', 1)")
+        database.commit()
+        assert run("compare", registry, copied)["state"] == "same"
+        database.execute("INSERT INTO removed_devices VALUES ('endpoint_2', 0)")
+        if not others:
+            database.execute("DELETE FROM devices")
+    differing = ["endpoint_2"] if others else ["endpoint_1", "endpoint_2", "router_1"]
+    assert run("compare", registry, copied) == {"state": "other", "differing": differing}
+
+
 @pytest.mark.parametrize("lost", ["gone", "empty", "damaged", "no devices", "its directory"])
 def test_where_devices_are_lost_nothing_is_compared(
     copied: dict[str, Any], registry: Path, lost: str

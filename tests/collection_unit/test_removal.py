@@ -116,23 +116,121 @@ def test_a_new_removal_revokes_again_what_a_ledger_may_have_lost(host: LocalHost
     host.deploy(changed=1)
 
 
-def test_what_is_left_to_do_is_said(
-    tools: Any, installed: Path, cache: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def over(tools: Any, installed: Path, cache: Path, tmp_path: Path) -> LocalHost:
+    """The end of a run that has removed r3, of which the inventory has no host."""
     here = LocalHost(tools, installed, cache, tmp_path)
     here.tasks = ("removed",)
     here.variables["_common_removal"] = {"device_id": "r3", "host": "", "naming": []}
-    said = here.deploy(changed=0)
+    return here
+
+
+def told(status: str) -> dict[str, Any]:
+    """A controller that keeps the device out, which it had as `status`."""
+    answer = {"device_id": "r3", "diff": {"before": {"status": status}}}
+    return {"__common_deregistered": answer}
+
+
+def test_what_is_left_to_do_is_said(over: LocalHost) -> None:
+    said = over.deploy(changed=0)
     assert "r3 is out: it does not register" in said
+    assert "Its host was not cleared by this run, and keeps its keys" in said
     assert "inventory" not in said and "does not answer" not in said
     removal = {"device_id": "r3", "host": "here", "naming": ["endpoint_1", "endpoint_2"]}
-    here.variables["_common_removal"] = removal
-    here.hosts["here"] = {"__common_left_as_it_is": True}
-    said = here.deploy("--check", changed=0)
+    over.variables["_common_removal"] = removal
+    over.hosts["here"] = {"__common_taken_off": True}
+    assert "keeps its keys" not in over.deploy(changed=0)
+    over.hosts["here"] = {}
+    assert "here was not cleared by this run, and keeps its keys" in over.deploy(changed=0)
+    over.hosts["here"] = {"__common_removed_answer": {"unreachable": True}}
+    said = over.deploy("--check", changed=0)
     assert "r3 would be out" in said
     assert "here does not answer, and keeps its keys" in said
     assert "Take here out of the inventory, and out of network_access_endpoint_routers of" in said
     assert "endpoint_1, endpoint_2, and run site.yml." in said
+
+
+def test_a_controller_that_was_not_told_is_named(over: LocalHost) -> None:
+    over.variables["_common_controllers"] = ["here", "other"]
+    over.hosts["here"] = told("registered")
+    over.hosts["other"] = {"__common_deregistered": {"failed": True, "status": 503}}
+    said = over.deploy(changed=0)
+    assert "r3 is not out: it can register with other, which did not" in said
+    over.hosts["other"] = told("unknown")
+    assert "r3 is out" in over.deploy(changed=0)
+
+
+def test_a_name_that_nobody_knows_is_no_success(over: LocalHost) -> None:
+    over.variables["_common_controllers"] = ["here", "other"]
+    over.hosts = {"here": told("unknown"), "other": told("unknown")}
+    refused = over.refused()
+    assert "r3 is no host of the inventory, and every controller had it as unknown" in refused
+    assert "let it in again (docs/OPERATIONS.md" in refused
+    for other in (told("removed"), {}):
+        over.hosts["other"] = other
+        over.deploy(changed=0)
+
+
+def test_a_host_that_was_cleared_keeps_no_keys(
+    over: LocalHost, systemd: dict[str, str], tmp_path: Path
+) -> None:
+    """Predicted, as it would be this machine."""
+    over.tasks = ("take_off", "removed")
+    over.environment = systemd
+    (over.etc / "router_key").write_text("k\n")
+    over.variables |= {
+        "_common_removal": {"device_id": "r3", "host": "here", "naming": []},
+        "_common_removed_group": "routing_servers",
+        "_common_groups": ["ungrouped"],
+        "_common_unit": "routing_server",
+        "_common_unit_directory": str(tmp_path / "units"),
+        "_common_state_directory": str(tmp_path / "state"),
+    }
+    assert "keeps its keys" not in over.deploy("--check", changed=1)
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> dict[str, str]:
+    """An environment in which there is nothing to stop, and no rule."""
+    for program in ("ufw", "systemctl"):
+        (tmp_path / program).write_text("#!/bin/sh\n")
+        (tmp_path / program).chmod(0o755)
+    return {"PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"}
+
+
+@pytest.mark.parametrize(
+    ("unit", "keys"),
+    [
+        ("routing_server", {"router_key", "previous_router_key", "psk", "previous_psk"}),
+        ("network_access_endpoint", {"device_keys", "device_key"}),
+        ("network_controller", set()),
+    ],
+)
+def test_a_host_with_other_roles_loses_the_keys_of_this_one(
+    tools: Any,
+    installed: Path,
+    cache: Path,
+    tmp_path: Path,
+    systemd: dict[str, str],
+    unit: str,
+    keys: set[str],
+) -> None:
+    here = LocalHost(tools, installed, cache, tmp_path)
+    here.tasks = ("uninstall_unit",)
+    here.environment = systemd
+    here.variables |= {
+        "_common_unit": unit,
+        "_common_unit_directory": str(tmp_path / "units"),
+        "_common_state_directory": str(tmp_path / "state"),
+    }
+    units = ("routing_server", "network_access_endpoint", "network_controller")
+    all_keys = {"router_key", "previous_router_key", "psk", "previous_psk"}
+    all_keys |= {"device_keys", "device_key", *(f"api_tokens_{one}" for one in units)}
+    for name in all_keys:
+        (here.etc / name).write_text("k\n")
+    here.deploy(changed=1)
+    left = {file.name for file in here.etc.iterdir()}
+    assert left == all_keys - keys - {f"api_tokens_{unit}"}
 
 
 def test_without_a_signing_key_it_says_so(host: LocalHost) -> None:

@@ -164,3 +164,13 @@ def test_a_psk_that_routers_have_is_changed_first_and_the_one_before_is_kept_as_
     for one in written.values():
         assert one["router_key"] == one["own"]
         assert one["previous_router_key"] == one["own_before"]
+
+
+def test_a_change_of_the_psk_that_is_to_begin_can_be_predicted(
+    tools: Any, installed: Path, tmp_path: Path
+) -> None:
+    roles = installed / "ansible_collections" / "nrs" / "network_routing" / "roles"
+    words = [*given(roles, tmp_path), "-e", "__common_rotation=begin"]
+    refused = tools.refusals(installed, *words)
+    assert set(refused) == {"has_the_psk", "of_the_psk"}
+    assert tools.refusals(installed, *words, "--check") == {}

@@ -10,8 +10,8 @@ Python's own SQLite, so that a host with any release, or none, can be asked.
 copy     a copy, consistent also beside a running service: {"registry": BASE64}, null for none.
 compare  FILE with {"registry": BASE64} on standard input: {"state": STATE, "differing": [ID, ...]}.
          "none": there is no FILE with devices, "same": the same devices with the same addresses
-         and pushed configuration, "other". Its version, and what devices were seen last, and when,
-         is no difference.
+         and pushed configuration, and the same ones out, "other". Its version, and
+         what devices were seen last, and when, is no difference.
 put      {"registry": BASE64} in the place of FILE, with the service stopped; what was there is
          moved to FILE.replaced, or FILE.replaced.2 and so on. With "check": true nothing is done.
 """
@@ -30,6 +30,8 @@ from pathlib import Path
 
 _BESIDE = ("", "-wal", "-shm")
 _DEVICES = "SELECT device_id, tun_ipv4, tun_ipv6, config FROM devices"
+_TABLE = "SELECT count(*) FROM sqlite_master WHERE name = 'removed_devices'"
+_REMOVED = "SELECT device_id FROM removed_devices WHERE NOT readmitted"
 Devices = set[tuple[str, ...]]
 
 
@@ -62,9 +64,14 @@ def compare(file: Path, registry: bytes) -> dict[str, object]:
 
 
 def devices(file: Path) -> Devices:
-    """Who is registered, with which addresses and configuration. Raises sqlite3.Error."""
+    """Who is registered, with which addresses and configuration, and who is out, by id alone.
+
+    A release that removed none has no table for them. Raises sqlite3.Error.
+    """
     with contextlib.closing(sqlite3.connect(file, timeout=10)) as database:
-        return set(database.execute(_DEVICES))
+        found = set(database.execute(_DEVICES))
+        (has_removed,) = database.execute(_TABLE).fetchone()
+        return found | set(database.execute(_REMOVED)) if has_removed else found
 
 
 def put(file: Path, registry: bytes) -> None:

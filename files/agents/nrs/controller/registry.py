@@ -77,7 +77,7 @@ class Registry:
         self._failing = False
         """Whether statuses could not be stored last."""
         with database.writing() as session:
-            removals.enforce(session)
+            removals.enforce(session, clock())
         self.configure(config)
         known = presence_store.load(database)
         self._presence = Presence(known)

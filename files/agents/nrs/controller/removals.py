@@ -63,14 +63,14 @@ def remove(session: Session, device_id: str, now: float) -> tuple[RemovedDevice,
     return removed, True
 
 
-def enforce(session: Session) -> None:
+def enforce(session: Session, now: float) -> None:
     """Have those stay out that an earlier release, which knows none, has let in meanwhile."""
     for device_id in session.scalars(
         select(Device.device_id)
         .join(RemovedDevice, RemovedDevice.device_id == Device.device_id)
         .where(RemovedDevice.readmitted.is_(False))
     ).all():
-        session.execute(delete(Device).where(Device.device_id == device_id))
+        remove(session, device_id, now)
 
 
 def readmit(session: Session, device_id: str) -> bool:

@@ -184,16 +184,26 @@ def test_a_registry_whose_last_device_was_removed_is_not_a_lost_one(
 
 
 def test_what_an_earlier_release_has_let_in_stays_out(
-    open_registry: Open, events: Events, database_file: Path
+    open_registry: Open, events: Events, clock: Clock, database_file: Path
 ) -> None:
+    """With what it was given there, and has told."""
     registry = open_registry()
     register(registry)
+    events.record(EventReport.model_validate({"device_id": "endpoint_1", "events": [event()]}))
     register(registry, "endpoint_2")
     registry.remove("endpoint_2")
     with sqlite3.connect(database_file) as connection:
         connection.execute("UPDATE devices SET device_id = 'endpoint_2'")
+        connection.execute("UPDATE events SET device_id = 'endpoint_2'")
     connection.close()
-    assert set(refusals(open_registry(), events, "endpoint_2")) == {DeviceRemoved}
+    clock.now += DAY_S
+    registry = open_registry()
+    assert set(refusals(registry, events, "endpoint_2")) == {DeviceRemoved}
+    assert events.last(1) == []
+    (removal,) = registry.removed()
+    assert (removal.tun_ipv4, removal.tun_ipv6) == FIRST
+    assert (removal.at, removal.free_at) == (clock.now, clock.now + DAY_S)
+    assert register(registry, "endpoint_3") == SECOND
 
 
 THE_RELEASE_BEFORE = """

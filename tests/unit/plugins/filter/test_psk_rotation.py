@@ -32,6 +32,7 @@ def files(*epochs: int) -> list[str]:
         ((0, 1), 1, "1", True, "go on"),
         ((1, 1), 1, "1", True, "go on"),
         ((1, 1), 1, "", True, "go on"),
+        ((255, 0), 0, "0", True, "go on"),
         ((1, 1), 1, "1", False, "done"),
         ((0,), 0, "", False, "done"),
     ],
@@ -49,6 +50,9 @@ def test_what_comes_next(
         ((0, 0), 2, "", False, "nrs_key_epoch is 2, and routing servers go by 0: set it to one"),
         ((1,), 0, "", False, "nrs_key_epoch is 0, and routing servers go by 1"),
         ((0, 1), 2, "", False, "go by 0 and 1"),
+        ((0, 1), 3, "", True, "nrs_key_epoch is 3, and routing servers go by 0 and 1"),
+        ((1, 1), 0, "0", True, "nrs_key_epoch is 0, and routing servers go by 1"),
+        ((0, 2), 2, "2", True, "go by 0 and 2"),
         ((1, 1), 2, "1", True, "changed to nrs_key_epoch 1, which has not ended"),
     ],
 )
@@ -68,8 +72,9 @@ def asked(*tunnels: tuple[str, int, bool]) -> dict[str, Any]:
 def test_who_has_yet_to_follow() -> None:
     hostvars: dict[str, dict[str, Any]] = {
         "router_1": asked(("endpoint_1", 1, True), ("e2", 0, True), ("endpoint_3", 1, False)),
-        "router_2": asked(("e2", 1, True), ("stranger", 1, True)),
+        "router_2": asked(("e2", 1, True), ("stranger", 1, True), ("old", 1, False)),
         "router_3": {"seen": {"unreachable": True}},
+        "router_5": asked(("old", 0, True), ("stranger", 0, True)),
         "router_4": {},
         "endpoint_1": {},
         "endpoint_2": {"network_access_endpoint_endpoint_id": "e2"},
@@ -77,11 +82,13 @@ def test_who_has_yet_to_follow() -> None:
         "endpoint_4": {},
     }
     groups = {
-        "routing_servers": [f"router_{n}" for n in range(1, 5)],
+        "routing_servers": [f"router_{n}" for n in range(1, 6)],
         "network_access_endpoints": [f"endpoint_{n}" for n in range(1, 5)],
     }
-    assert earlier_keys(hostvars, groups, "seen", "1") == ["endpoint_3", "endpoint_4"]
+    assert earlier_keys(hostvars, groups, "seen", "1") == ["endpoint_3", "endpoint_4", "old"]
     assert earlier_keys(hostvars, groups, "seen", 2) == [
         "e2",
         *(f"endpoint_{n}" for n in (1, 3, 4)),
+        "old",
+        "stranger",
     ]

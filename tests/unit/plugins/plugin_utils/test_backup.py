@@ -96,10 +96,10 @@ def test_the_later_list_of_revocations_goes_on(replace: bool) -> None:
 
 
 def test_a_retired_psk_comes_back_only_with_the_one_after_it() -> None:
-    backup = {"psk": b"1", "previous_psk": b"0"}
+    backup = {"psk": b"1", "previous_psk": b"0", "key_epoch": b"1"}
     assert _backup.restoring(backup, {"psk": b"1"}, replace=False) == _backup.Restoring()
     assert _backup.restoring(backup, {}, replace=False).missing == backup
-    retired = {"previous_psk": b"0"}
+    retired = {"previous_psk": b"0", "key_epoch": b"1"}
     assert _backup.restoring(backup, {"psk": b"1"}, replace=True).missing == retired
 
 
