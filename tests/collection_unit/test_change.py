@@ -139,7 +139,9 @@ def test_a_change_that_was_cut_short_is_undone_before_another_is_judged_by_what_
 ) -> None:
     host.broken |= {"old", "new"}
     said = host.refused()
-    assert said.startswith("here does not work by the release before either, after the change to new")
+    assert said.startswith(
+        "here does not work by the release before either, after the change to new"
+    )
     host.broken.clear()
     host.variables["__common_probe"] = {"stdout": json.dumps({"files": [], "unfinished": "old"})}
     host.roll_out()

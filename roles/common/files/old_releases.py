@@ -6,8 +6,8 @@
 
 Usage: old_releases.py DIRECTORY STAMP [--dry-run]. Kept are the release with that stamp, which
 is or is going to be the present one, the one before it, or that to which an unfinished change would
-go back, what agents are started from and were before, and all that a process runs from. Prints the names of the
-others, a line each, which are removed unless it is a dry run.
+go back, what agents are started from and were before, and all that a process runs from. Prints the
+names of the others, a line each, which are removed unless it is a dry run.
 """
 
 from __future__ import annotations
