@@ -70,7 +70,7 @@ def earlier_keys(
         str(given(hostvars, host, name, host))
         for host in groups.get("network_access_endpoints", ())
     }
-    expected |= {endpoint for endpoint, _ in up}
+    expected |= {endpoint for endpoint, _epoch in up}
     return sorted(expected - {endpoint for endpoint, own in up if own == int(epoch)})
 
 

@@ -15,7 +15,8 @@ from ansible_collections.nrs.network_routing.plugins.plugin_utils._inventory imp
     given,
 )
 
-_ROUTERS, _ENDPOINTS = "routing_servers", "network_access_endpoints"
+_ROUTERS = "routing_servers"
+_ENDPOINTS = "network_access_endpoints"
 _IDENTITY = {
     _ROUTERS: "routing_server_server_id",
     _ENDPOINTS: "network_access_endpoint_endpoint_id",

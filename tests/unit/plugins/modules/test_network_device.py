@@ -54,7 +54,7 @@ def test_a_device_is_removed_once(run: Run, api: ApiServer, status: int, before:
     controller = Controller(api, status)
     predicted = controller.ask(run, state="absent", check=True)
     assert controller.changes == []
-    first, second = (controller.ask(run, state="absent") for _ in range(2))
+    first, second = (controller.ask(run, state="absent") for _number in range(2))
     assert predicted["changed"] is first["changed"] is True
     assert second["changed"] is False
     assert predicted["diff"] == first["diff"]

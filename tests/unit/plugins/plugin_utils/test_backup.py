@@ -52,6 +52,19 @@ def test_what_is_packed_comes_out() -> None:
         archive("secrets/psk", tarfile.SYMTYPE),
         archive("secrets/psk", tarfile.DIRTYPE),
     ],
+    # An archive has the second in it in which it was made.
+    ids=(
+        "nothing",
+        "text",
+        "cut off",
+        "a way out",
+        "from the top",
+        "hidden",
+        "a directory's name",
+        "another",
+        "a link",
+        "a directory",
+    ),
 )
 def test_what_is_no_backup_is_refused(other: bytes) -> None:
     with pytest.raises(_backup.NoBackup):
