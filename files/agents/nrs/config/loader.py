@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from nrs.config.overlay import OverlayRefused, shown
 from nrs.config.scalars import Misread, PlainLoader
@@ -18,16 +18,6 @@ Model = TypeVar("Model", bound=BaseModel)
 Lay = Callable[[Model, dict[str, Any], Mapping[str, Any]], dict[str, Any]]
 """A file's model, its content and what is pushed to their sum. Raises OverlayRefused."""
 
-_SECRET_KEYS = {
-    "psk",
-    "previous_psk",
-    "default_psk",
-    "router_key",
-    "previous_router_key",
-    "device_key",
-    "device_keys",
-    "token",
-}
 _NUMBERS = {"int_type": "a whole number", "float_type": "a number"}
 _LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 _TEXTS = {"string_type", "path_type", "value_error"}
@@ -141,7 +131,7 @@ def build(data: dict[str, Any], model: type[Model], source: str) -> Model:
 
 def _problem(item: Any, model: type[BaseModel], data: Any) -> str:
     kind, found = item["type"], item["input"]
-    loc, section = _keys(item["loc"], model, data)
+    loc, section, secret = _keys(item["loc"], model, data)
     key = ".".join(f"[{p}]" if isinstance(p, int) else shown((p,)) for p in loc).replace(".[", "[")
     if kind == "missing":
         return f"{key}: is required"
@@ -150,7 +140,7 @@ def _problem(item: Any, model: type[BaseModel], data: Any) -> str:
     if kind == "model_type":
         return f"{key}: must be a mapping of keys to values"
     message = _allowed(kind, item, section, loc)
-    if isinstance(found, (dict, list)) or _SECRET_KEYS & {str(p) for p in loc}:
+    if isinstance(found, (dict, list)) or secret:
         return f"{key}: {message}" if key else message
     meaning = f", which YAML reads as {found.meaning}" if isinstance(found, Misread) else ""
     return f"{key}: found {_as_written(found)}{meaning}: {message}"
@@ -184,13 +174,15 @@ def _as_written(value: Any) -> str:
 
 def _keys(
     loc: tuple[int | str, ...], model: type[BaseModel], data: Any
-) -> tuple[list[int | str], type[BaseModel]]:
-    """The parts of `loc` that stand in the file, or should, and the section they lead to.
+) -> tuple[list[int | str], type[BaseModel], bool]:
+    """The parts of `loc` that stand in the file, or should, the section they lead to, and whether
+    what stands there is a secret.
 
     pydantic names the members of a union in `loc` too.
     """
     section: type[BaseModel] = model
     keys: list[int | str] = []
+    secret = False
     for part in loc:
         field = section.model_fields.get(str(part))
         if isinstance(part, int) or field or (isinstance(data, Mapping) and part in data):
@@ -198,7 +190,8 @@ def _keys(
             data = _inside(data, part)
         if field:
             section = _section(field.annotation) or section
-    return keys, section
+            secret = secret or _is_secret(field.annotation)
+    return keys, section, secret
 
 
 def _inside(data: Any, part: int | str) -> Any:
@@ -206,6 +199,11 @@ def _inside(data: Any, part: int | str) -> Any:
         return data[part]
     except (KeyError, IndexError, TypeError):
         return None
+
+
+def _is_secret(annotation: Any) -> bool:
+    """Whether a field of type `annotation` holds secrets, perhaps several by name."""
+    return annotation is SecretStr or any(map(_is_secret, typing.get_args(annotation)))
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:

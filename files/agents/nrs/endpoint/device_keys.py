@@ -32,7 +32,9 @@ def read(path: Path) -> dict[str, bytes]:
 
 
 def decoded(given: Mapping[str, str], field: str) -> dict[str, bytes]:
-    """The keys of a field's mapping. Raises ValueError, which names the field and the router."""
+    """The keys of a field's mapping. Raises ValueError, which names the field, and no key."""
+    if any(map(_is_key, given)):
+        raise ValueError(f"{field}: a key stands in the place of a router's id")
     return {router_id: _decoded(text, f"{field}.{router_id}") for router_id, text in given.items()}
 
 
