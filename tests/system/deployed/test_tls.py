@@ -131,7 +131,6 @@ def plain(lab: Any) -> Iterator[list[str]]:
         _site(lab, "-e", "nrs_forget_plain=true")
 
 
-@pytest.mark.nightly
 @pytest.mark.timeout(900)
 def test_hosts_change_over_from_plain_http(
     lab: Any, plain: list[str], monkeypatch: pytest.MonkeyPatch

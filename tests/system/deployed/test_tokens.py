@@ -88,7 +88,6 @@ def shared(lab: Any) -> Iterator[list[str]]:
         assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
-@pytest.mark.nightly
 def test_hosts_change_over_from_a_token_that_all_share(
     lab: Any, shared: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
