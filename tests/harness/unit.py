@@ -75,18 +75,7 @@ def run(report: Report, cache: Cache) -> None:
             count=counts.of_pytest,
         )
     _targets(report, cache)
-    for name, environment_of in (("oldest", tools.ansible), ("newest", tools.newest_ansible)):
-        ansible = environment_of(cache)
-        version = ansible.interpreter.version
-        report.step(
-            PART,
-            f"plugins, {name} ansible-core on {version}",
-            ["ansible-test", "units", "--python", version],
-            cwd=collection.refresh(cache),
-            env=tools.ansible_environment(cache, ansible),
-            limit=_LIMIT_S,
-            count=counts.of_pytest,
-        )
+    _plugins(report, cache)
 
 
 def _targets(report: Report, cache: Cache) -> None:
@@ -103,6 +92,23 @@ def _targets(report: Report, cache: Cache) -> None:
                 **tools.ansible_environment(cache, ansible),
                 "ANSIBLE_COLLECTIONS_PATH": str(collection.link(cache)),
                 "PYTHONPATH": ":".join(map(str, imports)),
+            },
+        )
+    report.steps_beside(PART, steps, limit=_LIMIT_S, count=counts.of_pytest)
+
+
+def _plugins(report: Report, cache: Cache) -> None:
+    """Their tests by themselves, side by side with either ansible-core."""
+    steps = {}
+    for name, environment_of in (("oldest", tools.ansible), ("newest", tools.newest_ansible)):
+        ansible = environment_of(cache)
+        version, copy = ansible.interpreter.version, collection.refresh(cache, name)
+        steps[f"plugins, {name} ansible-core on {version}"] = Step(
+            ["ansible-test", "units", "--python", version],
+            cwd=copy,
+            env={
+                **tools.ansible_environment(cache, ansible),
+                "ANSIBLE_COLLECTIONS_PATH": str(copy.parents[2]),
             },
         )
     report.steps_beside(PART, steps, limit=_LIMIT_S, count=counts.of_pytest)

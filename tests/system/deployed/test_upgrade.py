@@ -28,6 +28,8 @@ CRASHES = {
         "rejecting=True",
     ),
 }
+pytestmark = pytest.mark.timeout(1600)
+"""Longer than the plays of a test, which say what they did when their own time is over."""
 # Seconds in which one is over on a busy machine. Connections that a drain has left at a router are
 # told that nothing passes there once its probes and what they carry agree on it.
 FAILOVER_S = {"at start": 3, "after ready": 3, "passes nothing": 10}
