@@ -27,30 +27,35 @@ def drops_since(status: Status, before: Status, seconds: float) -> dict[str, flo
 
 
 def change_lacks(
-    status: Status, before: Status, drops: Mapping[str, float], seconds: float
+    status: Status, before: Status, drops: Mapping[str, float] | None = None, seconds: float = 0.0
 ) -> list[str]:
     """What an agent lacks that it had `before`, a line for each.
 
-    `drops` is what `drops_since` said `seconds` ago. Counts begin anew with a process.
+    `drops` is what `drops_since` said `seconds` ago; without it drops are left out of account.
+    Counts begin anew with a process.
     """
     if not status:
         return ["it does not answer on its control socket"]
     return [
         *_of_tunnels(status, before),
         *_of_egress(status, before),
-        *_of_drops(status, drops, seconds),
+        *(_of_drops(status, drops, seconds) if drops is not None else ()),
     ]
+
+
+def _is_router(status: Status) -> bool:
+    return "egress_up" in status
 
 
 def _of_tunnels(status: Status, before: Status) -> Iterator[str]:
     known = _up(before)
-    if "egress_up" not in status:
+    if not _is_router(status):
         known &= _named(status)  # the inventory may have taken a router from it
     missed = sorted(known - _up(status))
     if len(missed) > len(known) // _MISSED_SHARE:
         yield "its tunnels with %s are not up again" % ", ".join(missed)
     # An endpoint chooses one; of a router that is a matter of its endpoints.
-    if "egress_up" not in status and _active(before) and not _active(status):
+    if not _is_router(status) and _active(before) and not _active(status):
         yield "none of its tunnels is active"
 
 

@@ -24,6 +24,8 @@ _EPOCH = re.compile(r"^  key_epoch: ([0-9]+)$", re.MULTILINE)
 def psk_rotation(files: Sequence[str], epoch: int | str, begun: str, has_previous: bool) -> str:
     """`begin`, `go on` or `done`: where the rotation to `epoch` of the inventory is.
 
+    It is done as well where a router that was not reached goes by the PSK before, which has ended.
+
     `files` are the routers' configurations as they are deployed, `begun` the epoch that the control
     node has noted for the last rotation, or empty, `has_previous` whether it has the PSK before.
     Raises AnsibleFilterError where the epoch is not the next one of every router.
@@ -40,7 +42,7 @@ def psk_rotation(files: Sequence[str], epoch: int | str, begun: str, has_previou
     before = (wanted - 1) % _EPOCHS
     if has_previous and deployed <= {before, wanted}:
         return "go on"
-    if deployed == {wanted}:
+    if wanted in deployed <= {before, wanted}:
         return "done"
     if has_previous or deployed != {before}:
         raise AnsibleFilterError(

@@ -67,8 +67,6 @@ class Traffic:
 
     def __init__(self, lab: Any, endpoint: str) -> None:
         self._lab, self._endpoint = lab, endpoint
-        self.unbroken = True
-        """Whether the download goes on to the end."""
         ping = f"ping -nq -i{1 / RATE} -w{LONGEST_S} -W5 -Itun0 {BUSINESS}"
         self._ping = self._start("ping", ping)
         download = f"iperf3 -c {BUSINESS} -R -b 10M -t {LONGEST_S} -i 1 --forceflush"
@@ -84,8 +82,8 @@ class Traffic:
         said = self._lab.exec(self._endpoint, "cat", "/run/download.out")
         return [float(rate) for rate in _INTERVAL.findall(said)]
 
-    def end(self) -> int:
-        """How many packets of the ping were lost."""
+    def end(self) -> tuple[int, bool]:
+        """How many packets of the ping were lost, and whether the download went on to the end."""
         download = self._download.poll()
         rates = self.rates()
         for name in ("ping", "download"):
@@ -94,6 +92,6 @@ class Traffic:
         self._download.wait(30)
         said = self._lab.exec(self._endpoint, "cat", "/run/ping.out")
         (counts,) = re.findall(r"(\d+) packets transmitted, (\d+) received", said)
-        self.unbroken = download is None and rates[-1] > 0
         # The last may be on its way when the ping is ended.
-        return max(0, int(counts[0]) - int(counts[1]) - 1)
+        lost = max(0, int(counts[0]) - int(counts[1]) - 1)
+        return lost, download is None and rates[-1] > 0

@@ -32,6 +32,10 @@ options:
   ca_path:
     description: A file of CA certificates for V(https://).
     type: path
+  validate_certs:
+    description: Whether the certificate of the API is checked.
+    type: bool
+    default: true
   timeout:
     description: Seconds to wait for an answer.
     type: float
@@ -57,6 +61,7 @@ EXAMPLES = r"""
 import asyncio
 import logging
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -113,13 +118,13 @@ class Silence:
         before, self._silent = self._silent, silent
         if before is None:
             return
-        for device in devices:
-            name, kind = device["device_id"], device["device_type"]
+        kinds = {device["device_id"]: device["device_type"] for device in devices}
+        there, gone = Counter(kinds.values()), Counter(kinds[name] for name in silent)
+        for name, kind in kinds.items():
             if (name in silent) == (name in before):
                 continue
-            alike = [one["device_id"] in silent for one in devices if one["device_type"] == kind]
             told = {"device_id": name, "device_type": kind, "silent_s": ages[name]}
-            told["share"] = sum(alike) / len(alike)
+            told["share"] = gone[kind] / there[kind]
             yield {"silent" if name in silent else "heard": told}
 
 
@@ -147,7 +152,7 @@ def _asked(given: Mapping[str, Any], moves: Moves, silence: Silence) -> list[Eve
     client = Client(connection(given))
     told, known = client.get("/events", {"limit": str(_MOST)}), client.get("/devices")
     try:
-        fallen = silence.events(known["devices"], known["timestamp"])
+        fallen = list(silence.events(known["devices"], known["timestamp"]))
         return [*moves.events(told["events"]), *fallen]
     except (KeyError, TypeError) as error:
         raise ApiError("the answer is of another shape: %r" % error) from None

@@ -95,7 +95,7 @@ class KeyedSection(Section):
         """The one of `fields` that is given, and its key. Raises ValueError."""
         field = self._given(*fields)
         value = getattr(self, field)
-        decode = next((d for part, d in _DECODERS.items() if part in field), decode_psk)
+        decode = _DECODERS[field.removeprefix("previous_").removesuffix("_file")]
         if isinstance(value, Path):
             try:
                 return field, read_key_file(value, decode)
@@ -122,10 +122,11 @@ class KeyedSection(Section):
 
 
 _DECODERS: dict[str, Decode] = {
+    "psk": decode_psk,
     "device_key": decode_device_key,
     "router_key": decode_router_key,
 }
-"""By what a field's name holds; others hold a PSK."""
+"""By what is held by a field of this name, by one with `_file`, or by that of the key before it."""
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -122,8 +122,6 @@ class Registry:
         What was pushed before its first status, as after the loss of a registry, is in force by a
         later version than the one that the device runs.
         """
-        if status.device_id not in self._presence:
-            self.device(status.device_id)
         before = self._presence.get(status.device_id)
         running = _running(status)
         if running and (before is None or before.status is None):
@@ -256,19 +254,18 @@ class Registry:
     def _register(self, request: Registration, *, refresh: bool = False) -> tuple[Device, bool]:
         with self._database.writing() as session:
             now = self._clock()
+            if refresh or now >= self._free_at:
+                self._load_addresses(session)
             device = session.get(Device, request.device_id)
             new = device is None
             if device is None:
-                before = removals.returned(session, request.device_id)
+                held = removals.returned(session, request.device_id)
                 device = Device(device_id=request.device_id, registered_at=now, last_seen=now)
             else:
-                before = {field: getattr(device, field) for field in FIELDS}
-            if refresh or now >= self._free_at:
-                self._load_addresses(session)
-            held = {field: getattr(device, field) for field in FIELDS}
+                held = {field: getattr(device, field) for field in FIELDS}
             given = {
-                "tun_ipv4": self._address(session, "tun_ipv4", request.tun_ipv4, before),
-                "tun_ipv6": self._address(session, "tun_ipv6", request.tun_ipv6, before),
+                "tun_ipv4": self._address(session, "tun_ipv4", request.tun_ipv4, held),
+                "tun_ipv6": self._address(session, "tun_ipv6", request.tun_ipv6, held),
             }
             device.tun_ipv4 = given["tun_ipv4"]
             device.tun_ipv6 = given["tun_ipv6"]
@@ -282,7 +279,7 @@ class Registry:
             session.add(device)
         # Only now is it on disk; a transaction that failed must leave no mark here.
         for field, address in given.items():
-            if address != held[field]:
+            if new or address != held[field]:
                 self._addresses.move(field, held[field], address)
         return device, new
 

@@ -181,7 +181,7 @@ ALL = "psk, psk_file, device_key, device_key_file, device_keys and device_keys_f
             r"tunnel: device_keys\.router_1 must be 64 hexadecimal .* 63 char",
         ),
         ((f'device_keys: {{"": "{DEVICE_KEY}"}}',), r"tunnel\.device_keys"),
-        ((f'device_keys: "{DEVICE_KEY[:-1]}"',), r"tunnel\.device_keys: .*mapping|dictionary"),
+        ((f'device_keys: "{DEVICE_KEY[:-1]}"',), r"tunnel\.device_keys: .*(mapping|dictionary)"),
         ((f'device_keys: ["{DEVICE_KEY[:-1]}"]',), r"tunnel\.device_keys"),
         ((f"device_keys: {{router_1: {NUMBER}}}",), r"tunnel\.device_keys\.router_1: .*string"),
         (

@@ -13,6 +13,7 @@ from nrs.api.messages import DeviceStatus, EventReport, Registration
 from nrs.controller.database import Database, StorageError
 from nrs.controller.errors import (
     AddressInQuarantine,
+    AddressTaken,
     DeviceRemoved,
     PoolExhausted,
     RegistryError,
@@ -146,6 +147,29 @@ def test_one_that_was_readmitted_and_not_back_keeps_its_addresses(
     assert register(registry, "endpoint_2") == SECOND
     again, new = registry.remove("endpoint_1")
     assert (new, again.tun_ipv4) == (True, FIRST[0])
+
+
+@pytest.mark.parametrize("quarantine", [60, DAY_S])
+def test_one_that_comes_back_in_vain_keeps_them_too(
+    open_registry: Open, clock: Clock, quarantine: float
+) -> None:
+    """Also where the quarantine of another one, or its own, has just ended."""
+    registry = open_registry(quarantine=quarantine)
+    others = register(registry, "endpoint_2")
+    held = register(registry)
+    register(registry, "endpoint_3")
+    registry.remove("endpoint_3")
+    clock.now += 60
+    registry.remove("endpoint_1")
+    registry.readmit("endpoint_1")
+    clock.now += quarantine - 60
+    with pytest.raises(AddressTaken):
+        register(registry, tun_ipv6=others[1])
+    given = [register(registry, f"endpoint_{number}") for number in (4, 5)]
+    assert held not in given
+    clock.now += 60
+    assert register(registry) == held
+    assert register(registry, "endpoint_6") not in (held, others, *given)
 
 
 def test_what_was_heard_before_a_removal_is_not_stored_after_it(

@@ -12,14 +12,27 @@ from typing import Any, Protocol
 from _nrs_codec import ffi, lib
 
 from nrs.tunnel.codec import load
+from nrs.tunnel.codec.c.crypto import CCrypto
 from nrs.tunnel.codec.c.inbox import joiner
 from nrs.tunnel.codec.carrier import OUTBOX_BYTES, Stop
+from nrs.tunnel.codec.crypto import PROVIDERS, CryptoError
 from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.codec.python.opening import Assembly, Opened
 from nrs.tunnel.codec.python.sealing import Datagrams, Sealed, Send
 
 CODECS: tuple[Codec, Codec] = (load("c"), load("python"))
 _INBOX_BYTES = 256 * 1024
+
+
+def providers_here() -> dict[str, CCrypto]:
+    """What this build of the C codec can tag with, by its name."""
+    found = {}
+    for name in PROVIDERS:
+        try:
+            found[name] = CCrypto(name)
+        except CryptoError:
+            assert name != "libcrypto"
+    return found
 
 
 class Sealing(Protocol):

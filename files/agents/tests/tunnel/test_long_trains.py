@@ -8,12 +8,11 @@ import pytest
 
 from nrs.tunnel.codec import c
 from nrs.tunnel.codec.c.crypto import CCrypto
-from nrs.tunnel.codec.crypto import PROVIDERS, CryptoError
 from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.wire import Type
 from tests.tunnel.carrying import INDEX, KEY, Receiver, authentic, limited, plain, sealed
-from tests.tunnel.codecs import CODECS
+from tests.tunnel.codecs import CODECS, providers_here
 from tests.tunnel.packets import TCP, SuperPacket, noise, udp_packet
 
 PYTHON = CODECS[1]
@@ -22,13 +21,8 @@ COUNT = 150
 
 def every_codec() -> dict[str, Codec]:
     """Python's, and the one in C by each provider of this build and by the fastest."""
-    found: dict[str, Codec] = {"python": PYTHON, "c": c.family(CCrypto())}
-    for name in PROVIDERS:
-        try:
-            found[name] = c.family(CCrypto(name))
-        except CryptoError:
-            assert name != "libcrypto"
-    return found
+    by_name = {name: c.family(provider) for name, provider in providers_here().items()}
+    return {"python": PYTHON, "c": c.family(CCrypto()), **by_name}
 
 
 BY_NAME = every_codec()

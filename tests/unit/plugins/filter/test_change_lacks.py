@@ -69,6 +69,7 @@ def test_an_endpoint_that_had_an_active_tunnel_has_one() -> None:
     tunnel = {"router_id": "router_1", "up": True, "active": True}
     before = {"tunnels": [tunnel], "figures": {"drops": {"tag": 0}}}
     assert lacks(before, before) == []
+    assert change_lacks(before, before) == []
     idle = {**before, "tunnels": [{**tunnel, "active": False}]}
     assert lacks(idle, before) == ["none of its tunnels is active"]
     assert lacks(idle, idle) == []

@@ -34,6 +34,7 @@ def files(*epochs: int) -> list[str]:
         ((1, 1), 1, "", True, "go on"),
         ((255, 0), 0, "0", True, "go on"),
         ((1, 1), 1, "1", False, "done"),
+        ((0, 1), 1, "", False, "done"),
         ((0,), 0, "", False, "done"),
     ],
 )

@@ -8,7 +8,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from testbed.wait import wait_until
@@ -17,10 +16,9 @@ from tests.netns.conftest import both_up, one_router
 from tests.netns.timed.test_failover import PINGS_A_SECOND, active_of
 from tests.netns.timed.test_planned_moves import EGRESS, Connections, echo
 from tests.netns.world import BUSINESS, UNDERLAY4, UNDERLAY6, Agent, World
+from tests.tunnel.codecs import providers_here
 
 Agents = dict[str, Agent]
-IPSEC_MB = Path("/usr/include/intel-ipsec-mb.h")
-"""What the codec in C is built with where it is there."""
 MOST_S = 4.0
 """Without a processor to itself a process takes a while to start; figures belong to the bench."""
 
@@ -173,10 +171,9 @@ def test_another_codec_goes_on_with_the_sessions(kept: tuple[World, Agents], cod
 def test_another_crypto_provider_goes_on_with_the_sessions(
     kept: tuple[World, Agents], codec: str
 ) -> None:
-    """From libcrypto to the other one and back, where this machine and the codec have it."""
+    """From libcrypto to the other one and back, where the codec has it here."""
     world, agents = kept
-    others = ["ipsec-mb"] if codec == "c" and IPSEC_MB.exists() else []
-    for provider in ["libcrypto", *others, "libcrypto"]:
+    for provider in [*(providers_here() if codec == "c" else ()), "libcrypto"]:
         world.environment["NRS_CRYPTO"] = provider
         for agent in agents.values():
             agent.restart()
