@@ -42,7 +42,7 @@ def psk_rotation(files: Sequence[str], epoch: int | str, begun: str, has_previou
     before = (wanted - 1) % _EPOCHS
     if has_previous and deployed <= {before, wanted}:
         return "go on"
-    if wanted in deployed <= {before, wanted}:
+    if wanted in deployed and deployed <= {before, wanted}:
         return "done"
     if has_previous or deployed != {before}:
         raise AnsibleFilterError(
