@@ -11,6 +11,7 @@ It obeys words on its standard input and answers each with a line of JSON:
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ipaddress
 import itertools
 import json
@@ -32,7 +33,7 @@ from nrs.tunnel import wire
 from nrs.tunnel.codec import c
 from nrs.tunnel.codec.c.crypto import CCrypto
 from nrs.tunnel.codec.carrier import OUTBOX_BYTES
-from nrs.tunnel.handshake import Initiator, StaticKey
+from nrs.tunnel.handshake import HandshakeError, Initiator, StaticKey
 from nrs.tunnel.keys import TagKey
 from nrs.tunnel.wire import Claim, Type
 
@@ -64,6 +65,10 @@ _GSO_UDP, _NEEDS_CHECKSUM = 5, 1
 
 class ClientError(Exception):
     """The router does not do its part."""
+
+
+def _stamp() -> int:
+    return time.time_ns() // 1000
 
 
 @dataclass
@@ -115,7 +120,7 @@ class Client:
         for number in range(self._count):
             claim = Claim(f"endpoint_{number}", FIRST_INNER + number, _FIRST_INNER6 + number)
             source = struct.pack("=i4s4x", 0, (_FIRST_OUTER + number).packed)
-            initiator = Initiator(self._static, claim, number + 1, secrets.token_bytes)
+            initiator = Initiator(self._static, claim, number + 1, secrets.token_bytes, _stamp())
             self._endpoints.append(Endpoint(claim, source, initiator, initiator.hello()))
         return {}
 
@@ -172,6 +177,12 @@ class Client:
             if not 0 <= index < self._count:
                 continue
             endpoint = self._endpoints[index]
+            if kind == Type.RETRY and endpoint.sealer is None:
+                with contextlib.suppress(HandshakeError):  # of a HELLO before the last one
+                    initiator = endpoint.initiator
+                    endpoint.initiator = initiator.again(datagram, _stamp(), secrets.token_bytes)
+                    endpoint.hello = endpoint.initiator.hello()
+                    self._say(endpoint)
             if kind == Type.HELLO_ACK and endpoint.sealer is None:
                 _, agreed = endpoint.initiator.finish(datagram)
                 endpoint.sealer = self._codec.sealer(agreed.send_key, agreed.peer_index)

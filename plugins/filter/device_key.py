@@ -18,6 +18,7 @@ from typing import Any
 from ansible_collections.nrs.network_routing.plugins.plugin_utils._tunnel_keys import Keys
 
 _MOST_PREFIXES = 16
+_MOST_GENERATION = 65535
 _NONE4 = ipaddress.IPv4Address(0)
 """What stands in a claim for an address that is absent."""
 _NONE6 = ipaddress.IPv6Address(0)
@@ -32,13 +33,15 @@ def device_key(
     tun_ipv6: str | None,
     prefixes: Sequence[str] = (),
     epoch: int = 0,
+    generation: int = 0,
 ) -> str:
     """The key, 64 hexadecimal digits, for routers that have the PSK itself.
 
     One of the two addresses may be empty. Raises AnsibleFilterError without the PSK in it.
     """
     keys = Keys("device_key", psk, epoch)
-    return keys.of_device(_claim(keys, endpoint_id, tun_ipv4, tun_ipv6, prefixes)).hex()
+    claim = _claim(keys, endpoint_id, tun_ipv4, tun_ipv6, prefixes, generation)
+    return keys.of_device(claim).hex()
 
 
 def device_keys(
@@ -49,13 +52,14 @@ def device_keys(
     prefixes: Sequence[str] = (),
     epoch: int = 0,
     routers: Sequence[dict[str, Any]] = (),
+    generation: int = 0,
 ) -> dict[str, str]:
     """By `router_id`, the key for each router; one that `holds_psk` has no key of its own.
 
     Raises AnsibleFilterError without the PSK in it.
     """
     keys = Keys("device_keys", psk, epoch)
-    claim = _claim(keys, endpoint_id, tun_ipv4, tun_ipv6, prefixes)
+    claim = _claim(keys, endpoint_id, tun_ipv4, tun_ipv6, prefixes, generation)
     return {
         str(router["router_id"]): keys.of_device(
             claim, None if router.get("holds_psk") else str(router["router_id"])
@@ -70,8 +74,12 @@ def _claim(
     tun_ipv4: str | None,
     tun_ipv6: str | None,
     prefixes: Sequence[str],
+    generation: int,
 ) -> bytes:
     """A HELLO's claim."""
+    number = isinstance(generation, int) and not isinstance(generation, bool)
+    if not number or not 0 <= generation <= _MOST_GENERATION:
+        raise keys.refused("generation must be a number from 0 to 65535: %r" % (generation,))
     if not isinstance(prefixes, (list, tuple)) or len(prefixes) > _MOST_PREFIXES:
         raise keys.refused("prefixes must be a list of at most 16 networks")
     if not tun_ipv4 and not tun_ipv6:
@@ -90,7 +98,7 @@ def _claim(
         bytes((p.version, p.prefixlen)) + p.network_address.packed.ljust(16, b"\0")
         for p in networks
     )
-    counts = bytes((len(name), len(networks)))
+    counts = bytes((len(name), len(networks))) + generation.to_bytes(2, "big")
     return b"".join((counts, four.packed, six.packed, encoded, name))
 
 

@@ -53,12 +53,12 @@ class Keys:
     def of_router(self, router_id: object) -> bytes:
         """The key of a router's own."""
         router = self.identifier("router_id", router_id)
-        return _hkdf(self._psk, b"nrs v1 router" + router + self._epoch)
+        return _hkdf(self._psk, b"nrs v2 router" + router + self._epoch)
 
     def of_device(self, claim: bytes, router_id: object = None) -> bytes:
         """The key of an endpoint's claim, for one router; without it, for those with the PSK."""
         master = self._psk if router_id is None else self.of_router(router_id)
-        return _hkdf(master, b"nrs v1 device" + claim + self._epoch)
+        return _hkdf(master, b"nrs v2 device" + claim + self._epoch)
 
     def _decoded(self, psk: object) -> bytes:
         """The PSK's bytes; what the agents refuse is refused here too."""

@@ -197,7 +197,7 @@ static void carrying(int family, int segmentation) {
     memset(&sifted, 0, sizeof sifted);
     nrs_sieve *sieve = nrs_sieve_new(crypto());
     CHECK(sieve && nrs_sieve_know(sieve, INDEX));
-    uint8_t junk[OVERHEAD + 1] = {0x10};
+    uint8_t junk[OVERHEAD + 1] = {NRS_VERSION};
     nrs_sealer_set_sequence(sealer, 9500);
     for (int i = 0; i < 3; i++) {
         nrs_carry_out(sealer, &path, arena, &f, 1, 4, out, 512 * 1024, &sealed, &sent);

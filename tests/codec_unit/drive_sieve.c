@@ -100,7 +100,7 @@ static void held_keys(void) {
 }
 
 static void sessions(void) {
-    uint8_t d[OVERHEAD] = {0x10};
+    uint8_t d[OVERHEAD] = {NRS_VERSION};
     nrs_sieve *s = nrs_sieve_new(crypto());
     for (uint32_t count = 0; count <= 300; count++) {
         uint32_t *indices = malloc((count ? count : 1) * sizeof *indices);
@@ -116,10 +116,11 @@ static void sessions(void) {
         for (uint32_t kind = 0; kind < 256; kind++) {
             d[0] = (uint8_t)kind;
             store32(d + 4, count ? indices[0] : 0);
-            int right = kind >= 0x10 && kind <= 0x1e && kind != 0x14 && kind != 0x15 && kind != 0x1a;
+            int right = kind >= NRS_VERSION && kind < NRS_VERSION + WIRE_RETRY && kind != (NRS_VERSION | WIRE_HELLO) &&
+                        kind != (NRS_VERSION | WIRE_HELLO_ACK) && kind != (NRS_VERSION | WIRE_NO_SESSION);
             CHECK(sift(s, d, sizeof d, sizeof d).count == (right && count));
         }
-        d[0] = 0x10;
+        d[0] = NRS_VERSION;
         for (uint32_t i = 0; i < count; i++) {
             uint32_t one = indices[i * 7907 % count];
             nrs_sieve_part(s, one);
@@ -137,7 +138,7 @@ static void trains(void) {
     nrs_sieve *s = nrs_sieve_new(crypto());
     nrs_sifted r;
     CHECK(nrs_sieve_know(s, 1));
-    for (uint32_t at = 0; at + 8 < LARGEST_TRAIN; at += OVERHEAD) train[at] = 0x10, train[at + 7] = 1;
+    for (uint32_t at = 0; at + 8 < LARGEST_TRAIN; at += OVERHEAD) train[at] = NRS_VERSION, train[at + 7] = 1;
     r = sift(s, train, LARGEST_TRAIN, OVERHEAD); /* as many as there can be, and a rest */
     CHECK(r.count == NRS_MOST_WORTH && r.worth[NRS_MOST_WORTH - 1] == (NRS_MOST_WORTH - 1) * OVERHEAD);
     CHECK(r.malformed == 1 && r.datagrams == NRS_MOST_WORTH + 1);
@@ -164,7 +165,7 @@ static void receiving(void) {
     CHECK(from >= 0 && to >= 0 && !bind(to, (struct sockaddr *)&there, length));
     CHECK(!getsockname(to, (struct sockaddr *)&there, &length));
     CHECK(!connect(from, (struct sockaddr *)&there, length));
-    uint8_t junk[OVERHEAD] = {0x10}, d[LONGEST_HELLO], *buffer = exactly(LARGEST_TRAIN);
+    uint8_t junk[OVERHEAD] = {NRS_VERSION}, d[LONGEST_HELLO], *buffer = exactly(LARGEST_TRAIN);
     struct hello h = {.key_id = 7, .mode = DEVICE, .id = 9};
     ssize_t size = proven(d, &h);
     nrs_sieve *s = sieve_with_key();

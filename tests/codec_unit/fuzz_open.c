@@ -225,7 +225,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             seal_one(&peer, &in, kind & 15, flags, take32(&in), body, length);
         } else if (kind < 0xe0) { /* raw bytes of any length */
             uint32_t length = 1 + take8(&in);
-            memset(body, 0x10, length);
+            memset(body, NRS_VERSION, length);
             take_bytes(&in, body, length);
             add(&peer, body, length);
         } else if (kind < 0xf0) {

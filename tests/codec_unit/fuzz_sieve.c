@@ -19,8 +19,8 @@ struct router {
 static uint8_t SECRETS[512];
 
 static int judged(struct router *router, const uint8_t *d, uint32_t size, int *answered) {
-    if (size < OVERHEAD || d[0] >> 4 != 1 || (d[0] & 15) == WIRE_HELLO_ACK || (d[0] & 15) == WIRE_NO_SESSION ||
-        (d[0] & 15) > WIRE_TRAIN_ACK)
+    if (size < OVERHEAD || d[0] >> 4 != NRS_VERSION >> 4 || (d[0] & 15) == WIRE_HELLO_ACK || (d[0] & 15) == WIRE_NO_SESSION ||
+        (d[0] & 15) == WIRE_RETRY)
         return DROPPED_MALFORMED;
     if ((d[0] & 15) == WIRE_HELLO) {
         uint8_t tag[32];
@@ -123,7 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             take_hello(&router, &in);
         } else if (kind < 0x80) { /* of a session */
             uint32_t length = OVERHEAD + take8(&in) % 16;
-            d[0] = (uint8_t)(0x10 | (kind & 15));
+            d[0] = (uint8_t)(NRS_VERSION | (kind & 15));
             store32(d + 4, take8(&in));
             add(&router, d, length);
         } else if (kind < 0x90) { /* raw bytes */

@@ -7,8 +7,8 @@
 
 #include <openssl/crypto.h>
 
-enum { DATA = 0x10, SEGMENT = 0x11, BATCH = 0x12, FRAGMENT = 0x13, FIRST_CONTROL = 0x16, LAST_CONTROL = 0x19 };
-enum { HELLO = 0x14, HELLO_ACK = 0x15, PATH_PROBE = 0x1b, TRAIN_ACK = 0x1e };
+enum { DATA = NRS_VERSION, SEGMENT, BATCH, FRAGMENT, HELLO, HELLO_ACK, FIRST_CONTROL };
+enum { LAST_CONTROL = NRS_VERSION + 9, PATH_PROBE = NRS_VERSION + 11, TRAIN_ACK = NRS_VERSION + 14, RETRY };
 enum { PARTIAL = 1, LAST = 2 };
 enum { ICMP = 1, TCP = 6, UDP = 17, FRAGMENT_HEADER = 44, ICMPV6 = 58 };
 enum { GSO_TCP4 = 1, GSO_TCP6 = 4, GSO_UDP = 5, GSO_ECN = 0x80, NEEDS_CHECKSUM = 1 };
@@ -284,7 +284,7 @@ static void header(nrs_sealer *s, uint8_t *out, uint32_t kind, uint32_t flags, u
 
 uint32_t nrs_seal_control(nrs_sealer *s, uint32_t kind, uint32_t flags, uint32_t specific,
                           const uint8_t *body, uint32_t length, uint8_t *out) {
-    header(s, out, 0x10 | kind, flags, specific);
+    header(s, out, NRS_VERSION | kind, flags, specific);
     if (length) memcpy(out + NRS_HEADER, body, length);
     nrs_tag(s->crypto, &s->key, out, NRS_HEADER + length, out + NRS_HEADER + length);
     return NRS_HEADER + length + NRS_TAG;
@@ -892,7 +892,7 @@ static int is_known(uint32_t kind) {
 }
 
 static int is_own(const nrs_opener *o, const uint8_t *d) {
-    return d[0] != HELLO && d[0] != HELLO_ACK && get32(d + 4) == o->index;
+    return d[0] != HELLO && d[0] != HELLO_ACK && d[0] != RETRY && get32(d + 4) == o->index;
 }
 
 /* Datagrams from byte `at` on whose tags were checked together: bit n of `right` is of the nth. */

@@ -8,6 +8,7 @@
 #include "crypto/nrs_crypto.h"
 
 enum {
+    NRS_VERSION = 0x20,    /* in the high half of a datagram's first byte, its type in the low one */
     NRS_HEADER = 20,
     NRS_TAG = 32,
     NRS_VNET = 10,

@@ -6,11 +6,11 @@
 
 #include <openssl/crypto.h>
 
-enum { HELLO = 0x14, HELLO_ACK = 0x15, NO_SESSION = 0x1a, FIRST_TYPE = 0x10, LAST_TYPE = 0x1e };
-enum { LEAST_HELLO = NRS_HEADER + 192 + NRS_TAG, CIPHER = NRS_HEADER + 4, MODE, CLAIM = NRS_HEADER + 104 };
-enum { SHARED, DEVICE, MOST_ID = 64, MOST_PREFIXES = 16, LONGEST_CLAIM = 22 + 18 * MOST_PREFIXES + MOST_ID };
+enum { FIRST_TYPE = NRS_VERSION, HELLO = NRS_VERSION + 4, HELLO_ACK, NO_SESSION = NRS_VERSION + 10, RETRY = NRS_VERSION + 15 };
+enum { LEAST_HELLO = NRS_HEADER + 192 + NRS_TAG, CIPHER = NRS_HEADER + 4, MODE, CLAIM = NRS_HEADER + 128 };
+enum { SHARED, DEVICE, MOST_ID = 64, MOST_PREFIXES = 16, FIXED = 24, LONGEST_CLAIM = FIXED + 18 * MOST_PREFIXES + MOST_ID };
 
-static const char DEVICE_LABEL[] = "nrs v1 device", HELLO_INFO[] = "nrs v1 hello\1"; /* \1: HKDF's only block */
+static const char DEVICE_LABEL[] = "nrs v2 device", HELLO_INFO[] = "nrs v2 hello\1"; /* \1: HKDF's only block */
 enum { LABEL = sizeof DEVICE_LABEL - 1 };
 
 _Static_assert(sizeof((nrs_sifted *)0)->worth == NRS_MOST_WORTH * sizeof(uint32_t), "what NRS_MOST_WORTH says");
@@ -80,10 +80,12 @@ static uint32_t place(const nrs_sieve *s, uint32_t index) {
     return low;
 }
 
+static int is_handshake(uint8_t first) { return first == HELLO || first == HELLO_ACK || first == NO_SESSION || first == RETRY; }
+
 int nrs_sieve_knows(const nrs_sieve *s, const uint8_t *d) {
     uint32_t index = (uint32_t)d[4] << 24 | (uint32_t)d[5] << 16 | (uint32_t)d[6] << 8 | d[7];
     uint32_t at = place(s, index);
-    return d[0] != HELLO && d[0] != HELLO_ACK && d[0] != NO_SESSION && at < s->known_count && s->known[at] == index;
+    return !is_handshake(d[0]) && at < s->known_count && s->known[at] == index;
 }
 
 int nrs_sieve_know(nrs_sieve *s, uint32_t index) {
@@ -126,7 +128,7 @@ void nrs_sieve_charge(nrs_sieve *s, uint32_t wrong) { s->wrong -= wrong < s->wro
 /* The bytes of the claim in a HELLO; 0 where this cannot be one. */
 static uint32_t claim_length(const uint8_t *d, uint32_t size) {
     if (size < LEAST_HELLO || d[CIPHER] || d[MODE] > DEVICE) return 0;
-    uint32_t id = d[CLAIM], prefixes = d[CLAIM + 1], length = 22 + 18 * prefixes + id;
+    uint32_t id = d[CLAIM], prefixes = d[CLAIM + 1], length = FIXED + 18 * prefixes + id;
     if (!id || id > MOST_ID || prefixes > MOST_PREFIXES) return 0;
     return CLAIM + length + NRS_TAG <= size ? length : 0;
 }
@@ -159,9 +161,10 @@ void nrs_sift(nrs_sieve *s, const uint8_t *train, uint32_t length, uint32_t each
         const uint8_t *d = train + at;
         uint32_t size = length - at < each ? length - at : each;
         r->datagrams++;
-        if (size < NRS_HEADER + NRS_TAG || d[0] < FIRST_TYPE || d[0] > LAST_TYPE || d[0] == HELLO_ACK || d[0] == NO_SESSION) {
+        int first = d[0];
+        if (size < NRS_HEADER + NRS_TAG || first < FIRST_TYPE || first > RETRY || (is_handshake(d[0]) && first != HELLO)) {
             r->malformed++;
-        } else if (d[0] == HELLO) {
+        } else if (first == HELLO) {
             claim = claim_length(d, size);
             if (!claim)
                 r->malformed++;

@@ -332,7 +332,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         peer: SocketAddress,
         local: bytes | None,
     ) -> Drop | None:
-        """A HELLO_ACK or NO_SESSION at the socket of a tunnel."""
+        """A HELLO_ACK, RETRY or NO_SESSION at the socket of a tunnel."""
         router_id = self._uplinks.owner(socket)
         if router_id is None:
             return Drop.NO_SESSION
@@ -385,6 +385,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
             "tunnel.tun_ipv4": config.tunnel.tun_ipv4,
             "tunnel.tun_ipv6": config.tunnel.tun_ipv6,
             "tunnel.advertise": config.tunnel.advertise,
+            "tunnel.generation": config.tunnel.generation,
         }
 
     def take_over(self, config: NetworkAccessEndpointConfig) -> None:

@@ -29,7 +29,7 @@ from nrs.config.types import (
     UnderlayAddress,
 )
 from nrs.endpoint import device_keys
-from nrs.tunnel.wire import INNER_MTU, MOST_PREFIXES, in_order
+from nrs.tunnel.wire import INNER_MTU, MOST_GENERATION, MOST_PREFIXES, in_order
 
 _KEYS = ("psk", "psk_file", "device_key", "device_key_file", "device_keys", "device_keys_file")
 
@@ -69,6 +69,7 @@ class Tunnel(KeyedSection, TunAddresses):
     device_keys: dict[Name, SecretStr] | None = None
     device_keys_file: Path | None = None
     key_epoch: Epoch = 0
+    generation: Annotated[int, Field(strict=True, ge=0, le=MOST_GENERATION)] = 0
     _own_key: bool = PrivateAttr(default=False)
     _by_router: dict[str, bytes] | None = PrivateAttr(default=None)
 

@@ -142,13 +142,15 @@ class Machine:
     def handle_handshake(
         self, router_id: str, kind: Type, datagram: bytes, last_sent: int, now: float
     ) -> list[Order]:
-        """A HELLO_ACK or NO_SESSION at this tunnel's socket, not yet verified.
+        """A HELLO_ACK, RETRY or NO_SESSION at this tunnel's socket, not yet verified.
 
         `last_sent` is the number of the last datagram that its session has sealed.
         """
         tunnel = self.tunnels[router_id]
         if kind is Type.NO_SESSION:
             return tunnel.handle_no_session(datagram, last_sent, now)
+        if kind is Type.RETRY:
+            return tunnel.handle_retry(datagram, now)
         if kind is not Type.HELLO_ACK:
             return [Refuse(Drop.MALFORMED)]
         before = tunnel.index
@@ -290,7 +292,14 @@ class Machine:
                 self.tunnels[router_id].adjust(settings)
             else:
                 self.tunnels[router_id] = Tunnel(
-                    router, settings, now, self._wall(), self._random, self._new_index, self._others
+                    router,
+                    settings,
+                    now,
+                    self._wall(),
+                    self._random,
+                    self._new_index,
+                    self._wall,
+                    self._others,
                 )
         if self.active not in self.tunnels:
             self.active = self._fled_at = None

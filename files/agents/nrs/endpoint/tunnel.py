@@ -91,6 +91,7 @@ class Settings:
                 tunnel.tun_ipv4 and tunnel.tun_ipv4.ip,
                 tunnel.tun_ipv6 and tunnel.tun_ipv6.ip,
                 wire.in_order(tunnel.advertise),
+                tunnel.generation,
             ),
             Timing(keepalive=keepalive, dead=3 * keepalive),
         )
@@ -107,9 +108,10 @@ class Tunnel:
         since: float,
         random: Callable[[int], bytes],
         new_index: Callable[[], int],
+        wall: Callable[[], float],
         others: Callable[[str, float], Iterable[Measure]],
     ) -> None:
-        """`since` is Unix time; `random` gives bytes, `new_index` a session index not in use.
+        """`since` and `wall` are Unix time; `new_index` is a session index not in use.
 
         `others` tells what is known of the tunnels that one of this router is held against.
         """
@@ -134,6 +136,8 @@ class Tunnel:
         self._settings = settings
         self._random = random
         self._new_index = new_index
+        self._wall = wall
+        self._stamp = 0
         self._others = others
         self._attempt: tuple[Initiator, float] | None = None
         self._answer = b""
@@ -322,8 +326,8 @@ class Tunnel:
         key, claim = self._settings.key, self._settings.claim
         if self._attempt is None or now - self._attempt[1] > _ATTEMPT_S:
             present = None if self.session is None else self.session.secrets
-            index = self._new_index()
-            self._attempt = Initiator(key, claim, index, self._random, present), now
+            index, stamp = self._new_index(), self._next_stamp()
+            self._attempt = Initiator(key, claim, index, self._random, stamp, present), now
         orders: list[Order] = [SendHello(self.router_id, self._attempt[0].hello())]
         self._hellos += 1
         if self._hellos == _UNANSWERED_HELLOS:
@@ -338,6 +342,11 @@ class Tunnel:
                 )
             )
         return orders
+
+    def _next_stamp(self) -> int:
+        """Microseconds since 1970, or one more than before."""
+        self._stamp = max(self._stamp + 1, int(self._wall() * 1e6))
+        return self._stamp
 
     def _renew(self, now: float) -> list[Order]:
         """Replace a session that is old, or of another key, while it still works.
@@ -422,6 +431,22 @@ class Tunnel:
             if action is Action.PROBE:
                 orders += self._probe(now, active)
         return orders
+
+    def handle_retry(self, datagram: bytes, now: float) -> list[Order]:
+        """A RETRY, not yet verified: the router wants to know that the HELLO was sent just now."""
+        if self._attempt is None:
+            return [Refuse(Drop.NO_SESSION)]
+        try:
+            again = self._attempt[0].again(datagram, self._next_stamp(), self._random)
+        except BadTag:
+            return [Refuse(Drop.TAG)]
+        except HandshakeError as error:
+            return [
+                Tell(logging.DEBUG, f"RETRY of {self.router_id}: {error}"),
+                Refuse(Drop.MALFORMED),
+            ]
+        self._attempt = again, now
+        return [SendHello(self.router_id, again.hello())]
 
     def _refused(self, refused: ClaimRefused) -> list[Order]:
         """The router does not let this endpoint have what it claims; it may later."""

@@ -26,6 +26,7 @@ from nrs.router.own_network import OwnNetwork
 from nrs.router.passage import WINDOW_S
 from nrs.router.passages import Passages
 from nrs.router.probe import Probes
+from nrs.router.retry_secret import RetrySecret
 from nrs.router.ruleset import Ruleset
 from nrs.router.service import Service
 from nrs.router.session_table import Device
@@ -37,6 +38,8 @@ from nrs.tunnel.address_text import describe, name_ports
 from nrs.tunnel.session import key_of
 
 log = logging.getLogger(__name__)
+
+_RETRY = "retry"
 
 IN_USE_S = 10.0
 """A tunnel counts as in use while packets have passed it this recently."""
@@ -74,8 +77,14 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             socket_path(self.UNIT).parent,
         )
         self.cleanup.callback(self._network.close)
+        retry = RetrySecret(secrets.token_bytes, self.store.take(_RETRY))
+        self.keep(_RETRY, retry.file)
         self._machine = RouterMachine(
-            config, secrets.token_bytes, self.families, session_index.beginning()
+            config,
+            secrets.token_bytes,
+            self.families,
+            session_index.beginning(),
+            retry_secret=retry.value,
         )
         probes = Probes(secrets.randbits(16))
         self._endpoints = Endpoints(
@@ -267,6 +276,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             **told,
             "second_devices_refused": self._machine.refused_devices,
             "claims_refused": self._machine.refused_claims,
+            "hellos_asked_again": self._machine.retries,
             "tunnels": [
                 {
                     "endpoint_id": device.claim.endpoint_id,

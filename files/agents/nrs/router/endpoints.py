@@ -130,8 +130,11 @@ class Endpoints:
         """A HELLO; a router gets no other kind."""
         if kind is not Type.HELLO:
             return Drop.MALFORMED
-        orders = self._machine.handle_hello(datagram, peer, self._loop.now, self.engine.sessions)
-        return self.carry_out(orders, _Came(socket, peer, local))
+        now, began = self._loop.now, self._loop.clock()
+        orders = self._machine.handle_hello(datagram, peer, now, self.engine.sessions)
+        refused = self.carry_out(orders, _Came(socket, peer, local))
+        self._machine.note_handshake(self._loop.clock() - began, now)
+        return refused
 
     def unknown(
         self, datagram: bytes, socket: UdpSocket, peer: SocketAddress, local: bytes | None

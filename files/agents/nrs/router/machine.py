@@ -1,7 +1,8 @@
 """What a routing server does with handshakes, control datagrams, addresses and its own state.
 
     handle_hello      HELLO        ->  a pending session and its HELLO_ACK, or a refusal;
-                                       whoever has what it claims is asked whether it is there
+                                       whoever has what it claims is asked whether it is there;
+                                       a RETRY where it may be an old one
     handle_confirmed  first packet ->  that session is current, its addresses are routed to it
     handle_control    PROBE, PROBE_ACK, ROLE, BYE
     ask_holders       who is asked is asked again, or does not answer
@@ -30,6 +31,7 @@ from nrs.router.announcement import Announcement
 from nrs.router.claims import Host, Rules
 from nrs.router.config import RoutingServerConfig
 from nrs.router.contest import Contest, Contests
+from nrs.router.freshness import Freshness, HandshakeLoad
 from nrs.router.orders import (
     AddRoutes,
     Announce,
@@ -72,6 +74,7 @@ from nrs.tunnel.ratelimit import SourceLimiter
 from nrs.tunnel.record import Progress, Record, key_print
 from nrs.tunnel.wire import (
     Claim,
+    Hello,
     KeyMode,
     Objection,
     Probe,
@@ -110,8 +113,10 @@ class RouterMachine:
         random: Random,
         families: Families = BOTH,
         beginning: int | None = None,
+        *,
+        retry_secret: bytes,
     ) -> None:
-        """`families` are those that the TUN device can have.
+        """`families` are those that the TUN device can have; `retry_secret` as for `Freshness`.
 
         `beginning` is that of session indices (`session_index.beginning`), if they have one.
         """
@@ -128,7 +133,13 @@ class RouterMachine:
         self._trains = Trains(self._table)
         self.refused_claims = 0
         """How often an endpoint whose key is known claimed what it may not have."""
+        self._freshness = Freshness(retry_secret)
+        self._load = HandshakeLoad()
         self._limiter = SourceLimiter()
+        """Fresh HELLOs, by claim; the others are asked for one, by claim and source."""
+        self._asked = SourceLimiter()
+        self.retries = 0
+        """How often a HELLO was answered with a RETRY."""
         self._strangers = SourceLimiter(rate=_NO_SESSIONS_A_SECOND, burst=_NO_SESSIONS_A_SECOND)
         self._refused_at = -_REFUSAL_INTERVAL_S
         self._configure(config)
@@ -210,16 +221,19 @@ class RouterMachine:
         try:
             offer = self._responder.check(datagram)
             claim = offer.hello.claim
-            if not self._limiter.allow(claim.encode() + _source_key(peer), now):
+            repeated = self._table.repeated(claim, offer.hello.nonce)
+            if repeated is not None and self._asked.allow(claim.encode() + _place(peer), now):
+                return [Answer(repeated.answer)]
+            if not self._is_fresh(offer.hello, peer, now):
+                return self._ask_again(offer, peer, now)
+            if not self._limiter.allow(claim.encode(), now):
                 return [Refuse(Drop.RATE)]
+            self._freshness.believe(claim, offer.hello.stamp, offer.hello.nonce)
             refusal = self._rules.refusal(claim, _address(peer))
             if refusal is not None:
                 self.refused_claims += 1
                 told = self._tell_refusal(now, claim, peer, refusal.why)
                 return [*self._deny(offer, refusal.objection, refusal.item), *told]
-            repeated = self._table.repeated(claim, offer.hello.nonce)
-            if repeated is not None:
-                return [Answer(repeated.answer)]
             return self._answer(offer, peer, now, sessions)
         except BadTag:
             return [Refuse(Drop.TAG)]
@@ -231,6 +245,22 @@ class RouterMachine:
             text = f"HELLO from {describe(peer)}: {error}"
             return [Refuse(Drop.MALFORMED), Tell(DEBUG, text)]
 
+    def note_handshake(self, seconds: float, now: float) -> None:
+        """How long `handle_hello` has taken: where that is much, HELLOs are to bring a token."""
+        self._load.spent(seconds, now)
+
+    def _is_fresh(self, hello: Hello, peer: Peer, now: float) -> bool:
+        if self._freshness.is_newer(hello) and not self._load.is_much(now):
+            return True
+        return self._freshness.is_asked_for(hello, _place(peer), now)
+
+    def _ask_again(self, offer: Offer, peer: Peer, now: float) -> list[Order]:
+        claim, where = offer.hello.claim, _place(peer)
+        if not self._asked.allow(claim.encode() + where, now):
+            return [Refuse(Drop.RATE)]
+        self.retries += 1
+        return [Answer(self._responder.retry(offer, self._freshness.token(claim, where, now)))]
+
     def _answer(self, offer: Offer, peer: Peer, now: float, sessions: Sessions) -> list[Order]:
         """Raises HandshakeError."""
         contests, holders = [], []
@@ -239,7 +269,8 @@ class RouterMachine:
                 continue
             holders.append(entry.index)
             device = self._table.device(entry.index)
-            if device is not None and device.up(now, sessions):
+            replaced = device is not None and _replaces(offer, device.claim)
+            if device is not None and device.up(now, sessions) and not replaced:
                 where = describe(sessions[entry.index].peer or ())
                 contests.append(self._contests.ask(entry.index, where, now))
             else:
@@ -268,7 +299,15 @@ class RouterMachine:
     def _offer(self, offer: Offer, now: float, holders: tuple[int, ...]) -> list[Order]:
         index, claim, nonce = self._free_index(), offer.hello.claim, offer.hello.nonce
         answer, agreed = self._responder.accept(offer, index, self._flags, self._random)
-        record = Record.of(agreed, offer.held, claim, now, identity=self._identity)
+        record = Record.of(
+            agreed,
+            offer.held,
+            claim,
+            now,
+            identity=self._identity,
+            stamp=offer.hello.stamp,
+            nonce=nonce,
+        )
         entry = Entry(index, offer.held, succession_key(agreed))
         pending = Pending(entry, nonce, answer, now, holders)
         return [
@@ -341,6 +380,7 @@ class RouterMachine:
         key = self._held.get(record.key_print)
         if key is None or self._rules.refusal(claim) is not None:
             return []
+        self._freshness.believe(claim, record.stamp, record.nonce)
         entry = Entry(index, key, succession_key(record.secrets))
         device, gone = self._table.resume(claim, entry, progress, now)
         routes = self._routes(device) if progress.confirmed else []
@@ -575,6 +615,17 @@ def _address(peer: Peer) -> IPAddress:
     address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
+
+
+def _replaces(offer: Offer, held: Claim) -> bool:
+    """Whether a HELLO comes from the device that was made to replace the one of `held`."""
+    claim, own_key = offer.hello.claim, offer.hello.key_mode is KeyMode.DEVICE
+    return own_key and claim.endpoint_id == held.endpoint_id and claim.generation > held.generation
+
+
+def _place(peer: Peer) -> bytes:
+    """Address and port, which a token is for."""
+    return _address(peer).packed + int(peer[1]).to_bytes(2, "big")
 
 
 def _source_key(peer: Peer) -> bytes:

@@ -55,7 +55,7 @@ _TURN_S = 0.003
 _COMPLAINT_INTERVAL_S = 1.0
 _ERRORS_A_SECOND, _ERRORS_AT_ONCE = 20, 20
 """ICMP errors to one sender inside (RFC 4443 section 2.4(f))."""
-_HANDSHAKE_TYPES = frozenset({Type.HELLO, Type.HELLO_ACK, Type.NO_SESSION})
+_HANDSHAKE_TYPES = frozenset({Type.HELLO, Type.HELLO_ACK, Type.RETRY, Type.NO_SESSION})
 _TYPES = {int(kind): kind for kind in Type}
 _LANE = 0
 

@@ -5,6 +5,11 @@
     Initiator.finish()      <-- HELLO_ACK --   keys derived, session not yet current
     first packet             -- PROBE -->      session becomes current
 
+A router that has to know whether a HELLO is fresh, or that it comes from where it says, answers
+with a RETRY instead, and the next HELLO brings the token from it:
+
+    Initiator.again()        <-- RETRY --      Responder.retry()
+
 Pure: bytes in, bytes and keys out; randomness is passed in.
 """
 
@@ -20,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from nrs.config.types import IPNetwork
 from nrs.tunnel import keys, wire
-from nrs.tunnel.wire import Claim, Hello, HelloAck, KeyMode, Objection, RouterFlag, Type
+from nrs.tunnel.wire import Claim, Hello, HelloAck, KeyMode, Objection, Retry, RouterFlag, Type
 
 Random = Callable[[int], bytes]
 
@@ -84,12 +89,18 @@ class Initiator:
         claim: Claim,
         index: int,
         random: Random,
+        stamp: int = 0,
         present: SessionSecrets | None = None,
+        token: bytes = bytes(wire.TOKEN_BYTES),
     ) -> None:
-        """`present` is the session that the new one is to succeed, where there is one."""
+        """`stamp` is greater than any before, 64 bits, and `token` that of a RETRY.
+
+        `present` is the session that the new one is to succeed, where there is one.
+        """
         self._static = static
         self._claim = claim
         self._index = index
+        self._present = present
         self._private = X25519PrivateKey.from_private_bytes(random(32))
         self._nonce = random(wire.NONCE_BYTES)
         self._tag_key = keys.hello_key(static.secret)
@@ -99,6 +110,8 @@ class Initiator:
             public=self._private.public_key().public_bytes_raw(),
             claim=claim,
             key_mode=static.mode,
+            stamp=stamp,
+            token=token,
         )
         if present is not None:
             key = keys.succession_key(present.send_key, present.receive_key)
@@ -140,6 +153,21 @@ class Initiator:
             key_id=self._static.key_id,
             send_key=to_router,
             receive_key=to_endpoint,
+        )
+
+    def again(self, datagram: bytes, stamp: int, random: Random) -> Initiator:
+        """The attempt that a RETRY asks for. Raises BadTag, HandshakeError."""
+        signed, tag = datagram[: -wire.TAG_BYTES], datagram[-wire.TAG_BYTES :]
+        if not self._tag_key.verify(tag, signed):
+            raise BadTag("RETRY")
+        try:
+            retry = Retry.decode(signed[wire.HEADER_BYTES :])
+        except wire.Malformed as error:
+            raise HandshakeError(str(error)) from None
+        if retry.echo != self._nonce:
+            raise HandshakeError("RETRY answers another HELLO")
+        return Initiator(
+            self._static, self._claim, self._index, random, stamp, self._present, retry.token
         )
 
     def _refused(self, ack: HelloAck) -> HandshakeError:
@@ -226,6 +254,12 @@ class Responder:
             held=StaticKey(master, hello.key_mode, key_id),
             tag_key=tag_key,
         )
+
+    def retry(self, offer: Offer, token: bytes) -> bytes:
+        """The RETRY that asks for a HELLO with this token."""
+        index, body = offer.hello.sender_index, Retry(offer.hello.nonce, token).encode()
+        signed = _datagram(Type.RETRY, offer.static.key_id, index, body)
+        return signed + offer.tag_key.tag(signed)
 
     def refuse(self, offer: Offer, objection: Objection, item: int, flags: RouterFlag) -> bytes:
         """The HELLO_ACK that offers no session, as `item` of the claim's networks cannot be had."""

@@ -17,7 +17,7 @@ _BLOCK = 64
 _INNER = bytes(x ^ 0x36 for x in range(256))
 _OUTER = bytes(x ^ 0x5C for x in range(256))
 _NO_SALT = bytes(32)
-_HELLO_INFO = b"nrs v1 hello"
+_HELLO_INFO = b"nrs v2 hello"
 
 
 class TagKey:
@@ -57,7 +57,7 @@ def device_key(master: bytes, claim: Claim, epoch: int) -> bytes:
 
 
 def _device_info(claim: bytes, epoch: int) -> bytes:
-    return b"nrs v1 device" + claim + bytes((epoch,))
+    return b"nrs v2 device" + claim + bytes((epoch,))
 
 
 def hello_key(static: bytes) -> TagKey:
@@ -93,10 +93,10 @@ def session_keys(
     `shared` is the X25519 result, `nonces` both nonces (endpoint's first) and
     `transcript` the SHA-256 of HELLO and HELLO_ACK without their tags.
     """
-    okm = _hkdf(shared + static, salt=nonces, info=b"nrs v1 session" + transcript, length=64)
+    okm = _hkdf(shared + static, salt=nonces, info=b"nrs v2 session" + transcript, length=64)
     return okm[:32], okm[32:]
 
 
 def succession_key(to_router: bytes, to_endpoint: bytes) -> bytes:
     """The key, 32 bytes, by which a HELLO proves who has the session of these two keys."""
-    return _hkdf(to_router + to_endpoint, salt=None, info=b"nrs v1 succession", length=32)
+    return _hkdf(to_router + to_endpoint, salt=None, info=b"nrs v2 succession", length=32)

@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 
 from nrs.tunnel.handshake import Identity, SessionSecrets, StaticKey
-from nrs.tunnel.wire import Claim, KeyMode
+from nrs.tunnel.wire import NONCE_BYTES, Claim, KeyMode
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,11 @@ class Record:
     owner: str = ""
     addresses: tuple[bytes, ...] = ()
     """Inner addresses of the router, IPv4, IPv6 or both; empty at the router itself."""
+    stamp: int = 0
+    nonce: bytes = bytes(NONCE_BYTES)
+    """Of the HELLO that opened it, at the router."""
 
-    _FIXED = struct.Struct("=dIIBBB32s32s32sB")
+    _FIXED = struct.Struct("=dIIBBB32s32s32sBQ32s")
 
     def encode(self) -> bytes:
         """Fixed part, owner, addresses, claim."""
@@ -40,6 +43,8 @@ class Record:
             s.receive_key,
             self.key_print,
             bool(self.addresses),
+            self.stamp,
+            self.nonce,
         )
         return fixed + owner + self._packed_addresses() + self.claim.encode()
 
@@ -61,15 +66,18 @@ class Record:
         identity: Identity | None = None,
         owner: str = "",
         addresses: tuple[bytes, ...] = (),
+        stamp: int = 0,
+        nonce: bytes = bytes(NONCE_BYTES),
     ) -> Record:
         """What a handshake with the configured `key` has agreed on; `identity`: a router's."""
-        return cls(secrets, key.mode, key_print(key, identity), created, claim, owner, addresses)
+        printed = key_print(key, identity)
+        return cls(secrets, key.mode, printed, created, claim, owner, addresses, stamp, nonce)
 
     @classmethod
     def decode(cls, data: bytes) -> Record:
         """Raises ValueError for what `encode` does not make."""
         try:
-            created, local, peer, key_id, mode, length, send, receive, key_print, has = (
+            (created, local, peer, key_id, mode, length, send, receive, key_print, has, *hello) = (
                 cls._FIXED.unpack_from(data)
             )
         except struct.error as error:
@@ -84,6 +92,8 @@ class Record:
             claim=Claim.decode(data[end + (20 if has else 0) :]),
             owner=data[cls._FIXED.size : end].decode(),
             addresses=tuple(filter(any, both)),
+            stamp=hello[0],
+            nonce=hello[1],
         )
 
 

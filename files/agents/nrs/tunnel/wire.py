@@ -30,7 +30,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 
-VERSION = 1
+VERSION = 2
 HEADER = struct.Struct("!BBBBIQI")
 SEGMENT_HEADER = struct.Struct("!BBBBIQBBH")
 HEADER_BYTES = HEADER.size
@@ -51,6 +51,9 @@ LONGEST_ID = 64
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 MOST_PREFIXES = 16
 HELLO_LEAST_BODY = 192
+MOST_GENERATION = 65535
+TOKEN_BYTES = 16
+"""Of what a RETRY gives out, and the HELLO after it brings back."""
 
 
 class Type(IntEnum):
@@ -71,6 +74,7 @@ class Type(IntEnum):
     PATH_ACK = 12
     TRAIN = 13
     TRAIN_ACK = 14
+    RETRY = 15
 
 
 class DataFlag(IntFlag):
@@ -156,6 +160,8 @@ class Claim:
     """Where an endpoint has no address of a family, the unspecified one says so in its place."""
     prefixes: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
     """Networks behind the endpoint, as `in_order` has them."""
+    generation: int = 0
+    """Which device of this id it is: a replacement is one more, and has another key."""
 
     @property
     def addresses(self) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, ...]:
@@ -168,9 +174,15 @@ class Claim:
         return (*map(ipaddress.ip_network, self.addresses), *self.prefixes)
 
     def encode(self) -> bytes:
-        """`id length (1) | prefix count (1) | IPv4 (4) | IPv6 (16) | prefixes (18 each) | id`."""
+        """Raises ValueError.
+
+        `id length (1) | prefix count (1) | generation (2) | IPv4 (4) | IPv6 (16)`, then
+        `prefixes (18 each) | id`.
+        """
         if len(self.prefixes) > MOST_PREFIXES:
             raise ValueError("claim of too many prefixes")
+        if not 0 <= self.generation <= MOST_GENERATION:
+            raise ValueError("claim of no generation")
         name = _id(self.endpoint_id.encode()).encode()
         prefixes = b"".join(
             bytes((p.version, p.prefixlen)) + p.network_address.packed.ljust(16, b"\0")
@@ -178,6 +190,7 @@ class Claim:
         )
         return (
             bytes((len(name), len(self.prefixes)))
+            + self.generation.to_bytes(2, "big")
             + _packed(self.tun_ipv4, self.tun_ipv6)
             + prefixes
             + name
@@ -188,18 +201,24 @@ class Claim:
         """The claim at the start of `data`; what follows is padding. Raises Malformed."""
         try:
             id_length, count = data[0], data[1]
-            end = 22 + 18 * count + id_length
+            end = _CLAIM_FIXED + 18 * count + id_length
             if count > MOST_PREFIXES or len(data) < end:
                 raise Malformed("too many prefixes or too short")
             prefixes = tuple(
-                _prefix(data[offset : offset + 18]) for offset in range(22, 22 + 18 * count, 18)
+                _prefix(data[offset : offset + 18])
+                for offset in range(_CLAIM_FIXED, end - id_length, 18)
             )
             if prefixes != in_order(prefixes):
                 raise Malformed("prefixes are not in order")
-            tun_ipv4, tun_ipv6 = _stated(data[2:22])
-            return cls(_id(data[end - id_length : end]), tun_ipv4, tun_ipv6, prefixes)
+            generation = int.from_bytes(data[2:4], "big")
+            tun_ipv4, tun_ipv6 = _stated(data[4:_CLAIM_FIXED])
+            name = _id(data[end - id_length : end])
+            return cls(name, tun_ipv4, tun_ipv6, prefixes, generation)
         except (IndexError, ValueError) as error:
             raise Malformed(f"claim: {error}") from None
+
+
+_CLAIM_FIXED = 24
 
 
 def in_order(
@@ -266,8 +285,12 @@ class Hello:
     lanes: int = 1
     proof: bytes = bytes(TAG_BYTES)
     """That it comes from who has the session in use; zeros from one that has none."""
+    stamp: int = 0
+    """64 bits, greater than in any HELLO of this claim before it."""
+    token: bytes = bytes(TOKEN_BYTES)
+    """Of the RETRY that it answers; zeros where it answers none."""
 
-    _FIXED = struct.Struct("!IBBBx32s32s32s")
+    _FIXED = struct.Struct("!IBBBxQ32s32s32s16s")
 
     def encode(self) -> bytes:
         """The body, padded so that no HELLO_ACK is longer than its HELLO."""
@@ -276,9 +299,11 @@ class Hello:
             self.cipher,
             self.key_mode,
             self.lanes,
+            self.stamp,
             self.nonce,
             self.public,
             self.proof,
+            self.token,
         )
         return (fixed + self.claim.encode()).ljust(HELLO_LEAST_BODY, b"\0")
 
@@ -287,7 +312,9 @@ class Hello:
         """Raises Malformed."""
         if len(body) < HELLO_LEAST_BODY:
             raise Malformed("HELLO is too short")
-        index, cipher, mode, lanes, nonce, public, proof = cls._FIXED.unpack_from(body)
+        index, cipher, mode, lanes, stamp, nonce, public, proof, token = cls._FIXED.unpack_from(
+            body
+        )
         try:
             return cls(
                 sender_index=index,
@@ -298,6 +325,8 @@ class Hello:
                 key_mode=KeyMode(mode),
                 lanes=lanes,
                 proof=proof,
+                stamp=stamp,
+                token=token,
             )
         except ValueError as error:
             raise Malformed(f"HELLO: {error}") from None
@@ -364,6 +393,27 @@ class HelloAck:
             )
         except (struct.error, ValueError) as error:
             raise Malformed(f"HELLO_ACK: {error}") from None
+
+
+@dataclass(frozen=True)
+class Retry:
+    """A routing server's question whether a HELLO has just been sent, and from where it came."""
+
+    echo: bytes
+    """The nonce of that HELLO."""
+    token: bytes
+    """What the next one is to bring."""
+
+    def encode(self) -> bytes:
+        """The body."""
+        return self.echo + self.token
+
+    @classmethod
+    def decode(cls, body: bytes) -> Retry:
+        """Raises Malformed."""
+        if len(body) != NONCE_BYTES + TOKEN_BYTES:
+            raise Malformed("RETRY")
+        return cls(body[:NONCE_BYTES], body[NONCE_BYTES:])
 
 
 def encode_refusal(objection: Objection, item: int) -> bytes:

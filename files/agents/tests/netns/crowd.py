@@ -44,7 +44,9 @@ class Member:
         """Know nothing of a session."""
         self._index += _APART
         key = StaticKey(self._psk)
-        self._initiator = Initiator(key, self.claim, self._index, secrets.token_bytes)
+        self._initiator = Initiator(
+            key, self.claim, self._index, secrets.token_bytes, time.time_ns() // 1000
+        )
         self._sealer: Sealer | None = None
         self.up = False
 
@@ -61,6 +63,10 @@ class Member:
         kind = datagram[0] & 0x0F
         if int.from_bytes(datagram[4:8], "big") != self._index:
             return  # of an earlier session
+        if kind == Type.RETRY and self._sealer is None:
+            stamp = time.time_ns() // 1000
+            self._initiator = self._initiator.again(datagram, stamp, secrets.token_bytes)
+            self.say()
         if kind == Type.HELLO_ACK and self._sealer is None:
             _, agreed = self._initiator.finish(datagram)
             self._sealer = CODEC.sealer(agreed.send_key, agreed.peer_index)

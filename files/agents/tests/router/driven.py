@@ -27,7 +27,7 @@ from nrs.tunnel.orders import (
     SendControl,
     Tell,
 )
-from nrs.tunnel.wire import Claim, KeyMode, Type
+from nrs.tunnel.wire import NONCE_BYTES, Claim, KeyMode, Type
 
 OLD, NEW, OTHER = bytes(range(32)), bytes(range(50, 82)), bytes(range(100, 132))
 CLAIM = Claim(
@@ -89,14 +89,20 @@ class Heard:
     last_data_sent: float = -1e9
 
 
+def believed(machine: RouterMachine, claim: Claim, stamp: int = 0) -> None:
+    """A HELLO of this claim came before."""
+    machine._freshness.believe(claim, stamp, bytes(NONCE_BYTES))
+
+
 class Router:
     """Keeps what the machine orders."""
 
     def __init__(
         self, first: RoutingServerConfig | None = None, random: Random = os.urandom
     ) -> None:
-        self.machine = RouterMachine(first or config(), random)
+        self.machine = RouterMachine(first or config(), random, retry_secret=bytes(32))
         self.now = 1000.0
+        self.stamp = 0
         self.sessions: dict[int, Heard] = {}
         self.opened: list[OpenSession] = []
         self.answers: list[bytes] = []
@@ -153,8 +159,16 @@ class Router:
     ) -> Drop | None:
         """A HELLO from an address of its own; a `stranger` has not the session before."""
         present = None if stranger else self._held.get(claim)
-        self._initiator = Initiator(static, claim, 7, os.urandom, present)
-        return self.hear_hello(self._initiator.hello(), peer(next(self._peers)))
+        source = peer(next(self._peers))
+        self.stamp += 1
+        self._initiator = Initiator(static, claim, 7, os.urandom, self.stamp, present)
+        retries = self.machine.retries
+        refused = self.hear_hello(self._initiator.hello(), source)
+        if self.machine.retries == retries:
+            return refused
+        self.stamp += 1
+        self._initiator = self._initiator.again(self.answers.pop(), self.stamp, os.urandom)
+        return self.hear_hello(self._initiator.hello(), source)
 
     def hear_hello(self, datagram: bytes, source: tuple[Any, ...]) -> Drop | None:
         self._from = source

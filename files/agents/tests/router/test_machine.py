@@ -19,7 +19,7 @@ from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import ClaimRefused, Initiator, StaticKey
 from nrs.tunnel.orders import LimitDatagrams, NoteSession, SendControl
 from nrs.tunnel.wire import Claim, Objection, Probe, ProbeAck, RouterFlag, Type
-from tests.router.driven import CLAIM, ELSEWHERE, WALL, Router, config, peer, shared
+from tests.router.driven import CLAIM, ELSEWHERE, WALL, Router, believed, config, peer, shared
 
 PROBE = Probe(12345, 1452).encode()
 OUTSIDE = frozenset(ELSEWHERE.networks)
@@ -41,7 +41,8 @@ def last_ack(router: Router) -> tuple[int, ProbeAck, int]:
 
 
 def test_a_repeated_hello_gets_the_same_answer_and_no_session(router: Router) -> None:
-    hello = Initiator(shared(), CLAIM, 7, os.urandom).hello()
+    believed(router.machine, CLAIM)
+    hello = Initiator(shared(), CLAIM, 7, os.urandom, 1).hello()
     for _ in range(3):
         assert router.hear_hello(hello, peer(1)) is None
     assert len(router.sessions) == 1
@@ -50,20 +51,34 @@ def test_a_repeated_hello_gets_the_same_answer_and_no_session(router: Router) ->
 
 
 def test_a_device_may_say_hello_five_times_at_once(router: Router) -> None:
-    hello = Initiator(shared(), CLAIM, 7, os.urandom).hello()
-    said = [router.hear_hello(hello, peer(1)) for _ in range(7)]
+    believed(router.machine, CLAIM)
+    hellos = [Initiator(shared(), CLAIM, 7, os.urandom, 1 + n).hello() for n in range(8)]
+    said = [router.hear_hello(hello, peer(n)) for n, hello in enumerate(hellos[:7])]
     assert said == [None] * 5 + [Drop.RATE] * 2
-    assert router.hear_hello(hello, peer(2)) is None, "a replay elsewhere takes nothing of it"
-    same_network = ("2001:db8:1::2", 9, 0, 0)
-    assert router.hear_hello(hello, same_network) is Drop.RATE
-    another = Initiator(shared(), ELSEWHERE, 7, os.urandom).hello()
-    assert router.hear_hello(another, same_network) is None
+    assert router.hello(shared(), ELSEWHERE) is None
+    router.now += 0.06
+    assert router.hear_hello(hellos[-1], peer(1)) is None, "20 a second"
+
+
+def test_replays_take_nothing_of_a_device(router: Router) -> None:
+    believed(router.machine, CLAIM)
+    hellos = [Initiator(shared(), CLAIM, 7, os.urandom, 1 + n).hello() for n in range(12)]
+    for hello in hellos[:11]:
+        assert router.hear_hello(hello, peer(1)) is None
+        router.now += 1.0
+    made = len(router.opened)
+    for _ in range(100):
+        for hello in hellos[:11]:
+            router.hear_hello(hello, peer(1))
+    assert len(router.opened) == made
+    assert router.hear_hello(hellos[-1], peer(1)) is None
+    assert len(router.opened) == made + 1
 
 
 def test_hellos_without_the_key_take_nothing_of_a_device(router: Router) -> None:
     forged = Initiator(StaticKey(os.urandom(32)), CLAIM, 7, os.urandom).hello()
     assert {router.hear_hello(forged, peer(1)) for _ in range(1000)} == {Drop.TAG}
-    assert router.hear_hello(Initiator(shared(), CLAIM, 7, os.urandom).hello(), peer(1)) is None
+    assert router.hello(shared()) is None
 
 
 def test_a_claim_outside_of_the_networks_is_refused_and_told_once_a_second() -> None:
@@ -269,7 +284,8 @@ def test_a_tunnel_whose_addresses_the_host_has_by_now_is_closed(router: Router) 
 
 
 def test_an_endpoint_cannot_claim_where_it_is_itself(router: Router) -> None:
-    hello = Initiator(shared(), ELSEWHERE, 7, os.urandom).hello()
+    believed(router.machine, ELSEWHERE)
+    hello = Initiator(shared(), ELSEWHERE, 7, os.urandom, 1).hello()
     mapped = f"::ffff:{ELSEWHERE.tun_ipv4}"
     assert router.hear_hello(hello, (mapped, 5, 0, 0)) is Drop.SOURCE
 
@@ -349,7 +365,8 @@ def test_the_state_is_told_in_every_answer(
     router.take(router.machine.handle_service(service))
     router.control(session, Type.PROBE, body=PROBE)
     assert last_ack(router)[2] == flags
-    initiator = Initiator(shared(), ELSEWHERE, 7, os.urandom)
+    believed(router.machine, ELSEWHERE)
+    initiator = Initiator(shared(), ELSEWHERE, 7, os.urandom, 1)
     router.hear_hello(initiator.hello(), peer(99))
     assert initiator.finish(router.answers[-1])[0].flags == flags
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import os
 import socket
 from collections.abc import Collection, Iterator
@@ -29,9 +30,22 @@ from nrs.tunnel.session_memory import SessionMemory
 from nrs.tunnel.tun_device import TunDevice
 from nrs.tunnel.udp_socket import UdpSocket
 from nrs.tunnel.wire import Claim, Type
-from tests.router.driven import CLAIM, ELSEWHERE, FLOW, NEW, OLD, WALL, config, peer, shared, text
+from tests.router.driven import (
+    CLAIM,
+    ELSEWHERE,
+    FLOW,
+    NEW,
+    OLD,
+    WALL,
+    believed,
+    config,
+    peer,
+    shared,
+    text,
+)
 from tests.tunnel.fakes import FakeLoop, FakeTun
 
+_STAMPS = itertools.count(1)
 _V6: Any = SimpleNamespace(_family=socket.AF_INET6)
 
 
@@ -107,7 +121,9 @@ class Process:
     def offered(self, static: StaticKey, claim: Claim = CLAIM) -> Session:
         """A session that the endpoint has not used yet."""
         before = set(self.sessions)
-        hello = Initiator(static, claim, 7, os.urandom).hello()
+        stamp = next(_STAMPS)
+        believed(self.machine, claim)
+        hello = Initiator(static, claim, 7, os.urandom, stamp).hello()
         there = cast(UdpSocket, self.socket)
         refused = self.endpoints.handshake(Type.HELLO, hello, there, peer(next(self._peers)), None)
         assert refused is None
@@ -143,7 +159,9 @@ class Restarts:
     def router(self, psk: bytes = OLD, beginning: int | None = None, **tunnel: object) -> Process:
         memory = SessionMemory(os.dup(self._memory.file.fd))
         self._opened.enter_context(closing(memory))
-        machine = RouterMachine(config(psk, **tunnel), os.urandom, beginning=beginning)
+        machine = RouterMachine(
+            config(psk, **tunnel), os.urandom, beginning=beginning, retry_secret=bytes(32)
+        )
         router = Process(machine, memory, self.routes, self._opened)
         router.endpoints.resume()
         return router

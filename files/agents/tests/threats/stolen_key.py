@@ -22,7 +22,7 @@ from pathlib import Path
 from nrs.config.loader import load
 from nrs.endpoint.config import NetworkAccessEndpointConfig
 from nrs.tunnel.handshake import HandshakeError, Initiator, StaticKey
-from nrs.tunnel.wire import Claim, KeyMode
+from nrs.tunnel.wire import Claim, KeyMode, Type
 
 _AGAIN_S = 1.0
 _TRIES = 5
@@ -62,9 +62,13 @@ def main(file: Path) -> Iterator[str]:
             number = len(asking) + 1
             sock = stack.enter_context(_from(number))
             sock.connect(to)
-            initiator = Initiator(key, claim, number, secrets.token_bytes)
+            initiator = Initiator(key, claim, number, secrets.token_bytes, _stamp())
             asking[sock] = (f"router: {whose}: open a tunnel as {what}", initiator)
         yield from _opened(asking)
+
+
+def _stamp() -> int:
+    return time.time_ns() // 1000
 
 
 def _from(number: int) -> socket.socket:
@@ -84,8 +88,14 @@ def _opened(asking: dict[socket.socket, tuple[str, Initiator]]) -> Iterator[str]
         while (left := until - time.monotonic()) > 0:
             for sock in select.select([*asking], [], [], left)[0]:
                 what, initiator = asking[sock]
+                answer = sock.recv(2048)
                 with contextlib.suppress(HandshakeError):
-                    initiator.finish(sock.recv(2048))
+                    if answer[0] & 0x0F == Type.RETRY:
+                        again = initiator.again(answer, _stamp(), secrets.token_bytes)
+                        asking[sock] = what, again
+                        sock.send(again.hello())
+                        continue
+                    initiator.finish(answer)
                     del asking[sock]
                     yield what
 

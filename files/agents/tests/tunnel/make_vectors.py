@@ -55,6 +55,8 @@ ROUTER_PRIVATE = bytes.fromhex("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd
 ENDPOINT_NONCE = bytes(range(0x40, 0x60))
 ROUTER_NONCE = bytes(range(0x60, 0x80))
 ENDPOINT_INDEX = 0x11223344
+STAMP = 1_234_567_890_123_456
+TOKEN = bytes(range(0xA0, 0xB0))
 ROUTER_INDEX = 0x55667788
 ROUTER = {"router_id": "router_1", "tun_ipv4": "10.10.1.1", "tun_ipv6": "fd00:10:1::1"}
 ENDPOINT_NETWORKS = ["10.0.0.0/8", "fd00::/8"]
@@ -64,9 +66,10 @@ PLAIN_CLAIM = {
     "tun_ipv4": "10.10.100.1",
     "tun_ipv6": "fd00:10:100::1",
     "prefixes": [],
+    "generation": 0,
 }
 IPV4_CLAIM = {**PLAIN_CLAIM, "tun_ipv6": None}
-SITE_CLAIM = {**PLAIN_CLAIM, "prefixes": ["10.20.0.0/16", "fd00:20::/32"]}
+SITE_CLAIM = {**PLAIN_CLAIM, "prefixes": ["10.20.0.0/16", "fd00:20::/32"], "generation": 258}
 
 Vector = dict[str, Any]
 
@@ -78,6 +81,7 @@ def claim_of(fields: Vector) -> Claim:
         fields["tun_ipv4"] and ipaddress.IPv4Address(fields["tun_ipv4"]),
         fields["tun_ipv6"] and ipaddress.IPv6Address(fields["tun_ipv6"]),
         tuple(ipaddress.ip_network(prefix) for prefix in fields["prefixes"]),
+        fields["generation"],
     )
 
 
@@ -90,10 +94,14 @@ def identity() -> Identity:
     )
 
 
-def initiator(static: StaticKey, claim: Claim, present: SessionSecrets | None = None) -> Initiator:
+def initiator(
+    static: StaticKey,
+    claim: Claim,
+    present: SessionSecrets | None = None,
+) -> Initiator:
     """The endpoint of the vectors."""
     stream = iter([ENDPOINT_PRIVATE, ENDPOINT_NONCE])
-    return Initiator(static, claim, ENDPOINT_INDEX, lambda _: next(stream), present)
+    return Initiator(static, claim, ENDPOINT_INDEX, lambda _: next(stream), STAMP, present)
 
 
 def session_of(fields: Vector | None) -> SessionSecrets | None:
@@ -143,12 +151,13 @@ def handshake(
         "present": present,
         "succession_key": None if succession is None else succession.hex(),
         "proof": offer.hello.proof.hex(),
-        "hello_key": keys._hkdf(static.secret, salt=None, info=b"nrs v1 hello", length=32).hex(),
+        "hello_key": keys._hkdf(static.secret, salt=None, info=b"nrs v2 hello", length=32).hex(),
         "endpoint": {
             "index": ENDPOINT_INDEX,
             "private": ENDPOINT_PRIVATE.hex(),
             "public": offer.hello.public.hex(),
             "nonce": ENDPOINT_NONCE.hex(),
+            "stamp": STAMP,
         },
         "router": {
             **ROUTER,
@@ -411,8 +420,7 @@ def dropped_headers(key: bytes) -> list[Vector]:
     ex.add("one byte less", whole[:-1], Drop.TAG)
     ex.add("one byte more", whole + b"\0", Drop.TAG)
     ex.add("51 bytes", whole[:51], Drop.MALFORMED)
-    ex.add("version 2", ex.sealed(Type.DATA, GOOD, version=2), Drop.MALFORMED)
-    ex.add("type 15", ex.sealed(15, GOOD), Drop.MALFORMED)
+    ex.add("version 1", ex.sealed(Type.DATA, GOOD, version=1), Drop.MALFORMED)
     nobody = _changed(ex.sealed(Type.DATA, GOOD), 4, bytes((1, 2, 3, 4)))
     ex.add("session index of nobody", nobody, Drop.NO_SESSION)
     ex.add("lane 1", ex.sealed(Type.DATA, GOOD, lane=1), Drop.MALFORMED)
@@ -465,11 +473,33 @@ def dropped_bodies(key: bytes) -> list[Vector]:
     return ex.vectors
 
 
+_CLAIM = 128
+"""Where it begins in a HELLO's body."""
+
+
+def retry() -> Vector:
+    """The first HELLO of a claim, the question whether it was just sent, and what follows."""
+    static, claim = StaticKey(PSK), claim_of(PLAIN_CLAIM)
+    one = initiator(static, claim)
+    router = Responder(identity(), {0: PSK}, frozenset({KeyMode.SHARED}))
+    asked = router.retry(router.check(one.hello()), TOKEN)
+    stream = iter([ENDPOINT_PRIVATE, ENDPOINT_NONCE])
+    following = one.again(asked, STAMP + 1, lambda _: next(stream))
+    return {
+        "hello": one.hello().hex(),
+        "token": TOKEN.hex(),
+        "retry": asked.hex(),
+        "next_stamp": STAMP + 1,
+        "next_hello": following.hello().hex(),
+    }
+
+
 def dropped_handshakes(shared: Vector) -> list[Vector]:
-    """HELLOs that get no answer, and a HELLO_ACK to the wrong end."""
+    """HELLOs that get no answer, and what a router is not to be sent."""
     hello, hello_key = bytes.fromhex(shared["hello"]), bytes.fromhex(shared["hello_key"])
     ex = Examples(b"")
     ex.add("HELLO_ACK to a router", bytes.fromhex(shared["hello_ack"]), Drop.MALFORMED)
+    ex.add("RETRY to a router", bytes.fromhex(retry()["retry"]), Drop.MALFORMED)
     ex.add("HELLO with one bit of the tag flipped", hello[:-1] + bytes((hello[-1] ^ 1,)), Drop.TAG)
     ex.add("HELLO short of 8 bytes", _resealed(hello[:-40], hello_key), Drop.MALFORMED)
     another = initiator(StaticKey(bytes(range(1, 33))), claim_of(PLAIN_CLAIM))
@@ -481,16 +511,20 @@ def dropped_handshakes(shared: Vector) -> list[Vector]:
     rewritten = [
         ("HELLO with cipher 1", 4, b"\1"),
         ("HELLO with key mode 2", 5, b"\2"),
-        ("HELLO with a public key of low order", 40, b"\1".ljust(32, b"\0")),
-        ("HELLO with an id of no length", 104, b"\0"),
-        ("HELLO with a line feed in its id", 104 + 22, b"\n"),
-        ("HELLO with 17 prefixes", 105, b"\x11"),
+        (
+            "HELLO with a public key of low order, and a later stamp",
+            8,
+            (STAMP + 1).to_bytes(8, "big") + ENDPOINT_NONCE + b"\1".ljust(32, b"\0"),
+        ),
+        ("HELLO with an id of no length", _CLAIM, b"\0"),
+        ("HELLO with a line feed in its id", _CLAIM + 24, b"\n"),
+        ("HELLO with 17 prefixes", _CLAIM + 1, b"\x11"),
     ]
     for name, offset, value in rewritten:
         signed = _changed(hello[:-32], wire.HEADER_BYTES + offset, value)
         ex.add(name, _resealed(signed, hello_key), Drop.MALFORMED)
     site = initiator(StaticKey(PSK), claim_of(SITE_CLAIM)).hello()[:-32]
-    first = wire.HEADER_BYTES + 104 + 22
+    first = wire.HEADER_BYTES + _CLAIM + 24
     swapped = site[:first] + site[first + 18 : first + 36] + site[first : first + 18]
     swapped += site[first + 36 :]
     ex.add("HELLO with prefixes in another order", _resealed(swapped, hello_key), Drop.MALFORMED)
@@ -672,6 +706,7 @@ def build() -> Vector:
         "batch": batch(up),
         "pieces": pieces(up),
         "super_packets": super_packets(up),
+        "retry": retry(),
         "refusals": refusals(),
         "dropped_by_a_router": [
             *dropped_headers(bytes.fromhex(up)),

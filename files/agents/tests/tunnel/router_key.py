@@ -8,5 +8,5 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 def own_key(master: bytes, router_id: str, epoch: int) -> bytes:
     """32 bytes that take the master's place at one router."""
-    info = b"nrs v1 router" + router_id.encode() + bytes((epoch,))
+    info = b"nrs v2 router" + router_id.encode() + bytes((epoch,))
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(master)

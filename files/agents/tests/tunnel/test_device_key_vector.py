@@ -8,7 +8,7 @@ from nrs.tunnel import keys
 from nrs.tunnel.wire import Claim
 
 # The same value is in the collection's tests/unit/plugins/filter/test_device_key.py.
-PLAIN = "5bf0146b3eb492a3643e1796fac2855af694fe9b7fbcff631dfe5c0d4d6aa097"
+PLAIN = "8866841672f56d9ddcc237290a4a5b621b80c2aca993cee822aa9180c4cef267"
 
 
 def test_an_endpoint_without_prefixes_in_the_first_epoch() -> None:

@@ -166,12 +166,12 @@ def test_a_hello_proves_that_its_sender_has_the_session_before() -> None:
     other = responder()
     ours, theirs, _ = shake(initiator(), other)
     key = succession_key(theirs)
-    next_one = Initiator(StaticKey(PSK), CLAIM, 11, os.urandom, ours)
+    next_one = Initiator(StaticKey(PSK), CLAIM, 11, os.urandom, present=ours)
     hello = other.check(next_one.hello()).hello
     assert proves(hello, key)
     assert not proves(other.check(initiator().hello()).hello, key), "says of none"
     another, _, _ = shake(initiator(), other)
-    stranger = Initiator(StaticKey(PSK), CLAIM, 11, os.urandom, another)
+    stranger = Initiator(StaticKey(PSK), CLAIM, 11, os.urandom, present=another)
     assert not proves(other.check(stranger.hello()).hello, key)
 
 
@@ -180,7 +180,7 @@ def test_a_proof_is_good_for_its_own_hello_alone(field: str) -> None:
     """A holder of the static key cannot put one that it has seen into a HELLO of its own."""
     other = responder()
     ours, theirs, _ = shake(initiator(), other)
-    seen = other.check(Initiator(StaticKey(PSK), CLAIM, 11, os.urandom, ours).hello()).hello
+    seen = other.check(Initiator(StaticKey(PSK), CLAIM, 11, os.urandom, present=ours).hello()).hello
     forged = replace(seen, **{field: os.urandom(32)})  # type: ignore[arg-type]
     assert not proves(forged, succession_key(theirs))
 
@@ -198,7 +198,7 @@ def test_low_order_points_are_refused(point: str) -> None:
     one, other = initiator(), responder()
 
     def to_hello(signed: bytearray) -> None:
-        signed[20 + 40 : 20 + 72] = public
+        signed[20 + 48 : 20 + 80] = public
 
     def to_ack(signed: bytearray) -> None:
         signed[20 + 40 : 20 + 72] = public
@@ -242,8 +242,8 @@ def test_the_answer_is_never_longer_than_the_question(endpoint: str, router: str
 def test_headers_of_the_handshake() -> None:
     one, other = initiator(), responder()
     answer, _ = other.accept(other.check(one.hello()), 22, RouterFlag(0), os.urandom)
-    assert wire.HEADER.unpack_from(one.hello()) == (0x10 | Type.HELLO, 0, 0, 0, 0, 0, 0)
-    assert wire.HEADER.unpack_from(answer) == (0x10 | Type.HELLO_ACK, 0, 0, 0, 11, 0, 0)
+    assert wire.HEADER.unpack_from(one.hello()) == (0x20 | Type.HELLO, 0, 0, 0, 0, 0, 0)
+    assert wire.HEADER.unpack_from(answer) == (0x20 | Type.HELLO_ACK, 0, 0, 0, 11, 0, 0)
 
 
 def test_the_transcript_covers_both_datagrams() -> None:
@@ -265,5 +265,5 @@ def test_the_same_randomness_gives_the_same_hello() -> None:
         return Initiator(StaticKey(PSK), CLAIM, 11, lambda _: next(stream)).hello()
 
     assert hello(b"\1" * 32, b"\2" * 32) == hello(b"\1" * 32, b"\2" * 32)
-    assert hello(b"\1" * 32, b"\2" * 32)[28:60] == b"\2" * 32
+    assert hello(b"\1" * 32, b"\2" * 32)[36:68] == b"\2" * 32
     assert hello(b"\1" * 32, b"\2" * 32) != hello(b"\3" * 32, b"\2" * 32)

@@ -73,12 +73,12 @@ def test_a_wrong_or_cut_tag_does_not_verify() -> None:
 
 
 def test_hello_key() -> None:
-    expected = hkdf(MASTER, b"", b"nrs v1 hello", 32)
+    expected = hkdf(MASTER, b"", b"nrs v2 hello", 32)
     assert keys.hello_key(MASTER).tag(b"x") == hmac.digest(expected, b"x", "sha256")
 
 
 def test_device_key() -> None:
-    info = b"nrs v1 device" + CLAIM.encode() + b"\x03"
+    info = b"nrs v2 device" + CLAIM.encode() + b"\x03"
     assert keys.device_key(MASTER, CLAIM, 3) == hkdf(MASTER, b"", info, 32)
 
 
@@ -111,7 +111,7 @@ def test_and_to_the_epoch_and_the_master() -> None:
 def test_session_keys() -> None:
     shared, nonces = b"s" * 32, b"i" * 32 + b"r" * 32
     transcript = hashlib.sha256(b"HELLO and HELLO_ACK").digest()
-    okm = hkdf(shared + MASTER, nonces, b"nrs v1 session" + transcript, 64)
+    okm = hkdf(shared + MASTER, nonces, b"nrs v2 session" + transcript, 64)
     assert keys.session_keys(MASTER, shared, nonces, transcript) == (okm[:32], okm[32:])
 
 
@@ -134,5 +134,5 @@ def test_nothing_leads_from_one_routers_keys_to_anothers() -> None:
     assert len(made | devices | {MASTER}) == 10
     # What is derived goes by HKDF, whose input its output does not tell (RFC 5869).
     for router in ("router_1", "router_2"):
-        info = b"nrs v1 router" + router.encode() + b"\0"
+        info = b"nrs v2 router" + router.encode() + b"\0"
         assert own_key(MASTER, router, 0) == hkdf(MASTER, b"", info, 32)

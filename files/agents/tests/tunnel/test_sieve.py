@@ -65,8 +65,8 @@ def resigned(datagram: bytes, key_id: int) -> bytes:
     body = signed[wire.HEADER_BYTES :]
     secret = MASTERS[key_id]
     if body[5] == KeyMode.DEVICE:
-        id_length, prefixes = body[104], body[105]
-        claim = bytes(body[104 : 104 + 22 + 18 * prefixes + id_length])
+        id_length, prefixes = body[128], body[129]
+        claim = bytes(body[128 : 128 + 24 + 18 * prefixes + id_length])
         key = keys.DeviceMaster(secret, key_id).hello_key(claim)
     else:
         key = keys.hello_key(secret)
@@ -173,9 +173,9 @@ def test_keys_are_held_in_place_of_those_before(sifter: Sifter, mode: KeyMode) -
     [
         pytest.param(b"", id="empty"),
         pytest.param(stray(1)[:-1], id="short"),
-        pytest.param(b"\x20" + stray(1)[1:], id="version"),
+        pytest.param(b"\x10" + stray(1)[1:], id="version"),
         pytest.param(b"\x04" + hello()[1:], id="version of a HELLO"),
-        pytest.param(stray(1, kind=15), id="type"),
+        pytest.param(stray(1, kind=Type.RETRY, size=100), id="RETRY"),
         pytest.param(stray(1, kind=Type.HELLO_ACK, size=300), id="HELLO_ACK"),
         pytest.param(stray(1, kind=Type.NO_SESSION), id="NO_SESSION"),
         pytest.param(hello()[: wire.OVERHEAD], id="header and tag"),
@@ -183,9 +183,9 @@ def test_keys_are_held_in_place_of_those_before(sifter: Sifter, mode: KeyMode) -
         pytest.param(hello(claim=WIDEST)[:-1], id="claim cut off"),
         pytest.param(altered((4, 1)), id="cipher"),
         pytest.param(altered((5, 2)), id="key mode"),
-        pytest.param(altered((104, 0)), id="no identifier"),
-        pytest.param(altered((104, 65)), id="longest identifier"),
-        pytest.param(altered((105, 17)), id="most prefixes"),
+        pytest.param(altered((128, 0)), id="no identifier"),
+        pytest.param(altered((128, 65)), id="longest identifier"),
+        pytest.param(altered((129, 17)), id="most prefixes"),
     ],
 )
 def test_what_cannot_be_a_datagram_to_a_router_is_malformed(sifter: Sifter, junk: bytes) -> None:
@@ -216,7 +216,7 @@ def test_sessions_that_are_known_pass_and_not_their_hellos(sifter: Sifter) -> No
             sifter.sieve.part(index)
         check()
     sifter.sieve.know(5)
-    for kind in set(Type) - {Type.HELLO, Type.HELLO_ACK, Type.NO_SESSION}:
+    for kind in set(Type) - {Type.HELLO, Type.HELLO_ACK, Type.RETRY, Type.NO_SESSION}:
         assert sifter.sift(stray(5, kind)) == [0]
     unproven = hello(master=b"x" * 32)
     assert sifter.sift(unproven[:4] + (5).to_bytes(4, "big") + unproven[8:]) == []
@@ -285,14 +285,14 @@ def test_each_hello_of_a_train_is_one_of_those_and_its_sender_is_known(sifter: S
 @each_codec
 def test_a_train_that_begins_with_a_sessions_datagram_passes_whole(sifter: Sifter) -> None:
     sifter.sieve.know(5)
-    for kind in (Type.HELLO, Type.HELLO_ACK, Type.NO_SESSION):
+    for kind in (Type.HELLO, Type.HELLO_ACK, Type.RETRY, Type.NO_SESSION):
         sifter.send(stray(5, kind, 400), stray(5, kind, 400))
     sifter.send(stray(5), stray(6), stray(6))
     receive = sifter.sieve.receive_known
     assert receive(sifter.socket, sifter.intake, 100) == Sieved.WORTH
     assert sifter.intake.index == 5
     assert sifter.sieve.worth == []
-    assert sum(vars(sifter.sieve.sifted).values()) == 2 * 6, "the handshakes' alone"
+    assert sum(vars(sifter.sieve.sifted).values()) == 2 * 8, "the handshakes' alone"
     assert sifter.sieve.sift(sifter.intake, wire.OVERHEAD) == []
     assert sifter.sieve.sifted.no_session == 2
     assert receive(sifter.socket, sifter.intake, 100) == Sieved.NOTHING
@@ -335,6 +335,7 @@ def claims(draw: st.DrawFn) -> Claim:
         ipaddress.IPv4Address(draw(st.integers(1, (1 << 32) - 1))),
         draw(st.none() | st.builds(ipaddress.IPv6Address, st.integers(1, (1 << 128) - 1))),
         wire.in_order(apart),
+        draw(st.integers(0, wire.MOST_GENERATION)),
     )
 
 
@@ -346,12 +347,12 @@ def datagrams(draw: st.DrawFn) -> bytes:
     padding = draw(st.sampled_from([0, 0, 1, 200]))
     made[-wire.TAG_BYTES : -wire.TAG_BYTES] = bytes(padding)
     # Where a change matters most: in the header, what is fixed, and the claim's two lengths.
-    places = st.sampled_from([*range(wire.HEADER_BYTES + 8), 124, 125]) | st.integers(
+    places = st.sampled_from([*range(wire.HEADER_BYTES + 8), 148, 149]) | st.integers(
         0, len(made) - 1
     )
     for place in draw(st.lists(places, max_size=3)):
         made[place] = draw(st.integers(0, 255) | st.sampled_from([0, 1, 2, 16, 17, 64, 65]))
-    made[0] = draw(st.sampled_from([0x14] * 9 + [made[0]]))
+    made[0] = draw(st.sampled_from([0x24] * 9 + [made[0]]))
     if draw(st.booleans()):
         made = bytearray(resigned(bytes(made), key_id))
     return bytes(made[: draw(st.sampled_from([len(made)] * 4 + [len(made) - 1, 244, 243, 52]))])
@@ -408,6 +409,6 @@ def test_the_claim_in_a_hello_is_what_its_device_key_is_made_from(
 ) -> None:
     body = Hello(1, bytes(32), bytes(32), claim, key_mode=KeyMode.DEVICE).encode()
     length = len(claim.encode())
-    key = keys.DeviceMaster(MASTERS[0], key_id).hello_key(body[104 : 104 + length])
+    key = keys.DeviceMaster(MASTERS[0], key_id).hello_key(body[128 : 128 + length])
     wanted = keys.hello_key(keys.device_key(MASTERS[0], claim, key_id))
     assert key.tag(b"anything") == wanted.tag(b"anything")

@@ -203,7 +203,7 @@ def test_header_of_a_slice(codec: Codec) -> None:
     sent = sealed(codec, [whole.frame()], sealer)
     for index, datagram in enumerate(sent):
         assert wire.SEGMENT_HEADER.unpack_from(datagram) == (
-            0x11,
+            0x21,
             3 if index == 2 else 1,
             5,
             0,

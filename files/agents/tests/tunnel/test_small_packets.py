@@ -48,7 +48,7 @@ def test_one_packet(codec: Codec, length: int, six: bool, unfinished: bool) -> N
     start = 40 if six else 20
     frame = partial(packet, start, 6) if unfinished else plain(packet)
     (datagram,) = sealed(codec, [frame])
-    assert datagram[0] == 0x10
+    assert datagram[0] == 0x20
     assert wire.HEADER.unpack_from(datagram)[6] == (start << 16 | 6 if unfinished else 0)
     receiver = Receiver(codec)
     assert receiver.one(datagram) is None

@@ -84,6 +84,7 @@ def test_handshake_by_the_text(vector: dict[str, Any]) -> None:
     endpoint, router, claim = vector["endpoint"], vector["router"], vector["claim"]
     name = claim["endpoint_id"].encode()
     claim_bytes = bytes((len(name), len(claim["prefixes"])))
+    claim_bytes += claim["generation"].to_bytes(2, "big")
     claim_bytes += ipaddress.ip_address(claim["tun_ipv4"] or "0.0.0.0").packed
     claim_bytes += ipaddress.ip_address(claim["tun_ipv6"] or "::").packed
     for text in claim["prefixes"]:
@@ -96,27 +97,28 @@ def test_handshake_by_the_text(vector: dict[str, Any]) -> None:
     master, key_id = raw(VECTORS["master"]), vector["key_id"]
     static = master
     if vector["key_mode"] == 1:
-        static = hkdf(master, b"", b"nrs v1 device" + claim_bytes + bytes((key_id,)), 32)
+        static = hkdf(master, b"", b"nrs v2 device" + claim_bytes + bytes((key_id,)), 32)
     assert static == raw(vector["static_key"])
-    hello_key = hkdf(static, b"", b"nrs v1 hello", 32)
+    hello_key = hkdf(static, b"", b"nrs v2 hello", 32)
     assert hello_key == raw(vector["hello_key"])
 
-    hello = bytes((0x14, 0, key_id)) + bytes(17)
+    hello = bytes((0x24, 0, key_id)) + bytes(17)
     hello += struct.pack("!IBBBB", endpoint["index"], 0, vector["key_mode"], 1, 0)
+    hello += endpoint["stamp"].to_bytes(8, "big")
     fresh = raw(endpoint["nonce"]) + raw(endpoint["public"])
     proof = bytes(32)
     if vector["present"] is not None:
         held = raw(vector["present"]["key_to_router"]) + raw(vector["present"]["key_to_endpoint"])
-        succession = hkdf(held, b"", b"nrs v1 succession", 32)
+        succession = hkdf(held, b"", b"nrs v2 succession", 32)
         assert succession == raw(vector["succession_key"])
         proof = hmac.digest(succession, fresh, "sha256")
     assert proof == raw(vector["proof"])
-    hello += fresh + proof + claim_bytes
+    hello += fresh + proof + bytes(16) + claim_bytes
     hello = hello.ljust(20 + 192, b"\0")
     assert raw(vector["hello"]) == hello + hmac.digest(hello_key, hello, "sha256")
 
     router_id = router["router_id"].encode()
-    ack = struct.pack("!BBBBIQI", 0x15, 0, key_id, 0, endpoint["index"], 0, 0)
+    ack = struct.pack("!BBBBIQI", 0x25, 0, key_id, 0, endpoint["index"], 0, 0)
     ack += struct.pack("!IBBBB", router["index"], 0, 1, router["flags"], len(router_id))
     ack += raw(router["nonce"]) + raw(router["public"]) + raw(endpoint["nonce"])
     ack += ipaddress.ip_address(router["tun_ipv4"]).packed
@@ -131,7 +133,7 @@ def test_handshake_by_the_text(vector: dict[str, Any]) -> None:
     transcript = hashlib.sha256(hello + ack).digest()
     assert transcript == raw(vector["transcript"])
     salt = raw(endpoint["nonce"]) + raw(router["nonce"])
-    okm = hkdf(shared + static, salt, b"nrs v1 session" + transcript, 64)
+    okm = hkdf(shared + static, salt, b"nrs v2 session" + transcript, 64)
     assert (okm[:32], okm[32:]) == (raw(vector["key_to_router"]), raw(vector["key_to_endpoint"]))
 
 
@@ -141,7 +143,7 @@ def test_header_and_tag_by_the_text(vector: dict[str, Any]) -> None:
     assert datagram[-32:] == hmac.digest(raw(vector["key"]), datagram[:-32], "sha256")
     header = struct.pack("!BBIQ", 0, 0, vector["index"], vector["sequence"])
     assert datagram[2:16] == header
-    assert datagram[0] >> 4 == VECTORS["version"] == 1
+    assert datagram[0] >> 4 == VECTORS["version"] == 2
     assert len(datagram) <= 1452
 
 
@@ -153,7 +155,7 @@ def test_pieces_by_the_text() -> None:
     assert content == place + raw(vector["packet"])
     assert {len(piece) for piece in pieces[:-1]} == {vector["longest_body"] + 52}
     for number, piece in enumerate(pieces):
-        assert (piece[0], piece[1]) == (0x13, 1)
+        assert (piece[0], piece[1]) == (0x23, 1)
         assert piece[16:20] == struct.pack("!BBH", number, len(pieces), len(content))
 
 
@@ -167,7 +169,7 @@ def test_slices_by_the_text(vector: dict[str, Any]) -> None:
     assert b"".join(d[20 + len(head) : -32] for d in slices) == packet[len(head) :]
     for index, datagram in enumerate(slices):
         last = index == len(slices) - 1
-        assert datagram[:2] == bytes((0x11, 3 if last else 1))
+        assert datagram[:2] == bytes((0x21, 3 if last else 1))
         assert datagram[16:20] == struct.pack("!BBH", index, len(head), size)
         assert datagram[20 : 20 + len(head)] == head
 
@@ -207,6 +209,7 @@ def test_delivered_slices_are_the_packets_that_a_kernel_makes(vector: dict[str, 
 def test_every_type_has_a_vector() -> None:
     kinds = {raw(vector["datagram"])[0] & 15 for vector in SEALED}
     kinds |= {raw(SHARED[name])[0] & 15 for name in ("hello", "hello_ack")}
+    kinds.add(raw(VECTORS["retry"]["retry"])[0] & 15)
     kinds |= {raw(vector["answer"])[0] & 15 for vector in VECTORS["no_session"]}
     assert kinds == set(Type)
 
@@ -369,7 +372,7 @@ class Router:
         self.socket = UdpSocket("127.0.0.1", 0)
         self.strays = UdpSocket("127.0.0.1", 0)
         self.peers = Peers(self.socket.local_address)
-        self.machine = RouterMachine(config, random)
+        self.machine = RouterMachine(config, random, retry_secret=bytes(32))
         self.endpoints = Endpoints(
             self.machine,
             self.loop,  # type: ignore[arg-type]
@@ -381,6 +384,11 @@ class Router:
             lambda: None,
         )
         self.engine = self.endpoints.engine
+
+    def knows(self, claim: dict[str, Any]) -> None:
+        """It has believed a HELLO of this claim before."""
+        known = make_vectors.claim_of(claim)
+        self.machine._freshness.believe(known, make_vectors.STAMP - 1, bytes(32))
 
     def receive(self, datagram: bytes, *, same_peer: bool = False) -> list[str]:
         """Let it arrive; the reasons of what was dropped."""
@@ -399,6 +407,7 @@ class Router:
 
     def connect(self) -> None:
         """The handshake of the vectors and its first packet."""
+        self.knows(SHARED["claim"])
         assert self.receive(raw(SHARED["hello"])) == []
         assert self.receive(raw(VECTORS["control"][0]["datagram"])) == []
 
@@ -410,7 +419,22 @@ def router(request: pytest.FixtureRequest) -> Iterator[Router]:
     router.close()
 
 
+def test_a_router_asks_who_it_has_not_heard_of(router: Router) -> None:
+    vector = VECTORS["retry"]
+    hello, asked, following = (raw(vector[name]) for name in ("hello", "retry", "next_hello"))
+    assert router.receive(hello) == []
+    (answer,) = router.peers.sent
+    assert (answer[:52], len(answer)) == (asked[:52], len(asked)), "but for its own token"
+    assert asked[:1] + asked[4:8] == b"\x2f" + hello[20:24], "index of the sender"
+    assert asked[20:68] == hello[36:68] + raw(vector["token"]), "its nonce, the token"
+    key = raw(SHARED["hello_key"])
+    assert asked[68:] == hmac.digest(key, asked[:68], "sha256")
+    assert following[20 + 112 : 20 + 128] == raw(vector["token"])
+    assert list(router.machine.devices) == []
+
+
 def test_a_router_answers_as_the_vectors_say(router: Router) -> None:
+    router.knows(SHARED["claim"])
     assert router.receive(raw(SHARED["hello"])) == []
     assert router.peers.sent == [raw(SHARED["hello_ack"])]
     assert router.receive(raw(SHARED["hello"])) == []
@@ -425,6 +449,7 @@ def test_a_router_answers_as_the_vectors_say(router: Router) -> None:
 
 @named(VECTORS["refusals"])
 def test_a_router_says_what_it_refuses(router: Router, vector: dict[str, Any]) -> None:
+    router.knows(vector["claim"])
     assert router.receive(raw(vector["hello"])) == ["source"]
     assert router.peers.sent == [raw(vector["hello_ack"])]
     assert len(raw(vector["hello_ack"])) <= len(raw(vector["hello"]))
@@ -471,18 +496,18 @@ def test_a_router_acts_on_control(router: Router, vector: dict[str, Any]) -> Non
         assert devices[0].active, "it says nothing of that"
     elif vector["type"] == Type.TRAIN:
         answer, *groups = router.peers.sent[-19:]
-        assert (answer[0], len(answer)) == (0x1E, 52)
+        assert (answer[0], len(answer)) == (0x2E, 52)
         assert answer[1] == vector["flags"]
         assert answer[16:20] == struct.pack("!I", vector["specific"])
         # And three groups back: apart, in a row, in a train.
-        assert [d[0] for d in groups] == [0x1D] * 18
+        assert [d[0] for d in groups] == [0x2D] * 18
         assert [d[1] for d in groups] == [0] * 6 + [1] * 6 + [2] * 6
         assert [len(d) for d in groups] == [152 + n for n in range(6)] + [152] * 12
         assert [d[16:20] for d in groups] == [bytes((0, 9, n, 6)) for n in range(6)] * 3
     elif vector["type"] == Type.PATH_PROBE:
         (answer,) = router.peers.sent[-1:]
         assert len(answer) == len(raw(vector["datagram"]))
-        assert answer[0] == 0x1C
+        assert answer[0] == 0x2C
         assert answer[16:22] == struct.pack("!IH", vector["specific"], len(answer))
     else:
         assert devices[0].active == bool(vector["flags"])

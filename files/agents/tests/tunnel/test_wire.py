@@ -108,21 +108,22 @@ def test_the_two_header_layouts_are_the_same_bytes() -> None:
 
 def test_first_bytes() -> None:
     assert {kind.name: wire.first_byte(kind) for kind in Type} == {
-        "DATA": 0x10,
-        "SEGMENT": 0x11,
-        "BATCH": 0x12,
-        "FRAGMENT": 0x13,
-        "HELLO": 0x14,
-        "HELLO_ACK": 0x15,
-        "PROBE": 0x16,
-        "PROBE_ACK": 0x17,
-        "ROLE": 0x18,
-        "BYE": 0x19,
-        "NO_SESSION": 0x1A,
-        "PATH_PROBE": 0x1B,
-        "PATH_ACK": 0x1C,
-        "TRAIN": 0x1D,
-        "TRAIN_ACK": 0x1E,
+        "DATA": 0x20,
+        "SEGMENT": 0x21,
+        "BATCH": 0x22,
+        "FRAGMENT": 0x23,
+        "HELLO": 0x24,
+        "HELLO_ACK": 0x25,
+        "PROBE": 0x26,
+        "PROBE_ACK": 0x27,
+        "ROLE": 0x28,
+        "BYE": 0x29,
+        "NO_SESSION": 0x2A,
+        "PATH_PROBE": 0x2B,
+        "PATH_ACK": 0x2C,
+        "TRAIN": 0x2D,
+        "TRAIN_ACK": 0x2E,
+        "RETRY": 0x2F,
     }
 
 
@@ -155,7 +156,7 @@ def test_a_claim_has_one_encoding(data: bytes) -> None:
 
 def with_prefix(entry: bytes) -> bytes:
     plain = CLAIM.encode()
-    return plain[:1] + b"\x01" + plain[2:22] + entry + plain[22:]
+    return plain[:1] + b"\x01" + plain[2:24] + entry + plain[24:]
 
 
 @pytest.mark.parametrize(
@@ -385,7 +386,7 @@ def test_probes_of_another_length(length: int) -> None:
 
 def test_an_absent_address_is_the_unspecified_one_and_is_none_again() -> None:
     alone = Claim("endpoint_1", CLAIM.tun_ipv4, None)
-    assert alone.encode()[2:22] == ipaddress.IPv4Address("10.10.100.1").packed + bytes(16)
+    assert alone.encode()[4:24] == ipaddress.IPv4Address("10.10.100.1").packed + bytes(16)
     assert Claim.decode(alone.encode()).addresses == (CLAIM.tun_ipv4,)
     other = Claim("endpoint_1", None, CLAIM.tun_ipv6)
     assert Claim.decode(other.encode()).addresses == (CLAIM.tun_ipv6,)
@@ -395,7 +396,7 @@ def test_a_claim_of_no_address_is_neither_made_nor_read() -> None:
     with pytest.raises(ValueError, match="neither"):
         Claim("endpoint_1", None, None).encode()
     with pytest.raises(Malformed, match="neither"):
-        Claim.decode(CLAIM.encode()[:2] + bytes(20) + CLAIM.encode()[22:])
+        Claim.decode(CLAIM.encode()[:4] + bytes(20) + CLAIM.encode()[24:])
     ack = HelloAck(1, b"n" * 32, b"p" * 32, b"e" * 32, "router_1", CLAIM.tun_ipv4, None).encode()
     with pytest.raises(Malformed, match="neither"):
         HelloAck.decode(ack[:104] + bytes(20) + ack[124:])

@@ -25,7 +25,7 @@ PROTOCOL = Path(__file__).resolve().parents[4] / "docs" / "PROTOCOL.md"
 PSK = base64.b64encode(bytes(range(32))).decode()
 ADDRESSES = ("10.10.100.1", "fd00:10:100::1")
 # The same value is in the agents' tests/tunnel/test_device_key_vector.py.
-PLAIN = "5bf0146b3eb492a3643e1796fac2855af694fe9b7fbcff631dfe5c0d4d6aa097"
+PLAIN = "8866841672f56d9ddcc237290a4a5b621b80c2aca993cee822aa9180c4cef267"
 
 
 def device_key(*arguments: Any, **named: Any) -> str:
@@ -58,6 +58,7 @@ def test_the_protocols_vectors() -> None:
                 claim["tun_ipv6"],
                 claim["prefixes"],
                 handshake["key_id"],
+                claim["generation"],
             )
             assert found == handshake["static_key"]
             checked += 1
@@ -85,7 +86,7 @@ def test_a_router_key_is_of_the_psk_the_router_and_the_epoch() -> None:
     other = base64.b64encode(bytes(range(1, 33))).decode()
     made = {router_key(PSK, "r1"), router_key(PSK, "r2"), router_key(PSK, "r1", 1)}
     assert len(made | {router_key(other, "r1")}) == 4
-    info = b"nrs v1 router" + b"r1" + bytes((1,)) + b"\1"
+    info = b"nrs v2 router" + b"r1" + bytes((1,)) + b"\1"
     extract = hmac.digest(bytes(32), bytes(range(32)), "sha256")
     assert router_key(PSK, "r1", 1) == hmac.digest(extract, info, "sha256").hex()
 
@@ -135,8 +136,10 @@ def test_everything_counts() -> None:
         device_key(PSK, "endpoint_1", *ADDRESSES, networks),
         device_key(PSK, "endpoint_1", *ADDRESSES, [*networks, "fd00:20::/32"]),
         device_key(PSK, "endpoint_1", *ADDRESSES, networks[:1]),
+        device_key(PSK, "endpoint_1", *ADDRESSES, generation=1),
+        device_key(PSK, "endpoint_1", *ADDRESSES, generation=256),
     }
-    assert len(found) == 9
+    assert len(found) == 11
 
 
 def test_the_order_of_networks_does_not() -> None:
@@ -185,6 +188,9 @@ def test_a_psk_that_the_agents_refuse_is_refused_and_not_shown(psk: Any, problem
         ({"epoch": 256}, "epoch"),
         ({"epoch": "1"}, "epoch"),
         ({"epoch": True}, "epoch"),
+        ({"generation": -1}, "generation"),
+        ({"generation": 65536}, "generation"),
+        ({"generation": "1"}, "generation"),
     ],
 )
 def test_what_is_no_claim_is_refused_by_name(changed: dict[str, Any], problem: str) -> None:

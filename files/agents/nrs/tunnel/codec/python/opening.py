@@ -31,13 +31,12 @@ from nrs.tunnel.keys import TagKey
 from nrs.tunnel.replay import WINDOW_BYTES, ReplayWindow
 from nrs.tunnel.wire import HEADER_BYTES, OVERHEAD, TAG_BYTES, Type
 
-_HELLO = wire.first_byte(Type.HELLO)
-_HELLO_ACK = wire.first_byte(Type.HELLO_ACK)
+_OF_NO_SESSION = frozenset(map(wire.first_byte, (Type.HELLO, Type.HELLO_ACK, Type.RETRY)))
 _FIRST_CONTROL = wire.first_byte(Type.PROBE)
 _KNOWN = frozenset(
     wire.first_byte(kind)
     for kind in Type
-    if kind not in {Type.HELLO, Type.HELLO_ACK, Type.NO_SESSION}
+    if kind not in {Type.HELLO, Type.HELLO_ACK, Type.RETRY, Type.NO_SESSION}
 )
 _NEXT_SLICE = 1 << 24
 """Between the four bytes of one SEGMENT's header and the next one's."""
@@ -165,7 +164,7 @@ class Assembly:
                 at += each
                 continue
             first, flags, _, lane, receiver, sequence, specific = unpack(datagram)
-            if receiver != index or first in {_HELLO, _HELLO_ACK}:
+            if receiver != index or first in _OF_NO_SESSION:
                 stop = Stop.FOREIGN
                 break
             datagrams += 1

@@ -19,12 +19,13 @@ from nrs.tunnel.wire import (
 )
 
 _HELLO = wire.first_byte(Type.HELLO)
-_TO_A_ROUTER = frozenset(map(wire.first_byte, set(Type) - {Type.HELLO_ACK, Type.NO_SESSION}))
-_HANDSHAKE = frozenset(map(wire.first_byte, (Type.HELLO, Type.HELLO_ACK, Type.NO_SESSION)))
+_FROM_A_ROUTER = frozenset({Type.HELLO_ACK, Type.RETRY, Type.NO_SESSION})
+_TO_A_ROUTER = frozenset(map(wire.first_byte, set(Type) - _FROM_A_ROUTER))
+_HANDSHAKE = frozenset(map(wire.first_byte, {Type.HELLO, *_FROM_A_ROUTER}))
 _LEAST_KNOWN = 8
 _LEAST_HELLO = OVERHEAD + HELLO_LEAST_BODY
-_CIPHER, _MODE, _CLAIM = HEADER_BYTES + 4, HEADER_BYTES + 5, HEADER_BYTES + 104
-_FIXED_CLAIM, _PREFIX = 22, 18
+_CIPHER, _MODE, _CLAIM = HEADER_BYTES + 4, HEADER_BYTES + 5, HEADER_BYTES + 128
+_FIXED_CLAIM, _PREFIX = 24, 18
 
 
 class PythonSieve:
