@@ -46,7 +46,7 @@ static void tags(void) {
         CHECK(nrs_seal_control(s, WIRE_PROBE, 1, 0xa1b2c3d4, body, length, out) == length + OVERHEAD);
         CHECK(HMAC(EVP_sha256(), KEY, 32, out, NRS_HEADER + length, tag, &size) && size == 32);
         CHECK(!memcmp(tag, out + NRS_HEADER + length, 32));
-        CHECK(!memcmp(out, "\x16\1\7\x9\1\2\3\4", 8) && !memcmp(out + 16, "\xa1\xb2\xc3\xd4", 4));
+        CHECK(!memcmp(out, "\x26\1\7\x9\1\2\3\4", 8) && !memcmp(out + 16, "\xa1\xb2\xc3\xd4", 4));
         CHECK(load16(out + 14) == length + 1 && nrs_sealer_sequence(s) == length + 1);
         CHECK(!memcmp(out + NRS_HEADER, body, length));
         free(body), free(out);

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -23,8 +22,6 @@ from tests.netns.world import AGENTS, BUSINESS, UNDERLAY6, Agent, World
 
 RELAY = "::1"
 SENT, RECEIVED = "trains that are sent to it", "trains that it sends"
-SECONDS = int(os.environ.get("NRS_TRAINS_SECONDS", "60"))
-"""Of traffic over a path that only loses; the benchmark takes an hour."""
 MOST_TRIALS_S = 2.0
 """A second is what finding out may take; asking and a busy machine cost some more."""
 TRANSFERS = 5
@@ -171,16 +168,3 @@ def test_single_datagrams_go_before_trials_have_told(
 
         gaps.append(longest_gap(world, begin, upload=lost is SENT))
         wait_until(lambda: not_together(endpoint) == [lost], MOST_TRIALS_S, "it is off")
-
-
-def test_loss_is_no_damage(world: World, codec: str) -> None:
-    """A minute of traffic both ways, at whatever rate it finds, with 5 % lost each way."""
-    process = relay(world, "", loss=0.05)
-    _, endpoint = start(world)
-    process.send_signal(signal.SIGUSR1)
-    until = time.monotonic() + SECONDS / 2
-    while time.monotonic() < until:
-        transfer.tcp(world, BUSINESS[0], 1_000_000, connections=4)
-        transfer.tcp(world, BUSINESS[1], 1_000_000, connections=4, upload=True)
-    assert not_together(endpoint) == []
-    assert "single datagrams arrive, and not" not in endpoint.log
