@@ -9,7 +9,7 @@
     handle_config     keys, networks            ->  sessions of what is gone of these end
     handle_host       addresses, networks       ->  so do those that have another's address
     handle_service    egress, drain, restart    ->  endpoints and load balancers are told
-    due               what has been silent for too long is forgotten
+    due               what has been silent for too long, or is too old, is forgotten
 
 Events come with the time, answers are orders. What packets need is asked directly (`select`).
 Pure.
@@ -451,15 +451,24 @@ class RouterMachine:
         return [Answer(wire.no_session(datagram))]
 
     def due(self, now: float, sessions: Sessions) -> list[Order]:
-        """Forget the silent."""
+        """Forget the silent, and end what is too old."""
         orders: list[Order] = []
         for device in self._table:
+            orders += self._end_old(device, now, sessions)
             lost = self._table.expire(device, now, sessions)
             if lost and device.since and device.current is None and not device.pending:
                 text = f"tunnel to {device.claim.endpoint_id} is gone: nothing heard"
                 orders.append(Tell(INFO, text))
             orders += self._forget(device, lost)
         return orders + self._ask_holders(now) + self._trains.due(now)
+
+    def _end_old(self, device: Device, now: float, sessions: Sessions) -> list[Order]:
+        """Close a session that its endpoint should have renewed long ago; one on offer stays."""
+        lost = self._table.outlived(device, now, sessions)
+        if not lost:
+            return []
+        text = f"tunnel to {device.claim.endpoint_id} is closed: its session was not renewed"
+        return [SendControl(lost[0], Type.BYE), Tell(WARNING, text), *self._forget(device, lost)]
 
     # -- the router itself
 
