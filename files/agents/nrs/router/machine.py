@@ -3,6 +3,8 @@
     handle_hello      HELLO        ->  a pending session and its HELLO_ACK, or a refusal;
                                        whoever has what it claims is asked whether it is there
     handle_confirmed  first packet ->  that session is current, its addresses are routed to it
+    handle_moved      a new address         ->  whoever is there is challenged
+    ask_candidates    and again, or its datagrams go where they went before
     handle_control    PROBE, PROBE_ACK, ROLE, BYE
     ask_holders       who is asked is asked again, or does not answer
     handle_unknown    a datagram of no session  ->  NO_SESSION
@@ -34,11 +36,13 @@ from nrs.router.orders import (
     AddRoutes,
     Announce,
     Answer,
+    AskCandidates,
     AskHolders,
     Order,
     RemoveRoutes,
     Report,
 )
+from nrs.router.path_validation import Challenge, PathValidation
 from nrs.router.service import Service
 from nrs.router.session_table import Device, Entry, Pending, Sessions, SessionState, SessionTable
 from nrs.router.trains import Trains
@@ -61,11 +65,14 @@ from nrs.tunnel.handshake import (
 from nrs.tunnel.inner import flow_destination
 from nrs.tunnel.orders import (
     CloseSession,
+    DoubtPath,
+    DropCandidate,
     LimitDatagrams,
     NoteSession,
     OpenSession,
     Refuse,
     SendControl,
+    TakeCandidate,
     Tell,
 )
 from nrs.tunnel.ratelimit import SourceLimiter
@@ -125,6 +132,10 @@ class RouterMachine:
         self._announcement = Announcement()
         self._contests = Contests(random)
         self._asking = False
+        self._validation = PathValidation(random)
+        self.paths_not_validated = 0
+        """How often nobody has answered where a session's datagrams seemed to come from."""
+        self._challenging = False
         self._trains = Trains(self._table)
         self.refused_claims = 0
         """How often an endpoint whose key is known claimed what it may not have."""
@@ -219,7 +230,10 @@ class RouterMachine:
                 return [*self._deny(offer, refusal.objection, refusal.item), *told]
             repeated = self._table.repeated(claim, offer.hello.nonce)
             if repeated is not None:
-                return [Answer(repeated.answer)]
+                index = repeated.entry.index
+                # An answer that has gone to two places says of none that it has arrived there.
+                doubt = [] if sessions[index].peer == peer else [DoubtPath(index)]
+                return [Answer(repeated.answer), *doubt]
             return self._answer(offer, peer, now, sessions)
         except BadTag:
             return [Refuse(Drop.TAG)]
@@ -392,6 +406,33 @@ class RouterMachine:
         note = NoteSession(contest.holder, holder.active, holder.since)
         return [SendControl(rival, Type.BYE), *self._forget(device, gone), *routes, note, *told]
 
+    def handle_moved(self, index: int, now: float, *, elsewhere: bool) -> list[Order]:
+        """A session's newest datagram came from elsewhere than its path leads, or not any more."""
+        if not elsewhere or index not in self._table:
+            self._validation.forget(index)
+            return []
+        return [_asked(self._validation.begin(index, now)), *self._ask_candidates_later(now)]
+
+    def ask_candidates(self, now: float) -> list[Order]:
+        """As `AskCandidates` has it: challenge again, and go by who is silent."""
+        self._challenging = False
+        again, failed = self._validation.due(now)
+        orders: list[Order] = list(map(_asked, again))
+        for index in failed:
+            device = self._table.device(index)
+            if device is not None:
+                self.paths_not_validated += 1
+                text = f"nobody answers where {device.claim.endpoint_id} seems to be by now"
+                orders += [DropCandidate(index), Tell(INFO, text)]
+        return orders + self._ask_candidates_later(now)
+
+    def _ask_candidates_later(self, now: float) -> list[Order]:
+        when = None if self._challenging else self._validation.next_due(now)
+        if when is None:
+            return []
+        self._challenging = True
+        return [AskCandidates(when)]
+
     def handle_control(
         self, index: int, control: Control, highest: int, received: int, port: int, now: float
     ) -> list[Order]:
@@ -408,6 +449,10 @@ class RouterMachine:
             text = f"tunnel to {device.claim.endpoint_id} was closed by the endpoint"
             return [Tell(INFO, text), *self._forget(device, self._table.remove(device))]
         orders: list[Order] = []
+        if control.kind is Type.PROBE_ACK and control.from_candidate:
+            stamp = ProbeAck.decode(control.body).timestamp_us
+            if self._validation.answered(index, control.specific, stamp):
+                return [TakeCandidate(index)]
         if control.kind is Type.PROBE_ACK:
             contest = self._contests.answered(index, control.specific, now)
             if contest is not None and contest.rival:
@@ -558,6 +603,7 @@ class RouterMachine:
         unused = tuple(prefix_of(n) for n in self._beyond(device) if not self._table.leads(n))
         for index in sessions:
             self._contests.forget(index)
+            self._validation.forget(index)
         return [*map(CloseSession, sessions), *([RemoveRoutes(unused)] if unused else [])]
 
     def _beyond(self, device: Device) -> list[IPNetwork]:
@@ -571,6 +617,16 @@ class RouterMachine:
             if claimed.version in self._carried
             and not any(is_within(claimed, network) for network in self._on_link)
         ]
+
+
+def _asked(challenge: Challenge) -> SendControl:
+    return SendControl(
+        challenge.session,
+        Type.PROBE,
+        challenge.body,
+        specific=challenge.number,
+        challenge=True,
+    )
 
 
 def _shared(one: Claim, other: Claim) -> str:
