@@ -134,10 +134,7 @@ static void send_either_way(nrs_path *path, nrs_candidate *candidate, const uint
     rest.length -= there.length;
     candidate->left -= there.length;
     if (there.length) send_train(&candidate->path, out, &there, t);
-    if (rest.length && path->address_length)
-        send_train(path, out, &rest, t);
-    else
-        t->full += (rest.length + rest.each - 1) / rest.each;
+    if (rest.length) send_train(path, out, &rest, t); /* which fails where it leads nowhere */
 }
 
 int nrs_carry_out(nrs_sealer *sealer, nrs_path *path, nrs_candidate *candidate, const uint8_t *arena,

@@ -141,7 +141,7 @@ class RouterMachine:
         """How often an endpoint whose key is known claimed what it may not have."""
         self._limiter = SourceLimiter()
         self._strangers = SourceLimiter(rate=_NO_SESSIONS_A_SECOND, burst=_NO_SESSIONS_A_SECOND)
-        self._refused_at = -_REFUSAL_INTERVAL_S
+        self._refused_at = self._unanswered_at = -_REFUSAL_INTERVAL_S
         self._configure(config)
 
     def _configure(self, config: RoutingServerConfig) -> None:
@@ -422,9 +422,15 @@ class RouterMachine:
             device = self._table.device(index)
             if device is not None:
                 self.paths_not_validated += 1
-                text = f"nobody answers where {device.claim.endpoint_id} seems to be by now"
-                orders += [DropCandidate(index), Tell(INFO, text)]
+                orders += [DropCandidate(index), *self._tell_unanswered(device, now)]
         return orders + self._ask_candidates_later(now)
+
+    def _tell_unanswered(self, device: Device, now: float) -> list[Order]:
+        if now - self._unanswered_at < _REFUSAL_INTERVAL_S:
+            return []
+        self._unanswered_at = now
+        text = f"nobody answers where {device.claim.endpoint_id} seems to be by now"
+        return [Tell(INFO, text)]
 
     def _ask_candidates_later(self, now: float) -> list[Order]:
         when = None if self._challenging else self._validation.next_due(now)

@@ -22,7 +22,9 @@ ANSWER_S = 3.0
 RFC 9002 section 6.2.2): routers do not measure round trips."""
 AGAIN_S = 0.2
 """A challenge is repeated after this, as it may be lost."""
-_PAUSE_S = 0.01
+_MOST_AT_ONCE = 256
+"""Challenges in one turn of the packet loop."""
+_PAUSE_S = 0.02
 
 
 @dataclass(slots=True)
@@ -72,7 +74,7 @@ class PathValidation:
         failed = [c.session for c in self._asked.values() if now - c.asked >= ANSWER_S]
         for session in failed:
             self.forget(session)
-        again = [c for c in self._asked.values() if c.again <= now]
+        again = [c for c in self._asked.values() if c.again <= now][:_MOST_AT_ONCE]
         for challenge in again:
             challenge.again = now + AGAIN_S
         return again, failed

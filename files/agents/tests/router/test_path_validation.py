@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 
@@ -14,7 +13,7 @@ from nrs.tunnel.control import Control
 from nrs.tunnel.handshake import Initiator
 from nrs.tunnel.orders import DoubtPath, DropCandidate, SendControl, TakeCandidate, Tell
 from nrs.tunnel.wire import Probe, ProbeAck, Type
-from tests.router.driven import CLAIM, Router, peer, shared
+from tests.router.driven import CLAIM, ELSEWHERE, Router, peer, shared
 
 
 @pytest.fixture
@@ -189,13 +188,30 @@ def test_an_answer_that_went_to_two_places_validates_neither(router: Router) -> 
     assert done(router) == [DoubtPath(session)]
 
 
-def test_thousands_that_move_at_once_share_a_timer() -> None:
-    numbers = itertools.count(1)
-    validation = PathValidation(lambda size: next(numbers).to_bytes(size, "big"))
-    for session in range(10_000):
-        validation.begin(session, session / 10_000)
-    assert validation.next_due(1.0) == 1.01
-    again, failed = validation.due(1.0)
-    assert (len(again), failed) == (8001, [])
-    again, failed = validation.due(3.5)
-    assert (len(again), len(failed)) == (4999, 5001)
+def test_of_thousands_that_move_at_once_a_few_are_asked_in_a_turn() -> None:
+    validation = PathValidation(os.urandom)
+    for session in range(1000):
+        validation.begin(session, 0.0)
+    now, asked = AGAIN_S, list[int]()
+    for _ in range(4):
+        again, failed = validation.due(now)
+        assert (len(again) <= 256, failed) == (True, [])
+        asked += [challenge.session for challenge in again]
+        following = validation.next_due(now)
+        assert following is not None
+        assert following > now
+        now = following
+    assert sorted(asked) == list(range(1000))
+    assert sorted(validation.due(ANSWER_S)[1]) == list(range(1000))
+    assert validation.next_due(ANSWER_S) is None
+
+
+def test_of_many_that_do_not_answer_one_is_told_of(router: Router) -> None:
+    sessions = [router.open(shared()), router.open(shared(), ELSEWHERE)]
+    router.told.clear()
+    for session in sessions:
+        move(router, session)
+    wait(router, ANSWER_S + 0.1)
+    assert len(router.told) == 1
+    assert router.machine.paths_not_validated == 2
+    assert done(router) == [*map(DropCandidate, sessions)]

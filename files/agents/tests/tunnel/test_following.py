@@ -122,11 +122,22 @@ class Pair:
         (by or self.far).send_one(datagram, (HERE, to.port))
         self._loop.readers[to.fileno()]()
 
-    def packet(self, to: UdpSocket, by: UdpSocket) -> None:
+    def packets(self, to: UdpSocket, *by: UdpSocket) -> None:
+        """One from each of these, which are all there when the router looks."""
+        for one in by:
+            self._packet(to, one)
+        self._loop.readers[to.fileno()]()
+
+    def together(self, datagrams: list[bytes], to: UdpSocket, by: UdpSocket) -> None:
+        """A train."""
+        whole = memoryview(b"".join(datagrams))
+        by.send(whole, (0, len(whole), len(datagrams[0]), 0), (HERE, to.port))
+        self._loop.readers[to.fileno()]()
+
+    def _packet(self, to: UdpSocket, by: UdpSocket) -> None:
         self._frames.load([plain(udp_packet(b"x"))])
         peer: SocketAddress = (HERE, to.port)
         self._outbox.carry(self._sealer, self._codec.path(by, peer, None), self._frames, 0, 1)
-        self._loop.readers[to.fileno()]()
 
     def arrived(self, at: UdpSocket) -> list[tuple[int, int, int]]:
         """What came there: sequence number, bytes, and the port that it came from."""
@@ -190,9 +201,10 @@ def test_all_that_comes_from_there_counts_and_nothing_else(pair: Pair) -> None:
     pair.say(pair.sealed(), pair.first, pair.elsewhere)
     pair.say(bytes(forged), pair.first, pair.elsewhere)
     assert pair.moves == [pair.elsewhere.port], "one candidate"
-    for _ in range(20):
+    pair.together([pair.sealed() for _ in range(3)], pair.first, pair.elsewhere)
+    for _ in range(30):
         pair.answer()
-    assert bytes_of(pair.arrived(pair.elsewhere)) == 3 * 3 * ANSWER
+    assert bytes_of(pair.arrived(pair.elsewhere)) == 3 * (3 + 3) * ANSWER
 
 
 def test_several_control_datagrams_are_sent_there_or_not_as_one(pair: Pair) -> None:
@@ -252,9 +264,21 @@ def test_the_port_that_was_asked_has_to_be_validated_too(pair: Pair) -> None:
 
 
 def test_a_packet_makes_a_candidate_too(pair: Pair) -> None:
-    pair.packet(pair.second, pair.elsewhere)
+    pair.packets(pair.second, pair.elsewhere)
     assert pair.moves == [pair.elsewhere.port]
     assert len(pair.tun.take()) == 1
+
+
+def test_of_datagrams_that_wait_together_the_last_says_where_its_peer_is(pair: Pair) -> None:
+    pair.packets(pair.first, pair.far, pair.elsewhere, pair.far)
+    assert pair.moves == [pair.elsewhere.port, None]
+    pair.packets(pair.first, pair.far, pair.far, pair.elsewhere, pair.elsewhere)
+    assert pair.moves == [pair.elsewhere.port, None, pair.elsewhere.port]
+    size = len(udp_packet(b"x")) + wire.OVERHEAD
+    for _ in range(20):
+        pair.answer()
+    assert len(pair.arrived(pair.elsewhere)) == 3 * 2 * size // ANSWER
+    assert len(pair.tun.take()) == 7
 
 
 def test_what_was_overtaken_or_is_repeated_or_forged_makes_no_candidate(pair: Pair) -> None:
@@ -285,7 +309,7 @@ def test_the_newest_datagram_along_the_path_ends_it(pair: Pair) -> None:
 
 def test_whose_originals_come_along_the_path_is_not_believed_to_be_elsewhere(pair: Pair) -> None:
     """Somebody copies what the peer sends, and is faster."""
-    copied = pair.sealed()
+    copied = pair.sealed(6 * EACH)
     pair.say(copied, pair.first, pair.elsewhere)
     pair.say(copied, pair.first)
     pair.say(copied, pair.first)
@@ -332,7 +356,7 @@ def test_where_no_path_was_ever_validated_the_rest_is_not_sent(pair: Pair) -> No
 
 def test_it_goes_on_without_trains_where_they_do_not_arrive(pair: Pair) -> None:
     pair.session.send_together(allowed=False)
-    pair.packet(pair.second, pair.far)
+    pair.packets(pair.second, pair.far)
     candidate = pair.session.path.candidate
     for path in (candidate, pair.session.path):
         assert not getattr(path, "together", False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import cast
 
 import pytest
@@ -294,7 +294,9 @@ def test_wrong_tags_from_elsewhere_are_not_looked_at_for_long(router: Router) ->
     assert candidate is not None
     assert candidate.peer == (HERE, router.stranger.port)
     # Or else who floods could keep it from being validated.
-    wrong(router, most + 500, router.peer)
+    with closing(UdpSocket(HERE, 0)) as other:
+        wrong(router, most + 500, other)
+    assert router.drops[Drop.RATE] == 500 + 1 + 500
     router.send([router.probe()], router.sessions, router.stranger)
     router.arrive(router.sessions)
     assert router.probes == 3

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from nrs.tunnel.codec.carrier import Totals
 from nrs.tunnel.codec.python.frames import PythonFrames
 from nrs.tunnel.codec.python.sealing import Datagrams, PythonSealer, Send
@@ -46,7 +44,7 @@ class PythonOutbox:
         for train in self._datagrams.sends:
             rest = train if candidate is None else self._send_there(candidate, train)
             if rest.length:
-                self._send(path, rest, nowhere=path.peer is None and candidate is not None)
+                self._send(path, rest)
 
     def _send_there(self, candidate: PythonCandidate, train: Send) -> Send:
         """Send what may go to a candidate; the rest."""
@@ -59,11 +57,11 @@ class PythonOutbox:
             self._send(candidate, train._replace(length=there))
         return train._replace(offset=train.offset + there, length=train.length - there)
 
-    def _send(self, path: PythonPath, train: Send, *, nowhere: bool = False) -> None:
+    def _send(self, path: PythonPath, train: Send) -> None:
         send, totals, view = path.socket.send, self.totals, self._datagrams.view
-        sent = 0
-        with suppress(OSError):
-            if not nowhere:
-                sent = send(view, train, path.peer, path.local, together=path.together)
+        try:
+            sent = send(view, train, path.peer, path.local, together=path.together)
+        except OSError:
+            sent = 0
         totals.datagrams += sent
         totals.full += -(-train.length // train.each) - sent
