@@ -89,6 +89,14 @@ static int bound(int family, nrs_path *there) {
     return fd;
 }
 
+/* Let a path lead to where a train came from. */
+static void lead_to(nrs_path *path, const nrs_train *t) {
+    path->address_length = t->address_length;
+    memcpy(path->address, t->address, sizeof path->address);
+    path->local_length = t->local_length;
+    memcpy(path->local, t->local, sizeof path->local);
+}
+
 static nrs_opener *open_all(void) {
     static const uint8_t any[16];
     nrs_opener *o = nrs_opener_new(crypto(), KEY, INDEX, 1, NRS_CHECK_SOURCE, NULL);
@@ -120,7 +128,7 @@ static void carrying(int family, int segmentation) {
     path.fd = from;
     path.segmentation = segmentation;
     nrs_sealer *sealer = nrs_sealer_new(crypto(), KEY, INDEX, 0, 0, NULL);
-    CHECK(!nrs_carry_out(sealer, &path, arena, &f, 0, 4, out, 512 * 1024, &sealed, &sent));
+    CHECK(!nrs_carry_out(sealer, &path, NULL, arena, &f, 0, 4, out, 512 * 1024, &sealed, &sent));
     CHECK(sent.packets == 44 - 1 && sent.datagrams == 41 && sent.batches == 1 && sent.batched == 3);
     CHECK(!sent.full && !sent.malformed);
 
@@ -135,12 +143,12 @@ static void carrying(int family, int segmentation) {
         CHECK(got == 1 && train.index == INDEX && train.address_length);
         if (!trains++) CHECK(train.ecn == 2);
         CHECK((family == AF_INET6) == (train.local_length == 20));
-        bits = nrs_carry_in(opener, joiner, &back, NULL, -1, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &received, NULL);
-        CHECK(bits == (NRS_TRAIN_DONE | NRS_AUTHENTIC | NRS_CARRIED_DATA));
+        bits = nrs_carry_in(opener, joiner, &back, NULL, NULL, -1, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &received, NULL);
+        CHECK(bits == (NRS_TRAIN_DONE | NRS_AUTHENTIC | NRS_CARRIED_DATA | (trains == 1 ? NRS_ELSEWHERE : 0)));
+        lead_to(&back, &train);
     }
     CHECK(trains >= 2 && received.packets == 43 && received.datagrams == 41 && !received.full);
     CHECK(back.address_length == here.address_length && !memcmp(back.address, here.address, here.address_length));
-    CHECK(back.ipv4 == (family == AF_INET));
     uint32_t frames = 0;
     while (recv(tun[1], buffer, 70000, 0) > 0) frames++;
     CHECK(frames >= 4);
@@ -149,14 +157,14 @@ static void carrying(int family, int segmentation) {
     nrs_opener *another = open_all();
     nrs_totals together = {0};
     nrs_sealer_set_sequence(sealer, 0);
-    nrs_carry_out(sealer, &path, arena, &f, 0, 4, out, 512 * 1024, &sealed, &together);
+    nrs_carry_out(sealer, &path, NULL, arena, &f, 0, 4, out, 512 * 1024, &sealed, &together);
     memset(&together, 0, sizeof together);
     CHECK(nrs_receive(to, buffer, 70000, &train) == 1);
-    bits = nrs_carry_in(another, joiner, &back, NULL, to, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &together, NULL);
+    bits = nrs_carry_in(another, joiner, &back, NULL, NULL, to, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &together, NULL);
     while (!(bits & NRS_DRAINED)) {
         CHECK(bits == (NRS_TRAIN_DONE | NRS_AUTHENTIC | NRS_CARRIED_DATA));
         CHECK(nrs_receive(to, buffer, 70000, &train) == 1);
-        bits = nrs_carry_in(another, joiner, &back, NULL, to, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &together, NULL);
+        bits = nrs_carry_in(another, joiner, &back, NULL, NULL, to, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &together, NULL);
     }
     CHECK(together.packets == 43 && together.datagrams == 41);
     while (recv(tun[1], buffer, 70000, 0) > 0) continue;
@@ -165,15 +173,15 @@ static void carrying(int family, int segmentation) {
     /* Another session's train is left in the buffer. */
     nrs_sealer *other = nrs_sealer_new(crypto(), KEY, INDEX + 1, 0, 0, NULL);
     nrs_sealer_set_sequence(sealer, 9000);
-    nrs_carry_out(sealer, &path, arena, &f, 1, 4, out, 512 * 1024, &sealed, &sent);
-    nrs_carry_out(other, &path, arena, &f, 1, 4, out, 512 * 1024, &sealed, &sent);
+    nrs_carry_out(sealer, &path, NULL, arena, &f, 1, 4, out, 512 * 1024, &sealed, &sent);
+    nrs_carry_out(other, &path, NULL, arena, &f, 1, 4, out, 512 * 1024, &sealed, &sent);
     CHECK(nrs_receive(to, buffer, 70000, &train) == 1);
     if (train.length == train.each) { /* not coalesced with the first one's */
-        bits = nrs_carry_in(opener, joiner, &back, NULL, to, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &together, NULL);
+        bits = nrs_carry_in(opener, joiner, &back, NULL, NULL, to, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &together, NULL);
         CHECK(bits == (NRS_TRAIN_DONE | NRS_AUTHENTIC | NRS_CARRIED_DATA | NRS_WAITING));
         CHECK(train.index == INDEX + 1);
     } else {
-        bits = nrs_carry_in(opener, joiner, &back, NULL, to, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &together, NULL);
+        bits = nrs_carry_in(opener, joiner, &back, NULL, NULL, to, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &together, NULL);
         CHECK(bits == (NRS_FOREIGN | NRS_AUTHENTIC | NRS_CARRIED_DATA) && opened.at == train.each);
     }
     while (recv(tun[1], buffer, 70000, 0) > 0) continue;
@@ -182,12 +190,12 @@ static void carrying(int family, int segmentation) {
     /* Again: replayed, nothing is written, and the path stays. */
     back.address_length = 1;
     nrs_sealer_set_sequence(sealer, 0);
-    nrs_carry_out(sealer, &path, arena, &f, 1, 4, out, 512 * 1024, &sealed, &sent);
+    nrs_carry_out(sealer, &path, NULL, arena, &f, 1, 4, out, 512 * 1024, &sealed, &sent);
     CHECK(nrs_receive(to, buffer, 70000, &train) == 1);
-    CHECK(nrs_carry_in(opener, joiner, &back, NULL, -1, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &received, NULL) == NRS_TRAIN_DONE);
+    CHECK(nrs_carry_in(opener, joiner, &back, NULL, NULL, -1, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &received, NULL) == NRS_TRAIN_DONE);
     CHECK(received.drops[NRS_DROP_REPLAY] == 1 && back.address_length == 1);
     buffer[30] ^= 1;
-    CHECK(nrs_carry_in(opener, joiner, &back, NULL, -1, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &received, NULL) ==
+    CHECK(nrs_carry_in(opener, joiner, &back, NULL, NULL, -1, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &received, NULL) ==
           (NRS_TRAIN_DONE | NRS_BAD_TAG));
     CHECK(received.drops[NRS_DROP_TAG] == 1);
     CHECK(recv(tun[1], buffer, 70000, 0) < 0 && errno == EAGAIN);
@@ -200,23 +208,23 @@ static void carrying(int family, int segmentation) {
     uint8_t junk[OVERHEAD + 1] = {NRS_VERSION};
     nrs_sealer_set_sequence(sealer, 9500);
     for (int i = 0; i < 3; i++) {
-        nrs_carry_out(sealer, &path, arena, &f, 1, 4, out, 512 * 1024, &sealed, &sent);
+        nrs_carry_out(sealer, &path, NULL, arena, &f, 1, 4, out, 512 * 1024, &sealed, &sent);
         CHECK(sendto(from, junk, sizeof junk, 0, (struct sockaddr *)there.address, there.address_length) == sizeof junk);
     }
     uint64_t before = received.packets;
-    back.address_length = 1;
+    lead_to(&back, &train);
     CHECK(nrs_receive_known(sieve, to, buffer, 70000, &train, 9, &sifted) == NRS_WORTH && train.index == INDEX);
     nrs_sieve_allow(sieve, 0, 1);
-    bits = nrs_carry_in(opener, joiner, &back, sieve, to, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &received, &sifted);
+    bits = nrs_carry_in(opener, joiner, &back, NULL, sieve, to, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &received, &sifted);
     CHECK(bits == (NRS_TRAIN_DONE | NRS_AUTHENTIC | NRS_CARRIED_DATA | NRS_DRAINED));
     CHECK(received.packets == before + 9 && sifted.no_session == 3 && sifted.datagrams == 3 && !sifted.rate);
     while (recv(tun[1], buffer, 70000, 0) > 0) continue;
     for (int i = 0; i < 3; i++) {
         back.address_length = 1;
         nrs_sealer_set_sequence(sealer, 9500);
-        nrs_carry_out(sealer, &path, arena, &f, 1, 4, out, 512 * 1024, &sealed, &sent);
+        nrs_carry_out(sealer, &path, NULL, arena, &f, 1, 4, out, 512 * 1024, &sealed, &sent);
         CHECK(nrs_receive_known(sieve, to, buffer, 70000, &train, 9, &sifted) == NRS_WORTH);
-        CHECK(nrs_carry_in(opener, joiner, &back, sieve, to, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &received, &sifted) ==
+        CHECK(nrs_carry_in(opener, joiner, &back, NULL, sieve, to, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &received, &sifted) ==
               (NRS_TRAIN_DONE | NRS_DRAINED));
         CHECK(sifted.rate == (i ? (uint64_t)i : 0) && received.drops[NRS_DROP_REPLAY] == 2 && back.address_length == 1);
     }
@@ -228,7 +236,7 @@ static void carrying(int family, int segmentation) {
     nrs_seal_control(sealer, 9, 0, 0, NULL, 0, control);
     CHECK(sendto(from, control, sizeof control, 0, (struct sockaddr *)there.address, there.address_length) == OVERHEAD);
     CHECK(nrs_receive(to, buffer, 70000, &train) == 1);
-    bits = nrs_carry_in(opener, joiner, &back, NULL, -1, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &received, NULL);
+    bits = nrs_carry_in(opener, joiner, &back, NULL, NULL, -1, buffer, 70000, &train, 0, 1, room, ROOM, tun[0], &opened, &received, NULL);
     CHECK(bits == (NRS_CONTROL | NRS_AUTHENTIC) && opened.at == 0 && opened.size == OVERHEAD);
 
     /* Nothing, next to nothing, and nobody there. */
@@ -239,12 +247,60 @@ static void carrying(int family, int segmentation) {
     CHECK(nrs_receive(to, buffer, 70000, &train) == 1 && train.index == 0);
     memset(&sent, 0, sizeof sent);
     path.fd = -1;
-    nrs_carry_out(sealer, &path, arena, &f, 0, 4, out, 512 * 1024, &sealed, &sent);
+    nrs_carry_out(sealer, &path, NULL, arena, &f, 0, 4, out, 512 * 1024, &sealed, &sent);
     CHECK(sent.full == 41 && !sent.datagrams && !sent.packets && !sent.bytes);
 
     close(from), close(to), close(tun[0]), close(tun[1]);
     free(arena), free(out), free(buffer), free(room);
     nrs_sealer_free(sealer), nrs_opener_free(opener), nrs_joiner_free(joiner);
+}
+
+/* The datagrams that wait at a socket. */
+static uint32_t waiting(int fd, uint8_t *buffer) {
+    nrs_train train;
+    uint32_t count = 0;
+    while (nrs_receive(fd, buffer, 70000, &train) == 1) count += (train.length + train.each - 1) / train.each;
+    return count;
+}
+
+/* A super-packet goes to a candidate as far as it may, the rest along the path, and nothing twice. */
+static void splitting(int segmentation) {
+    nrs_path before, here;
+    nrs_candidate candidate = {0};
+    int from = bound(AF_INET, &here), old = bound(AF_INET, &before), new = bound(AF_INET, &candidate.path);
+    uint8_t *arena = exactly(ROOM), *out = exactly(512 * 1024), *buffer = exactly(70000);
+    static nrs_frames f;
+    static nrs_sealed sealed;
+    struct layout big = {.version = 4, .protocol = TCP, .payload = 40000};
+    f = (nrs_frames){.count = 1, .length = {NRS_VNET + make_packet(arena + NRS_VNET, &big, 5)}};
+    make_vnet(arena, &big, 1, 1000);
+    before.fd = candidate.path.fd = from;
+    before.segmentation = candidate.path.segmentation = segmentation;
+    nrs_sealer *sealer = nrs_sealer_new(crypto(), KEY, INDEX, 0, 0, NULL);
+    nrs_totals t = {0};
+    nrs_carry_out(sealer, &before, NULL, arena, &f, 0, 1, out, 512 * 1024, &sealed, &t);
+    CHECK(t.datagrams == 40 && waiting(old, buffer) == 40);
+    uint32_t each = sealed.sends[0].each;
+    for (uint32_t fit = 0; fit <= 40; fit++) {
+        for (uint32_t more = 0; more < each; more += each - 1) {
+            candidate.left = fit * (uint64_t)each + more;
+            nrs_carry_out(sealer, &before, &candidate, arena, &f, 0, 1, out, 512 * 1024, &sealed, &t);
+            CHECK(waiting(new, buffer) == fit && waiting(old, buffer) == 40 - fit && candidate.left == more);
+        }
+    }
+    CHECK(!t.full);
+    candidate.left = 1ull << 40;
+    candidate.challenges_only = 1;
+    nrs_carry_out(sealer, &before, &candidate, arena, &f, 0, 1, out, 512 * 1024, &sealed, &t);
+    CHECK(waiting(new, buffer) == 0 && waiting(old, buffer) == 40 && candidate.left == 1ull << 40);
+    candidate.left = 7 * each;
+    candidate.challenges_only = 0;
+    before.address_length = 0;
+    nrs_carry_out(sealer, &before, &candidate, arena, &f, 0, 1, out, 512 * 1024, &sealed, &t);
+    CHECK(waiting(new, buffer) == 7 && t.full == 33);
+    close(from), close(old), close(new);
+    free(arena), free(out), free(buffer);
+    nrs_sealer_free(sealer);
 }
 
 int main(void) {
@@ -253,6 +309,7 @@ int main(void) {
     for (int segmentation = 0; segmentation < 2; segmentation++) {
         carrying(AF_INET, segmentation);
         carrying(AF_INET6, segmentation);
+        splitting(segmentation);
     }
     puts("every limit held");
     return 0;

@@ -123,16 +123,35 @@ static void send_train(nrs_path *path, const uint8_t *out, const nrs_send *send,
     }
 }
 
-int nrs_carry_out(nrs_sealer *sealer, nrs_path *path, const uint8_t *arena, const nrs_frames *frames,
-                  uint32_t first, uint32_t end, uint8_t *out, uint32_t capacity, nrs_sealed *s,
-                  nrs_totals *t) {
+/* To the candidate what may go there, and the rest along the path; nothing goes twice. */
+static void send_either_way(nrs_path *path, nrs_candidate *candidate, const uint8_t *out, const nrs_send *send, nrs_totals *t) {
+    nrs_send there = *send, rest = *send;
+    if (candidate->challenges_only)
+        there.length = 0;
+    else if (send->length > candidate->left)
+        there.length = (uint32_t)candidate->left / send->each * send->each;
+    rest.offset += there.length;
+    rest.length -= there.length;
+    candidate->left -= there.length;
+    if (there.length) send_train(&candidate->path, out, &there, t);
+    if (rest.length) send_train(path, out, &rest, t); /* which fails where it leads nowhere */
+}
+
+int nrs_carry_out(nrs_sealer *sealer, nrs_path *path, nrs_candidate *candidate, const uint8_t *arena,
+                  const nrs_frames *frames, uint32_t first, uint32_t end, uint8_t *out, uint32_t capacity,
+                  nrs_sealed *s, nrs_totals *t) {
     int segmented = path->segmentation;
     uint64_t too_long = 0;
     while (first < end) {
         memset(s, 0, offsetof(nrs_sealed, sends));
         nrs_seal(sealer, arena, frames, first, end, out, capacity, s);
         uint64_t before = t->full;
-        for (uint32_t i = 0; i < s->count; i++) send_train(path, out, &s->sends[i], t);
+        for (uint32_t i = 0; i < s->count; i++) {
+            if (candidate)
+                send_either_way(path, candidate, out, &s->sends[i], t);
+            else
+                send_train(path, out, &s->sends[i], t);
+        }
         /* Of what the socket had no room for, packets and bytes are left out by their share. */
         uint64_t lost = t->full - before, of = s->datagrams ? s->datagrams : 1;
         t->packets += s->packets - s->packets * lost / of;
@@ -246,24 +265,18 @@ static int is_from(const nrs_path *path, const nrs_train *t) {
     return path->address_length == t->address_length && !memcmp(path->address, t->address, t->address_length);
 }
 
-static void follow(nrs_path *path, const nrs_train *t) {
-    if (is_from(path, t) && path->local_length == t->local_length && !memcmp(path->local, t->local, t->local_length))
-        return;
-    path->address_length = t->address_length;
-    memcpy(path->address, t->address, sizeof path->address);
-    path->local_length = t->local_length;
-    memcpy(path->local, t->local, sizeof path->local);
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    struct sockaddr_in6 six;
-    memcpy(&six, t->address, sizeof six);
-    path->ipv4 = six.sin6_family == AF_INET || !memcmp(&six.sin6_addr, mapped, sizeof mapped);
+/* And to where the path sends from. */
+static int came_along(const nrs_path *path, const nrs_train *t) {
+    return is_from(path, t) && path->local_length == t->local_length && !memcmp(path->local, t->local, t->local_length);
 }
 
-static uint32_t carry_train(nrs_opener *opener, nrs_joiner *joiner, nrs_path *path, nrs_sieve *sieve, const uint8_t *buffer,
-                            const nrs_train *train, uint32_t start, int udp_offload, uint8_t *out, uint32_t capacity,
-                            int tun, nrs_opened *o, nrs_totals *t, nrs_sifted *r) {
+static uint32_t carry_train(nrs_opener *opener, nrs_joiner *joiner, const nrs_path *path, const nrs_candidate *candidate,
+                            nrs_sieve *sieve, const uint8_t *buffer, const nrs_train *train, uint32_t start,
+                            int udp_offload, uint8_t *out, uint32_t capacity, int tun, nrs_opened *o, nrs_totals *t,
+                            nrs_sifted *r) {
     uint32_t full, refused;
-    int elsewhere = sieve && path->address_length && !is_from(path, train);
+    int connected = !path->address_length && !candidate;
+    int elsewhere = sieve && !connected && !is_from(path, train) && !(candidate && is_from(&candidate->path, train));
     memset(o, 0, sizeof *o);
     if (elsewhere && !nrs_sieve_lets(sieve, (train->length - start + train->each - 1) / train->each, r)) {
         o->at = train->length;
@@ -272,7 +285,6 @@ static uint32_t carry_train(nrs_opener *opener, nrs_joiner *joiner, nrs_path *pa
     nrs_open(opener, joiner, buffer, train->length, train->each, start, train->ecn, udp_offload, out, capacity, o);
     if (elsewhere && !o->newest) nrs_sieve_charge(sieve, o->drops[NRS_DROP_TAG] + o->drops[NRS_DROP_REPLAY]);
     nrs_write_frames(tun, out, o->used, &full, &refused);
-    if (o->newest && path->address_length) follow(path, train);
     t->datagrams += o->datagrams;
     t->packets += o->packets;
     t->bytes += o->bytes;
@@ -280,16 +292,19 @@ static uint32_t carry_train(nrs_opener *opener, nrs_joiner *joiner, nrs_path *pa
     t->refused += refused;
     for (int i = 1; i < NRS_DROPS; i++) t->drops[i] += o->drops[i];
     return (o->authentic ? NRS_AUTHENTIC : 0u) | (o->data ? NRS_CARRIED_DATA : 0u) |
-           (o->drops[NRS_DROP_TAG] ? NRS_BAD_TAG : 0u);
+           (o->drops[NRS_DROP_TAG] ? NRS_BAD_TAG : 0u) |
+           (o->newest && !connected && !came_along(path, train) ? NRS_ELSEWHERE : 0u);
 }
 
-int nrs_carry_in(nrs_opener *opener, nrs_joiner *joiner, nrs_path *path, nrs_sieve *sieve, int fd, uint8_t *buffer,
-                 uint32_t size, nrs_train *train, uint32_t start, int udp_offload, uint8_t *out, uint32_t capacity,
+int nrs_carry_in(nrs_opener *opener, nrs_joiner *joiner, const nrs_path *path, const nrs_candidate *candidate,
+                 nrs_sieve *sieve, int fd, uint8_t *buffer, uint32_t size, nrs_train *train, uint32_t start, int udp_offload, uint8_t *out, uint32_t capacity,
                  int tun, nrs_opened *o, nrs_totals *t, nrs_sifted *r) {
     uint32_t bits = 0;
     for (int trains = 1;; start = 0) {
-        bits |= carry_train(opener, joiner, path, sieve, buffer, train, start, udp_offload, out, capacity, tun, o, t, r);
-        if (o->stop != NRS_TRAIN_DONE || fd < 0) return (int)(o->stop | bits);
+        train->start = start;
+        bits |= carry_train(opener, joiner, path, candidate, sieve, buffer, train, start, udp_offload, out, capacity, tun,
+                            o, t, r);
+        if (o->stop != NRS_TRAIN_DONE || fd < 0 || bits & NRS_ELSEWHERE) return (int)(o->stop | bits);
         int own;
         do {
             if (trains++ == MOST_TRAINS) return (int)(o->stop | bits);

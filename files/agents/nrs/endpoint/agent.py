@@ -357,6 +357,9 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
     def confirmed(self, session: Session) -> None:
         """Nothing to do: the endpoint's sessions are current from the handshake on."""
 
+    def moved(self, session: Session) -> None:
+        """Nothing to do: its sockets are connected."""
+
     def control(self, session: Session, control: Control) -> None:
         """A verified control datagram."""
         opener = session.opener

@@ -46,6 +46,10 @@ from nrs.tunnel.wire import (
 
 REKEY_S = 3600.0
 """A session older than this is replaced by a new one, for forward secrecy."""
+REKEY_DATAGRAMS = 1 << 29
+"""So is one that has carried so many, either way."""
+EARLY_S = 360.0
+"""Endpoints whose sessions began together renew them apart: each up to this earlier."""
 _REKEY_RETRY_S = 5.0
 _PREVIOUS_S = 10.0
 _UNANSWERED_HELLOS = 4
@@ -144,6 +148,8 @@ class Tunnel:
         """The HELLO_ACK that was accepted last."""
         self._next_rekey = 0.0
         self._rekeyed = False
+        self._carried = 0
+        """Datagrams of its session, the greater number of both ways."""
         self._hellos = 0
         self._damping = Damping()
         self._quality = Quality()
@@ -278,6 +284,7 @@ class Tunnel:
         orders: list[Order] = [CloseSession(self.previous)] if self.previous else []
         self.previous = self.index
         self.index, self.session = record.secrets.local_index, record
+        self._carried = 0
         self.ring.clear()
         self._quality.begin()
         self.flags, self._flags_sequence = RouterFlag(0), 0
@@ -349,7 +356,7 @@ class Tunnel:
         return self._stamp
 
     def _renew(self, now: float) -> list[Order]:
-        """Replace a session that is old, or of another key, while it still works.
+        """Replace a session that is old, much used or of another key, while it still works.
 
         The one before it is forgotten after a moment.
         """
@@ -358,7 +365,9 @@ class Tunnel:
         if self.previous and age > _PREVIOUS_S:
             orders.append(CloseSession(self.previous))
             self.previous = 0
-        if (self._rekeyed or age > REKEY_S) and now >= self._next_rekey:
+        # The index is random, and the same after a restart.
+        worn = age > REKEY_S - EARLY_S * self.index / 2**32 or self._carried >= REKEY_DATAGRAMS
+        if (self._rekeyed or worn) and now >= self._next_rekey:
             self._next_rekey = now + _REKEY_RETRY_S
             orders += self._hello(now)
         return orders
@@ -531,6 +540,7 @@ class Tunnel:
         if RouterFlag.EGRESS_DOWN not in self.flags:
             # What a router without a way on has received is as good as lost.
             self.ring.acknowledged(ack.highest, ack.confirmed, now)
+        self._carried = max(ack.highest, highest)
         counts = self.carrying.handle_probe_ack(number, ack, highest, received, now)
         if counts is not None:
             srtt = self.liveness.srtt or 0.0

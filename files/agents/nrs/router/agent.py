@@ -277,6 +277,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             "second_devices_refused": self._machine.refused_devices,
             "claims_refused": self._machine.refused_claims,
             "hellos_asked_again": self._machine.retries,
+            "paths_not_validated": self._machine.paths_not_validated,
             "tunnels": [
                 {
                     "endpoint_id": device.claim.endpoint_id,
@@ -285,7 +286,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
                     "in_use": self._is_in_use(device),
                     "rtt_ms": None,
                     "since": device.since,
-                    "address": describe(session.path.peer or ()),
+                    "address": describe(session.peer or ()),
                     "port": session.socket.port,
                     "path_mtu": session.path_mtu,
                     "not_together": [] if session.together else ["trains that are sent to it"],

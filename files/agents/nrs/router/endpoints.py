@@ -17,6 +17,7 @@ from nrs.router.orders import (
     AddRoutes,
     Announce,
     Answer,
+    AskCandidates,
     AskHolders,
     JoinAt,
     Order,
@@ -145,9 +146,14 @@ class Endpoints:
 
     def confirmed(self, session: Session) -> None:
         """The first authentic datagram of `session` has arrived."""
-        index, peer = session.local_index, session.path.peer or ()
+        index, peer = session.local_index, session.peer or ()
         now = self._loop.now
         self.carry_out(self._machine.handle_confirmed(index, peer, now, self._wall()))
+
+    def moved(self, session: Session) -> None:
+        """Its datagrams come from elsewhere, or no longer."""
+        index, somewhere = session.local_index, session.path.candidate is not None
+        self.carry_out(self._machine.handle_moved(index, self._loop.now, elsewhere=somewhere))
 
     def control(self, session: Session, control: Control) -> None:
         """A verified control datagram. Raises wire.Malformed."""
@@ -182,6 +188,8 @@ class Endpoints:
                     self._announcer.begin()
                 case AskHolders(when):
                     self._loop.call_at(when, self._ask_holders)
+                case AskCandidates(when):
+                    self._loop.call_at(when, self._ask_candidates)
                 case Report():
                     self._report()
                 case Refuse(reason):
@@ -194,6 +202,9 @@ class Endpoints:
 
     def _ask_holders(self) -> None:
         self.carry_out(self._machine.ask_holders(self._loop.now))
+
+    def _ask_candidates(self) -> None:
+        self.carry_out(self._machine.ask_candidates(self._loop.now))
 
     def _opened(self, order: OpenSession, source: _Came | Slot) -> Session:
         codec, record, key = self.engine.codec, order.record, order.key

@@ -4,13 +4,15 @@
                                        whoever has what it claims is asked whether it is there;
                                        a RETRY where it may be an old one
     handle_confirmed  first packet ->  that session is current, its addresses are routed to it
+    handle_moved      a new address         ->  whoever is there is challenged
+    ask_candidates    and again, or its datagrams go where they went before
     handle_control    PROBE, PROBE_ACK, ROLE, BYE
     ask_holders       who is asked is asked again, or does not answer
     handle_unknown    a datagram of no session  ->  NO_SESSION
     handle_config     keys, networks            ->  sessions of what is gone of these end
     handle_host       addresses, networks       ->  so do those that have another's address
     handle_service    egress, drain, restart    ->  endpoints and load balancers are told
-    due               what has been silent for too long is forgotten
+    due               what has been silent for too long, or is too old, is forgotten
 
 Events come with the time, answers are orders. What packets need is asked directly (`select`).
 Pure.
@@ -36,11 +38,13 @@ from nrs.router.orders import (
     AddRoutes,
     Announce,
     Answer,
+    AskCandidates,
     AskHolders,
     Order,
     RemoveRoutes,
     Report,
 )
+from nrs.router.path_validation import Challenge, PathValidation
 from nrs.router.service import Service
 from nrs.router.session_table import Device, Entry, Pending, Sessions, SessionState, SessionTable
 from nrs.router.trains import Trains
@@ -63,11 +67,14 @@ from nrs.tunnel.handshake import (
 from nrs.tunnel.inner import flow_destination
 from nrs.tunnel.orders import (
     CloseSession,
+    DoubtPath,
+    DropCandidate,
     LimitDatagrams,
     NoteSession,
     OpenSession,
     Refuse,
     SendControl,
+    TakeCandidate,
     Tell,
 )
 from nrs.tunnel.ratelimit import SourceLimiter
@@ -130,6 +137,10 @@ class RouterMachine:
         self._announcement = Announcement()
         self._contests = Contests(random)
         self._asking = False
+        self._validation = PathValidation(random)
+        self.paths_not_validated = 0
+        """How often nobody has answered where a session's datagrams seemed to come from."""
+        self._challenging = False
         self._trains = Trains(self._table)
         self.refused_claims = 0
         """How often an endpoint whose key is known claimed what it may not have."""
@@ -141,7 +152,7 @@ class RouterMachine:
         self.retries = 0
         """How often a HELLO was answered with a RETRY."""
         self._strangers = SourceLimiter(rate=_NO_SESSIONS_A_SECOND, burst=_NO_SESSIONS_A_SECOND)
-        self._refused_at = -_REFUSAL_INTERVAL_S
+        self._refused_at = self._unanswered_at = -_REFUSAL_INTERVAL_S
         self._configure(config)
 
     def _configure(self, config: RoutingServerConfig) -> None:
@@ -223,7 +234,10 @@ class RouterMachine:
             claim = offer.hello.claim
             repeated = self._table.repeated(claim, offer.hello.nonce)
             if repeated is not None and self._asked.allow(claim.encode() + _place(peer), now):
-                return [Answer(repeated.answer)]
+                index = repeated.entry.index
+                # An answer that has gone to two places says of none that it has arrived there.
+                doubt = [] if sessions[index].peer == peer else [DoubtPath(index)]
+                return [Answer(repeated.answer), *doubt]
             if not self._is_fresh(offer.hello, peer, now):
                 return self._ask_again(offer, peer, now)
             if not self._limiter.allow(claim.encode(), now):
@@ -432,6 +446,39 @@ class RouterMachine:
         note = NoteSession(contest.holder, holder.active, holder.since)
         return [SendControl(rival, Type.BYE), *self._forget(device, gone), *routes, note, *told]
 
+    def handle_moved(self, index: int, now: float, *, elsewhere: bool) -> list[Order]:
+        """A session's newest datagram came from elsewhere than its path leads, or not any more."""
+        if not elsewhere or index not in self._table:
+            self._validation.forget(index)
+            return []
+        return [_asked(self._validation.begin(index, now)), *self._ask_candidates_later(now)]
+
+    def ask_candidates(self, now: float) -> list[Order]:
+        """As `AskCandidates` has it: challenge again, and go by who is silent."""
+        self._challenging = False
+        again, failed = self._validation.due(now)
+        orders: list[Order] = list(map(_asked, again))
+        for index in failed:
+            device = self._table.device(index)
+            if device is not None:
+                self.paths_not_validated += 1
+                orders += [DropCandidate(index), *self._tell_unanswered(device, now)]
+        return orders + self._ask_candidates_later(now)
+
+    def _tell_unanswered(self, device: Device, now: float) -> list[Order]:
+        if now - self._unanswered_at < _REFUSAL_INTERVAL_S:
+            return []
+        self._unanswered_at = now
+        text = f"nobody answers where {device.claim.endpoint_id} seems to be by now"
+        return [Tell(INFO, text)]
+
+    def _ask_candidates_later(self, now: float) -> list[Order]:
+        when = None if self._challenging else self._validation.next_due(now)
+        if when is None:
+            return []
+        self._challenging = True
+        return [AskCandidates(when)]
+
     def handle_control(
         self, index: int, control: Control, highest: int, received: int, port: int, now: float
     ) -> list[Order]:
@@ -448,6 +495,10 @@ class RouterMachine:
             text = f"tunnel to {device.claim.endpoint_id} was closed by the endpoint"
             return [Tell(INFO, text), *self._forget(device, self._table.remove(device))]
         orders: list[Order] = []
+        if control.kind is Type.PROBE_ACK and control.from_candidate:
+            stamp = ProbeAck.decode(control.body).timestamp_us
+            if self._validation.answered(index, control.specific, stamp):
+                return [TakeCandidate(index)]
         if control.kind is Type.PROBE_ACK:
             contest = self._contests.answered(index, control.specific, now)
             if contest is not None and contest.rival:
@@ -491,15 +542,24 @@ class RouterMachine:
         return [Answer(wire.no_session(datagram))]
 
     def due(self, now: float, sessions: Sessions) -> list[Order]:
-        """Forget the silent."""
+        """Forget the silent, and end what is too old."""
         orders: list[Order] = []
         for device in self._table:
+            orders += self._end_old(device, now, sessions)
             lost = self._table.expire(device, now, sessions)
             if lost and device.since and device.current is None and not device.pending:
                 text = f"tunnel to {device.claim.endpoint_id} is gone: nothing heard"
                 orders.append(Tell(INFO, text))
             orders += self._forget(device, lost)
         return orders + self._ask_holders(now) + self._trains.due(now)
+
+    def _end_old(self, device: Device, now: float, sessions: Sessions) -> list[Order]:
+        """Close a session that its endpoint should have renewed long ago; one on offer stays."""
+        lost = self._table.outlived(device, now, sessions)
+        if not lost:
+            return []
+        text = f"tunnel to {device.claim.endpoint_id} is closed: its session was not renewed"
+        return [SendControl(lost[0], Type.BYE), Tell(WARNING, text), *self._forget(device, lost)]
 
     # -- the router itself
 
@@ -589,6 +649,7 @@ class RouterMachine:
         unused = tuple(prefix_of(n) for n in self._beyond(device) if not self._table.leads(n))
         for index in sessions:
             self._contests.forget(index)
+            self._validation.forget(index)
         return [*map(CloseSession, sessions), *([RemoveRoutes(unused)] if unused else [])]
 
     def _beyond(self, device: Device) -> list[IPNetwork]:
@@ -602,6 +663,16 @@ class RouterMachine:
             if claimed.version in self._carried
             and not any(is_within(claimed, network) for network in self._on_link)
         ]
+
+
+def _asked(challenge: Challenge) -> SendControl:
+    return SendControl(
+        challenge.session,
+        Type.PROBE,
+        challenge.body,
+        specific=challenge.number,
+        challenge=True,
+    )
 
 
 def _shared(one: Claim, other: Claim) -> str:

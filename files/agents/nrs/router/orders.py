@@ -50,6 +50,13 @@ class AskHolders:
 
 
 @dataclass(frozen=True, slots=True)
+class AskCandidates:
+    """Call `RouterMachine.ask_candidates` at this time of the loop's clock."""
+
+    when: float
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Have the load balancers told at once."""
 
@@ -64,6 +71,7 @@ Order = (
     | RemoveRoutes
     | Announce
     | AskHolders
+    | AskCandidates
     | Report
     | Refuse
     | Tell

@@ -24,6 +24,8 @@ PENDING_S = 10.0
 PREVIOUS_S = 15.0
 DEAD_S = 30.0
 FORGOTTEN_S = 90.0
+OLDEST_S = 7200.0
+"""Of a session: endpoints renew theirs after half of this."""
 
 
 class Heard(Protocol):
@@ -32,6 +34,10 @@ class Heard(Protocol):
     @property
     def peer(self) -> tuple[Any, ...] | None:
         """The socket address of the other end."""
+
+    @property
+    def created(self) -> float:
+        """When it was agreed on, perhaps by an earlier process."""
 
     @property
     def last_received(self) -> float:
@@ -306,6 +312,17 @@ class SessionTable:
         if device.current is not None and over:
             lost.append(device.current.index)
         if device.previous is not None and (over or not keep(device.previous[0].key)):
+            lost.append(device.previous[0].index)
+        self._drop(device, lost)
+        return lost
+
+    def outlived(self, device: Device, now: float, sessions: Sessions) -> list[int]:
+        """Forget the device's session in use, if it is too old, and the one before; these."""
+        heard, current = device.heard(sessions), device.current
+        if current is None or heard is None or now - heard.created <= OLDEST_S:
+            return []
+        lost = [current.index]
+        if device.previous is not None:
             lost.append(device.previous[0].index)
         self._drop(device, lost)
         return lost

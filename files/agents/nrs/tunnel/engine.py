@@ -16,12 +16,14 @@ from nrs.tunnel.codec.carrier import (
     BAD_TAG,
     DATA,
     DRAINED,
+    ELSEWHERE,
     FRAMES_BYTES,
     MOST_FRAMES,
     STOP_MASK,
     WAITING,
     Frames,
     Intake,
+    Path,
     Stop,
 )
 from nrs.tunnel.codec.interface import Codec
@@ -32,12 +34,15 @@ from nrs.tunnel.figures import Figures
 from nrs.tunnel.loop import PacketLoop
 from nrs.tunnel.orders import (
     CloseSession,
+    DoubtPath,
+    DropCandidate,
     ForSession,
     LimitDatagrams,
     NoteSession,
     SendControl,
     SendTogether,
     SendTrain,
+    TakeCandidate,
 )
 from nrs.tunnel.ratelimit import SourceLimiter
 from nrs.tunnel.session import Session
@@ -58,6 +63,8 @@ _ERRORS_A_SECOND, _ERRORS_AT_ONCE = 20, 20
 _HANDSHAKE_TYPES = frozenset({Type.HELLO, Type.HELLO_ACK, Type.RETRY, Type.NO_SESSION})
 _TYPES = {int(kind): kind for kind in Type}
 _LANE = 0
+_MOST_TIMES = 3
+"""What a candidate for a session's path has sent, it may be sent so often (RFC 9000 section 8)."""
 
 
 class Routing(Protocol):
@@ -93,6 +100,9 @@ class Peers(Protocol):
 
     def confirmed(self, session: Session) -> None:
         """The session has received its first authentic datagram: the peer holds its keys."""
+
+    def moved(self, session: Session) -> None:
+        """The session's path has a candidate, or another one, or none any more."""
 
 
 class Engine:
@@ -194,31 +204,40 @@ class Engine:
                 self.sessions[index].send_together(allowed=allowed)
             case SendTrain():
                 self._send_train(order)
+            case TakeCandidate(index):
+                self.sessions[index].take_candidate(self.codec)
+            case DropCandidate(index):
+                self.sessions[index].drop_candidate()
+            case DoubtPath(index):
+                self.sessions[index].doubt(self.codec)
 
     def send_control(self, order: SendControl) -> bool:
         """Send a control datagram at once; False where it may not be cut and is too long here."""
         session = self.sessions[order.index]
-        path = session.path
         datagram = session.sealer.control(
             order.kind, order.body, flags=order.flags, specific=order.specific
         )
-        if order.whole:
-            return session.socket.send_whole(datagram, path.peer, path.local)
-        self.send_raw(session.socket, datagram, path.peer, path.local)
+        path = session.way(len(datagram), challenge=order.challenge)
+        if path is None:
+            self._counted.dropped(Drop.FULL)
+        elif order.whole:
+            return path.socket.send_whole(datagram, path.peer, path.local)
+        else:
+            self.send_raw(path.socket, datagram, path.peer, path.local)
         return True
 
     def _send_train(self, order: SendTrain) -> None:
         """Send control datagrams of a session in one send; what has no room is not missed."""
         session = self.sessions[order.datagrams[0].index]
-        path = session.path
         sealed = [
             session.sealer.control(one.kind, one.body, flags=one.flags, specific=one.specific)
             for one in order.datagrams
         ]
         train = memoryview(b"".join(sealed))
+        path = session.way(len(train))
         with suppress(OSError):
-            shape = (0, len(train), len(sealed[0]), 0)
-            session.socket.send(train, shape, path.peer, path.local)
+            if path is not None:
+                path.socket.send(train, (0, len(train), len(sealed[0]), 0), path.peer, path.local)
 
     def send_raw(
         self,
@@ -398,26 +417,53 @@ class Engine:
 
         Where to go on in the train that is there then, and what `Inbox.carry` said.
         """
-        intake, inbox = self._intake, self._inbox
-        highest = None if session.socket is socket else session.opener.highest(_LANE)
-        result = inbox.carry(session.opener, session.path, follow, intake, start, self.tun.fd)
-        if highest is not None:
-            self._follow(session, socket, highest)
+        intake, inbox, path, opener = self._intake, self._inbox, session.path, session.opener
+        settled = path.candidate is None and session.socket is socket
+        before = (0, 0) if settled else (opener.highest(_LANE), inbox.totals.replay)
+        result = inbox.carry(opener, path, follow if settled else None, intake, start, self.tun.fd)
+        stop, at = result & STOP_MASK, inbox.at
+        end = at + intake.each if stop == Stop.CONTROL else at
+        moved = False
+        if result & ELSEWHERE or not settled:
+            newest = settled or opener.highest(_LANE) > before[0]
+            replayed = not settled and inbox.totals.replay > before[1]
+            size = min(end, intake.length) - intake.start
+            moved = self._find(session, socket, size if result & AUTHENTIC else 0, newest, replayed)
         if result & AUTHENTIC:
             self._heard(session, result)
+        if moved:
+            self._peers.moved(session)
         if result & BAD_TAG:
             self._complain(intake.peer)
-        stop, at = result & STOP_MASK, inbox.at
         if stop == Stop.CONTROL:
-            self._control(session, intake.datagram(at)[: inbox.size])
-            at += intake.each
-        return at, result
+            self._control(session, intake.datagram(at)[: inbox.size], socket)
+        return end, result
 
-    def _follow(self, session: Session, socket: UdpSocket, highest: int) -> None:
-        """Answer from the port that was asked last, as the path does from the address."""
-        path = session.path
-        if session.opener.highest(_LANE) > highest and path.peer is not None:
-            session.move(self.codec, socket, path.peer, path.local)
+    def _find(
+        self, session: Session, socket: UdpSocket, size: int, newest: bool, replayed: bool
+    ) -> bool:
+        """Note where a session's datagrams came from; whether its candidate is another one.
+
+        `size` bytes of them were opened with an authentic one among them.
+        """
+        path, came = session.path, (socket, self._intake.peer, self._intake.local)
+        candidate = path.candidate
+        if path.peer is None and candidate is None:
+            return False  # a connected socket
+        known = came == _place(candidate)
+        if came == (session.socket, path.peer, path.local):
+            if newest:
+                path.dismiss()
+                return candidate is not None
+            if candidate is not None and replayed:
+                # Copies came first from elsewhere, and the originals from here: it is here.
+                candidate.challenges_only = True
+            return False
+        if newest and not known:
+            candidate = session.consider(*came)
+        if candidate is not None and (known or newest):
+            candidate.left += _MOST_TIMES * size
+        return newest and not known
 
     def _heard(self, session: Session, result: int) -> None:
         now = self._loop.now
@@ -451,9 +497,11 @@ class Engine:
             self._counted.dropped(Drop.NO_SESSION)
             self._peers.unknown(bytes(datagram), socket, intake.peer, intake.local)
 
-    def _control(self, session: Session, datagram: memoryview) -> None:
+    def _control(self, session: Session, datagram: memoryview, socket: UdpSocket) -> None:
         try:
-            self._peers.control(session, Control.decode(bytes(datagram)))
+            came = socket, self._intake.peer, self._intake.local
+            there = came == _place(session.path.candidate)
+            self._peers.control(session, Control.decode(bytes(datagram), from_candidate=there))
         except wire.Malformed:
             self._counted.dropped(Drop.MALFORMED)
 
@@ -466,3 +514,8 @@ class Engine:
                 describe(peer),
                 self.figures.drops[Drop.TAG],
             )
+
+
+def _place(path: Path | None) -> tuple[object, ...]:
+    """What the datagrams have in common that come along a path."""
+    return () if path is None else (path.socket, path.peer, path.local)

@@ -58,6 +58,8 @@ class SendControl:
     specific: int = 0
     whole: bool = False
     """Nobody may cut the datagram on the way; one that this host cannot send whole is not sent."""
+    challenge: bool = False
+    """It goes to the candidate for the session's path, and nowhere else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,27 @@ class SendTogether:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeCandidate:
+    """Send along a session's candidate path from now on: its peer is there."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropCandidate:
+    """Send along the path that was there before."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtPath:
+    """Send nothing through a session until something authentic has come."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refuse:
     """Count the datagram that was being handled as dropped."""
 
@@ -102,5 +125,14 @@ class Tell:
     text: str
 
 
-ForSession = CloseSession | LimitDatagrams | NoteSession | SendTogether | SendTrain
+ForSession = (
+    CloseSession
+    | LimitDatagrams
+    | NoteSession
+    | SendTogether
+    | SendTrain
+    | TakeCandidate
+    | DropCandidate
+    | DoubtPath
+)
 """What `Engine.carry_out` does; the rest is for a shell, which knows sockets and its machine."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nrs.tunnel import wire
-from nrs.tunnel.codec.carrier import Path
+from nrs.tunnel.codec.carrier import Candidate, Path
 from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.codec.sealing import Check, Opener, Sealer
 from nrs.tunnel.handshake import StaticKey
@@ -27,7 +27,7 @@ class Session:
     socket: UdpSocket
     created: float
     path: Path
-    """Follows the newest authenticated datagram, where the socket is not connected."""
+    """Of which a candidate follows the newest authentic datagram, if `socket` is not connected."""
     confirmed: bool = False
     """Whether the peer has proved that it holds the session's keys."""
     opened_with: StaticKey | None = None
@@ -42,11 +42,53 @@ class Session:
     """Whether it sends trains."""
     slot: Slot | None = None
     """Where it outlives the process."""
+    wary: bool = False
+    """Whether the last candidate for its path has failed: the next gets challenges only."""
 
     @property
     def peer(self) -> SocketAddress | None:
-        """Where it sends to, unless its socket is connected."""
-        return self.path.peer
+        """Where the other end is, as far as is known, unless its socket is connected."""
+        candidate = self.path.candidate
+        return candidate.peer if self.path.peer is None and candidate else self.path.peer
+
+    def way(self, size: int, *, challenge: bool = False) -> Path | None:
+        """Where a control datagram of `size` bytes goes, which is taken off what may go there."""
+        candidate = self.path.candidate
+        if candidate is None:
+            return None if challenge else self.path
+        if size <= candidate.left and (challenge or not candidate.challenges_only):
+            candidate.left -= size
+            return candidate
+        return None if challenge or self.path.peer is None else self.path
+
+    def consider(
+        self, socket: UdpSocket, peer: SocketAddress | None, local: bytes | None
+    ) -> Candidate | None:
+        """Have a candidate for its path, in place of another one."""
+        self.path.consider(socket, peer, local)
+        candidate = self.path.candidate
+        if candidate is not None:
+            candidate.challenges_only = self.wary and self.path.peer is not None
+        return candidate
+
+    def take_candidate(self, codec: Codec) -> None:
+        """The peer has proved to be there."""
+        candidate, self.wary = self.path.candidate, False
+        if candidate is not None:
+            self.move(codec, candidate.socket, candidate.peer, candidate.local)
+
+    def drop_candidate(self) -> None:
+        """The peer has not; what comes from there next makes it one again."""
+        self.wary = True
+        if self.path.peer is None:
+            self.path.consider(self.socket, None, None)
+        else:
+            self.path.dismiss()
+
+    def doubt(self, codec: Codec) -> None:
+        """Nothing is known of where its peer is."""
+        self.move(codec, self.socket)
+        self.path.consider(self.socket, None, None)
 
     def move(
         self,
@@ -71,7 +113,7 @@ class Session:
     @property
     def path_mtu(self) -> int:
         """The longest datagram as an IP packet on the way, in bytes."""
-        headers = wire.HEADERS4 if self.socket.sends_ipv4(self.path.peer) else wire.HEADERS6
+        headers = wire.HEADERS4 if self.socket.sends_ipv4(self.peer) else wire.HEADERS6
         return self.longest + headers
 
     def send_together(self, *, allowed: bool) -> None:

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from nrs.endpoint.liveness import State
+from nrs.endpoint.tunnel import EARLY_S, REKEY_DATAGRAMS, REKEY_S
 from nrs.tunnel import keys, wire
+from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import BadTag, Responder, StaticKey
-from nrs.tunnel.wire import Hello, KeyMode, RouterFlag, Type
+from nrs.tunnel.wire import Hello, KeyMode, ProbeAck, RouterFlag, Type
 from tests.endpoint.fakes import BOTH, CLAIM, OLD, Endpoint, config, identity
 
 NEW = bytes(range(50, 82))
@@ -202,3 +204,68 @@ def test_each_tunnel_has_the_key_of_its_router() -> None:
     assert endpoint.answer({0: MORE}, "r2") is None
     assert endpoint.session_of("r1") == sessions[0]
     assert endpoint.session_of("r2") != sessions[1]
+
+
+def renewed_at(endpoint: Endpoint) -> float:
+    """How old its session is when it asks for another one."""
+    began = endpoint.sessions[endpoint.session].record.created
+    endpoint.hellos.clear()
+    while not endpoint.hellos:
+        endpoint.wait(10, step=10)
+    return endpoint.now - began
+
+
+def up() -> Endpoint:
+    made = Endpoint(**psk())
+    assert made.answer({0: OLD}) is None
+    return made
+
+
+def test_a_session_of_an_hour_is_renewed_while_it_serves(endpoint: Endpoint) -> None:
+    old = endpoint.session
+    assert REKEY_S - EARLY_S < renewed_at(endpoint) <= REKEY_S + 10
+    assert endpoint.machine.select(FLOW, 0, endpoint.now) == old
+    endpoint.wait(11)
+    assert len(endpoint.hellos) == 3, "every 5 s until it is answered"
+    assert endpoint.answer({0: OLD}) is None
+    assert endpoint.machine.select(FLOW, 0, endpoint.now) == endpoint.session != old
+    endpoint.wait(60)
+    assert len(endpoint.hellos) == 3
+
+
+def test_sessions_that_began_together_are_renewed_apart() -> None:
+    times = [renewed_at(up()) for _ in range(12)]
+    assert max(times) - min(times) > EARLY_S / 6
+
+
+def test_a_restart_changes_nothing_of_when_a_session_is_renewed(endpoint: Endpoint) -> None:
+    endpoint.wait(600, step=10)
+    kept = endpoint.sessions[endpoint.session].record
+    later = Endpoint(now=endpoint.now, kept=[(kept, 0.0)], **psk())
+    assert later.session == endpoint.session
+    assert renewed_at(later) == renewed_at(endpoint)
+
+
+@pytest.mark.parametrize("way", ["sent", "received"])
+def test_a_session_of_2_to_the_29_datagrams_is_renewed(endpoint: Endpoint, way: str) -> None:
+    old = endpoint.session
+    endpoint.hellos.clear()
+
+    def carried(count: int) -> None:
+        """The router answers a PROBE after so many datagrams."""
+        ack = ProbeAck(0, count if way == "sent" else 1, 1, 0, 0).encode()
+        number = endpoint.tunnel.liveness.probe_number
+        control = Control(Type.PROBE_ACK, 0, 0, count, number, ack)
+        highest = count if way == "received" else 1
+        endpoint.do(endpoint.machine.handle_control(old, control, highest, 1, endpoint.now))
+        endpoint.serve()
+
+    carried(REKEY_DATAGRAMS - 1)
+    assert endpoint.hellos == []
+    carried(REKEY_DATAGRAMS)
+    assert len(endpoint.hellos) == 1
+    assert endpoint.machine.select(FLOW, 0, endpoint.now) == old
+    assert endpoint.answer({0: OLD}) is None
+    assert endpoint.machine.select(FLOW, 0, endpoint.now) == endpoint.session != old
+    endpoint.wait(60)
+    assert len(endpoint.hellos) == 1

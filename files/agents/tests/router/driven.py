@@ -87,6 +87,7 @@ class Heard:
     peer: tuple[Any, ...] | None = None
     last_data_received: float = -1e9
     last_data_sent: float = -1e9
+    created: float = 0.0
 
 
 def believed(machine: RouterMachine, claim: Claim, stamp: int = 0) -> None:
@@ -125,7 +126,9 @@ class Router:
             match order:
                 case OpenSession(record):
                     assert record.secrets.local_index not in self.sessions
-                    self.sessions[record.secrets.local_index] = Heard(self.now, self._from)
+                    self.sessions[record.secrets.local_index] = Heard(
+                        self.now, self._from, created=self.now
+                    )
                     self.opened.append(order)
                 case CloseSession(index):
                     del self.sessions[index]

@@ -13,11 +13,11 @@ from nrs.router.delivery import Echoes
 from nrs.router.drain import Phase
 from nrs.router.orders import Announce, Order, Report
 from nrs.router.service import Service
-from nrs.router.session_table import DEAD_S, FORGOTTEN_S, PENDING_S
+from nrs.router.session_table import DEAD_S, FORGOTTEN_S, OLDEST_S, PENDING_S
 from nrs.tunnel import wire
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import ClaimRefused, Initiator, StaticKey
-from nrs.tunnel.orders import LimitDatagrams, NoteSession, SendControl
+from nrs.tunnel.orders import LimitDatagrams, NoteSession, SendControl, Tell
 from nrs.tunnel.wire import Claim, Objection, Probe, ProbeAck, RouterFlag, Type
 from tests.router.driven import CLAIM, ELSEWHERE, WALL, Router, believed, config, peer, shared
 
@@ -305,6 +305,36 @@ def test_the_silent_are_forgotten(router: Router) -> None:
     router.take(due(router.now + FORGOTTEN_S + 0.1, router.sessions))
     assert (router.sessions, router.routes) == ({}, set())
     assert [told.text for told in router.told] == ["tunnel to endpoint_2 is gone: nothing heard"]
+
+
+def test_a_session_of_two_hours_is_ended(router: Router) -> None:
+    old = router.open(shared())
+    for _ in range(int(OLDEST_S)):
+        router.now += 1.0
+        router.control(old, Type.PROBE, 0, body=Probe(0, 0).encode())
+        router.take(router.machine.due(router.now, router.sessions))
+    assert router.byes == []
+    router.now += 1.0
+    offered = router.offered(shared())
+    router.take(router.machine.due(router.now, router.sessions))
+    assert router.byes == [old]
+    assert list(router.sessions) == [offered], "what replaces it is on its way"
+    assert router.told[-1] == Tell(
+        logging.WARNING, "tunnel to endpoint_1 is closed: its session was not renewed"
+    )
+    router.confirm(offered)
+    assert router.selected() == offered
+
+
+def test_a_session_that_is_renewed_every_hour_is_never_ended(router: Router) -> None:
+    for _ in range(5):
+        session = router.open(shared())
+        for _ in range(60):
+            router.now += 60.0
+            router.sessions[session].last_received = router.now
+            router.take(router.machine.due(router.now, router.sessions))
+    assert router.byes == []
+    assert list(router.sessions) == [session]
 
 
 def test_an_offer_that_nobody_takes_is_forgotten_without_a_word(router: Router) -> None:

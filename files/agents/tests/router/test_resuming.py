@@ -17,7 +17,7 @@ from nrs.router.endpoints import Endpoints
 from nrs.router.listening import Port
 from nrs.router.machine import RouterMachine
 from nrs.router.session_index import begins, divider
-from nrs.router.session_table import Device
+from nrs.router.session_table import OLDEST_S, Device
 from nrs.system.route import Prefix, prefix_of
 from nrs.system.route_keeper import RouteKeeper
 from nrs.tunnel import wire
@@ -94,11 +94,11 @@ class Process:
         self, machine: RouterMachine, memory: SessionMemory, routes: Routes, opened: ExitStack
     ) -> None:
         self.machine = machine
-        self.socket = Socket()
+        self.socket, self.loop = Socket(), FakeLoop()
         self._peers = iter(range(1, 1000))
         self.endpoints = Endpoints(
             machine,
-            cast(PacketLoop, FakeLoop()),
+            cast(PacketLoop, self.loop),
             cast(TunDevice, opened.enter_context(closing(FakeTun()))),
             [Port(cast(UdpSocket, self.socket), cast(UdpSocket, Socket()))],
             CODEC,
@@ -184,6 +184,20 @@ def test_everything_is_as_it_was(restarts: Restarts) -> None:
     assert again.confirmed
     assert again.path.peer == session.path.peer == peer(1)
     assert now.socket.sent == []
+
+
+def test_a_session_is_as_old_as_it_was(restarts: Restarts) -> None:
+    before = restarts.router()
+    before.loop.clock.now -= 600
+    session = before.open(shared())
+    now = restarts.router()
+    again = now.sessions[session.local_index]
+    assert again.created == session.created
+    for age, ends in ((OLDEST_S, False), (OLDEST_S + 1, True)):
+        later = again.last_received = session.created + age
+        now.endpoints.carry_out(now.machine.due(later, now.sessions))
+        assert (now.sessions == {}) is ends
+    assert [datagram[0] & 0x0F for datagram in now.socket.sent] == [Type.BYE]
 
 
 def test_the_kernel_tells_strangers_apart_once_all_sessions_begin_alike(restarts: Restarts) -> None:

@@ -28,6 +28,12 @@ _REASONS = {
 }
 
 
+def pktinfo(address: str) -> bytes:
+    """An address of our own as a datagram that was sent to it says it."""
+    own = ipaddress.ip_address(address).packed
+    return own + bytes(4) if len(own) == 16 else bytes(4) + own + bytes(4)
+
+
 def plain(packet: bytes) -> bytes:
     """The frame of a packet whose checksums are complete."""
     return bytes(VNET.size) + packet

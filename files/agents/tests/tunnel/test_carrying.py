@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from nrs.tunnel.codec.carrier import AUTHENTIC, DATA, STOP_MASK, Stop
+from nrs.tunnel.codec.carrier import AUTHENTIC, DATA, ELSEWHERE, STOP_MASK, Stop
 from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.udp_socket import UdpSocket
-from tests.tunnel.carrying import INDEX, KEY, OWNED, plain
+from nrs.tunnel.wire import Type
+from tests.tunnel.carrying import INDEX, KEY, OWNED, pktinfo, plain
 from tests.tunnel.codecs import CODECS
 from tests.tunnel.fakes import FakeTun
 from tests.tunnel.packets import TCP, SuperPacket, noise, udp_packet
@@ -42,7 +43,7 @@ def test_both_ends_count_the_same(codec: Codec, sockets: tuple[UdpSocket, UdpSoc
 
     tun, intake, inbox = FakeTun(), codec.intake(), codec.inbox(udp_offload=True)
     opener = codec.opener(KEY, INDEX, OWNED, Check.SOURCE)
-    path = codec.path(there, ("127.0.0.9", 9), None)
+    path = codec.path(there, here.local_address, pktinfo("127.0.0.1"))
     try:
         while intake.receive(there) == 1:
             result = inbox.carry(opener, path, None, intake, 0, tun.fd)
@@ -52,9 +53,29 @@ def test_both_ends_count_the_same(codec: Codec, sockets: tuple[UdpSocket, UdpSoc
         assert (received.packets, received.datagrams) == (sent.packets, sent.datagrams)
         assert received.bytes == INNER_BYTES
         assert len(tun.take()) == 3
-        assert path.peer == here.local_address
     finally:
         tun.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "own", "elsewhere"),
+    [("127.0.0.1", "127.0.0.1", 0), ("127.0.0.9", "127.0.0.1", 1), ("127.0.0.1", "127.0.0.9", 1)],
+)
+def test_where_a_datagram_came_from_counts_if_it_is_the_newest(
+    codec: Codec, sockets: tuple[UdpSocket, UdpSocket], host: str, own: str, elsewhere: int
+) -> None:
+    """Whether the peer's address is another one, or ours."""
+    here, there = sockets
+    sealer, opener = codec.sealer(KEY, INDEX), codec.opener(KEY, INDEX, OWNED, Check.SOURCE)
+    late, newest = (sealer.control(Type.ROLE) for _ in range(2))
+    intake, inbox = codec.intake(), codec.inbox(udp_offload=True)
+    path = codec.path(there, (host, here.port), pktinfo(own))
+    for datagram, expected in ((newest, elsewhere), (late, 0), (newest, 0)):
+        here.send_one(datagram)
+        assert intake.receive(there) == 1
+        result = inbox.carry(opener, path, None, intake, 0, -1)
+        assert result & ELSEWHERE == expected * ELSEWHERE
+    assert path.peer == (host, here.port)
 
 
 def test_what_is_refused_is_told_and_counts_for_nothing(

@@ -237,19 +237,29 @@ def test_either_codec_goes_on_where_either_has_ended(pair: Pair, later: str) -> 
 
 
 @pytest.mark.parametrize("later", CODECS)
-def test_where_the_peer_has_moved_to_is_known(pair: Pair, later: str) -> None:
-    """By way of a train that the codec itself has received."""
+def test_where_the_peer_has_moved_to_is_known_once_it_is_validated(pair: Pair, later: str) -> None:
     writer = codec.load("c" if type(pair.router.opener).__name__.startswith("C") else "python")
-    moved = UdpSocket("::1", 0, peer=pair.router_socket.local_address[:2])
-    moved.send_one(pair.endpoint.sealer.control(Type.PROBE, bytes(24)))
-    intake, inbox = writer.intake(), writer.inbox(udp_offload=True)
-    assert intake.receive(pair.router_socket) == 1
-    inbox.carry(pair.router.opener, pair.router.path, None, intake, 0, -1)
-    assert pair.router.path.peer == moved.local_address
-    resumed = pair.resume(codec.load(later))
-    assert resumed.path.peer == moved.local_address
-    assert resumed.path.local == pair.router.path.local
-    moved.close()
+    before, there = pair.router.path.peer, ("2001:db8::9", 4001, 0, 0)
+    with closing(UdpSocket("::1", 0)) as other:
+        pair.router.path.consider(other, there, LOCAL)
+        resumed = pair.resume(codec.load(later))
+        assert (resumed.path.peer, resumed.path.local) == (before, None)
+        assert resumed.path.candidate is None
+        pair.router.path.consider(other, there, LOCAL)
+        pair.router.take_candidate(writer)
+        assert pair.router.path.candidate is None
+        assert pair.router.socket is other
+        resumed = pair.resume(codec.load(later))
+        assert (resumed.path.peer, resumed.path.local) == (there, LOCAL)
+
+
+def test_a_path_that_is_doubted_is_none_for_the_next_process(pair: Pair) -> None:
+    pair.router.doubt(
+        codec.load("c" if type(pair.router.opener).__name__ == "COpener" else "python")
+    )
+    ((slot, _),) = list(pair.memory)
+    assert slot.peer == (None, None)
+    assert not pair.router_socket.can_reach(slot.peer[0])
 
 
 def test_the_port_that_it_came_in_at_is_known(pair: Pair) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import cast
 
 import pytest
@@ -23,7 +23,7 @@ from nrs.tunnel.tun_device import TunDevice
 from nrs.tunnel.udp_socket import UdpSocket
 from nrs.tunnel.wire import Probe, Type
 from tests.router.driven import CLAIM
-from tests.tunnel.carrying import INDEX, KEY, OWNED, plain
+from tests.tunnel.carrying import INDEX, KEY, OWNED, pktinfo, plain
 from tests.tunnel.codecs import CODECS
 from tests.tunnel.fakes import FakeLoop, FakeTun
 from tests.tunnel.packets import udp_packet
@@ -71,7 +71,7 @@ class Router:
             owned=OWNED,
             socket=self.sessions,
             created=0.0,
-            path=self.codec.path(self.sessions, (HERE, self.peer.port), None),
+            path=self.codec.path(self.sessions, (HERE, self.peer.port), pktinfo(HERE)),
         )
         self.engine.add_session(session)
         return session
@@ -85,6 +85,8 @@ class Router:
 
     def confirmed(self, session: Session) -> None:
         self.when_confirmed()
+
+    def moved(self, session: Session) -> None: ...
 
     def handshake(self, kind: Type, datagram: bytes, socket: UdpSocket, *_: object) -> Drop | None:
         self.hellos.append(socket)
@@ -288,7 +290,16 @@ def test_wrong_tags_from_elsewhere_are_not_looked_at_for_long(router: Router) ->
     router.send([router.probe()], router.sessions, router.stranger)
     router.arrive(router.sessions)
     assert router.probes == 2
-    assert router.session.path.peer == (HERE, router.stranger.port)
+    candidate = router.session.path.candidate
+    assert candidate is not None
+    assert candidate.peer == (HERE, router.stranger.port)
+    # Or else who floods could keep it from being validated.
+    with closing(UdpSocket(HERE, 0)) as other:
+        wrong(router, most + 500, other)
+    assert router.drops[Drop.RATE] == 500 + 1 + 500
+    router.send([router.probe()], router.sessions, router.stranger)
+    router.arrive(router.sessions)
+    assert router.probes == 3
 
 
 def test_replays_from_elsewhere_are_not_looked_at_for_long(router: Router) -> None:

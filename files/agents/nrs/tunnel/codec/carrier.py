@@ -51,6 +51,8 @@ WAITING = 32
 """The Intake holds the next train already."""
 DRAINED = 64
 """The socket has nothing more."""
+ELSEWHERE = 128
+"""The train that was opened last is the newest, and came from elsewhere than the path leads to."""
 
 
 @dataclass
@@ -72,7 +74,11 @@ class Totals:
 
 
 class Path(Protocol):
-    """Where a session's datagrams go."""
+    """Where a session's datagrams go; it was validated, or is that of a connected socket."""
+
+    @property
+    def socket(self) -> UdpSocket:
+        """To send through."""
 
     @property
     def peer(self) -> SocketAddress | None:
@@ -84,6 +90,25 @@ class Path(Protocol):
 
     def send_together(self, *, allowed: bool) -> None:
         """Send trains, where the kernel can, or each datagram by itself."""
+
+    @property
+    def candidate(self) -> Candidate | None:
+        """What is to take its place, if the peer is there."""
+
+    def consider(self, socket: UdpSocket, peer: SocketAddress | None, local: bytes | None) -> None:
+        """Have a candidate, in place of another one; None for no peer at all."""
+
+    def dismiss(self) -> None:
+        """Have none."""
+
+
+class Candidate(Path, Protocol):
+    """Where the newest authentic datagram came from, until the peer has proved to be there."""
+
+    left: int
+    """Bytes that may still go there; what is more goes along the path that has the candidate."""
+    challenges_only: bool
+    """Whether the peer is known to send from that path still: of what is sent there are none."""
 
 
 class Frames(Protocol):
@@ -125,6 +150,10 @@ class Intake(Protocol):
     def each(self) -> int:
         """Bytes of each datagram but the last."""
 
+    @property
+    def start(self) -> int:
+        """Where opening it has begun last."""
+
     def receive(self, socket: UdpSocket) -> int:
         """1: a train was received; 0: nothing is there; -1: an error of an earlier datagram."""
 
@@ -156,7 +185,7 @@ class Outbox(Protocol[Sealer_contra, Path_contra, Frames_contra]):
     def carry(
         self, sealer: Sealer_contra, path: Path_contra, frames: Frames_contra, first: int, end: int
     ) -> int:
-        """Seal frames [first, end) and send what they make.
+        """Seal frames [first, end) and send what they make, what may go there to the candidate.
 
         Bit n of the result: frame n is too long for the path, and its sender is to be told.
         """
@@ -188,9 +217,9 @@ class Inbox(Protocol[Opener_contra, Path_contra, Intake_contra]):
     ) -> int:
         """Open a train from byte `start` on and write its frames to the TUN device `fd`.
 
-        The path follows the newest authentic datagram. The next trains of `socket`, where it
-        is given, may be carried too, as long as they are the session's. The result is the
-        last train's `Stop` and the bits AUTHENTIC, DATA, BAD_TAG, WAITING and DRAINED.
+        The next trains of `socket`, where it is given, may be carried too, as long as they are
+        the session's, and up to one that is newest and from ELSEWHERE. The result is the
+        last train's `Stop` and the bits AUTHENTIC, DATA, BAD_TAG, WAITING, DRAINED and ELSEWHERE.
         """
 
     def age(self) -> None:

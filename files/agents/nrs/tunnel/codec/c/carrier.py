@@ -70,7 +70,7 @@ class CFrames:
 class CPath:
     """See `codec.carrier.Path`."""
 
-    __slots__ = ("handle", "socket")
+    __slots__ = ("candidate", "handle", "socket")
 
     def __init__(
         self,
@@ -92,9 +92,20 @@ class CPath:
         path.local_length = len(local or b"")
         ffi.memmove(path.local, local or b"", len(local or b""))
         self.handle = path
+        self.candidate: CCandidate | None = None
 
     def send_together(self, *, allowed: bool) -> None:
         self.handle.segmentation = allowed and self.socket.segmentation
+        if self.candidate is not None:
+            self.candidate.send_together(allowed=allowed)
+
+    def consider(self, socket: UdpSocket, peer: SocketAddress | None, local: bytes | None) -> None:
+        self.candidate = CCandidate(socket, peer, local)
+        if not self.handle.segmentation:
+            self.candidate.send_together(allowed=False)
+
+    def dismiss(self) -> None:
+        self.candidate = None
 
     @property
     def peer(self) -> SocketAddress | None:
@@ -103,6 +114,38 @@ class CPath:
     @property
     def local(self) -> bytes | None:
         return _local(self.handle)
+
+
+class CCandidate(CPath):
+    """See `codec.carrier.Candidate`."""
+
+    __slots__ = ("whole",)
+
+    def __init__(self, socket: UdpSocket, peer: SocketAddress | None, local: bytes | None) -> None:
+        self.whole: Any = ffi.new("nrs_candidate *")
+        path = ffi.buffer(ffi.addressof(self.whole, "path"))
+        super().__init__(socket, peer, local, memoryview(path))
+
+    @property
+    def left(self) -> int:
+        return int(self.whole.left)
+
+    @left.setter
+    def left(self, left: int) -> None:
+        self.whole.left = left
+
+    @property
+    def challenges_only(self) -> bool:
+        return bool(self.whole.challenges_only)
+
+    @challenges_only.setter
+    def challenges_only(self, only: bool) -> None:
+        self.whole.challenges_only = only
+
+
+def candidate_of(path: CPath) -> Any:
+    """For C: its nrs_candidate, or NULL."""
+    return ffi.NULL if path.candidate is None else path.candidate.whole
 
 
 class CIntake:
@@ -128,6 +171,10 @@ class CIntake:
     @property
     def each(self) -> int:
         return int(self.train.each)
+
+    @property
+    def start(self) -> int:
+        return int(self.train.start)
 
     def index_at(self, start: int) -> int:
         if start + 8 > self.train.length:
@@ -172,6 +219,7 @@ class COutbox:
         result = lib.nrs_carry_out(
             sealer.handle,
             path.handle,
+            candidate_of(path),
             frames.arena,
             frames.handle,
             first,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from nrs.tunnel.codec.carrier import AUTHENTIC, BAD_TAG, DATA, Totals
+from nrs.tunnel.codec.carrier import AUTHENTIC, BAD_TAG, DATA, ELSEWHERE, Totals
 from nrs.tunnel.codec.python.opening import Assembly, PythonOpener
 from nrs.tunnel.codec.python.sieve import PythonSieve
 from nrs.tunnel.codec.python.socket_path import PythonIntake, PythonPath
@@ -35,8 +35,11 @@ class PythonInbox:
         start: int,
         fd: int,
     ) -> int:
-        self.at = intake.length
-        elsewhere = path.peer is not None and intake.peer != path.peer
+        self.at, intake.start = intake.length, start
+        candidate = path.candidate
+        connected = path.peer is None and candidate is None
+        there = candidate is not None and intake.peer == candidate.peer
+        elsewhere = not connected and intake.peer != path.peer and not there
         guard = self._sieve if elsewhere else None
         if guard is not None and not guard.lets(-(-(intake.length - start) // intake.each)):
             return 0
@@ -46,14 +49,13 @@ class PythonInbox:
             full, refused = self._write(fd)
             totals.full += full
             totals.refused += refused
-        if opened.newest and path.peer is not None:
-            came = intake.peer, intake.local
-            if came != (path.peer, path.local):
-                path.follow(*came)
         totals.datagrams += opened.datagrams
         totals.packets += opened.packets
         totals.bytes += opened.bytes
         result = int(opened.stop)
+        came = intake.peer, intake.local
+        if opened.newest and not connected and came != (path.peer, path.local):
+            result |= ELSEWHERE
         if opened.authentic:
             result |= AUTHENTIC
         if opened.data:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from nrs.tunnel.codec.carrier import Totals
 from nrs.tunnel.codec.python.frames import PythonFrames
-from nrs.tunnel.codec.python.sealing import Datagrams, PythonSealer
-from nrs.tunnel.codec.python.socket_path import PythonPath
+from nrs.tunnel.codec.python.sealing import Datagrams, PythonSealer, Send
+from nrs.tunnel.codec.python.socket_path import PythonCandidate, PythonPath
 
 
 class PythonOutbox:
@@ -40,12 +40,28 @@ class PythonOutbox:
         return too_long
 
     def _send_all(self, path: PythonPath) -> None:
-        send, totals, view = path.socket.send, self.totals, self._datagrams.view
+        candidate = path.candidate
         for train in self._datagrams.sends:
-            count = -(-train.length // train.each)
-            try:
-                sent = send(view, train, path.peer, path.local, together=path.together)
-            except OSError:
-                sent = 0
-            totals.datagrams += sent
-            totals.full += count - sent
+            rest = train if candidate is None else self._send_there(candidate, train)
+            if rest.length:
+                self._send(path, rest)
+
+    def _send_there(self, candidate: PythonCandidate, train: Send) -> Send:
+        """Send what may go to a candidate; the rest."""
+        if candidate.challenges_only:
+            return train
+        left = candidate.left
+        there = train.length if train.length <= left else left // train.each * train.each
+        if there:
+            candidate.left -= there
+            self._send(candidate, train._replace(length=there))
+        return train._replace(offset=train.offset + there, length=train.length - there)
+
+    def _send(self, path: PythonPath, train: Send) -> None:
+        send, totals, view = path.socket.send, self.totals, self._datagrams.view
+        try:
+            sent = send(view, train, path.peer, path.local, together=path.together)
+        except OSError:
+            sent = 0
+        totals.datagrams += sent
+        totals.full += -(-train.length // train.each) - sent

@@ -13,7 +13,7 @@ _U32 = struct.Struct("!I")
 class PythonPath:
     """See `codec.carrier.Path`."""
 
-    __slots__ = ("_memory", "local", "peer", "socket", "together")
+    __slots__ = ("candidate", "local", "peer", "socket", "together")
 
     def __init__(
         self,
@@ -22,22 +22,36 @@ class PythonPath:
         local: bytes | None,
         memory: memoryview | None = None,
     ) -> None:
-        self.socket = socket
+        self.socket, self.peer, self.local = socket, peer, local
         self.together = True
-        self._memory = memory
-        self.follow(peer, local)
+        self.candidate: PythonCandidate | None = None
+        if memory is not None:
+            address = socket.packed(peer) if peer is not None else b""
+            # In one assignment: `pack_into` would leave zeros for a moment.
+            memory[:] = PATH.pack(len(address), len(local or b""), address, local or b"")
 
     def send_together(self, *, allowed: bool) -> None:
         self.together = allowed
+        if self.candidate is not None:
+            self.candidate.together = allowed
 
-    def follow(self, peer: SocketAddress | None, local: bytes | None) -> None:
-        """Send there from now on."""
-        self.peer = peer
-        self.local = local
-        if self._memory is not None:
-            address = self.socket.packed(peer) if peer is not None else b""
-            # In one assignment: `pack_into` would leave zeros for a moment.
-            self._memory[:] = PATH.pack(len(address), len(local or b""), address, local or b"")
+    def consider(self, socket: UdpSocket, peer: SocketAddress | None, local: bytes | None) -> None:
+        self.candidate = PythonCandidate(socket, peer, local)
+        self.candidate.together = self.together
+
+    def dismiss(self) -> None:
+        self.candidate = None
+
+
+class PythonCandidate(PythonPath):
+    """See `codec.carrier.Candidate`."""
+
+    __slots__ = ("challenges_only", "left")
+
+    def __init__(self, socket: UdpSocket, peer: SocketAddress | None, local: bytes | None) -> None:
+        super().__init__(socket, peer, local)
+        self.left = 0
+        self.challenges_only = False
 
 
 class PythonIntake:
@@ -47,7 +61,7 @@ class PythonIntake:
         self._buffer = bytearray(INTAKE_BYTES)
         self._view = memoryview(self._buffer)
         self.train = self._view[:0]
-        self.index = self.length = self.each = self.ecn = 0
+        self.index = self.length = self.each = self.ecn = self.start = 0
         self.peer: SocketAddress = ()
         self.local: bytes | None = None
 
