@@ -259,7 +259,7 @@ static void follow(nrs_path *path, const nrs_train *t) {
     path->ipv4 = six.sin6_family == AF_INET || !memcmp(&six.sin6_addr, mapped, sizeof mapped);
 }
 
-static uint32_t carry_train(nrs_opener *opener, nrs_joiner *joiner, nrs_path *path, nrs_sieve *sieve, const uint8_t *buffer,
+static uint32_t carry_train(nrs_opener *opener, nrs_joiner *joiner, nrs_path *path, nrs_sieve *sieve, uint8_t *buffer,
                             const nrs_train *train, uint32_t start, int udp_offload, uint8_t *out, uint32_t capacity,
                             int tun, nrs_opened *o, nrs_totals *t, nrs_sifted *r) {
     uint32_t full, refused;

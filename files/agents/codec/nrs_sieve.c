@@ -8,7 +8,7 @@
 
 enum { HELLO = 0x14, HELLO_ACK = 0x15, NO_SESSION = 0x1a, FIRST_TYPE = 0x10, LAST_TYPE = 0x1e };
 enum { LEAST_HELLO = NRS_HEADER + 192 + NRS_TAG, CIPHER = NRS_HEADER + 4, MODE, CLAIM = NRS_HEADER + 104 };
-enum { SHARED, DEVICE, MOST_ID = 64, MOST_PREFIXES = 16, LONGEST_CLAIM = 22 + 18 * MOST_PREFIXES + MOST_ID };
+enum { SHARED, DEVICE, ANSWER = NRS_HEADER + NRS_TAG /* bytes */, MOST_ID = 64, MOST_PREFIXES = 16, LONGEST_CLAIM = 22 + 18 * MOST_PREFIXES + MOST_ID };
 
 static const char DEVICE_LABEL[] = "nrs v1 device", HELLO_INFO[] = "nrs v1 hello\1"; /* \1: HKDF's only block */
 enum { LABEL = sizeof DEVICE_LABEL - 1 };
@@ -125,7 +125,7 @@ void nrs_sieve_charge(nrs_sieve *s, uint32_t wrong) { s->wrong -= wrong < s->wro
 
 /* The bytes of the claim in a HELLO; 0 where this cannot be one. */
 static uint32_t claim_length(const uint8_t *d, uint32_t size) {
-    if (size < LEAST_HELLO || d[CIPHER] || d[MODE] > DEVICE) return 0;
+    if (size < LEAST_HELLO || d[CIPHER] >= NRS_CIPHERS || d[MODE] > DEVICE) return 0;
     uint32_t id = d[CLAIM], prefixes = d[CLAIM + 1], length = 22 + 18 * prefixes + id;
     if (!id || id > MOST_ID || prefixes > MOST_PREFIXES) return 0;
     return CLAIM + length + NRS_TAG <= size ? length : 0;
@@ -159,7 +159,7 @@ void nrs_sift(nrs_sieve *s, const uint8_t *train, uint32_t length, uint32_t each
         const uint8_t *d = train + at;
         uint32_t size = length - at < each ? length - at : each;
         r->datagrams++;
-        if (size < NRS_HEADER + NRS_TAG || d[0] < FIRST_TYPE || d[0] > LAST_TYPE || d[0] == HELLO_ACK || d[0] == NO_SESSION) {
+        if (size < NRS_LEAST_BYTES || d[0] < FIRST_TYPE || d[0] > LAST_TYPE || d[0] == HELLO_ACK || d[0] == NO_SESSION) {
             r->malformed++;
         } else if (d[0] == HELLO) {
             claim = claim_length(d, size);
@@ -171,7 +171,7 @@ void nrs_sift(nrs_sieve *s, const uint8_t *train, uint32_t length, uint32_t each
                 r->worth[r->count++] = at;
         } else if (nrs_sieve_knows(s, d)) {
             r->worth[r->count++] = at;
-        } else if (!answered) {
+        } else if (!answered && size >= ANSWER) {
             answered = 1;
             s->answers--;
             r->worth[r->count++] = at;

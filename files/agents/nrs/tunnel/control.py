@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nrs.tunnel import wire
-from nrs.tunnel.wire import Type
+from nrs.tunnel.wire import Cipher, Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +18,17 @@ class Control:
     sequence: int
     specific: int
     body: bytes
+    cipher: Cipher = Cipher.NONE
+    """Of its session."""
+
+    @property
+    def length(self) -> int:
+        """Bytes of the whole datagram."""
+        return self.cipher.overhead + len(self.body)
 
     @classmethod
-    def decode(cls, datagram: bytes) -> Control:
-        """Of a datagram whose tag and type have been checked."""
+    def decode(cls, datagram: bytes, cipher: Cipher = Cipher.NONE) -> Control:
+        """Of a datagram that has been opened: its tag and type are right, its body is clear."""
         first, flags, _, lane, _, sequence, specific = wire.HEADER.unpack_from(datagram)
-        body = datagram[wire.HEADER_BYTES : -wire.TAG_BYTES]
-        return cls(Type(first & 0x0F), flags, lane, sequence, specific, body)
+        body = datagram[wire.HEADER_BYTES : -cipher.tag_bytes]
+        return cls(Type(first & 0x0F), flags, lane, sequence, specific, body, cipher)

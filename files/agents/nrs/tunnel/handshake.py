@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from nrs.config.types import IPNetwork
 from nrs.tunnel import keys, wire
-from nrs.tunnel.wire import Claim, Hello, HelloAck, KeyMode, Objection, RouterFlag, Type
+from nrs.tunnel.wire import Cipher, Claim, Hello, HelloAck, KeyMode, Objection, RouterFlag, Type
 
 Random = Callable[[int], bytes]
 
@@ -51,6 +51,15 @@ class ClaimRefused(HandshakeError):
         self.network = network
 
 
+class CipherRefused(HandshakeError):
+    """The router knows the key, and does not accept the cipher."""
+
+    def __init__(self, router_id: str, cipher: Cipher) -> None:
+        super().__init__(f"cipher {cipher.text} is refused")
+        self.router_id = router_id
+        self.cipher = cipher
+
+
 @dataclass(frozen=True)
 class SessionSecrets:
     """What a finished handshake gives one end."""
@@ -60,6 +69,7 @@ class SessionSecrets:
     key_id: int
     send_key: bytes
     receive_key: bytes
+    cipher: Cipher = Cipher.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +95,12 @@ class Initiator:
         index: int,
         random: Random,
         present: SessionSecrets | None = None,
+        cipher: Cipher = Cipher.NONE,
     ) -> None:
         """`present` is the session that the new one is to succeed, where there is one."""
         self._static = static
         self._claim = claim
+        self._cipher = cipher
         self._index = index
         self._private = X25519PrivateKey.from_private_bytes(random(32))
         self._nonce = random(wire.NONCE_BYTES)
@@ -98,6 +110,7 @@ class Initiator:
             nonce=self._nonce,
             public=self._private.public_key().public_bytes_raw(),
             claim=claim,
+            cipher=cipher,
             key_mode=static.mode,
         )
         if present is not None:
@@ -115,7 +128,10 @@ class Initiator:
         return self._signed + self._tag_key.tag(self._signed)
 
     def finish(self, datagram: bytes) -> tuple[HelloAck, SessionSecrets]:
-        """The session that a HELLO_ACK opens. Raises BadTag, ClaimRefused, HandshakeError."""
+        """The session that a HELLO_ACK opens.
+
+        Raises BadTag, ClaimRefused, CipherRefused, HandshakeError.
+        """
         signed, tag = datagram[: -wire.TAG_BYTES], datagram[-wire.TAG_BYTES :]
         if not self._tag_key.verify(tag, signed):
             raise BadTag("HELLO_ACK")
@@ -127,6 +143,8 @@ class Initiator:
             raise HandshakeError("HELLO_ACK answers another HELLO")
         if ack.sender_index == 0:
             raise self._refused(ack)
+        if ack.cipher is not self._cipher:
+            raise HandshakeError(f"HELLO_ACK states cipher {ack.cipher.text}")
         shared = _exchange(self._private, ack.public)
         to_router, to_endpoint = keys.session_keys(
             self._static.secret,
@@ -140,11 +158,14 @@ class Initiator:
             key_id=self._static.key_id,
             send_key=to_router,
             receive_key=to_endpoint,
+            cipher=self._cipher,
         )
 
     def _refused(self, ack: HelloAck) -> HandshakeError:
         try:
             objection, item = wire.decode_refusal(ack.public)
+            if objection is Objection.CIPHER:
+                return CipherRefused(ack.router_id, self._cipher)
             return ClaimRefused(ack.router_id, objection, self._claim.networks[item])
         except (wire.Malformed, IndexError):
             return HandshakeError("HELLO_ACK refuses nothing that was claimed")
@@ -228,7 +249,7 @@ class Responder:
         )
 
     def refuse(self, offer: Offer, objection: Objection, item: int, flags: RouterFlag) -> bytes:
-        """The HELLO_ACK that offers no session, as `item` of the claim's networks cannot be had."""
+        """The HELLO_ACK that offers no session; `item` as in `wire.encode_refusal`."""
         ack = HelloAck(
             sender_index=0,
             nonce=bytes(wire.NONCE_BYTES),
@@ -237,6 +258,7 @@ class Responder:
             router_id=self._identity.router_id,
             tun_ipv4=self._identity.tun_ipv4,
             tun_ipv6=self._identity.tun_ipv6,
+            cipher=offer.hello.cipher,
             flags=flags,
         )
         index = offer.hello.sender_index
@@ -258,6 +280,7 @@ class Responder:
             router_id=self._identity.router_id,
             tun_ipv4=self._identity.tun_ipv4,
             tun_ipv6=self._identity.tun_ipv6,
+            cipher=hello.cipher,
             flags=flags,
         )
         shared = _exchange(private, hello.public)
@@ -274,6 +297,7 @@ class Responder:
             key_id=offer.static.key_id,
             send_key=to_endpoint,
             receive_key=to_router,
+            cipher=hello.cipher,
         )
         return signed + offer.tag_key.tag(signed), secrets
 

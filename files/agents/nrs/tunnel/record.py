@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 
 from nrs.tunnel.handshake import Identity, SessionSecrets, StaticKey
-from nrs.tunnel.wire import Claim, KeyMode
+from nrs.tunnel.wire import Cipher, Claim, KeyMode
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Record:
     addresses: tuple[bytes, ...] = ()
     """Inner addresses of the router, IPv4, IPv6 or both; empty at the router itself."""
 
-    _FIXED = struct.Struct("=dIIBBB32s32s32sB")
+    _FIXED = struct.Struct("=dIIBBBB32s32s32sB")
 
     def encode(self) -> bytes:
         """Fixed part, owner, addresses, claim."""
@@ -34,6 +34,7 @@ class Record:
             s.local_index,
             s.peer_index,
             s.key_id,
+            s.cipher,
             self.mode,
             len(owner),
             s.send_key,
@@ -69,7 +70,7 @@ class Record:
     def decode(cls, data: bytes) -> Record:
         """Raises ValueError for what `encode` does not make."""
         try:
-            created, local, peer, key_id, mode, length, send, receive, key_print, has = (
+            created, local, peer, key_id, cipher, mode, length, send, receive, key_print, has = (
                 cls._FIXED.unpack_from(data)
             )
         except struct.error as error:
@@ -77,7 +78,7 @@ class Record:
         end = cls._FIXED.size + length
         both = (data[end : end + 4], data[end + 4 : end + 20]) if has else ()
         return cls(
-            secrets=SessionSecrets(local, peer, key_id, send, receive),
+            secrets=SessionSecrets(local, peer, key_id, send, receive, Cipher(cipher)),
             mode=KeyMode(mode),
             key_print=key_print,
             created=created,

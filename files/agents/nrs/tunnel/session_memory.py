@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 MOST_SESSIONS = 65_536
 """Further sessions work as well, but do not outlive the process."""
 
-_LAYOUT = "nrs sessions 2"
+_LAYOUT = "nrs sessions 3"
 """Another layout is another number."""
 _SLOT_BYTES = 1792
 """With the longest record, of a claim with MOST_PREFIXES."""

@@ -26,6 +26,7 @@ NEVER = {
         "network_controller",
         "push",
         "tunnel.advertise",
+        "tunnel.cipher",
         "tunnel.device_key",
         "tunnel.device_key_file",
         "tunnel.device_keys",
