@@ -4,7 +4,10 @@
 
 #include "crypto/nrs_hmac.h"
 
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { LONGEST = 9000, PAGE = 4096, ROOM = 3 * PAGE, TAG = 32, TRAIN_INDEX = 9 };
 
@@ -310,6 +313,75 @@ static void a_train_is_hashed_once(void) {
     }
 }
 
+/* -- a process that is killed */
+
+/* What two processes have in common: a session's counter, and the numbers that something was sealed under. */
+static struct {
+    uint64_t counter, used[1024];
+    uint32_t count;
+} *lasting;
+static uint32_t fuse; /* texts until the process ends; 0: it does not */
+
+static void dying(void *state, void *key, const struct nrs_text *texts, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (fuse && !--fuse) kill(getpid(), SIGKILL);
+        if (lasting) {
+            uint64_t sequence = 0;
+            for (uint32_t n = 4; n < NRS_NONCE; n++) sequence = sequence << 8 | texts[i].nonce[n];
+            lasting->used[lasting->count++] = sequence;
+        }
+        good[NRS_AES_256_GCM]->seal(state, key, texts + i, 1);
+    }
+}
+
+static void seal_something(const nrs_crypto *c, int control) {
+    static uint8_t frame[LARGEST_FRAME], out[300000];
+    static nrs_sealed r;
+    nrs_sealer *s = nrs_sealer_new(c, NRS_AES_256_GCM, KEY, TRAIN_INDEX, 0, 0, &lasting->counter);
+    nrs_frames f = {.count = 1};
+    struct layout l = {.version = 4, .protocol = TCP, .payload = 150 * 200};
+    memset(&r, 0, sizeof r);
+    f.length[0] = NRS_VNET + make_packet(frame + NRS_VNET, &l, 1);
+    make_vnet(frame, &l, 1, 200);
+    if (control)
+        for (uint32_t i = 0; i < 4; i++) nrs_seal_control(s, WIRE_PROBE, 0, 0, frame, 40, out);
+    else
+        nrs_seal(s, frame, &f, 0, 1, out, sizeof out, &r);
+    nrs_sealer_free(s);
+}
+
+/* Between any two texts, of several calls for many at once: the process after it uses no number again. */
+static void a_killed_process_repeats_no_number(void) {
+    struct nrs_aead aead = *good[NRS_AES_256_GCM];
+    aead.seal = dying;
+    const struct nrs_provider table[] = {{.name = "dying", .tags = counting, .aead = {[NRS_AES_256_GCM] = &aead}}};
+    lasting = NULL; /* known answers and measurements are not the session's */
+    nrs_crypto *c = nrs_crypto_of(table, 1);
+    void *shared = mmap(NULL, sizeof *lasting, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(shared != MAP_FAILED && is(nrs_crypto_chosen_aead(c, NRS_AES_256_GCM), "dying"));
+    lasting = shared;
+    for (int control = 0; control < 2; control++)
+        for (uint32_t step = 1, ended = 0; !ended; step++) {
+            int status;
+            memset(lasting, 0, sizeof *lasting);
+            pid_t child = fork();
+            CHECK(child >= 0);
+            if (!child) {
+                fuse = step;
+                seal_something(c, control);
+                _exit(0);
+            }
+            CHECK(waitpid(child, &status, 0) == child);
+            ended = WIFEXITED(status);
+            CHECK(ended || (WIFSIGNALED(status) && lasting->count == step - 1));
+            CHECK(!ended || lasting->count == (control ? 4 : 150));
+            seal_something(c, control);
+            for (uint32_t i = 1; i < lasting->count; i++) CHECK(lasting->used[i] > lasting->used[i - 1]);
+        }
+    munmap(shared, sizeof *lasting);
+    nrs_crypto_free(c);
+}
+
 int main(void) {
     struct nrs_provider found[NRS_MOST_PROVIDERS];
     uint32_t count = nrs_libcrypto(found);
@@ -323,6 +395,7 @@ int main(void) {
     }
     the_wrong_and_the_slow_are_not_used();
     the_fastest_right_one_encrypts(found);
+    a_killed_process_repeats_no_number();
     what_is_wanted_is_used(found, count);
     each_bit_says_whose_tag_is_right(&burst);
     a_train_is_hashed_once();
