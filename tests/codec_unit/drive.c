@@ -8,6 +8,7 @@
 enum { INDEX = 0x01020304, ROOM = 512 * 1024, BODY = 1400 };
 
 static nrs_joiner *joiner;
+static uint32_t cipher, overhead; /* of all sealers and openers */
 
 static void frames_of(nrs_frames *f, uint32_t length, uint32_t count) {
     memset(f, 0, sizeof *f);
@@ -31,13 +32,13 @@ static uint32_t super(uint8_t *frame, uint32_t protocol, uint32_t payload, uint3
 
 static nrs_opener *open_all(void) {
     static const uint8_t any[16];
-    nrs_opener *o = nrs_opener_new(crypto(), KEY, INDEX, 1, NRS_CHECK_SOURCE, NULL);
+    nrs_opener *o = nrs_opener_new(crypto(), cipher, KEY, INDEX, 1, NRS_CHECK_SOURCE, NULL);
     CHECK(o && nrs_opener_own(o, 4, any, 0) && nrs_opener_own(o, 6, any, 0));
     return o;
 }
 
 static void tags(void) {
-    nrs_sealer *s = nrs_sealer_new(crypto(), KEY, INDEX, 7, 9, NULL);
+    nrs_sealer *s = nrs_sealer_new(crypto(), cipher, KEY, INDEX, 7, 9, NULL);
     CHECK(s);
     for (uint32_t length = 0; length <= BODY; length++) {
         uint8_t *body = exactly(length), *out = exactly(length + OVERHEAD), tag[32];
@@ -57,22 +58,23 @@ static void tags(void) {
 }
 
 static void lanes_and_addresses(void) {
-    CHECK(!nrs_opener_new(crypto(), KEY, INDEX, 0, 0, NULL) && !nrs_opener_new(crypto(), KEY, INDEX, NRS_MOST_LANES + 1, 0, NULL));
-    nrs_opener *o = nrs_opener_new(crypto(), KEY, INDEX, NRS_MOST_LANES, 0, NULL);
+    CHECK(!nrs_opener_new(crypto(), cipher, KEY, INDEX, 0, 0, NULL) && !nrs_opener_new(crypto(), cipher, KEY, INDEX, NRS_MOST_LANES + 1, 0, NULL));
+    nrs_opener *o = nrs_opener_new(crypto(), cipher, KEY, INDEX, NRS_MOST_LANES, 0, NULL);
     uint8_t address[16] = {0};
     CHECK(!nrs_opener_own(o, 4, address, 33) && !nrs_opener_own(o, 6, address, 129));
     for (uint32_t i = 0; i < NRS_MOST_OWNED; i++) CHECK(nrs_opener_own(o, i & 1 ? 4 : 6, address, i & 1 ? 32 : 128));
     CHECK(!nrs_opener_own(o, 4, address, 32));
     for (uint32_t lane = 0; lane < NRS_MOST_LANES + 2; lane++) {
-        nrs_sealer *s = nrs_sealer_new(crypto(), KEY, INDEX, 0, (uint8_t)lane, NULL);
-        uint8_t datagram[OVERHEAD];
-        CHECK(nrs_seal_control(s, WIRE_PROBE, 0, 0, NULL, 0, datagram) == OVERHEAD);
-        CHECK(nrs_verify(o, datagram, OVERHEAD) == (lane < NRS_MOST_LANES ? NRS_OK : NRS_DROP_MALFORMED));
+        nrs_sealer *s = nrs_sealer_new(crypto(), cipher, KEY, INDEX, 0, (uint8_t)lane, NULL);
+        uint8_t datagram[OVERHEAD], again[OVERHEAD];
+        CHECK(nrs_seal_control(s, WIRE_PROBE, 0, 0, NULL, 0, datagram) == overhead);
+        memcpy(again, datagram, sizeof again);
+        CHECK(nrs_verify(o, datagram, overhead) == (lane < NRS_MOST_LANES ? NRS_OK : NRS_DROP_MALFORMED));
         if (lane < NRS_MOST_LANES) {
             CHECK(nrs_opener_highest(o, lane) == 1 && nrs_opener_received(o, lane) == 1);
-            CHECK(nrs_verify(o, datagram, OVERHEAD) == NRS_DROP_REPLAY);
+            CHECK(nrs_verify(o, again, overhead) == NRS_DROP_REPLAY);
         }
-        for (uint32_t length = 0; length < OVERHEAD; length++) {
+        for (uint32_t length = 0; length < overhead; length++) {
             uint8_t *cut = exactly(length);
             memcpy(cut, datagram, length);
             CHECK(nrs_verify(o, cut, length) == NRS_DROP_MALFORMED);
@@ -90,8 +92,8 @@ static void prefixes(void) {
         for (uint32_t prefix = 0; prefix <= bits; prefix++) {
             for (uint32_t flipped = 0; flipped < bits; flipped++) {
                 uint8_t frame[128], datagram[256], out[8192];
-                nrs_opener *o = nrs_opener_new(crypto(), KEY, INDEX, 1, NRS_CHECK_SOURCE, NULL);
-                nrs_sealer *s = nrs_sealer_new(crypto(), KEY, INDEX, 0, 0, NULL);
+                nrs_opener *o = nrs_opener_new(crypto(), cipher, KEY, INDEX, 1, NRS_CHECK_SOURCE, NULL);
+                nrs_sealer *s = nrs_sealer_new(crypto(), cipher, KEY, INDEX, 0, 0, NULL);
                 CHECK(nrs_opener_own(o, version, version == 4 ? OWN4 : OWN6, prefix));
                 uint32_t total = small(frame, version, 4, 0, 0) - NRS_VNET;
                 frame[NRS_VNET + (version == 4 ? 12 : 8) + flipped / 8] ^= (uint8_t)(0x80 >> flipped % 8);
@@ -114,12 +116,12 @@ static void replay(void) {
         {1, NRS_DROP_REPLAY}, {UINT64_MAX - 8191, NRS_OK}, {UINT64_MAX - 8192, NRS_DROP_REPLAY},
     };
     nrs_opener *o = open_all();
-    nrs_sealer *s = nrs_sealer_new(crypto(), KEY, INDEX, 0, 0, NULL);
+    nrs_sealer *s = nrs_sealer_new(crypto(), cipher, KEY, INDEX, 0, 0, NULL);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         uint8_t datagram[OVERHEAD];
         nrs_sealer_set_sequence(s, cases[i].sequence - 1);
         nrs_seal_control(s, WIRE_PROBE, 0, 0, NULL, 0, datagram);
-        CHECK(nrs_verify(o, datagram, OVERHEAD) == cases[i].drop);
+        CHECK(nrs_verify(o, datagram, overhead) == cases[i].drop);
     }
     CHECK(nrs_opener_highest(o, 0) == UINT64_MAX && nrs_opener_received(o, 0) == 10);
     nrs_sealer_free(s), nrs_opener_free(o);
@@ -172,7 +174,7 @@ static void every_capacity(nrs_sealer *s, uint8_t *frame, uint32_t length, uint3
 static void sealing(void) {
     static nrs_sealed r;
     static uint8_t arena[NRS_MOST_FRAMES * 2048 + LARGEST_FRAME];
-    nrs_sealer *s = nrs_sealer_new(crypto(), KEY, INDEX, 0, 0, NULL);
+    nrs_sealer *s = nrs_sealer_new(crypto(), cipher, KEY, INDEX, 0, 0, NULL);
     memset(arena, 0x45, sizeof arena);
     nrs_sealer_limit(s, BODY, 0);
     for (uint32_t length = 0; length < 64; length++) { /* too short to be anything */
@@ -190,7 +192,7 @@ static void sealing(void) {
     every_capacity(s, arena, small(arena, 6, 1392, 0, 0), 5000);
     every_capacity(s, arena, super(arena, TCP, 20000, 1000), 100000);
     every_capacity(s, arena, super(arena, UDP, 640, 10), 100000);
-    for (uint32_t body = 0; body <= NRS_MOST_BODY + 40; body += 40) { /* slices and pieces of every size */
+    for (uint32_t body = 0; body <= NRS_MOST + 40; body += 40) { /* slices and pieces of every size */
         nrs_sealer_limit(s, body, 1);
         every_capacity(s, arena, super(arena, UDP, 20000, 1300), 200000);
         every_capacity(s, arena, super(arena, TCP, 20000, 8800), 200000);
@@ -221,7 +223,7 @@ static void sealing(void) {
     length = super(arena, TCP, LARGEST_FRAME - NRS_VNET - 40, 1360);
     CHECK(seal(s, arena, length, 1, ROOM, &r, NULL) == 1 && r.packets == 49 && r.count == 2);
     length = super(arena, TCP, 3000, 1361); /* cut to the body */
-    CHECK(seal(s, arena, length, 1, ROOM, &r, NULL) == 1 && r.datagrams == 3 && r.sends[0].each == BODY + OVERHEAD);
+    CHECK(seal(s, arena, length, 1, ROOM, &r, NULL) == 1 && r.datagrams == 3 && r.sends[0].each == BODY + overhead);
     length = super(arena, UDP, 3000, NRS_MOST_PACKET - 27); /* no slice is as long as that */
     CHECK(seal(s, arena, length, 1, ROOM, &r, NULL) == 1 && r.malformed == 1);
     for (uint32_t start = 0; start < 65536; start += 5) /* wherever a broken header points to */
@@ -252,7 +254,7 @@ static void opening(void) {
     static nrs_sealed r;
     static uint8_t frame[LARGEST_FRAME];
     for (uint32_t what = 0; what < 8; what++) {
-        nrs_sealer *s = nrs_sealer_new(crypto(), KEY, INDEX, 0, 0, NULL);
+        nrs_sealer *s = nrs_sealer_new(crypto(), cipher, KEY, INDEX, 0, 0, NULL);
         uint32_t count = 1, length, udp_offload = what & 1;
         if (what < 2) {
             length = super(frame, UDP, 6000, 100);
@@ -274,6 +276,7 @@ static void opening(void) {
             uint8_t *room = exactly(capacity);
             nrs_opened opened;
             memset(&opened, 0, sizeof opened);
+            memcpy(train, out, r.used);
             nrs_open(o, joiner, train, r.used, r.sends[0].each, 0, 0, (int)udp_offload, room, capacity, &opened);
             CHECK(opened.used <= capacity && opened.authentic == r.datagrams && opened.at >= r.used);
             CHECK(opened.drops[NRS_DROP_MALFORMED] <= r.datagrams);
@@ -289,7 +292,7 @@ static void opening(void) {
             nrs_opener *o = open_all();
             uint8_t *exact = exactly(cut), *room = exactly(65536);
             nrs_opened opened;
-            memcpy(exact, train, cut);
+            memcpy(exact, out, cut);
             for (uint32_t each = 1; each < 500; each += 31)
                 for (uint32_t start = 0; start <= cut; start += 53) {
                     memset(&opened, 0, sizeof opened);
@@ -333,7 +336,7 @@ static void flows(void) {
 static void pieces(void) {
     static nrs_sealed r;
     static uint8_t frame[LARGEST_FRAME];
-    nrs_sealer *s = nrs_sealer_new(crypto(), KEY, INDEX, 0, 0, NULL);
+    nrs_sealer *s = nrs_sealer_new(crypto(), cipher, KEY, INDEX, 0, 0, NULL);
     for (uint32_t capacity = 8900; capacity < 8930; capacity++)
         for (uint32_t ages = 0; ages < 3; ages++) {
             uint32_t length = small(frame, 6, NRS_MOST_PACKET - 48, 0, 1);
@@ -342,8 +345,8 @@ static void pieces(void) {
             nrs_opened opened;
             CHECK(seal(s, frame, length, 1, ROOM, &r, &out) == 1 && r.datagrams == 8);
             memset(&opened, 0, sizeof opened);
-            for (uint32_t at = 0; at < r.used; at += NRS_SAFE_BODY + OVERHEAD) {
-                uint32_t size = r.used - at < NRS_SAFE_BODY + OVERHEAD ? r.used - at : NRS_SAFE_BODY + OVERHEAD;
+            for (uint32_t at = 0; at < r.used; at += NRS_SAFE) {
+                uint32_t size = r.used - at < NRS_SAFE ? r.used - at : NRS_SAFE;
                 uint8_t *datagram = exactly(size);
                 memcpy(datagram, out + at, size);
                 nrs_open(o, joiner, datagram, size, size, 0, 0, 1, room, capacity, &opened);
@@ -359,17 +362,49 @@ static void pieces(void) {
     nrs_sealer_free(s);
 }
 
+/* What an AEAD has sealed under RFC 5116's rules by libcrypto's own interface. */
+static void encryption(void) {
+    const EVP_CIPHER *own = cipher == NRS_AES_256_GCM ? EVP_aes_256_gcm() : EVP_chacha20_poly1305();
+    nrs_sealer *s = nrs_sealer_new(crypto(), cipher, KEY, INDEX, 7, 9, NULL);
+    nrs_opener *o = nrs_opener_new(crypto(), cipher, KEY, INDEX, NRS_MOST_LANES, 0, NULL);
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    CHECK(s && o && context);
+    for (uint32_t length = 0; length <= BODY; length++) {
+        uint8_t *body = exactly(length), *out = exactly(length + overhead), *known = exactly(length), tag[16];
+        uint8_t nonce[12] = {0, 0, 0, 9};
+        int n;
+        memset(body, (int)length, length);
+        CHECK(nrs_seal_control(s, WIRE_PROBE, 1, 0xa1b2c3d4, body, length, out) == length + overhead);
+        memcpy(nonce + 4, out + 8, 8);
+        CHECK(EVP_EncryptInit_ex(context, own, NULL, KEY, nonce) && EVP_EncryptUpdate(context, NULL, &n, out, NRS_HEADER));
+        CHECK(!length || EVP_EncryptUpdate(context, known, &n, body, (int)length));
+        CHECK(EVP_EncryptFinal_ex(context, tag, &n) && EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, 16, tag));
+        CHECK(!memcmp(out + NRS_HEADER, known, length) && !memcmp(out + NRS_HEADER + length, tag, 16));
+        CHECK(!memcmp(out, "\x16\1\7\x9\1\2\3\4", 8) && load16(out + 14) == length + 1);
+        CHECK(nrs_verify(o, out, length + overhead) == NRS_OK && !memcmp(out + NRS_HEADER, body, length));
+        free(body), free(out), free(known);
+    }
+    EVP_CIPHER_CTX_free(context);
+    nrs_sealer_free(s), nrs_opener_free(o);
+}
+
 int main(void) {
+    CHECK(!nrs_sealer_new(crypto(), NRS_CIPHERS, KEY, INDEX, 0, 0, NULL));
+    CHECK(!nrs_opener_new(crypto(), NRS_CIPHERS, KEY, INDEX, 1, 0, NULL));
     joiner = nrs_joiner_new();
     CHECK(joiner);
-    pieces();
     flows();
     tags();
-    lanes_and_addresses();
-    prefixes();
-    replay();
-    sealing();
-    opening();
+    for (cipher = 0; cipher < NRS_CIPHERS; cipher++) {
+        overhead = NRS_HEADER + (cipher ? 16 : 32);
+        if (cipher) encryption();
+        pieces();
+        lanes_and_addresses();
+        prefixes();
+        replay();
+        sealing();
+        opening();
+    }
     nrs_joiner_free(joiner);
     puts("every limit held");
     return 0;

@@ -99,7 +99,7 @@ static void lead_to(nrs_path *path, const nrs_train *t) {
 
 static nrs_opener *open_all(void) {
     static const uint8_t any[16];
-    nrs_opener *o = nrs_opener_new(crypto(), KEY, INDEX, 1, NRS_CHECK_SOURCE, NULL);
+    nrs_opener *o = nrs_opener_new(crypto(), NRS_CLEAR, KEY, INDEX, 1, NRS_CHECK_SOURCE, NULL);
     CHECK(o && nrs_opener_own(o, 4, any, 0) && nrs_opener_own(o, 6, any, 0));
     return o;
 }
@@ -127,7 +127,7 @@ static void carrying(int family, int segmentation) {
     path = there;
     path.fd = from;
     path.segmentation = segmentation;
-    nrs_sealer *sealer = nrs_sealer_new(crypto(), KEY, INDEX, 0, 0, NULL);
+    nrs_sealer *sealer = nrs_sealer_new(crypto(), NRS_CLEAR, KEY, INDEX, 0, 0, NULL);
     CHECK(!nrs_carry_out(sealer, &path, NULL, arena, &f, 0, 4, out, 512 * 1024, &sealed, &sent));
     CHECK(sent.packets == 44 - 1 && sent.datagrams == 41 && sent.batches == 1 && sent.batched == 3);
     CHECK(!sent.full && !sent.malformed);
@@ -171,7 +171,7 @@ static void carrying(int family, int segmentation) {
     nrs_opener_free(another);
 
     /* Another session's train is left in the buffer. */
-    nrs_sealer *other = nrs_sealer_new(crypto(), KEY, INDEX + 1, 0, 0, NULL);
+    nrs_sealer *other = nrs_sealer_new(crypto(), NRS_CLEAR, KEY, INDEX + 1, 0, 0, NULL);
     nrs_sealer_set_sequence(sealer, 9000);
     nrs_carry_out(sealer, &path, NULL, arena, &f, 1, 4, out, 512 * 1024, &sealed, &sent);
     nrs_carry_out(other, &path, NULL, arena, &f, 1, 4, out, 512 * 1024, &sealed, &sent);

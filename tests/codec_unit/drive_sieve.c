@@ -68,7 +68,7 @@ static void claims(void) {
         uint32_t size = make_hello(d, &h);
         d[CIPHER_AT] = (uint8_t)cipher;
         hello_tag(d, size, KEY, sizeof KEY, d + size - NRS_TAG);
-        CHECK(sift(s, d, size, size).malformed == (cipher != 0));
+        CHECK(sift(s, d, size, size).malformed == (cipher >= NRS_CIPHERS));
         d[CIPHER_AT] = 0;
         hello_tag(d, size - 1, KEY, sizeof KEY, d + size - 1 - NRS_TAG);
         CHECK(sift(s, d, size - 1, size).malformed == 1);
@@ -138,9 +138,9 @@ static void trains(void) {
     nrs_sieve *s = nrs_sieve_new(crypto());
     nrs_sifted r;
     CHECK(nrs_sieve_know(s, 1));
-    for (uint32_t at = 0; at + 8 < LARGEST_TRAIN; at += OVERHEAD) train[at] = NRS_VERSION, train[at + 7] = 1;
-    r = sift(s, train, LARGEST_TRAIN, OVERHEAD); /* as many as there can be, and a rest */
-    CHECK(r.count == NRS_MOST_WORTH && r.worth[NRS_MOST_WORTH - 1] == (NRS_MOST_WORTH - 1) * OVERHEAD);
+    for (uint32_t at = 0; at + 8 < LARGEST_TRAIN; at += NRS_LEAST_BYTES) train[at] = NRS_VERSION, train[at + 7] = 1;
+    r = sift(s, train, LARGEST_TRAIN, NRS_LEAST_BYTES); /* as many as there can be, and a rest */
+    CHECK(r.count == NRS_MOST_WORTH && r.worth[NRS_MOST_WORTH - 1] == (NRS_MOST_WORTH - 1) * NRS_LEAST_BYTES);
     CHECK(r.malformed == 1 && r.datagrams == NRS_MOST_WORTH + 1);
     r = sift(s, train, LARGEST_TRAIN, 1);
     CHECK(!r.count && r.malformed == LARGEST_TRAIN);
@@ -151,6 +151,10 @@ static void trains(void) {
     nrs_sieve_part(s, 1);
     nrs_sieve_part(s, 1);
     nrs_sieve_allow(s, 2, 0);
+    memset(train, 0, sizeof train);
+    for (uint32_t at = 0; at < 10 * OVERHEAD; at += OVERHEAD) train[at] = NRS_VERSION, train[at + 7] = 1;
+    r = sift(s, train, OVERHEAD - 1, OVERHEAD); /* shorter than what would answer it */
+    CHECK(!r.count && r.no_session == 1);
     for (uint32_t trains = 0; trains < 4; trains++) {
         r = sift(s, train, 10 * OVERHEAD, OVERHEAD);
         CHECK(r.count == (trains < 2) && r.no_session == (trains < 2 ? 9 : 10) && (!r.count || !r.worth[0]));

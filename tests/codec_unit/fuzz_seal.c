@@ -149,15 +149,15 @@ static void open_sends(struct box *box, const uint8_t *out, const nrs_sealed *se
     }
 }
 
-static void check_sends(const nrs_sealed *r, uint32_t capacity, uint32_t asked, uint32_t body) {
+static void check_sends(const nrs_sealed *r, uint32_t capacity, uint32_t asked, uint32_t body, uint32_t overhead) {
     uint32_t datagrams = 0, end = 0;
     CHECK(r->used <= capacity && r->count <= NRS_MOST_SENDS);
     for (uint32_t i = 0; i < r->count; i++) {
         const nrs_send *send = &r->sends[i];
         uint32_t count = (send->length + send->each - 1) / send->each;
-        CHECK(send->offset == end && send->length && send->each >= OVERHEAD && send->each <= send->length);
+        CHECK(send->offset == end && send->length && send->each >= overhead && send->each <= send->length);
         CHECK(count == 1 || (count <= 64 && send->length <= 65507));
-        CHECK(send->ecn <= 3 && send->each <= OVERHEAD + body);
+        CHECK(send->ecn <= 3 && send->each <= overhead + body);
         end += send->length;
         datagrams += count;
     }
@@ -175,6 +175,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct box box;
     memset(&box, 0, sizeof box);
     uint32_t options = take8(&in), room = take8(&in), most = 1 + take8(&in) % NRS_MOST_FRAMES;
+    uint32_t cipher = take8(&in) % NRS_CIPHERS, overhead = NRS_HEADER + (cipher ? 16 : 32);
     int wild = (int)(options & WILD);
     uint32_t capacity = room & 1 ? ROOM : take16(&in) * (room >> 1 & 15);
     box.udp_offload = options >> 1 & 1;
@@ -186,15 +187,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t *arena = exactly(box.used), *out = exactly(capacity);
     memcpy(arena, scratch, box.used);
     box.arena = arena;
-    nrs_sealer *sealer = nrs_sealer_new(crypto(), KEY, INDEX, 0, 0, NULL);
+    nrs_sealer *sealer = nrs_sealer_new(crypto(), cipher, KEY, INDEX, 0, 0, NULL);
     nrs_sealed *r = calloc(1, sizeof *r);
-    box.opener = nrs_opener_new(crypto(), KEY, INDEX, 1, NRS_CHECK_SOURCE, NULL);
+    box.opener = nrs_opener_new(crypto(), cipher, KEY, INDEX, 1, NRS_CHECK_SOURCE, NULL);
     box.joiner = nrs_joiner_new();
     box.opened = exactly(OPENED);
     CHECK(sealer && r && box.opener && box.joiner);
     nrs_sealer_limit(sealer, box.body, settled);
-    if (box.body < NRS_LEAST_BODY) box.body = NRS_LEAST_BODY;
-    if (box.body > NRS_MOST_BODY) box.body = NRS_MOST_BODY;
+    if (box.body < NRS_LEAST - overhead) box.body = NRS_LEAST - overhead;
+    if (box.body > NRS_MOST - overhead) box.body = NRS_MOST - overhead;
     CHECK(nrs_opener_own(box.opener, 4, any, 0) && nrs_opener_own(box.opener, 6, any, 0));
 
     uint64_t datagrams = 0;
@@ -205,7 +206,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             memset(r, 0, sizeof *r);
             nrs_seal(sealer, arena, &box.frames, first, end, out, capacity, r);
             CHECK(r->next >= first && r->next <= end);
-            check_sends(r, capacity, r->next - first, box.body);
+            check_sends(r, capacity, r->next - first, box.body, overhead);
             datagrams += r->datagrams;
             CHECK(nrs_sealer_sequence(sealer) == datagrams);
             box.sealed_frames = r->next;

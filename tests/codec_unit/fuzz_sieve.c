@@ -19,12 +19,12 @@ struct router {
 static uint8_t SECRETS[512];
 
 static int judged(struct router *router, const uint8_t *d, uint32_t size, int *answered) {
-    if (size < OVERHEAD || d[0] >> 4 != NRS_VERSION >> 4 || (d[0] & 15) == WIRE_HELLO_ACK || (d[0] & 15) == WIRE_NO_SESSION ||
-        (d[0] & 15) == WIRE_RETRY)
+    if (size < NRS_LEAST_BYTES || d[0] >> 4 != NRS_VERSION >> 4 || (d[0] & 15) == WIRE_HELLO_ACK ||
+        (d[0] & 15) == WIRE_NO_SESSION || (d[0] & 15) == WIRE_RETRY)
         return DROPPED_MALFORMED;
     if ((d[0] & 15) == WIRE_HELLO) {
         uint8_t tag[32];
-        if (size < LEAST_HELLO || d[CIPHER_AT] || d[MODE_AT] > DEVICE || !d[CLAIM_AT] || d[CLAIM_AT] > 64 ||
+        if (size < LEAST_HELLO || d[CIPHER_AT] >= NRS_CIPHERS || d[MODE_AT] > DEVICE || !d[CLAIM_AT] || d[CLAIM_AT] > 64 ||
             d[CLAIM_AT + 1] > 16 || CLAIM_AT + claim_bytes(d) + NRS_TAG > size)
             return DROPPED_MALFORMED;
         if (!router->key_length[d[2]]) return DROPPED_TAG;
@@ -33,7 +33,7 @@ static int judged(struct router *router, const uint8_t *d, uint32_t size, int *a
     }
     for (uint32_t i = 0; i < router->known_count; i++)
         if (router->known[i] == load32(d + 4)) return PASSED;
-    if (*answered || !router->answers) return DROPPED_SESSION;
+    if (*answered || !router->answers || size < OVERHEAD) return DROPPED_SESSION;
     *answered = 1;
     router->answers--;
     return PASSED;

@@ -39,7 +39,8 @@ def has_ipsec_mb() -> bool:
     """Whether the provider compiles and links here, as it does in the codec."""
     if os.environ.get("NRS_BUILD_IPSEC_MB") == "0":
         return False
-    sources = [HERE / "crypto" / name for name in ("nrs_ipsec_mb.c", "nrs_libcrypto.c")]
+    names = ("nrs_ipsec_mb", "nrs_ipsec_mb_aead", "nrs_libcrypto", "nrs_libcrypto_aead")
+    sources = [HERE / "crypto" / f"{name}.c" for name in names]
     with tempfile.TemporaryDirectory() as temporary:
         command = [
             *(

@@ -271,9 +271,8 @@ static int came_along(const nrs_path *path, const nrs_train *t) {
 }
 
 static uint32_t carry_train(nrs_opener *opener, nrs_joiner *joiner, const nrs_path *path, const nrs_candidate *candidate,
-                            nrs_sieve *sieve, const uint8_t *buffer, const nrs_train *train, uint32_t start,
-                            int udp_offload, uint8_t *out, uint32_t capacity, int tun, nrs_opened *o, nrs_totals *t,
-                            nrs_sifted *r) {
+                            nrs_sieve *sieve, uint8_t *buffer, const nrs_train *train, uint32_t start, int udp_offload,
+                            uint8_t *out, uint32_t capacity, int tun, nrs_opened *o, nrs_totals *t, nrs_sifted *r) {
     uint32_t full, refused;
     int connected = !path->address_length && !candidate;
     int elsewhere = sieve && !connected && !is_from(path, train) && !(candidate && is_from(&candidate->path, train));

@@ -1,5 +1,5 @@
 #include "nrs_codec.h"
-#include "crypto/nrs_hmac.h"
+#include "nrs_protection.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -17,11 +17,10 @@ enum { LEAST_MTU4 = 576, LEAST_MTU6 = 1280, PLACE = 4 /* of the checksum, before
 enum { WINDOW = 8192, RING_BYTES = WINDOW / 8 + 8, MOST_SEGMENTS = 64, MOST_SEND = 65507, MOST_SLICES = 256 };
 
 struct nrs_sealer {
-    struct nrs_key key;
-    const nrs_crypto *crypto;
+    struct nrs_protection protection;
     uint64_t *sequence; /* `own`, or memory that outlives the process */
     uint64_t own;
-    uint32_t peer_index, body;
+    uint32_t peer_index, body, overhead;
     int settled;
     uint8_t key_id, lane;
 };
@@ -36,9 +35,8 @@ struct owned {
 };
 
 struct nrs_opener {
-    struct nrs_key key;
-    const nrs_crypto *crypto;
-    uint32_t index, lanes, check, owned_count;
+    struct nrs_protection protection;
+    uint32_t index, lanes, check, owned_count, overhead;
     struct owned owned[NRS_MOST_OWNED];
     struct window *windows; /* `own`, or memory that outlives the process */
     struct window own[];
@@ -245,22 +243,24 @@ static uint32_t rebuild(uint8_t *frame, uint32_t head, uint32_t payload, uint32_
 
 /* -- sealing */
 
-nrs_sealer *nrs_sealer_new(const nrs_crypto *crypto, const uint8_t secret[32], uint32_t peer_index, uint8_t key_id,
-                           uint8_t lane, void *memory) {
+nrs_sealer *nrs_sealer_new(const nrs_crypto *crypto, uint32_t cipher, const uint8_t secret[32], uint32_t peer_index,
+                           uint8_t key_id, uint8_t lane, void *memory) {
     nrs_sealer *s = calloc(1, sizeof *s);
-    if (!s) return NULL;
-    s->crypto = crypto;
+    if (!s || !nrs_protection_init(&s->protection, crypto, cipher, secret, 0)) {
+        free(s);
+        return NULL;
+    }
     s->sequence = memory ? memory : &s->own;
-    nrs_key_init(&s->key, secret);
     s->peer_index = peer_index;
-    s->body = NRS_SAFE_BODY;
+    s->overhead = NRS_HEADER + s->protection.tag;
+    s->body = NRS_SAFE - s->overhead;
     s->key_id = key_id;
     s->lane = lane;
     return s;
 }
 
 void nrs_sealer_free(nrs_sealer *s) {
-    if (s) OPENSSL_cleanse(s, sizeof *s);
+    if (s) nrs_protection_end(&s->protection);
     free(s);
 }
 
@@ -268,7 +268,8 @@ uint64_t nrs_sealer_sequence(const nrs_sealer *s) { return *s->sequence; }
 void nrs_sealer_set_sequence(nrs_sealer *s, uint64_t sequence) { *s->sequence = sequence; }
 
 void nrs_sealer_limit(nrs_sealer *s, uint32_t body, int settled) {
-    s->body = body < NRS_LEAST_BODY ? NRS_LEAST_BODY : body > NRS_MOST_BODY ? NRS_MOST_BODY : body;
+    uint32_t least = NRS_LEAST - s->overhead, most = NRS_MOST - s->overhead;
+    s->body = body < least ? least : body > most ? most : body;
     s->settled = settled;
 }
 
@@ -286,8 +287,10 @@ uint32_t nrs_seal_control(nrs_sealer *s, uint32_t kind, uint32_t flags, uint32_t
                           const uint8_t *body, uint32_t length, uint8_t *out) {
     header(s, out, NRS_VERSION | kind, flags, specific);
     if (length) memcpy(out + NRS_HEADER, body, length);
-    nrs_tag(s->crypto, &s->key, out, NRS_HEADER + length, out + NRS_HEADER + length);
-    return NRS_HEADER + length + NRS_TAG;
+    struct nrs_datagram datagram = {out, NRS_HEADER + length};
+    atomic_signal_fence(memory_order_seq_cst);
+    nrs_protect(&s->protection, &datagram, 1);
+    return length + s->overhead;
 }
 
 /* The same flow: what may be sent, and later moved, together. */
@@ -357,22 +360,24 @@ uint32_t nrs_tcp_flags(const uint8_t *arena, const nrs_frames *f, uint32_t first
     return flags;
 }
 
-/* Datagrams of the out buffer that have everything but their tags. */
-struct untagged {
+/* Datagrams of the out buffer that have everything but their protection: clear text without tags. */
+struct clear {
     uint32_t count;
-    struct nrs_message messages[NRS_MOST_MESSAGES];
+    struct nrs_datagram datagrams[NRS_MOST_MESSAGES];
 };
 
-static void tag_all(const nrs_sealer *s, struct untagged *u) {
-    if (u->count) nrs_tags(s->crypto, &s->key, u->messages, u->count);
+/* Their numbers are where the next process finds them: a kill from here on makes it use none of them again. */
+static void protect_all(const nrs_sealer *s, struct clear *u) {
+    atomic_signal_fence(memory_order_seq_cst);
+    if (u->count) nrs_protect(&s->protection, u->datagrams, u->count);
     u->count = 0;
 }
 
 /* Append a datagram with `body` bytes after its header to the sends: to the last one where it fits. */
-static void append(const nrs_sealer *s, struct untagged *u, uint8_t *d, uint32_t body, uint32_t ecn, nrs_sealed *r) {
-    uint32_t length = NRS_HEADER + body + NRS_TAG;
-    u->messages[u->count++] = (struct nrs_message){d, NRS_HEADER + body, d + NRS_HEADER + body};
-    if (u->count == NRS_MOST_MESSAGES) tag_all(s, u);
+static void append(const nrs_sealer *s, struct clear *u, uint8_t *d, uint32_t body, uint32_t ecn, nrs_sealed *r) {
+    uint32_t length = body + s->overhead;
+    u->datagrams[u->count++] = (struct nrs_datagram){d, NRS_HEADER + body};
+    if (u->count == NRS_MOST_MESSAGES) protect_all(s, u);
     nrs_send *last = r->count ? &r->sends[r->count - 1] : NULL;
     if (last && last->ecn == ecn && last->offset + last->length == r->used && length <= last->each &&
         last->length % last->each == 0 && last->length / last->each < MOST_SEGMENTS &&
@@ -425,7 +430,7 @@ static void clamp_mss(uint8_t *p, uint32_t length, uint32_t body, uint32_t parti
 
 /* One packet as DATA, or in pieces where it is too long for that. */
 static void seal_packet(nrs_sealer *s, const uint8_t *packet, uint32_t total, uint32_t partial, uint32_t start,
-                        uint32_t offset, uint32_t ecn, uint8_t *out, struct untagged *u, nrs_sealed *r) {
+                        uint32_t offset, uint32_t ecn, uint8_t *out, struct clear *u, nrs_sealed *r) {
     uint32_t flags = partial ? PARTIAL : 0, place = partial ? start << 16 | offset : 0;
     uint8_t *d = out + r->used;
     if (total <= s->body) {
@@ -482,7 +487,7 @@ static int cut_of(const nrs_sealer *s, const uint8_t *frame, uint32_t length, st
 }
 
 static void seal_super(nrs_sealer *s, const uint8_t *frame, uint32_t length, const struct cut *c, uint8_t *out,
-                       struct untagged *u, nrs_sealed *r) {
+                       struct clear *u, nrs_sealed *r) {
     const uint8_t *packet = frame + NRS_VNET;
     uint32_t total = length - NRS_VNET, head = c->head, gso = c->gso, ecn = ecn_of(packet), slices = 0;
     for (uint32_t at = head; at < total; at += gso, slices++) {
@@ -510,7 +515,7 @@ struct batch {
     uint32_t length, count, ecn;
 };
 
-static void batch_close(nrs_sealer *s, struct batch *b, struct untagged *u, nrs_sealed *r) {
+static void batch_close(nrs_sealer *s, struct batch *b, struct clear *u, nrs_sealed *r) {
     if (!b->count) return;
     uint8_t *d = b->datagram;
     if (b->count == 1) {
@@ -534,7 +539,7 @@ static void batch_close(nrs_sealer *s, struct batch *b, struct untagged *u, nrs_
 void nrs_seal(nrs_sealer *s, const uint8_t *arena, const nrs_frames *f, uint32_t first, uint32_t end,
               uint8_t *out, uint32_t capacity, nrs_sealed *r) {
     struct batch b = {0};
-    struct untagged u;
+    struct clear u;
     uint32_t i = first;
     u.count = 0;
     for (; i < end; i++) {
@@ -544,7 +549,7 @@ void nrs_seal(nrs_sealer *s, const uint8_t *arena, const nrs_frames *f, uint32_t
             r->malformed++;
             continue;
         }
-        uint32_t total = length - NRS_VNET, pending = b.count ? NRS_HEADER + b.length + NRS_TAG : 0;
+        uint32_t total = length - NRS_VNET, pending = b.count ? b.length + s->overhead : 0;
         struct cut c = {.slices = 1, .pieces = 1};
         if (frame[1] ? !cut_of(s, frame, length, &c) : total > NRS_MOST_PACKET) {
             r->malformed++;
@@ -557,7 +562,7 @@ void nrs_seal(nrs_sealer *s, const uint8_t *arena, const nrs_frames *f, uint32_t
             }
             c.pieces = (PLACE + total + s->body - 1) / s->body;
         }
-        if (capacity - r->used < pending + c.slices * (c.pieces * (NRS_HEADER + NRS_TAG) + PLACE + c.head) + total + s->body ||
+        if (capacity - r->used < pending + c.slices * (c.pieces * s->overhead + PLACE + c.head) + total + s->body ||
             NRS_MOST_SENDS - r->count < c.slices + 2)
             break;
         if (frame[1]) {
@@ -587,20 +592,22 @@ void nrs_seal(nrs_sealer *s, const uint8_t *arena, const nrs_frames *f, uint32_t
         b.count++;
     }
     batch_close(s, &b, &u, r);
-    tag_all(s, &u);
+    protect_all(s, &u);
     r->next = i;
 }
 
 /* -- opening */
 
-nrs_opener *nrs_opener_new(const nrs_crypto *crypto, const uint8_t secret[32], uint32_t index, uint32_t lanes,
-                           uint32_t check, void *memory) {
+nrs_opener *nrs_opener_new(const nrs_crypto *crypto, uint32_t cipher, const uint8_t secret[32], uint32_t index,
+                           uint32_t lanes, uint32_t check, void *memory) {
     if (!lanes || lanes > NRS_MOST_LANES) return NULL;
     nrs_opener *o = calloc(1, sizeof *o + (memory ? 0 : lanes) * sizeof o->own[0]);
-    if (!o) return NULL;
+    if (!o || !nrs_protection_init(&o->protection, crypto, cipher, secret, 1)) {
+        free(o);
+        return NULL;
+    }
     o->windows = memory ? memory : o->own;
-    o->crypto = crypto;
-    nrs_key_init(&o->key, secret);
+    o->overhead = NRS_HEADER + o->protection.tag;
     o->index = index;
     o->lanes = lanes;
     o->check = check;
@@ -608,7 +615,7 @@ nrs_opener *nrs_opener_new(const nrs_crypto *crypto, const uint8_t secret[32], u
 }
 
 void nrs_opener_free(nrs_opener *o) {
-    if (o) OPENSSL_cleanse(o, sizeof *o);
+    if (o) nrs_protection_end(&o->protection);
     free(o);
 }
 
@@ -625,21 +632,16 @@ uint32_t nrs_opener_index(const nrs_opener *o) { return o->index; }
 uint64_t nrs_opener_highest(const nrs_opener *o, uint32_t lane) { return o->windows[lane].highest; }
 uint64_t nrs_opener_received(const nrs_opener *o, uint32_t lane) { return o->windows[lane].received; }
 
-static struct nrs_message message_of(const uint8_t *d, uint32_t length) {
-    uint8_t *tag = (uint8_t *)(uintptr_t)(d + length - NRS_TAG); /* which is only read */
-    return (struct nrs_message){d, length - NRS_TAG, tag};
-}
-
 /* Record a datagram whose tag is right. */
 static int record(nrs_opener *o, const uint8_t *d) {
     if (d[3] >= o->lanes) return NRS_DROP_MALFORMED;
     return accept(&o->windows[d[3]], get64(d + 8)) ? NRS_OK : NRS_DROP_REPLAY;
 }
 
-int nrs_verify(nrs_opener *o, const uint8_t *d, uint32_t length) {
-    if (length < NRS_HEADER + NRS_TAG) return NRS_DROP_MALFORMED;
-    struct nrs_message message = message_of(d, length);
-    return nrs_right(o->crypto, &o->key, &message, 1) ? record(o, d) : NRS_DROP_TAG;
+int nrs_verify(nrs_opener *o, uint8_t *d, uint32_t length) {
+    if (length < o->overhead) return NRS_DROP_MALFORMED;
+    struct nrs_datagram datagram = {d, length - o->protection.tag};
+    return nrs_unprotect(&o->protection, &datagram, 1) ? record(o, d) : NRS_DROP_TAG;
 }
 
 /* Slices of one super-packet as they are put together in the out buffer. */
@@ -895,29 +897,29 @@ static int is_own(const nrs_opener *o, const uint8_t *d) {
     return d[0] != HELLO && d[0] != HELLO_ACK && d[0] != RETRY && get32(d + 4) == o->index;
 }
 
-/* Datagrams from byte `at` on whose tags were checked together: bit n of `right` is of the nth. */
+/* Datagrams from byte `at` on that were opened together: bit n of `right` says that the nth has the right tag. */
 struct checked {
     uint32_t at, count;
     uint64_t right;
 };
 
-/* Up to a control datagram, with which opening stops: nothing is hashed again after it. The first is the session's. */
-static void check(const nrs_opener *o, const uint8_t *train, uint32_t length, uint32_t each, uint32_t at,
+/* Up to a control datagram, with which opening stops: nothing is opened again after it. The first is the session's. */
+static void check(const nrs_opener *o, uint8_t *train, uint32_t length, uint32_t each, uint32_t at,
                   struct checked *c) {
-    struct nrs_message messages[NRS_MOST_MESSAGES];
+    struct nrs_datagram datagrams[NRS_MOST_MESSAGES];
     c->at = at;
     c->count = 0;
     for (int control = 0; at < length && c->count < NRS_MOST_MESSAGES && !control; at += each) {
-        const uint8_t *d = train + at;
+        uint8_t *d = train + at;
         uint32_t size = length - at < each ? length - at : each;
-        if (size < NRS_HEADER + NRS_TAG || !is_own(o, d) || !is_known(d[0])) break;
-        messages[c->count++] = message_of(d, size);
+        if (size < o->overhead || !is_own(o, d) || !is_known(d[0])) break;
+        datagrams[c->count++] = (struct nrs_datagram){d, size - o->protection.tag};
         control = d[0] >= FIRST_CONTROL;
     }
-    c->right = nrs_right(o->crypto, &o->key, messages, c->count);
+    c->right = nrs_unprotect(&o->protection, datagrams, c->count);
 }
 
-void nrs_open(nrs_opener *o, nrs_joiner *joiner, const uint8_t *train, uint32_t length, uint32_t each, uint32_t start, uint32_t ecn,
+void nrs_open(nrs_opener *o, nrs_joiner *joiner, uint8_t *train, uint32_t length, uint32_t each, uint32_t start, uint32_t ecn,
               int udp_offload, uint8_t *out, uint32_t capacity, nrs_opened *r) {
     struct run run = {0};
     struct checked checked = {.at = start};
@@ -925,13 +927,13 @@ void nrs_open(nrs_opener *o, nrs_joiner *joiner, const uint8_t *train, uint32_t 
     r->stop = NRS_TRAIN_DONE;
     for (; at < length; at += each) {
         const uint8_t *d = train + at;
-        uint32_t size = length - at < each ? length - at : each, body = size - NRS_HEADER - NRS_TAG;
-        if (size >= NRS_HEADER + NRS_TAG && !is_own(o, d)) {
+        uint32_t size = length - at < each ? length - at : each, body = size - o->overhead;
+        if (size >= NRS_LEAST_BYTES && !is_own(o, d)) {
             r->stop = NRS_FOREIGN;
             break;
         }
         r->datagrams++;
-        if (size < NRS_HEADER + NRS_TAG || !is_known(d[0])) {
+        if (size < o->overhead || !is_known(d[0])) {
             r->drops[NRS_DROP_MALFORMED]++;
             continue;
         }

@@ -10,11 +10,12 @@
 enum {
     NRS_VERSION = 0x20,    /* in the high half of a datagram's first byte, its type in the low one */
     NRS_HEADER = 20,
-    NRS_TAG = 32,
+    NRS_TAG = 32,          /* of a handshake and of NRS_CLEAR */
     NRS_VNET = 10,
-    NRS_SAFE_BODY = 1180,  /* longest body of packets until a path is known: 1280 bytes over IPv6 */
-    NRS_LEAST_BODY = 476,  /* 576 bytes over IPv6 */
-    NRS_MOST_BODY = 8920,  /* 9000 bytes over IPv4 */
+    NRS_SAFE = 1232,       /* longest datagram of packets until a path is known: 1280 bytes over IPv6 */
+    NRS_LEAST = 528,       /* 576 bytes over IPv6 */
+    NRS_MOST = 8972,       /* 9000 bytes over IPv4 */
+    NRS_LEAST_BYTES = 36,  /* of any datagram: header and the tag of an AEAD */
     NRS_MOST_PACKET = 8900, /* longest inner packet: the largest MTU of a TUN device */
     NRS_MOST_PIECES = 32,  /* of one packet */
     NRS_MOST_JOINS = 64,   /* packets of which pieces are kept, and of one session: */
@@ -73,9 +74,10 @@ typedef struct {
 } nrs_frames;
 
 /* The last sequence number is kept in `memory`, 8 bytes, aligned, where it is not NULL: it is
-   what it says there, and is written before a datagram can leave. */
-nrs_sealer *nrs_sealer_new(const nrs_crypto *crypto, const uint8_t key[32], uint32_t peer_index, uint8_t key_id,
-                           uint8_t lane, void *memory);
+   what it says there, and is written for all datagrams of a call before the first is sealed.
+   NULL where there is no memory, or no such nrs_cipher. */
+nrs_sealer *nrs_sealer_new(const nrs_crypto *crypto, uint32_t cipher, const uint8_t key[32], uint32_t peer_index,
+                           uint8_t key_id, uint8_t lane, void *memory);
 void nrs_sealer_free(nrs_sealer *sealer);
 uint64_t nrs_sealer_sequence(const nrs_sealer *sealer);
 void nrs_sealer_set_sequence(nrs_sealer *sealer, uint64_t sequence);
@@ -84,16 +86,16 @@ void nrs_sealer_set_sequence(nrs_sealer *sealer, uint64_t sequence);
 void nrs_sealer_limit(nrs_sealer *sealer, uint32_t body, int settled);
 
 /* The replay windows are kept in `memory`, NRS_WINDOW bytes a lane, aligned to 8, where it is not NULL. */
-nrs_opener *nrs_opener_new(const nrs_crypto *crypto, const uint8_t key[32], uint32_t index, uint32_t lanes,
-                           uint32_t check, void *memory);
+nrs_opener *nrs_opener_new(const nrs_crypto *crypto, uint32_t cipher, const uint8_t key[32], uint32_t index,
+                           uint32_t lanes, uint32_t check, void *memory);
 void nrs_opener_free(nrs_opener *opener);
 /* 0 when there is no room; `family` is 4 or 6, `address` holds 4 or 16 bytes. */
 int nrs_opener_own(nrs_opener *opener, uint32_t family, const uint8_t *address, uint32_t prefix);
 uint32_t nrs_opener_index(const nrs_opener *opener);
 uint64_t nrs_opener_highest(const nrs_opener *opener, uint32_t lane);
 uint64_t nrs_opener_received(const nrs_opener *opener, uint32_t lane);
-/* Verify one datagram and record it; the drop reason. */
-int nrs_verify(nrs_opener *opener, const uint8_t *datagram, uint32_t length);
+/* Verify one datagram, decrypt it where it stands and record it; the drop reason. */
+int nrs_verify(nrs_opener *opener, uint8_t *datagram, uint32_t length);
 
 /* How many frames from `first` on belong together: one super-packet, or small
    packets with the same addresses, protocol and ports. */
@@ -118,8 +120,9 @@ void nrs_joiner_free(nrs_joiner *joiner);
 void nrs_joiner_age(nrs_joiner *joiner);
 
 /* Open the datagrams of a train from byte `start` on into frames, each after its
-   length (u32, host order). `ecn` is what the outer headers carried. */
-void nrs_open(nrs_opener *opener, nrs_joiner *joiner, const uint8_t *train, uint32_t length, uint32_t each,
+   length (u32, host order). `ecn` is what the outer headers carried. They are decrypted
+   where they stand, each once. */
+void nrs_open(nrs_opener *opener, nrs_joiner *joiner, uint8_t *train, uint32_t length, uint32_t each,
               uint32_t start, uint32_t ecn, int udp_offload, uint8_t *out, uint32_t capacity,
               nrs_opened *opened);
 

@@ -8,7 +8,8 @@
 
 enum { FIRST_TYPE = NRS_VERSION, HELLO = NRS_VERSION + 4, HELLO_ACK, NO_SESSION = NRS_VERSION + 10, RETRY = NRS_VERSION + 15 };
 enum { LEAST_HELLO = NRS_HEADER + 192 + NRS_TAG, CIPHER = NRS_HEADER + 4, MODE, CLAIM = NRS_HEADER + 128 };
-enum { SHARED, DEVICE, MOST_ID = 64, MOST_PREFIXES = 16, FIXED = 24, LONGEST_CLAIM = FIXED + 18 * MOST_PREFIXES + MOST_ID };
+enum { SHARED, DEVICE, ANSWER = NRS_HEADER + NRS_TAG /* bytes */ };
+enum { MOST_ID = 64, MOST_PREFIXES = 16, FIXED = 24, LONGEST_CLAIM = FIXED + 18 * MOST_PREFIXES + MOST_ID };
 
 static const char DEVICE_LABEL[] = "nrs v2 device", HELLO_INFO[] = "nrs v2 hello\1"; /* \1: HKDF's only block */
 enum { LABEL = sizeof DEVICE_LABEL - 1 };
@@ -127,7 +128,7 @@ void nrs_sieve_charge(nrs_sieve *s, uint32_t wrong) { s->wrong -= wrong < s->wro
 
 /* The bytes of the claim in a HELLO; 0 where this cannot be one. */
 static uint32_t claim_length(const uint8_t *d, uint32_t size) {
-    if (size < LEAST_HELLO || d[CIPHER] || d[MODE] > DEVICE) return 0;
+    if (size < LEAST_HELLO || d[CIPHER] >= NRS_CIPHERS || d[MODE] > DEVICE) return 0;
     uint32_t id = d[CLAIM], prefixes = d[CLAIM + 1], length = FIXED + 18 * prefixes + id;
     if (!id || id > MOST_ID || prefixes > MOST_PREFIXES) return 0;
     return CLAIM + length + NRS_TAG <= size ? length : 0;
@@ -162,7 +163,7 @@ void nrs_sift(nrs_sieve *s, const uint8_t *train, uint32_t length, uint32_t each
         uint32_t size = length - at < each ? length - at : each;
         r->datagrams++;
         int first = d[0];
-        if (size < NRS_HEADER + NRS_TAG || first < FIRST_TYPE || first > RETRY || (is_handshake(d[0]) && first != HELLO)) {
+        if (size < NRS_LEAST_BYTES || first < FIRST_TYPE || first > RETRY || (is_handshake(d[0]) && first != HELLO)) {
             r->malformed++;
         } else if (first == HELLO) {
             claim = claim_length(d, size);
@@ -174,7 +175,7 @@ void nrs_sift(nrs_sieve *s, const uint8_t *train, uint32_t length, uint32_t each
                 r->worth[r->count++] = at;
         } else if (nrs_sieve_knows(s, d)) {
             r->worth[r->count++] = at;
-        } else if (!answered) {
+        } else if (!answered && size >= ANSWER) {
             answered = 1;
             s->answers--;
             r->worth[r->count++] = at;

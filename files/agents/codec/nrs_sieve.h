@@ -6,7 +6,7 @@
 #include "nrs_codec.h"
 
 enum {
-    NRS_MOST_WORTH = 1346 /* datagrams with header and tag in 70,000 bytes */
+    NRS_MOST_WORTH = 1944 /* datagrams of NRS_LEAST_BYTES in 70,000 bytes */
 };
 
 typedef struct nrs_sieve nrs_sieve;
@@ -15,7 +15,7 @@ typedef struct nrs_sieve nrs_sieve;
    has sent the last HELLO that no held key proves, a struct sockaddr. */
 typedef struct {
     uint64_t datagrams, malformed, tag, no_session, rate;
-    uint32_t count, worth[1346];
+    uint32_t count, worth[1944];
     uint32_t address_length;
     uint8_t address[28];
 } nrs_sifted;

@@ -14,7 +14,7 @@ _Static_assert(1 << (NRS_KINDS - 1) == AT_ONCE, "every kind's messages are a who
 struct nrs_crypto {
     struct nrs_provider providers[NRS_MOST_PROVIDERS];
     uint32_t count, failures;
-    const struct nrs_provider *chosen[NRS_KINDS];
+    const struct nrs_provider *chosen[NRS_KINDS], *chosen_aead[NRS_CIPHERS];
     const char *failed[NRS_MOST_PROVIDERS];
 };
 
@@ -42,6 +42,39 @@ static uint64_t cost(const struct nrs_provider *p, uint32_t kind, const struct n
     return now_ns() - began;
 }
 
+/* What it costs to seal AT_ONCE long texts and as many short ones; the most there is where that cannot be. */
+static uint64_t aead_cost(const struct nrs_provider *p, uint32_t cipher) {
+    static const uint8_t secret[32], known[20];
+    const struct nrs_aead *aead = p->aead[cipher];
+    uint8_t text[FULL] = {0}, tag[NRS_AEAD_TAG];
+    struct nrs_text texts[2 * AT_ONCE];
+    void *key = aead ? aead->key(p->state, secret, 0) : NULL;
+    if (!key) return UINT64_MAX;
+    for (uint32_t i = 0; i < 2 * AT_ONCE; i++)
+        texts[i] = (struct nrs_text){{0}, sizeof known, i % 2 ? SMALL : FULL, known, text, tag};
+    uint64_t began = now_ns();
+    aead->seal(p->state, key, texts, 2 * AT_ONCE);
+    uint64_t spent = now_ns() - began;
+    aead->forget(key);
+    return spent;
+}
+
+static void choose_aeads(nrs_crypto *c) {
+    for (uint32_t cipher = NRS_CLEAR + 1; cipher < NRS_CIPHERS; cipher++) {
+        uint64_t least[NRS_MOST_PROVIDERS];
+        uint32_t best = 0;
+        memset(least, 0xff, sizeof least);
+        for (uint32_t round = 0; round < ROUNDS; round++)
+            for (uint32_t i = 0; i < c->count; i++) {
+                uint64_t spent = aead_cost(&c->providers[i], cipher);
+                if (spent < least[i]) least[i] = spent;
+            }
+        for (uint32_t i = 1; i < c->count; i++)
+            if (least[i] < UINT64_MAX && least[i] + least[i] / 16 < least[best]) best = i;
+        c->chosen_aead[cipher] = least[best] < UINT64_MAX ? &c->providers[best] : NULL;
+    }
+}
+
 /* The least of several rounds, in which all take turns: something else may have had the processor. */
 static void choose(nrs_crypto *c) {
     static const uint8_t text[FULL], secret[32];
@@ -67,14 +100,14 @@ static void choose(nrs_crypto *c) {
 nrs_crypto *nrs_crypto_of(const struct nrs_provider *providers, uint32_t count) {
     nrs_crypto *c = calloc(1, sizeof *c);
     for (uint32_t i = 0; i < count; i++) {
-        if (c && nrs_knows_answers(&providers[i])) {
+        if (c && nrs_knows_answers(&providers[i]) && nrs_knows_aeads(&providers[i])) {
             c->providers[c->count++] = providers[i];
             continue;
         }
         if (c) c->failed[c->failures++] = providers[i].name;
         if (providers[i].free) providers[i].free(providers[i].state);
     }
-    if (c && c->count) choose(c);
+    if (c && c->count) choose(c), choose_aeads(c);
     return c;
 }
 
@@ -99,6 +132,17 @@ void nrs_crypto_free(nrs_crypto *c) {
 }
 
 const char *nrs_crypto_chosen(const nrs_crypto *c, uint32_t kind) { return c->count ? c->chosen[kind]->name : NULL; }
+
+const char *nrs_crypto_chosen_aead(const nrs_crypto *c, uint32_t cipher) {
+    return cipher < NRS_CIPHERS && c->chosen_aead[cipher] ? c->chosen_aead[cipher]->name : NULL;
+}
+
+const struct nrs_aead *nrs_crypto_aead(const nrs_crypto *c, uint32_t cipher, void **state) {
+    const struct nrs_provider *p = cipher < NRS_CIPHERS ? c->chosen_aead[cipher] : NULL;
+    if (!p) return NULL;
+    *state = p->state;
+    return p->aead[cipher];
+}
 
 const char *nrs_crypto_failed(const nrs_crypto *c, uint32_t number) {
     return number < c->failures ? c->failed[number] : NULL;

@@ -3,7 +3,7 @@
 #ifndef NRS_HMAC_H
 #define NRS_HMAC_H
 
-#include "nrs_crypto.h"
+#include "nrs_aead.h"
 
 enum { NRS_MOST_MESSAGES = 64 /* of one call */ };
 
@@ -23,12 +23,13 @@ struct nrs_message {
 /* Puts the tags of messages where they say. */
 typedef void nrs_tagger(void *state, const struct nrs_key *key, const struct nrs_message *messages, uint32_t count);
 
-/* A way to do it, which needs `state`. */
+/* A way to do it, and to encrypt where it can, which needs `state`. */
 struct nrs_provider {
     const char *name;
     nrs_tagger *tags;
     void *state;
     void (*free)(void *state);
+    const struct nrs_aead *aead[NRS_CIPHERS];
 };
 
 /* Each writes what there is of its own to `found` and says how many. */

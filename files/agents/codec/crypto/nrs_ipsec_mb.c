@@ -1,6 +1,7 @@
 /* ipsec-mb (https://github.com/intel/intel-ipsec-mb), where this is built with it: several messages at once, by a path
    for each family of instructions. The one that it would choose by itself is not always the fastest. */
 #include "nrs_hmac.h"
+#include "nrs_ipsec_mb_aead.h"
 
 #ifdef NRS_IPSEC_MB
 
@@ -41,7 +42,13 @@ static uint32_t path(struct nrs_provider *found, const char *name, void (*init)(
         free_mb_mgr(manager);
         return 0;
     }
-    *found = (struct nrs_provider){name, tags, manager, release};
+    *found = (struct nrs_provider){
+        .name = name,
+        .tags = tags,
+        .state = manager,
+        .free = release,
+        .aead = {[NRS_AES_256_GCM] = &nrs_ipsec_mb_gcm, [NRS_CHACHA20_POLY1305] = &nrs_ipsec_mb_chacha},
+    };
     return 1;
 }
 

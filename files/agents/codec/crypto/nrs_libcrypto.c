@@ -1,5 +1,6 @@
 #define OPENSSL_SUPPRESS_DEPRECATED /* the one-shot interfaces cannot start from a prepared state */
 #include "nrs_hmac.h"
+#include "nrs_libcrypto_aead.h"
 
 #include <string.h>
 
@@ -42,6 +43,10 @@ static void tags(void *none, const struct nrs_key *key, const struct nrs_message
 }
 
 uint32_t nrs_libcrypto(struct nrs_provider *found) {
-    *found = (struct nrs_provider){"libcrypto", tags, NULL, NULL};
+    *found = (struct nrs_provider){
+        .name = "libcrypto",
+        .tags = tags,
+        .aead = {[NRS_AES_256_GCM] = &nrs_libcrypto_gcm, [NRS_CHACHA20_POLY1305] = &nrs_libcrypto_chacha},
+    };
     return 1;
 }

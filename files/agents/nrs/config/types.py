@@ -155,6 +155,9 @@ Line = Annotated[
 LogLevel = Literal["debug", "info", "warning", "error"]
 """From which on records are written."""
 
+CipherName = Literal["none", "aes-256-gcm", "chacha20-poly1305"]
+"""What protects a tunnel's datagrams; none: they are clear text under HMAC-SHA256."""
+
 Url = Annotated[str, BeforeValidator(_url)]
 Urls = Annotated[list[Url], BeforeValidator(_one_or_more), Field(min_length=1)]
 """One URL or a list of URLs, always held as a list."""

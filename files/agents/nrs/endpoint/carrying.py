@@ -18,7 +18,7 @@ from nrs.endpoint.trains import LENGTH, Trains
 from nrs.tunnel import wire
 from nrs.tunnel.control import Control
 from nrs.tunnel.orders import LimitDatagrams, SendControl, SendTogether, SendTrain, Tell
-from nrs.tunnel.wire import Group, Member, ProbeAck, Type
+from nrs.tunnel.wire import Cipher, Group, Member, ProbeAck, Type
 
 
 class Carrying:
@@ -33,6 +33,8 @@ class Carrying:
         self._ask_now = ask_now
         self._index = 0
         """The local index of the session; 0: there is none."""
+        self._cipher = Cipher.NONE
+        """Of the session."""
         self._headers = wire.HEADERS6
         self._told_size = 0
         self._told_trains: tuple[str, ...] = ()
@@ -53,9 +55,9 @@ class Carrying:
             self.trains.restart()
             self._together = []
 
-    def begin(self, index: int, now: float) -> list[Order]:
+    def begin(self, index: int, cipher: Cipher, now: float) -> list[Order]:
         """A session, with numbers of its own, over what is known already."""
-        self._index = index
+        self._index, self._cipher = index, cipher
         self._counting.restart()
         return self._limit(now)
 
@@ -70,7 +72,7 @@ class Carrying:
         orders: list[Order] = []
         for number, size in self.mtu.due(now, round_trip, busy=busy):
             self._counting.path_probe_sent()
-            body = wire.encode_path_probe(size - self._headers)
+            body = wire.encode_path_probe(size - self._headers, self._cipher)
             orders.append(
                 SendControl(self._index, Type.PATH_PROBE, body, specific=number, whole=True)
             )
@@ -113,7 +115,7 @@ class Carrying:
 
     def handle_path_ack(self, control: Control, now: float, *, present: bool) -> list[Order]:
         """`present`: of the session in use. Raises wire.Malformed."""
-        length = wire.decode_path_ack(control.body)
+        length = wire.decode_path_ack(control.body, control.cipher)
         self.mtu.answered(control.specific, length + self._headers, now)
         if present:
             self._counting.path_ack_came()
@@ -146,7 +148,7 @@ class Carrying:
     def _trial(self) -> list[Order]:
         """Try whether trains arrive."""
         self._counting.trial_sent()
-        length = min(LENGTH, self.longest - COUNT) - wire.OVERHEAD
+        length = min(LENGTH, self.longest - COUNT) - self._cipher.overhead
         groups = [
             tuple(
                 SendControl(self._index, Type.TRAIN, body, flags=group, specific=specific)

@@ -14,6 +14,7 @@ from nrs.config.secret import KeyedSection
 from nrs.config.tun_addresses import TunAddresses
 from nrs.config.types import (
     Address,
+    CipherName,
     Epoch,
     HostName,
     Interface,
@@ -70,6 +71,7 @@ class Tunnel(KeyedSection, TunAddresses):
     device_keys_file: Path | None = None
     key_epoch: Epoch = 0
     generation: Annotated[int, Field(strict=True, ge=0, le=MOST_GENERATION)] = 0
+    cipher: CipherName = "none"
     _own_key: bool = PrivateAttr(default=False)
     _by_router: dict[str, bytes] | None = PrivateAttr(default=None)
 

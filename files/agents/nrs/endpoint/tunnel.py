@@ -24,7 +24,14 @@ from nrs.tunnel import wire
 from nrs.tunnel.address_text import name_ports
 from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
-from nrs.tunnel.handshake import BadTag, ClaimRefused, HandshakeError, Initiator, StaticKey
+from nrs.tunnel.handshake import (
+    BadTag,
+    CipherRefused,
+    ClaimRefused,
+    HandshakeError,
+    Initiator,
+    StaticKey,
+)
 from nrs.tunnel.orders import (
     CloseSession,
     NoteSession,
@@ -35,6 +42,7 @@ from nrs.tunnel.orders import (
 )
 from nrs.tunnel.record import Record, key_print
 from nrs.tunnel.wire import (
+    Cipher,
     Claim,
     KeyMode,
     Objection,
@@ -78,6 +86,7 @@ class Settings:
     key: StaticKey
     claim: Claim
     timing: Timing
+    cipher: Cipher = Cipher.NONE
 
     @classmethod
     def of(cls, config: NetworkAccessEndpointConfig, router_id: str) -> Settings:
@@ -98,6 +107,7 @@ class Settings:
                 tunnel.generation,
             ),
             Timing(keepalive=keepalive, dead=3 * keepalive),
+            Cipher.named(tunnel.cipher),
         )
 
 
@@ -236,8 +246,12 @@ class Tunnel:
     # -- its sessions
 
     def adjust(self, settings: Settings) -> None:
-        """Go by other settings; another key opens a new session while the present one serves."""
-        if settings.key != self._settings.key:
+        """Go by other settings.
+
+        Another key or cipher opens a new session while the present one serves.
+        """
+        before = self._settings
+        if (settings.key, settings.cipher) != (before.key, before.cipher):
             self._attempt = None
             self._hellos = 0
             self._rekeyed = True
@@ -248,7 +262,7 @@ class Tunnel:
     def resume(self, record: Record, since: float, now: float) -> list[Order]:
         """Go on with a session of an earlier process; no orders where that cannot be.
 
-        One that another key has opened serves until there is one with the present key.
+        One of another key or cipher serves until there is one with the present ones.
         """
         if not self.connected or record.claim != self._settings.claim:
             return []
@@ -257,6 +271,8 @@ class Tunnel:
         if record.key_print != key_print(key):
             self._rekeyed = True
             key = StaticKey(b"", record.mode, record.secrets.key_id)
+        elif record.secrets.cipher is not self._settings.cipher:
+            self._rekeyed = True
         return self._take(record, key, now)
 
     def enter(self, since: float) -> list[Order]:
@@ -291,7 +307,12 @@ class Tunnel:
         self.liveness.session_opened(now)
         opened = OpenSession(record, key, self.ring)
         noted = NoteSession(self.index, since=self.state_since)
-        return [*orders, opened, noted, *self.carrying.begin(self.index, now)]
+        return [
+            *orders,
+            opened,
+            noted,
+            *self.carrying.begin(self.index, record.secrets.cipher, now),
+        ]
 
     # -- what is due
 
@@ -333,12 +354,13 @@ class Tunnel:
         key, claim = self._settings.key, self._settings.claim
         if self._attempt is None or now - self._attempt[1] > _ATTEMPT_S:
             present = None if self.session is None else self.session.secrets
-            index, stamp = self._new_index(), self._next_stamp()
-            self._attempt = Initiator(key, claim, index, self._random, stamp, present), now
+            index, stamp, cipher = self._new_index(), self._next_stamp(), self._settings.cipher
+            initiator = Initiator(key, claim, index, self._random, stamp, present, cipher)
+            self._attempt = initiator, now
         orders: list[Order] = [SendHello(self.router_id, self._attempt[0].hello())]
         self._hellos += 1
         if self._hellos == _UNANSWERED_HELLOS:
-            stays = f" a HELLO with {_named(key)}, the session in use stays"
+            stays = f" a HELLO with {self._offered}, the session in use stays"
             renewing = self.index and self.liveness.state is State.UP
             orders.append(
                 Tell(
@@ -356,7 +378,7 @@ class Tunnel:
         return self._stamp
 
     def _renew(self, now: float) -> list[Order]:
-        """Replace a session that is old, much used or of another key, while it still works.
+        """Replace a session that is old, much used or of another key or cipher, while it works.
 
         The one before it is forgotten after a moment.
         """
@@ -404,7 +426,7 @@ class Tunnel:
             ack, agreed = self._attempt[0].finish(datagram)
         except BadTag:
             return [Refuse(Drop.TAG)]
-        except ClaimRefused as refused:
+        except (ClaimRefused, CipherRefused) as refused:
             return self._refused(refused)
         except HandshakeError as error:
             return [
@@ -420,7 +442,7 @@ class Tunnel:
         key = self._settings.key
         orders: list[Order] = []
         if self._rekeyed:
-            text = f"tunnel to {self.router_id}: new session with {_named(key)}"
+            text = f"tunnel to {self.router_id}: new session with {self._offered}"
             orders.append(Tell(logging.INFO, text))
         self._attempt, self._hellos, self._rekeyed = None, 0, False
         self._answer, self.refusal = datagram, None
@@ -457,15 +479,25 @@ class Tunnel:
         self._attempt = again, now
         return [SendHello(self.router_id, again.hello())]
 
-    def _refused(self, refused: ClaimRefused) -> list[Order]:
-        """The router does not let this endpoint have what it claims; it may later."""
+    def _refused(self, refused: ClaimRefused | CipherRefused) -> list[Order]:
+        """The router does not let this endpoint have what it claims or offers; it may later."""
         if refused.router_id != self.router_id:
             return [Refuse(Drop.SOURCE)]
         self._hellos = 0
-        text = f"{self.router_id} refuses {text_of(refused.network)}: {_WHY[refused.objection]}"
+        if isinstance(refused, CipherRefused):
+            what, why = f"cipher {refused.cipher.text}", "it is not in its tunnel.ciphers"
+        else:
+            what, why = text_of(refused.network), _WHY[refused.objection]
+        text = f"{self.router_id} refuses {what}: {why}"
         before, self.refusal = self.refusal, text
         told = [] if text == before else [Tell(logging.WARNING, text)]
         return [*told, Refuse(Drop.SOURCE)]
+
+    @property
+    def _offered(self) -> str:
+        """What a HELLO names now, for people."""
+        cipher = self._settings.cipher
+        return _named(self._settings.key) + (f" and cipher {cipher.text}" if cipher else "")
 
     def _note_families(self, record: Record) -> list[Order]:
         """Say once what the endpoint has and the router does not carry."""

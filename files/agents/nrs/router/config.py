@@ -19,6 +19,7 @@ from nrs.config.tun_addresses import TunAddresses
 from nrs.config.types import (
     EPOCHS,
     Address,
+    CipherName,
     Epoch,
     Interface,
     IPAddress,
@@ -106,6 +107,7 @@ class Tunnel(KeyedSection, TunAddresses):
     previous_router_key: SecretStr | None = None
     previous_router_key_file: Path | None = None
     key_modes: Annotated[list[KeyModeName], Field(min_length=1)] | None = None
+    ciphers: list[CipherName] = Field(default=["none"], min_length=1)
     _own_key: bool = PrivateAttr(default=False)
     _previous: bytes | None = PrivateAttr(default=None)
 

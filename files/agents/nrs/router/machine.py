@@ -80,6 +80,7 @@ from nrs.tunnel.orders import (
 from nrs.tunnel.ratelimit import SourceLimiter
 from nrs.tunnel.record import Progress, Record, key_print
 from nrs.tunnel.wire import (
+    Cipher,
     Claim,
     Hello,
     KeyMode,
@@ -177,6 +178,7 @@ class RouterMachine:
             tunnel.keys,
             frozenset(KeyMode[mode.upper()] for mode in tunnel.modes),
         )
+        self._ciphers = frozenset(map(Cipher.named, tunnel.ciphers))
         self._held = {key_print(key, self._identity): key for key in self._responder.held()}
 
     # -- asked by packets
@@ -243,6 +245,8 @@ class RouterMachine:
             if not self._limiter.allow(claim.encode(), now):
                 return [Refuse(Drop.RATE)]
             self._freshness.believe(claim, offer.hello.stamp, offer.hello.nonce)
+            if offer.hello.cipher not in self._ciphers:
+                return self._deny_cipher(offer, peer, now)
             refusal = self._rules.refusal(claim, _address(peer))
             if refusal is not None:
                 self.refused_claims += 1
@@ -303,6 +307,12 @@ class RouterMachine:
         answer = self._responder.refuse(offer, objection, item, self._flags)
         return [Refuse(Drop.SOURCE), Answer(answer)]
 
+    def _deny_cipher(self, offer: Offer, peer: Peer, now: float) -> list[Order]:
+        cipher = offer.hello.cipher
+        why = f"its cipher {cipher.text} is not in tunnel.ciphers"
+        told = self._tell_refusal(now, offer.hello.claim, peer, why)
+        return [*self._deny(offer, Objection.CIPHER, cipher), *told]
+
     def _disputed(self, contest: Contest, claim: Claim) -> int:
         """Which of what is claimed the holder has."""
         holder = self._table.device(contest.holder)
@@ -322,7 +332,7 @@ class RouterMachine:
             stamp=offer.hello.stamp,
             nonce=nonce,
         )
-        entry = Entry(index, offer.held, succession_key(agreed))
+        entry = Entry(index, offer.held, succession_key(agreed), agreed.cipher)
         pending = Pending(entry, nonce, answer, now, holders)
         return [
             *map(CloseSession, self._table.offer(claim, pending)),
@@ -390,12 +400,12 @@ class RouterMachine:
 
         Without an order to open it, it would not be accepted now.
         """
-        claim, index = record.claim, record.secrets.local_index
+        claim, index, cipher = record.claim, record.secrets.local_index, record.secrets.cipher
         key = self._held.get(record.key_print)
-        if key is None or self._rules.refusal(claim) is not None:
+        if key is None or cipher not in self._ciphers or self._rules.refusal(claim) is not None:
             return []
         self._freshness.believe(claim, record.stamp, record.nonce)
-        entry = Entry(index, key, succession_key(record.secrets))
+        entry = Entry(index, key, succession_key(record.secrets), cipher)
         device, gone = self._table.resume(claim, entry, progress, now)
         routes = self._routes(device) if progress.confirmed else []
         return [OpenSession(record, key), *map(CloseSession, gone), *routes]
@@ -506,7 +516,7 @@ class RouterMachine:
         newer = current and control.sequence > state.role_sequence
         if control.kind is Type.PATH_PROBE:
             state.path_probes += 1
-            answer = wire.encode_path_ack(wire.OVERHEAD + len(control.body))
+            answer = wire.encode_path_ack(control.length, control.cipher)
             orders.append(
                 SendControl(index, Type.PATH_ACK, answer, specific=control.specific, whole=True)
             )
@@ -564,7 +574,7 @@ class RouterMachine:
     # -- the router itself
 
     def handle_config(self, config: RoutingServerConfig) -> list[Order]:
-        """Take over a configuration; sessions stay, but those that have lost a key or a claim."""
+        """Take over a configuration; sessions stay, but for a lost key, cipher or claim."""
         self._configure(config)
         orders: list[Order] = []
         for device in self._table:
@@ -575,10 +585,12 @@ class RouterMachine:
                 orders += self._close(device, refusal.why)
                 continue
             current = device.current
-            lost = self._table.revoke(device, self._responder.accepts)
+            lost = self._table.revoke(device, self._accepts)
             if current is not None and current.index in lost:
                 name = device.claim.endpoint_id
                 why = "the key that opened it is no longer accepted"
+                if current.cipher not in self._ciphers:
+                    why = f"its cipher {current.cipher.text} is no longer accepted"
                 # Said before it is forgotten: the endpoint tries anew at once.
                 orders += [
                     SendControl(current.index, Type.BYE),
@@ -586,6 +598,9 @@ class RouterMachine:
                 ]
             orders += self._forget(device, lost)
         return orders
+
+    def _accepts(self, entry: Entry) -> bool:
+        return entry.cipher in self._ciphers and self._responder.accepts(entry.key)
 
     def handle_host(self, host: Host) -> list[Order]:
         """Go by what the host has now; tunnels whose addresses are somebody else's are closed."""

@@ -17,7 +17,7 @@ from nrs.router.delivery import Delivery
 from nrs.router.prefix_table import PrefixTable
 from nrs.tunnel.handshake import StaticKey
 from nrs.tunnel.record import Progress
-from nrs.tunnel.wire import Claim
+from nrs.tunnel.wire import Cipher, Claim
 
 MOST_PENDING = 4
 PENDING_S = 10.0
@@ -84,6 +84,7 @@ class Entry:
     key: StaticKey
     succession: bytes = field(repr=False)
     """What a HELLO proves with that it comes from the same device."""
+    cipher: Cipher = Cipher.NONE
     state: SessionState = field(default_factory=SessionState, compare=False, repr=False)
 
 
@@ -302,16 +303,16 @@ class SessionTable:
         self._drop(device, gone)
         return gone
 
-    def revoke(self, device: Device, keep: Callable[[StaticKey], bool]) -> list[int]:
-        """Forget the device's sessions whose key is not to be kept; these sessions.
+    def revoke(self, device: Device, keep: Callable[[Entry], bool]) -> list[int]:
+        """Forget the device's sessions that are not to be kept; these sessions.
 
         The session before the current one goes with it: the endpoint sends through neither.
         """
-        lost = [p.entry.index for p in device.pending if not keep(p.entry.key)]
-        over = device.current is not None and not keep(device.current.key)
+        lost = [p.entry.index for p in device.pending if not keep(p.entry)]
+        over = device.current is not None and not keep(device.current)
         if device.current is not None and over:
             lost.append(device.current.index)
-        if device.previous is not None and (over or not keep(device.previous[0].key)):
+        if device.previous is not None and (over or not keep(device.previous[0])):
             lost.append(device.previous[0].index)
         self._drop(device, lost)
         return lost

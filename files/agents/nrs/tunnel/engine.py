@@ -325,7 +325,7 @@ class Engine:
             self._counted.dropped(Drop.TOO_LONG)
             packet = frames.packet(index)
             if self._told.allow(inner.source(packet), self._loop.now):
-                error = too_big(packet, session.longest - wire.OVERHEAD)
+                error = too_big(packet, session.body)
                 if error is not None:
                     self.tun.deliver(error)
 
@@ -479,12 +479,13 @@ class Engine:
         """A datagram of no session: a handshake is answered, the rest is counted."""
         self._counted.rx_datagrams += 1
         datagram = intake.datagram(start)
-        if len(datagram) < wire.OVERHEAD:
+        if len(datagram) < wire.LEAST_BYTES:
             self._counted.dropped(Drop.MALFORMED)
             return
-        first = datagram[0]
+        first, short = datagram[0], len(datagram) < wire.OVERHEAD
         kind = _TYPES.get(first & 0x0F)
-        if first >> 4 != wire.VERSION or kind is None:
+        malformed = first >> 4 != wire.VERSION or kind is None
+        if kind is None or malformed or (short and kind in _HANDSHAKE_TYPES):
             self._counted.dropped(Drop.MALFORMED)
         elif kind in _HANDSHAKE_TYPES:
             peer = intake.peer
@@ -495,13 +496,16 @@ class Engine:
                 self._complain(peer)
         else:
             self._counted.dropped(Drop.NO_SESSION)
+            if short:  # than the answer would be
+                return
             self._peers.unknown(bytes(datagram), socket, intake.peer, intake.local)
 
     def _control(self, session: Session, datagram: memoryview, socket: UdpSocket) -> None:
         try:
             came = socket, self._intake.peer, self._intake.local
             there = came == _place(session.path.candidate)
-            self._peers.control(session, Control.decode(bytes(datagram), from_candidate=there))
+            control = Control.decode(bytes(datagram), session.cipher, from_candidate=there)
+            self._peers.control(session, control)
         except wire.Malformed:
             self._counted.dropped(Drop.MALFORMED)
 

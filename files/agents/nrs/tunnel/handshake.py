@@ -25,7 +25,17 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from nrs.config.types import IPNetwork
 from nrs.tunnel import keys, wire
-from nrs.tunnel.wire import Claim, Hello, HelloAck, KeyMode, Objection, Retry, RouterFlag, Type
+from nrs.tunnel.wire import (
+    Cipher,
+    Claim,
+    Hello,
+    HelloAck,
+    KeyMode,
+    Objection,
+    Retry,
+    RouterFlag,
+    Type,
+)
 
 Random = Callable[[int], bytes]
 
@@ -56,6 +66,15 @@ class ClaimRefused(HandshakeError):
         self.network = network
 
 
+class CipherRefused(HandshakeError):
+    """The router knows the key, and does not accept the cipher."""
+
+    def __init__(self, router_id: str, cipher: Cipher) -> None:
+        super().__init__(f"cipher {cipher.text} is refused")
+        self.router_id = router_id
+        self.cipher = cipher
+
+
 @dataclass(frozen=True)
 class SessionSecrets:
     """What a finished handshake gives one end."""
@@ -65,6 +84,7 @@ class SessionSecrets:
     key_id: int
     send_key: bytes
     receive_key: bytes
+    cipher: Cipher = Cipher.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +111,7 @@ class Initiator:
         random: Random,
         stamp: int = 0,
         present: SessionSecrets | None = None,
+        cipher: Cipher = Cipher.NONE,
         token: bytes = bytes(wire.TOKEN_BYTES),
     ) -> None:
         """`stamp` is greater than any before, 64 bits, and `token` that of a RETRY.
@@ -99,6 +120,7 @@ class Initiator:
         """
         self._static = static
         self._claim = claim
+        self._cipher = cipher
         self._index = index
         self._present = present
         self._private = X25519PrivateKey.from_private_bytes(random(32))
@@ -109,6 +131,7 @@ class Initiator:
             nonce=self._nonce,
             public=self._private.public_key().public_bytes_raw(),
             claim=claim,
+            cipher=cipher,
             key_mode=static.mode,
             stamp=stamp,
             token=token,
@@ -128,7 +151,10 @@ class Initiator:
         return self._signed + self._tag_key.tag(self._signed)
 
     def finish(self, datagram: bytes) -> tuple[HelloAck, SessionSecrets]:
-        """The session that a HELLO_ACK opens. Raises BadTag, ClaimRefused, HandshakeError."""
+        """The session that a HELLO_ACK opens.
+
+        Raises BadTag, ClaimRefused, CipherRefused, HandshakeError.
+        """
         signed, tag = datagram[: -wire.TAG_BYTES], datagram[-wire.TAG_BYTES :]
         if not self._tag_key.verify(tag, signed):
             raise BadTag("HELLO_ACK")
@@ -140,6 +166,8 @@ class Initiator:
             raise HandshakeError("HELLO_ACK answers another HELLO")
         if ack.sender_index == 0:
             raise self._refused(ack)
+        if ack.cipher is not self._cipher:
+            raise HandshakeError(f"HELLO_ACK states cipher {ack.cipher.text}")
         shared = _exchange(self._private, ack.public)
         to_router, to_endpoint = keys.session_keys(
             self._static.secret,
@@ -153,6 +181,7 @@ class Initiator:
             key_id=self._static.key_id,
             send_key=to_router,
             receive_key=to_endpoint,
+            cipher=self._cipher,
         )
 
     def again(self, datagram: bytes, stamp: int, random: Random) -> Initiator:
@@ -167,12 +196,21 @@ class Initiator:
         if retry.echo != self._nonce:
             raise HandshakeError("RETRY answers another HELLO")
         return Initiator(
-            self._static, self._claim, self._index, random, stamp, self._present, retry.token
+            self._static,
+            self._claim,
+            self._index,
+            random,
+            stamp,
+            self._present,
+            self._cipher,
+            retry.token,
         )
 
     def _refused(self, ack: HelloAck) -> HandshakeError:
         try:
             objection, item = wire.decode_refusal(ack.public)
+            if objection is Objection.CIPHER:
+                return CipherRefused(ack.router_id, self._cipher)
             return ClaimRefused(ack.router_id, objection, self._claim.networks[item])
         except (wire.Malformed, IndexError):
             return HandshakeError("HELLO_ACK refuses nothing that was claimed")
@@ -262,7 +300,7 @@ class Responder:
         return signed + offer.tag_key.tag(signed)
 
     def refuse(self, offer: Offer, objection: Objection, item: int, flags: RouterFlag) -> bytes:
-        """The HELLO_ACK that offers no session, as `item` of the claim's networks cannot be had."""
+        """The HELLO_ACK that offers no session; `item` as in `wire.encode_refusal`."""
         ack = HelloAck(
             sender_index=0,
             nonce=bytes(wire.NONCE_BYTES),
@@ -271,6 +309,7 @@ class Responder:
             router_id=self._identity.router_id,
             tun_ipv4=self._identity.tun_ipv4,
             tun_ipv6=self._identity.tun_ipv6,
+            cipher=offer.hello.cipher,
             flags=flags,
         )
         index = offer.hello.sender_index
@@ -292,6 +331,7 @@ class Responder:
             router_id=self._identity.router_id,
             tun_ipv4=self._identity.tun_ipv4,
             tun_ipv6=self._identity.tun_ipv6,
+            cipher=hello.cipher,
             flags=flags,
         )
         shared = _exchange(private, hello.public)
@@ -308,6 +348,7 @@ class Responder:
             key_id=offer.static.key_id,
             send_key=to_endpoint,
             receive_key=to_router,
+            cipher=hello.cipher,
         )
         return signed + offer.tag_key.tag(signed), secrets
 

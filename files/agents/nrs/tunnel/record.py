@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 
 from nrs.tunnel.handshake import Identity, SessionSecrets, StaticKey
-from nrs.tunnel.wire import NONCE_BYTES, Claim, KeyMode
+from nrs.tunnel.wire import NONCE_BYTES, Cipher, Claim, KeyMode
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Record:
     nonce: bytes = bytes(NONCE_BYTES)
     """Of the HELLO that opened it, at the router."""
 
-    _FIXED = struct.Struct("=dIIBBB32s32s32sBQ32s")
+    _FIXED = struct.Struct("=dIIBBBB32s32s32sBQ32s")
 
     def encode(self) -> bytes:
         """Fixed part, owner, addresses, claim."""
@@ -37,6 +37,7 @@ class Record:
             s.local_index,
             s.peer_index,
             s.key_id,
+            s.cipher,
             self.mode,
             len(owner),
             s.send_key,
@@ -77,23 +78,23 @@ class Record:
     def decode(cls, data: bytes) -> Record:
         """Raises ValueError for what `encode` does not make."""
         try:
-            (created, local, peer, key_id, mode, length, send, receive, key_print, has, *hello) = (
-                cls._FIXED.unpack_from(data)
-            )
+            fixed = cls._FIXED.unpack_from(data)
         except struct.error as error:
             raise ValueError(str(error)) from None
+        created, local, peer, key_id, cipher, mode, length, send, receive, printed, *rest = fixed
+        has, stamp, nonce = rest
         end = cls._FIXED.size + length
         both = (data[end : end + 4], data[end + 4 : end + 20]) if has else ()
         return cls(
-            secrets=SessionSecrets(local, peer, key_id, send, receive),
+            secrets=SessionSecrets(local, peer, key_id, send, receive, Cipher(cipher)),
             mode=KeyMode(mode),
-            key_print=key_print,
+            key_print=printed,
             created=created,
             claim=Claim.decode(data[end + (20 if has else 0) :]),
             owner=data[cls._FIXED.size : end].decode(),
             addresses=tuple(filter(any, both)),
-            stamp=hello[0],
-            nonce=hello[1],
+            stamp=stamp,
+            nonce=nonce,
         )
 
 

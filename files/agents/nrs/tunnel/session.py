@@ -14,6 +14,7 @@ from nrs.tunnel.orders import SentFrames
 from nrs.tunnel.record import Progress, Record
 from nrs.tunnel.session_memory import SessionMemory, Slot
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
+from nrs.tunnel.wire import Cipher
 
 
 @dataclass(eq=False, slots=True)
@@ -36,7 +37,8 @@ class Session:
     last_data_received: float = -1e9
     last_data_sent: float = -1e9
     sent: SentFrames | None = None
-    longest: int = wire.SAFE_BODY + wire.OVERHEAD
+    cipher: Cipher = Cipher.NONE
+    longest: int = wire.SAFE_DATAGRAM
     """Bytes of the longest datagram that it sends."""
     together: bool = True
     """Whether it sends trains."""
@@ -106,9 +108,13 @@ class Session:
 
     def limit(self, longest: int, *, settled: bool) -> None:
         """Send datagrams of at most `longest` bytes from now on; see `Sealer.limit`."""
-        body = min(max(longest - wire.OVERHEAD, wire.LEAST_BODY), wire.LONGEST_BODY)
-        self.longest = body + wire.OVERHEAD
-        self.sealer.limit(body, settled=settled)
+        self.longest = min(max(longest, wire.LEAST_DATAGRAM), wire.LONGEST_DATAGRAM)
+        self.sealer.limit(self.body, settled=settled)
+
+    @property
+    def body(self) -> int:
+        """Bytes of packets in its longest datagram."""
+        return self.longest - self.cipher.overhead
 
     @property
     def path_mtu(self) -> int:
@@ -134,11 +140,15 @@ class Session:
 
 
 def key_of(session: Session | None) -> dict[str, object]:
-    """For status: the mode and epoch of the key that opened `session`, if there is one."""
+    """For status: cipher of `session`, mode and epoch of the key that opened it, if any."""
     if session is None or session.opened_with is None:
-        return {"key_mode": None, "key_epoch": None}
+        return {"key_mode": None, "key_epoch": None, "cipher": None}
     key = session.opened_with
-    return {"key_mode": key.mode.name.lower(), "key_epoch": key.key_id}
+    return {
+        "key_mode": key.mode.name.lower(),
+        "key_epoch": key.key_id,
+        "cipher": session.cipher.text,
+    }
 
 
 def open_session(
@@ -189,13 +199,16 @@ def _session(
         slot.port = socket.port
     return Session(
         local_index=s.local_index,
-        sealer=codec.sealer(s.send_key, s.peer_index, s.key_id, memory=counter),
-        opener=codec.opener(s.receive_key, s.local_index, owned, check, memory=window),
+        sealer=codec.sealer(s.send_key, s.peer_index, s.key_id, memory=counter, cipher=s.cipher),
+        opener=codec.opener(
+            s.receive_key, s.local_index, owned, check, memory=window, cipher=s.cipher
+        ),
         owned=owned,
         socket=socket,
         created=record.created,
         path=codec.path(socket, *where, memory=path),
         opened_with=key,
         last_received=now,
+        cipher=s.cipher,
         slot=slot,
     )

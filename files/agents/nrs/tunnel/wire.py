@@ -14,7 +14,8 @@
     +---------------------------------------------------------------+
     |  body ...                                                     |
     +---------------------------------------------------------------+
-    |  HMAC-SHA256 of header and body, 32 bytes                     |
+    |  HMAC-SHA256 of header and body, 32 bytes; under an AEAD the  |
+    |  body is encrypted, and its tag has 16 bytes                  |
     +---------------------------------------------------------------+
 
 All integers are big-endian. `docs/PROTOCOL.md` is the specification.
@@ -36,15 +37,19 @@ SEGMENT_HEADER = struct.Struct("!BBBBIQBBH")
 HEADER_BYTES = HEADER.size
 TAG_BYTES = 32
 OVERHEAD = HEADER_BYTES + TAG_BYTES
+"""Of a handshake's datagrams, and of a session's that has no AEAD: see `Cipher.overhead`."""
+AEAD_TAG_BYTES = 16
+LEAST_BYTES = HEADER_BYTES + AEAD_TAG_BYTES
+"""Of any datagram."""
 INNER_MTU = 1400
 """Of a TUN device that is not configured otherwise: over IPv6 it fills 1500 bytes."""
 LONGEST_PACKET = 8900
 """The largest MTU that a TUN device may have."""
 HEADERS4, HEADERS6 = 20 + 8, 40 + 8
 """IP and UDP, in front of a datagram."""
-LEAST_BODY, SAFE_BODY = 576 - HEADERS6 - OVERHEAD, 1280 - HEADERS6 - OVERHEAD
-"""Of packets, on a path that carries hardly anything, and on one that nothing is known of."""
-LONGEST_BODY = 9000 - HEADERS4 - OVERHEAD
+LEAST_DATAGRAM, SAFE_DATAGRAM = 576 - HEADERS6, 1280 - HEADERS6
+"""The longest on a path that carries hardly anything, and on one that nothing is known of."""
+LONGEST_DATAGRAM = 9000 - HEADERS4
 
 NONCE_BYTES = 32
 LONGEST_ID = 64
@@ -117,10 +122,55 @@ class Group(IntEnum):
 
 
 class Cipher(IntEnum):
-    """How datagrams are protected."""
+    """How a session's datagrams are protected."""
 
     NONE = 0
     """HMAC-SHA256 over clear text."""
+    AES_256_GCM = 1
+    CHACHA20_POLY1305 = 2
+
+    @property
+    def text(self) -> str:
+        """As in configurations and for people."""
+        return self.name.lower().replace("_", "-")
+
+    @classmethod
+    def named(cls, text: str) -> Cipher:
+        """That of this `text`. Raises KeyError."""
+        return cls[text.upper().replace("-", "_")]
+
+    @property
+    def tag_bytes(self) -> int:
+        """Of a datagram's tag."""
+        return AEAD_TAG_BYTES if self else TAG_BYTES
+
+    @property
+    def overhead(self) -> int:
+        """Of a datagram: what it is longer than its body."""
+        return HEADER_BYTES + self.tag_bytes
+
+    @property
+    def least_body(self) -> int:
+        """Of a datagram of LEAST_DATAGRAM bytes."""
+        return LEAST_DATAGRAM - self.overhead
+
+    @property
+    def safe_body(self) -> int:
+        """Of one of SAFE_DATAGRAM bytes."""
+        return SAFE_DATAGRAM - self.overhead
+
+    @property
+    def longest_body(self) -> int:
+        """Of one of LONGEST_DATAGRAM bytes."""
+        return LONGEST_DATAGRAM - self.overhead
+
+
+_NONCE = struct.Struct("!IQ")
+
+
+def aead_nonce(lane: int, sequence: int) -> bytes:
+    """What an AEAD takes beside its key, 12 bytes; never the same twice under one key."""
+    return _NONCE.pack(lane, sequence)
 
 
 class KeyMode(IntEnum):
@@ -131,7 +181,7 @@ class KeyMode(IntEnum):
 
 
 class Objection(IntEnum):
-    """What a router has against a part of a claim."""
+    """What a router has against a part of a claim, or of an offer."""
 
     OUTSIDE = 1
     """It is not among what the router lets endpoints have."""
@@ -139,6 +189,8 @@ class Objection(IntEnum):
     """It is the router's own, or something that its host reaches without a tunnel."""
     ANOTHERS = 3
     """Another endpoint has it, or a part of it."""
+    CIPHER = 4
+    """The router does not accept it."""
 
 
 class Malformed(ValueError):
@@ -419,7 +471,7 @@ class Retry:
 def encode_refusal(objection: Objection, item: int) -> bytes:
     """What stands in a HELLO_ACK that offers no session, in place of the public key.
 
-    `item` tells which of `Claim.networks` the router objects to.
+    `item` tells which of `Claim.networks` the router objects to, or which cipher.
     """
     return bytes((objection, item)).ljust(32, b"\0")
 
@@ -553,27 +605,27 @@ def group_of(flags: int) -> Group:
 _LENGTH = struct.Struct("!H")
 
 
-def encode_path_probe(length: int) -> bytes:
+def encode_path_probe(length: int, cipher: Cipher = Cipher.NONE) -> bytes:
     """The body of a PATH_PROBE that makes a datagram of `length` bytes."""
-    return bytes(length - OVERHEAD)
+    return bytes(length - cipher.overhead)
 
 
-def encode_path_ack(length: int) -> bytes:
+def encode_path_ack(length: int, cipher: Cipher = Cipher.NONE) -> bytes:
     """The body of a PATH_ACK: the length of the datagram that it answers, and as long as that.
 
     Raises Malformed where that is too short to be said.
     """
-    if length < OVERHEAD + _LENGTH.size:
+    if length < cipher.overhead + _LENGTH.size:
         raise Malformed("PATH_PROBE")
-    return _LENGTH.pack(length).ljust(length - OVERHEAD, b"\0")
+    return _LENGTH.pack(length).ljust(length - cipher.overhead, b"\0")
 
 
-def decode_path_ack(body: bytes) -> int:
+def decode_path_ack(body: bytes, cipher: Cipher = Cipher.NONE) -> int:
     """The length of the datagram that it answers. Raises Malformed."""
     try:
         length = int(_LENGTH.unpack_from(body)[0])
     except struct.error:
         raise Malformed("PATH_ACK") from None
-    if len(body) != length - OVERHEAD:
+    if len(body) != length - cipher.overhead:
         raise Malformed("PATH_ACK")
     return length

@@ -27,6 +27,7 @@ NEVER = {
         "push",
         "tunnel.advertise",
         "tunnel.generation",
+        "tunnel.cipher",
         "tunnel.device_key",
         "tunnel.device_key_file",
         "tunnel.device_keys",

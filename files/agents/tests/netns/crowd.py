@@ -55,7 +55,9 @@ class Member:
         if self._sealer is None:
             self.socket.send(self._initiator.hello())
         else:
-            self.socket.send(self._sealer.control(Type.PROBE, Probe(0, wire.SAFE_BODY).encode()))
+            self.socket.send(
+                self._sealer.control(Type.PROBE, Probe(0, wire.Cipher.NONE.safe_body).encode())
+            )
 
     def take(self) -> None:
         """One datagram of the router's."""

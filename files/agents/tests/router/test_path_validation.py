@@ -38,7 +38,9 @@ def answer(router: Router, challenge: SendControl, **changes: int) -> None:
     stamp = Probe.decode(challenge.body).timestamp_us
     told = {"specific": challenge.specific, "stamp": stamp, "there": 1, **changes}
     body = ProbeAck(told["stamp"], 9, 9, 9, 0).encode()
-    control = Control(Type.PROBE_ACK, 0, 0, 1, told["specific"], body, bool(told["there"]))
+    control = Control(
+        Type.PROBE_ACK, 0, 0, 1, told["specific"], body, from_candidate=bool(told["there"])
+    )
     index = changes.get("session", challenge.index)
     router.take(router.machine.handle_control(index, control, 9, 9, 51820, router.now))
 

@@ -14,6 +14,7 @@ from nrs.tunnel.codec.python.sealing import Send
 from nrs.tunnel.codec.sealing import Check, Sealer
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.inner import Owned
+from nrs.tunnel.wire import Cipher
 from tests.tunnel.codecs import count_from, opening, sealing
 from tests.tunnel.packets import VNET, sent_by_kernel
 
@@ -113,10 +114,16 @@ class Receiver:
     """One session's opener, and the frames that it would write to the TUN device."""
 
     def __init__(
-        self, codec: Codec, *, udp_offload: bool = True, key: bytes = KEY, lanes: int = 1
+        self,
+        codec: Codec,
+        *,
+        udp_offload: bool = True,
+        key: bytes = KEY,
+        lanes: int = 1,
+        cipher: Cipher = Cipher.NONE,
     ) -> None:
         self._opening = opening(codec, udp_offload=udp_offload)
-        self.opener = codec.opener(key, INDEX, OWNED, Check.SOURCE, lanes)
+        self.opener = codec.opener(key, INDEX, OWNED, Check.SOURCE, lanes, cipher=cipher)
         self.opened: list[Opened] = []
 
     def train(self, datagrams: Iterable[bytes]) -> list[Drop]:

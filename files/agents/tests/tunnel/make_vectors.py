@@ -32,6 +32,7 @@ from nrs.tunnel.handshake import (
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.wire import (
     ACTIVE,
+    Cipher,
     Claim,
     Group,
     KeyMode,
@@ -98,10 +99,11 @@ def initiator(
     static: StaticKey,
     claim: Claim,
     present: SessionSecrets | None = None,
+    cipher: Cipher = Cipher.NONE,
 ) -> Initiator:
     """The endpoint of the vectors."""
     stream = iter([ENDPOINT_PRIVATE, ENDPOINT_NONCE])
-    return Initiator(static, claim, ENDPOINT_INDEX, lambda _: next(stream), STAMP, present)
+    return Initiator(static, claim, ENDPOINT_INDEX, lambda _: next(stream), STAMP, present, cipher)
 
 
 def session_of(fields: Vector | None) -> SessionSecrets | None:
@@ -121,12 +123,13 @@ def handshake(
     fields: Vector,
     flags: RouterFlag,
     present: Vector | None = None,
+    cipher: Cipher = Cipher.NONE,
 ) -> Vector:
     """One handshake with every value on the way; `present` has the keys of the session before."""
     claim = claim_of(fields)
     device = mode is KeyMode.DEVICE
     static = StaticKey(keys.device_key(PSK, claim, key_id) if device else PSK, mode, key_id)
-    one = initiator(static, claim, session_of(present))
+    one = initiator(static, claim, session_of(present), cipher)
     other = Responder(identity(), {key_id: PSK}, frozenset({mode}))
     stream = iter([ROUTER_PRIVATE, ROUTER_NONCE])
     offer = other.check(one.hello())
@@ -143,6 +146,7 @@ def handshake(
     signed = one.hello()[: -wire.TAG_BYTES] + answer[: -wire.TAG_BYTES]
     return {
         "name": name,
+        "cipher": int(cipher),
         "key_mode": int(mode),
         "key_id": key_id,
         "claim": fields,
@@ -207,6 +211,34 @@ def control(
         "body": body.hex(),
         "datagram": sealer.control(kind, body, flags=flags, specific=specific).hex(),
     }
+
+
+def encrypted(shared: Vector) -> list[Vector]:
+    """Datagrams to the router of a session with an AEAD, and what of them is encrypted."""
+    cipher, key = Cipher(shared["cipher"]), shared["key_to_router"]
+
+    def vector(name: str, sequence: int, datagram: bytes, body: bytes) -> Vector:
+        return {
+            "name": f"{name}, {cipher.text}",
+            "cipher": int(cipher),
+            "key": key,
+            "index": ROUTER_INDEX,
+            "sequence": sequence,
+            "nonce": wire.aead_nonce(0, sequence).hex(),
+            "body": body.hex(),
+            "datagram": datagram.hex(),
+        }
+
+    sealer = CODEC.sealer(bytes.fromhex(key), ROUTER_INDEX, cipher=cipher)
+    probe, packet = Probe(0x0102030405060708, 1452).encode(), udp_packet(b"hello")
+    first = sealer.control(Type.PROBE, probe, flags=ACTIVE, specific=1)
+    (second,) = sealed(CODEC, [plain(packet)], sealer)
+    third = sealer.control(Type.BYE)
+    return [
+        vector("PROBE of an active tunnel", 1, first, probe),
+        vector("DATA, UDP/IPv4", 2, second, packet),
+        vector("BYE of the endpoint", 3, third, b""),
+    ]
 
 
 def no_session(name: str, key: str, kind: Type) -> Vector:
@@ -291,14 +323,14 @@ def pieces(key: str) -> Vector:
     """A packet that is too long for the shortest path."""
     packet = udp_packet(bytes(range(256)) * 2, partial=True)
     sealer = sealer_of(key, ROUTER_INDEX, 251)
-    sealer.limit(wire.LEAST_BODY, settled=False)
+    sealer.limit(Cipher.NONE.least_body, settled=False)
     datagrams = sealed(CODEC, [partial(packet, 20, 6)], sealer)
     return {
         "name": "UDP/IPv4, partial checksum, bodies of 476 bytes at most",
         "key": key,
         "index": ROUTER_INDEX,
         "first_sequence": 251,
-        "longest_body": wire.LEAST_BODY,
+        "longest_body": Cipher.NONE.least_body,
         "checksum_start": 20,
         "checksum_offset": 6,
         "packet": packet.hex(),
@@ -509,7 +541,7 @@ def dropped_handshakes(shared: Vector) -> list[Vector]:
     mode = _changed(hello[:-32], wire.HEADER_BYTES + 5, b"\1")
     ex.add("HELLO with key mode 1 and the tag of mode 0", _resealed(mode, hello_key), Drop.TAG)
     rewritten = [
-        ("HELLO with cipher 1", 4, b"\1"),
+        ("HELLO with cipher 3", 4, b"\3"),
         ("HELLO with key mode 2", 5, b"\2"),
         (
             "HELLO with a public key of low order, and a later stamp",
@@ -531,13 +563,20 @@ def dropped_handshakes(shared: Vector) -> list[Vector]:
     return ex.vectors
 
 
-def refusal(name: str, fields: Vector, objection: Objection, item: int) -> Vector:
+def refusal(
+    name: str,
+    fields: Vector,
+    objection: Objection,
+    item: int,
+    cipher: Cipher = Cipher.NONE,
+) -> Vector:
     """A HELLO of what an endpoint may not have, and the answer."""
-    one = initiator(StaticKey(PSK), claim_of(fields))
+    one = initiator(StaticKey(PSK), claim_of(fields), cipher=cipher)
     other = Responder(identity(), {0: PSK}, frozenset({KeyMode.SHARED}))
     answer = other.refuse(other.check(one.hello()), objection, item, RouterFlag(0))
     return {
         "name": name,
+        "cipher": int(cipher),
         "claim": fields,
         "objection": int(objection),
         "item": item,
@@ -568,6 +607,13 @@ def refusals() -> list[Vector]:
             Objection.OUTSIDE,
             3,
         ),
+        refusal(
+            "HELLO with a cipher that the router does not accept",
+            PLAIN_CLAIM,
+            Objection.CIPHER,
+            Cipher.CHACHA20_POLY1305,
+            Cipher.CHACHA20_POLY1305,
+        ),
     ]
 
 
@@ -584,6 +630,18 @@ def build() -> Vector:
     alone = handshake(
         "device key of an endpoint without IPv6", KeyMode.DEVICE, 0, IPV4_CLAIM, RouterFlag(0)
     )
+    covered = [
+        handshake(
+            f"shared key, {cipher.text}",
+            KeyMode.SHARED,
+            0,
+            PLAIN_CLAIM,
+            RouterFlag(0),
+            cipher=cipher,
+        )
+        for cipher in Cipher
+        if cipher
+    ]
     up, down = shared["key_to_router"], shared["key_to_endpoint"]
     renewed = handshake(
         "shared key, the session of the first one is renewed",
@@ -601,7 +659,7 @@ def build() -> Vector:
             {"router_id": router_id, "key_id": key_id, "key": own_key(PSK, router_id, key_id).hex()}
             for router_id, key_id in (("router_1", 0), ("router_2", 3))
         ],
-        "handshakes": [shared, device, renewed, alone],
+        "handshakes": [shared, device, renewed, alone, *covered],
         "control": [
             control(
                 "PROBE of an active tunnel",
@@ -703,6 +761,7 @@ def build() -> Vector:
                 start=40,
             ),
         ],
+        "encrypted": [vector for one in covered for vector in encrypted(one)],
         "batch": batch(up),
         "pieces": pieces(up),
         "super_packets": super_packets(up),

@@ -15,7 +15,7 @@ from nrs.tunnel.codec.carrier import Stop
 from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.codec.sealing import Check, Opener, Sealer
 from nrs.tunnel.inner import Owned
-from nrs.tunnel.wire import OVERHEAD, Type
+from nrs.tunnel.wire import HEADER_BYTES, OVERHEAD, Cipher, Type
 
 from .codecs import CODECS, Opening, count_from, opening, sealing
 
@@ -64,6 +64,8 @@ def packet(
 
 versions = st.sampled_from([4, 6])
 tos = st.sampled_from([0, 0, 0, 1, 2, 3, 0xB8])
+ciphers = st.sampled_from(Cipher)
+each_cipher = pytest.mark.parametrize("cipher", Cipher, ids=lambda cipher: cipher.text)
 
 
 @st.composite
@@ -151,10 +153,16 @@ limits = st.tuples(
 
 
 def sealed(
-    codec: Codec, frames_in: list[bytes], *, by_flow: bool = True, limit: Limit = FULL
+    codec: Codec,
+    frames_in: list[bytes],
+    *,
+    by_flow: bool = True,
+    limit: Limit = FULL,
+    cipher: Cipher = Cipher.NONE,
 ) -> tuple[list[Any], list[bytes], Sealer]:
     """What sealing reports and makes, one entry a call, and the datagrams."""
-    frames, made, sealer = codec.frames(), sealing(codec), codec.sealer(KEY, INDEX, 1, 0)
+    frames, made = codec.frames(), sealing(codec)
+    sealer = codec.sealer(KEY, INDEX, 1, 0, cipher=cipher)
     sealer.limit(limit[0], settled=limit[1])
     frames.load(frames_in)
     report: list[Any] = []
@@ -179,34 +187,45 @@ def sealed(
 
 
 def opened(
-    room: Opening, opener: Opener, train: bytes, each: int, ecn: int
+    room: Opening,
+    opener: Opener,
+    train: bytes,
+    each: int,
+    ecn: int,
+    cipher: Cipher = Cipher.NONE,
 ) -> tuple[list[Any], list[bytes]]:
-    """What opening reports, past every stop, and the frames."""
+    """What opening reports, past every stop, with the bodies of control, and the frames."""
     report: list[Any] = []
     start = 0
     view = memoryview(bytearray(train))
     while start < len(train):
         result = room.open(opener, view, each, start, ecn)
         report.append(astuple(result))
+        if result.stop is Stop.CONTROL:
+            end = result.at + result.size - cipher.tag_bytes
+            report.append(bytes(view[result.at + HEADER_BYTES : end]))
         start = result.at if result.stop is Stop.DONE else result.at + each
     return report, room.take()
 
 
-def openers(check: Check = Check.SOURCE) -> list[Opener]:
-    return [codec.opener(KEY, INDEX, OWNED, check) for codec in CODECS]
+def openers(check: Check = Check.SOURCE, cipher: Cipher = Cipher.NONE) -> list[Opener]:
+    return [codec.opener(KEY, INDEX, OWNED, check, cipher=cipher) for codec in CODECS]
 
 
 @settings(max_examples=150, deadline=None)
-@given(frame_lists, st.booleans(), limits)
-def test_sealing(frames: list[bytes], by_flow: bool, limit: Limit) -> None:
-    agree_on(within_arena(frames), by_flow, limit)
+@given(frame_lists, st.booleans(), limits, ciphers)
+def test_sealing(frames: list[bytes], by_flow: bool, limit: Limit, cipher: Cipher) -> None:
+    agree_on(within_arena(frames), by_flow, limit, cipher)
 
 
-def agree_on(frames: list[bytes], by_flow: bool, limit: Limit = FULL) -> None:
+def agree_on(
+    frames: list[bytes], by_flow: bool, limit: Limit = FULL, cipher: Cipher = Cipher.NONE
+) -> None:
     (c_report, c_datagrams, c_sealer), (p_report, p_datagrams, p_sealer) = (
-        sealed(codec, frames, by_flow=by_flow, limit=limit) for codec in CODECS
+        sealed(codec, frames, by_flow=by_flow, limit=limit, cipher=cipher) for codec in CODECS
     )
-    room = min(max(limit[0], 476), 8920) + OVERHEAD
+    overhead = 36 if cipher else 52
+    room = min(max(limit[0] + overhead, 528), 8972)
     assert max(map(len, c_datagrams), default=0) <= room
     assert c_report == p_report
     assert c_datagrams == p_datagrams
@@ -254,15 +273,22 @@ def test_where_a_send_is_full(gso: int, version: int, by_flow: bool) -> None:
     st.booleans(),
     st.sampled_from(list(Check)),
     limits,
+    ciphers,
 )
 def test_opening_any_subset_in_any_order_with_any_damage(
-    frames: list[bytes], random: Any, ecn: int, udp_offload: bool, check: Check, limit: Limit
+    frames: list[bytes],
+    random: Any,
+    ecn: int,
+    udp_offload: bool,
+    check: Check,
+    limit: Limit,
+    cipher: Cipher,
 ) -> None:
-    _, datagrams, _ = sealed(CODECS[1], within_arena(frames), limit=limit)
+    _, datagrams, _ = sealed(CODECS[1], within_arena(frames), limit=limit, cipher=cipher)
     if not datagrams:
         return
     rooms = [opening(codec, udp_offload=udp_offload) for codec in CODECS]
-    both = openers(check)
+    both = openers(check, cipher)
     sample = [d for d in datagrams if random.random() > 0.1]
     if random.random() < 0.3:
         random.shuffle(sample)
@@ -285,7 +311,7 @@ def test_opening_any_subset_in_any_order_with_any_damage(
         ):
             train += sample.pop(0)
         outcome = [
-            opened(room, opener, train, each, ecn & 3)
+            opened(room, opener, train, each, ecn & 3, cipher)
             for room, opener in zip(rooms, both, strict=True)
         ]
         assert outcome[0] == outcome[1]
@@ -303,19 +329,22 @@ def test_opening_any_subset_in_any_order_with_any_damage(
         st.builds(packet, versions, st.sampled_from([6, 17, 0, 43]), st.binary(max_size=80)),
     ),
     st.booleans(),
+    ciphers,
 )
 def test_authentic_nonsense(
-    kind: Type, flags: int, specific: int, body: bytes, udp_offload: bool
+    kind: Type, flags: int, specific: int, body: bytes, udp_offload: bool, cipher: Cipher
 ) -> None:
     """What a peer with the key may send all the same."""
-    datagram = CODECS[1].sealer(KEY, INDEX).control(kind, body, flags=flags, specific=specific)
+    sealer = CODECS[1].sealer(KEY, INDEX, cipher=cipher)
+    datagram = sealer.control(kind, body, flags=flags, specific=specific)
     outcome = [
         opened(
             opening(codec, udp_offload=udp_offload),
-            codec.opener(KEY, INDEX, OWNED, Check.SOURCE),
+            codec.opener(KEY, INDEX, OWNED, Check.SOURCE, cipher=cipher),
             datagram,
             len(datagram),
             0,
+            cipher,
         )
         for codec in CODECS
     ]
@@ -323,9 +352,10 @@ def test_authentic_nonsense(
 
 
 @st.composite
-def nonsense(draw: st.DrawFn) -> tuple[bytes, int]:
-    """A train of authentic datagrams that fit each other almost, and their length."""
-    sealer = CODECS[1].sealer(KEY, INDEX)
+def nonsense(draw: st.DrawFn) -> tuple[bytes, int, Cipher]:
+    """A train of authentic datagrams that fit each other almost, their length and cipher."""
+    cipher = draw(ciphers)
+    sealer = CODECS[1].sealer(KEY, INDEX, cipher=cipher)
     version, protocol = draw(versions), draw(st.sampled_from([6, 17, 17, 1]))
     payload = draw(st.integers(1, 40))
     whole = packet(version, protocol, bytes(payload), tos=draw(tos))
@@ -355,33 +385,39 @@ def nonsense(draw: st.DrawFn) -> tuple[bytes, int]:
             kind = draw(st.sampled_from(list(Type)))
         index += 1
         train += sealer.control(kind, bytes(body), flags=flags, specific=specific)
-    each = draw(st.sampled_from([len(whole) + OVERHEAD] * 7 + [1 + draw(st.integers(0, 1500))]))
-    return train + train[: draw(st.sampled_from([0, 0, 1, 60]))], each
+    each = draw(
+        st.sampled_from([len(whole) + cipher.overhead] * 7 + [1 + draw(st.integers(0, 1500))])
+    )
+    return train + train[: draw(st.sampled_from([0, 0, 1, 60]))], each, cipher
 
 
 @settings(max_examples=400, deadline=None)
 @given(nonsense(), tos, st.booleans())
-def test_trains_of_authentic_nonsense(sent: tuple[bytes, int], ecn: int, udp_offload: bool) -> None:
-    train, each = sent
+def test_trains_of_authentic_nonsense(
+    sent: tuple[bytes, int, Cipher], ecn: int, udp_offload: bool
+) -> None:
+    train, each, cipher = sent
     outcome = [
         opened(
             opening(codec, udp_offload=udp_offload),
-            codec.opener(KEY, INDEX, OWNED, Check.SOURCE),
+            codec.opener(KEY, INDEX, OWNED, Check.SOURCE, cipher=cipher),
             train,
             each,
             ecn & 3,
+            cipher,
         )
         for codec in CODECS
     ]
     assert outcome[0] == outcome[1]
 
 
-def valid(kind: str) -> bytes:
+def valid(kind: str, cipher: Cipher) -> bytes:
     small = VNET.pack(0, 0, 0, 0, 0, 0) + packet(4, 17, b"x" * 20)
     if kind in {"PROBE", "BYE"}:
-        return CODECS[1].sealer(KEY, INDEX).control(Type[kind], bytes(24 * (kind == "PROBE")))
+        sealer = CODECS[1].sealer(KEY, INDEX, cipher=cipher)
+        return sealer.control(Type[kind], bytes(24 * (kind == "PROBE")))
     frames = {"DATA": [small], "BATCH": [small, small], "SEGMENT": [super_frame(30, 40, 6)]}[kind]
-    _, (datagram,), _ = sealed(CODECS[1], frames)
+    _, (datagram,), _ = sealed(CODECS[1], frames, cipher=cipher)
     assert datagram[0] == wire.first_byte(Type[kind])
     return datagram
 
@@ -404,10 +440,13 @@ def test_joining_small_packets(body: bytes, udp_offload: bool, ecn: int) -> None
 
 
 @pytest.mark.parametrize("kind", ["DATA", "SEGMENT", "BATCH", "PROBE", "BYE"])
+@each_cipher
 @pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
-def test_every_truncation_and_every_flipped_bit_is_dropped(codec: Codec, kind: str) -> None:
-    datagram = valid(kind)
-    opener = codec.opener(KEY, INDEX, OWNED, Check.SOURCE)
+def test_every_truncation_and_every_flipped_bit_is_dropped(
+    codec: Codec, kind: str, cipher: Cipher
+) -> None:
+    datagram = valid(kind, cipher)
+    opener = codec.opener(KEY, INDEX, OWNED, Check.SOURCE, cipher=cipher)
     room = opening(codec)
     for bit in range(8 * len(datagram)):
         damaged = bytearray(datagram)
@@ -453,10 +492,13 @@ def test_replay_windows(sequences: list[int]) -> None:
         assert outcome[0] == outcome[1]
 
 
-def test_a_control_datagram_is_the_same_from_both() -> None:
+@each_cipher
+def test_a_control_datagram_is_the_same_from_both(cipher: Cipher) -> None:
     datagrams = {
-        codec.sealer(KEY, 7, 2, 3).control(Type.ROLE, b"body", flags=1, specific=9)
+        codec.sealer(KEY, 7, 2, 3, cipher=cipher).control(Type.ROLE, b"body", flags=1, specific=9)
         for codec in CODECS
     }
     assert len(datagrams) == 1
-    assert len(datagrams.pop()) == OVERHEAD + 4
+    datagram = datagrams.pop()
+    assert len(datagram) == (40 if cipher else 56)
+    assert (b"body" in datagram) == (cipher is Cipher.NONE)

@@ -71,6 +71,9 @@ class _Failing:
     def nrs_crypto_chosen(self, _: object, kind: int) -> Any:
         return self._chosen
 
+    def nrs_crypto_chosen_aead(self, _: object, cipher: int) -> Any:
+        return self._chosen
+
     def nrs_crypto_failed(self, _: object, number: int) -> Any:
         return self._wrong[number] if number < len(self._wrong) else c_crypto.ffi.NULL
 

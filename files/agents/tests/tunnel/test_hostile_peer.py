@@ -10,7 +10,7 @@ from nrs.tunnel.codec.c.crypto import CCrypto
 from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.codec.python.opening import Opened, Reason
 from nrs.tunnel.codec.sealing import Check
-from nrs.tunnel.wire import OVERHEAD, DataFlag, Type
+from nrs.tunnel.wire import OVERHEAD, Cipher, DataFlag, Type
 
 from .codecs import CODECS, opening
 from .test_codecs_agree import INDEX, KEY, OWNED, V4, V6, packet
@@ -224,13 +224,14 @@ def test_every_flag_and_type_of_an_empty_body_is_dropped_or_control(codec: Codec
         assert frames == []
 
 
-def test_the_c_codec_refuses_a_datagram_too_short_for_a_tag() -> None:
+@pytest.mark.parametrize("cipher", Cipher)
+def test_the_c_codec_refuses_a_datagram_too_short_for_a_tag(cipher: Cipher) -> None:
     from _nrs_codec import ffi, lib  # noqa: PLC0415
 
     crypto = CCrypto()
-    opener = lib.nrs_opener_new(crypto.handle, KEY, INDEX, 1, 0, ffi.NULL)
+    opener = lib.nrs_opener_new(crypto.handle, cipher, KEY, INDEX, 1, 0, ffi.NULL)
     try:
-        for length in range(OVERHEAD):
+        for length in range(cipher.overhead):
             assert (
                 lib.nrs_verify(opener, ffi.from_buffer(bytearray(64)), length) == Reason.MALFORMED
             )

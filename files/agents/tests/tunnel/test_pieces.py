@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nrs.tunnel import wire
 from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.drop import Drop
-from nrs.tunnel.wire import Type
+from nrs.tunnel.wire import Cipher, Type
 from tests.tunnel.carrying import Receiver, authentic, limited, partial, plain, sealed
 from tests.tunnel.codecs import CODECS, sealing
 from tests.tunnel.packets import (
@@ -65,7 +65,7 @@ def piece(
     length=st.integers(700, 8840),
     six=st.booleans(),
     unfinished=st.booleans(),
-    body=st.integers(wire.LEAST_BODY, 1400),
+    body=st.integers(Cipher.NONE.least_body, 1400),
     data=st.data(),
 )
 @settings(deadline=None)
@@ -322,6 +322,9 @@ def test_only_syns_are_changed(codec: Codec) -> None:
 
 def test_a_limit_stays_within_reason(codec: Codec) -> None:
     """Whatever a peer says."""
-    for said, longest in ((0, wire.LEAST_BODY), (60_000, wire.LONGEST_BODY)):
+    for said, longest in (
+        (0, Cipher.NONE.least_body),
+        (60_000, Cipher.NONE.longest_body),
+    ):
         sent = sealed(codec, [plain(without_df(udp_packet(noise(8800))))] * 2, limited(codec, said))
         assert max(map(len, sent)) <= longest + wire.OVERHEAD

@@ -22,7 +22,7 @@ from nrs.tunnel.record import Progress, Record, key_print
 from nrs.tunnel.session import Session, key_of, open_session, resume_session
 from nrs.tunnel.session_memory import SessionMemory
 from nrs.tunnel.udp_socket import UdpSocket
-from nrs.tunnel.wire import Claim, KeyMode, Type, in_order
+from nrs.tunnel.wire import Cipher, Claim, KeyMode, Type, in_order
 from tests.tunnel.carrying import plain, sealed
 from tests.tunnel.codecs import opening
 from tests.tunnel.packets import udp_packet
@@ -170,11 +170,13 @@ def test_the_longest_record_has_room(memory: SessionMemory) -> None:
 class Pair:
     """A session of a router in memory, and its endpoint's, which is in none."""
 
-    def __init__(self, memory: SessionMemory, router_codec: Codec) -> None:
+    def __init__(
+        self, memory: SessionMemory, router_codec: Codec, cipher: Cipher = Cipher.NONE
+    ) -> None:
         self.router_socket = UdpSocket("::1", 0)
         self.endpoint_socket = UdpSocket("::1", 0, peer=self.router_socket.local_address[:2])
         self.memory = memory
-        secrets = SessionSecrets(5, 6, 7, b"s" * 32, b"r" * 32)
+        secrets = SessionSecrets(5, 6, 7, b"s" * 32, b"r" * 32, cipher)
         self.router = open_session(
             router_codec,
             memory,
@@ -185,7 +187,7 @@ class Pair:
             peer=self.endpoint_socket.local_address,
             local=None,
         )
-        theirs = SessionSecrets(6, 5, 7, b"r" * 32, b"s" * 32)
+        theirs = SessionSecrets(6, 5, 7, b"r" * 32, b"s" * 32, cipher)
         self.endpoint = open_session(
             codec.load(),
             None,
@@ -206,9 +208,15 @@ class Pair:
         self.endpoint_socket.close()
 
 
+@pytest.fixture(params=Cipher, ids=lambda cipher: cipher.text)
+def cipher(request: pytest.FixtureRequest) -> Cipher:
+    assert isinstance(request.param, Cipher)
+    return request.param
+
+
 @pytest.fixture(params=CODECS)
-def pair(memory: SessionMemory, request: pytest.FixtureRequest) -> Iterator[Pair]:
-    with closing(Pair(memory, codec.load(request.param))) as made:
+def pair(memory: SessionMemory, request: pytest.FixtureRequest, cipher: Cipher) -> Iterator[Pair]:
+    with closing(Pair(memory, codec.load(request.param), cipher)) as made:
         yield made
 
 
@@ -218,7 +226,9 @@ def accepted(with_codec: Codec, session: Session, datagram: bytes) -> bool:
 
 
 @pytest.mark.parametrize("later", CODECS)
-def test_either_codec_goes_on_where_either_has_ended(pair: Pair, later: str) -> None:
+def test_either_codec_goes_on_where_either_has_ended(
+    pair: Pair, later: str, cipher: Cipher
+) -> None:
     before, now = pair.router, codec.load(later)
     first = before.sealer.control(Type.ROLE)
     heard = [pair.endpoint.sealer.control(Type.PROBE, bytes(24)) for _ in range(3)]
@@ -232,7 +242,11 @@ def test_either_codec_goes_on_where_either_has_ended(pair: Pair, later: str) -> 
     assert not accepted(now, resumed, heard[0]), "it was received by the process before"
     assert accepted(now, resumed, heard[1])
     assert resumed.path.peer == before.path.peer
-    assert key_of(resumed) == {"key_mode": "device", "key_epoch": 7}
+    assert key_of(resumed) == {
+        "key_mode": "device",
+        "key_epoch": 7,
+        "cipher": cipher.text,
+    }
     assert (resumed.created, resumed.last_received) == (3.0, 9.0)
 
 

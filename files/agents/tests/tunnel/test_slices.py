@@ -12,7 +12,7 @@ from nrs.tunnel import wire
 from nrs.tunnel.codec.carrier import MOST_SEGMENTS, MOST_SEND_BYTES
 from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.drop import Drop
-from nrs.tunnel.wire import Type
+from nrs.tunnel.wire import Cipher, Type
 from tests.tunnel.carrying import (
     Receiver,
     authentic,
@@ -257,7 +257,7 @@ def test_headers_that_one_byte_cannot_measure(codec: Codec) -> None:
     assert refused(codec, whole.frame())
 
 
-@pytest.mark.parametrize("body", [wire.LEAST_BODY, wire.SAFE_BODY, 1360, 8900])
+@pytest.mark.parametrize("body", [Cipher.NONE.least_body, Cipher.NONE.safe_body, 1360, 8900])
 @pytest.mark.parametrize("gso_size", [400, 1360, 8840])
 def test_tcp_is_cut_to_the_path_whatever_the_kernel_has_said(
     codec: Codec, gso_size: int, body: int

@@ -21,7 +21,7 @@ from nrs.tunnel.session import Session
 from nrs.tunnel.strays import Strays
 from nrs.tunnel.tun_device import TunDevice
 from nrs.tunnel.udp_socket import UdpSocket
-from nrs.tunnel.wire import Probe, Type
+from nrs.tunnel.wire import Cipher, Probe, Type
 from tests.router.driven import CLAIM
 from tests.tunnel.carrying import INDEX, KEY, OWNED, pktinfo, plain
 from tests.tunnel.codecs import CODECS
@@ -102,7 +102,7 @@ class Router:
 
     def probe(self) -> bytes:
         """The peer's next datagram."""
-        return self._sealer.control(Type.PROBE, Probe(1, wire.SAFE_BODY).encode())
+        return self._sealer.control(Type.PROBE, Probe(1, Cipher.NONE.safe_body).encode())
 
     def send(self, train: list[bytes], to: UdpSocket, by: UdpSocket | None = None) -> None:
         """Datagrams of one length, which arrive together."""

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from nrs.router.config import RoutingServerConfig
 from nrs.router.endpoints import Endpoints
@@ -26,10 +27,10 @@ from nrs.tunnel import inner, wire
 from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.codec.sealing import Check, Sealer
 from nrs.tunnel.drop import Drop
-from nrs.tunnel.handshake import ClaimRefused, Responder, StaticKey
+from nrs.tunnel.handshake import CipherRefused, ClaimRefused, Responder, StaticKey
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.udp_socket import UdpSocket
-from nrs.tunnel.wire import KeyMode, Probe, ProbeAck, RouterFlag, Type
+from nrs.tunnel.wire import Cipher, KeyMode, Objection, Probe, ProbeAck, RouterFlag, Type
 from tests.tunnel import make_vectors
 from tests.tunnel.carrying import partial, plain, sealed
 from tests.tunnel.codecs import CODECS, count_from, opening
@@ -103,7 +104,8 @@ def test_handshake_by_the_text(vector: dict[str, Any]) -> None:
     assert hello_key == raw(vector["hello_key"])
 
     hello = bytes((0x24, 0, key_id)) + bytes(17)
-    hello += struct.pack("!IBBBB", endpoint["index"], 0, vector["key_mode"], 1, 0)
+    cipher = vector["cipher"]
+    hello += struct.pack("!IBBBB", endpoint["index"], cipher, vector["key_mode"], 1, 0)
     hello += endpoint["stamp"].to_bytes(8, "big")
     fresh = raw(endpoint["nonce"]) + raw(endpoint["public"])
     proof = bytes(32)
@@ -119,7 +121,7 @@ def test_handshake_by_the_text(vector: dict[str, Any]) -> None:
 
     router_id = router["router_id"].encode()
     ack = struct.pack("!BBBBIQI", 0x25, 0, key_id, 0, endpoint["index"], 0, 0)
-    ack += struct.pack("!IBBBB", router["index"], 0, 1, router["flags"], len(router_id))
+    ack += struct.pack("!IBBBB", router["index"], cipher, 1, router["flags"], len(router_id))
     ack += raw(router["nonce"]) + raw(router["public"]) + raw(endpoint["nonce"])
     ack += ipaddress.ip_address(router["tun_ipv4"]).packed
     ack += ipaddress.ip_address(router["tun_ipv6"]).packed + router_id
@@ -145,6 +147,18 @@ def test_header_and_tag_by_the_text(vector: dict[str, Any]) -> None:
     assert datagram[2:16] == header
     assert datagram[0] >> 4 == VECTORS["version"] == 2
     assert len(datagram) <= 1452
+
+
+@named(VECTORS["encrypted"])
+def test_encryption_by_the_text(vector: dict[str, Any]) -> None:
+    datagram = raw(vector["datagram"])
+    header = struct.pack("!BBIQ", 0, 0, vector["index"], vector["sequence"])
+    assert datagram[2:16] == header
+    assert raw(vector["nonce"]) == bytes(3) + datagram[3:4] + datagram[8:16]
+    aead = {1: AESGCM, 2: ChaCha20Poly1305}[vector["cipher"]](raw(vector["key"]))
+    body = raw(vector["body"])
+    assert len(datagram) == 36 + len(body)
+    assert datagram[20:] == aead.encrypt(raw(vector["nonce"]), body, datagram[:20])
 
 
 def test_pieces_by_the_text() -> None:
@@ -227,7 +241,8 @@ def test_handshake_by_the_code(vector: dict[str, Any]) -> None:
     mode, key_id = KeyMode(vector["key_mode"]), vector["key_id"]
     static = StaticKey(raw(vector["static_key"]), mode, key_id)
     present = make_vectors.session_of(vector["present"])
-    one = make_vectors.initiator(static, make_vectors.claim_of(vector["claim"]), present)
+    claim, cipher = make_vectors.claim_of(vector["claim"]), Cipher(vector["cipher"])
+    one = make_vectors.initiator(static, claim, present, cipher)
     assert one.hello() == raw(vector["hello"])
     other = Responder(make_vectors.identity(), {key_id: raw(VECTORS["master"])}, frozenset({mode}))
     offer = other.check(raw(vector["hello"]))
@@ -247,6 +262,7 @@ def test_handshake_by_the_code(vector: dict[str, Any]) -> None:
         (theirs, "key_to_endpoint", "key_to_router"),
     ):
         assert (secrets.send_key, secrets.receive_key) == (raw(vector[send]), raw(vector[receive]))
+        assert secrets.cipher is cipher
 
 
 each_codec = pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
@@ -279,6 +295,26 @@ def test_control_by_the_code(codec: Codec, vector: dict[str, Any]) -> None:
         specific=vector["specific"],
     )
     assert made == raw(vector["datagram"])
+
+
+@each_codec
+@named(VECTORS["encrypted"])
+def test_encryption_by_the_code(codec: Codec, vector: dict[str, Any]) -> None:
+    key, cipher = raw(vector["key"]), Cipher(vector["cipher"])
+    datagram, body = raw(vector["datagram"]), raw(vector["body"])
+    made = codec.sealer(key, vector["index"], cipher=cipher)
+    count_from(made, vector["sequence"] - 1)
+    kind, flags = Type(datagram[0] & 15), datagram[1]
+    specific = int.from_bytes(datagram[16:20], "big")
+    assert made.control(kind, body, flags=flags, specific=specific) == datagram
+    claim = make_vectors.claim_of(SHARED["claim"])
+    owned = Owned([address.packed for address in claim.addresses])
+    opener = codec.opener(key, vector["index"], owned, Check.SOURCE, cipher=cipher)
+    opened, train = opening(codec), bytearray(datagram)
+    result = opened.open(opener, memoryview(train), len(train), 0, 0)
+    assert (result.authentic, result.drops) == (1, (0, 0, 0, 0))
+    assert bytes(train[20:-16]) == body
+    assert opened.take() == ([plain(body)] if kind is Type.DATA else [])
 
 
 @each_codec
@@ -459,8 +495,15 @@ def test_a_router_says_what_it_refuses(router: Router, vector: dict[str, Any]) -
 @named(VECTORS["refusals"])
 def test_an_endpoint_understands_what_is_refused(vector: dict[str, Any]) -> None:
     claim = make_vectors.claim_of(vector["claim"])
-    one = make_vectors.initiator(StaticKey(raw(VECTORS["master"])), claim)
+    static, cipher = StaticKey(raw(VECTORS["master"])), Cipher(vector["cipher"])
+    one = make_vectors.initiator(static, claim, cipher=cipher)
     assert one.hello() == raw(vector["hello"])
+    if vector["objection"] == Objection.CIPHER:
+        with pytest.raises(CipherRefused) as denied:
+            one.finish(raw(vector["hello_ack"]))
+        assert denied.value.router_id == SHARED["router"]["router_id"]
+        assert denied.value.cipher == vector["item"]
+        return
     with pytest.raises(ClaimRefused) as refused:
         one.finish(raw(vector["hello_ack"]))
     assert int(refused.value.objection) == vector["objection"]

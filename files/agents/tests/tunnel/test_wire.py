@@ -299,7 +299,7 @@ def test_a_hello_ack_cut_short_is_malformed(ack: HelloAck, data: st.DataObject) 
         HelloAck.decode(body[: data.draw(st.integers(0, len(body) - 1))])
 
 
-@pytest.mark.parametrize(("offset", "value"), [(4, 1), (4, 255), (5, 2), (5, 255)])
+@pytest.mark.parametrize(("offset", "value"), [(4, 3), (4, 255), (5, 2), (5, 255)])
 def test_a_hello_of_an_unknown_cipher_or_key_mode(offset: int, value: int) -> None:
     body = bytearray(HELLO.encode())
     body[offset] = value
@@ -310,7 +310,7 @@ def test_a_hello_of_an_unknown_cipher_or_key_mode(offset: int, value: int) -> No
 def test_a_hello_ack_of_an_unknown_cipher() -> None:
     ack = HelloAck(1, b"n" * 32, b"p" * 32, b"e" * 32, "r", CLAIM.tun_ipv4, CLAIM.tun_ipv6)
     body = bytearray(ack.encode())
-    body[4] = 1
+    body[4] = 3
     with pytest.raises(Malformed):
         HelloAck.decode(bytes(body))
 

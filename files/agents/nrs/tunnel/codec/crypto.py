@@ -1,8 +1,8 @@
-"""What tags datagrams: the providers of HMAC-SHA256, and what is told of those in use."""
+"""What protects datagrams: providers of HMAC-SHA256 and AEADs, and what is told of those in use."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,12 +20,19 @@ class CryptoError(Exception):
 
 @dataclass(frozen=True)
 class Crypto:
-    """What a codec tags with."""
+    """What a codec tags and encrypts with."""
 
     used: str
     """For people."""
     failed: tuple[str, ...] = ()
     """Providers that gave a wrong answer to what is known, and are not used."""
+
+
+def together(tags: str, aeads: Mapping[str, str]) -> str:
+    """What tags, and what does each AEAD, as one text; one name where it is the same for all."""
+    if all(name == tags for name in aeads.values()):
+        return tags
+    return "; ".join([tags, *(f"{name} for {cipher}" for cipher, name in aeads.items())])
 
 
 def described(chosen: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from nrs.tunnel.codec.sealing import Check, Opener, Sealer
 from nrs.tunnel.codec.sieve import Sieve
 from nrs.tunnel.inner import Owned
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
+from nrs.tunnel.wire import Cipher
 
 Made_co = TypeVar("Made_co", covariant=True)
 SealerT = TypeVar("SealerT", bound=Sealer)
@@ -35,6 +36,7 @@ class MakeSealer(Protocol[Made_co]):
         key_id: int = 0,
         lane: int = 0,
         memory: memoryview | None = None,
+        cipher: Cipher = Cipher.NONE,
     ) -> Made_co: ...
 
 
@@ -49,6 +51,7 @@ class MakeOpener(Protocol[Made_co]):
         check: Check,
         lanes: int = 1,
         memory: memoryview | None = None,
+        cipher: Cipher = Cipher.NONE,
     ) -> Made_co: ...
 
 

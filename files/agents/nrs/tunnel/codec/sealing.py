@@ -13,7 +13,11 @@ from typing import Protocol
 from nrs.tunnel.wire import Type
 
 COUNTER_BYTES = 8
-"""Memory of a Sealer: the number of its last datagram, in host order."""
+"""Memory of a Sealer: the number of its last datagram, in host order.
+
+It is written for all datagrams of a call before the first is sealed: whoever goes on from there
+after a kill at any moment uses no number twice, which no AEAD would forgive.
+"""
 
 
 class Check(IntEnum):
@@ -34,7 +38,9 @@ class Sealer(Protocol):
         """The number of the last datagram sealed."""
 
     def limit(self, body: int, *, settled: bool) -> None:
-        """No body of packets is longer than `body` bytes from now on; at first it is SAFE_BODY.
+        """No body of packets is longer than `body` bytes from now on.
+
+        At first it is the cipher's `safe_body`.
 
         Where that is `settled`, packets whose sender can be told that they are too long are
         refused; else they are split, like all that may not be.

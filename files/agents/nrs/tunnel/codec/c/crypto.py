@@ -1,4 +1,4 @@
-"""What the C codec tags with (codec/crypto/), bound with cffi."""
+"""What the C codec tags and encrypts with (codec/crypto/), bound with cffi."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 from _nrs_codec import ffi, lib
 
-from nrs.tunnel.codec.crypto import VARIABLE, Crypto, CryptoError, described
+from nrs.tunnel.codec.crypto import VARIABLE, Crypto, CryptoError, described, together
+from nrs.tunnel.wire import Cipher
 
 
 class CCrypto:
@@ -22,7 +23,13 @@ class CCrypto:
         if lib.nrs_crypto_chosen(made, 0) == ffi.NULL:
             raise CryptoError(_why_not(wanted, failed))
         chosen = [lib.nrs_crypto_chosen(made, kind) for kind in range(lib.NRS_KINDS)]
-        self.report = Crypto(described([_text(name) for name in chosen]), failed)
+        tags = described([_text(name) for name in chosen])
+        aeads = {
+            cipher.text: _text(lib.nrs_crypto_chosen_aead(made, cipher))
+            for cipher in Cipher
+            if cipher
+        }
+        self.report = Crypto(together(tags, aeads), failed)
 
     def _failed(self) -> list[str]:
         names: list[str] = []

@@ -6,17 +6,16 @@ from typing import Any
 
 from _nrs_codec import ffi, lib
 
-from nrs.tunnel import wire
 from nrs.tunnel.codec.c.crypto import CCrypto
 from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.inner import Owned
-from nrs.tunnel.wire import Type
+from nrs.tunnel.wire import Cipher, Type
 
 
 class CSealer:
     """See `codec.sealing.Sealer`."""
 
-    __slots__ = ("_crypto", "handle", "peer_index")
+    __slots__ = ("_crypto", "_overhead", "handle", "peer_index")
 
     def __init__(
         self,
@@ -26,10 +25,14 @@ class CSealer:
         key_id: int = 0,
         lane: int = 0,
         memory: memoryview | None = None,
+        cipher: Cipher = Cipher.NONE,
     ) -> None:
         self._crypto = crypto
+        self._overhead = cipher.overhead
         self.peer_index = peer_index
-        made = lib.nrs_sealer_new(crypto.handle, key, peer_index, key_id, lane, address_of(memory))
+        made = lib.nrs_sealer_new(
+            crypto.handle, cipher, key, peer_index, key_id, lane, address_of(memory)
+        )
         self.handle: Any = ffi.gc(_checked(made), lib.nrs_sealer_free)
 
     @property
@@ -40,7 +43,7 @@ class CSealer:
         lib.nrs_sealer_limit(self.handle, body, settled)
 
     def control(self, kind: Type, body: bytes = b"", *, flags: int = 0, specific: int = 0) -> bytes:
-        out = bytearray(wire.OVERHEAD + len(body))
+        out = bytearray(self._overhead + len(body))
         lib.nrs_seal_control(
             self.handle, kind, flags, specific, body, len(body), ffi.from_buffer(out)
         )
@@ -61,9 +64,12 @@ class COpener:
         check: Check,
         lanes: int = 1,
         memory: memoryview | None = None,
+        cipher: Cipher = Cipher.NONE,
     ) -> None:
         self._crypto = crypto
-        made = lib.nrs_opener_new(crypto.handle, key, index, lanes, check, address_of(memory))
+        made = lib.nrs_opener_new(
+            crypto.handle, cipher, key, index, lanes, check, address_of(memory)
+        )
         self.handle: Any = ffi.gc(_checked(made), lib.nrs_opener_free)
         for address in owned.addresses:
             self._own(address, 8 * len(address))

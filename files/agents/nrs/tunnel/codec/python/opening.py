@@ -8,6 +8,7 @@ from enum import IntEnum
 
 from nrs.tunnel import inner, virtio, wire
 from nrs.tunnel.codec.carrier import Stop
+from nrs.tunnel.codec.python.aead import Aead
 from nrs.tunnel.codec.python.headers import (
     combine_ecn,
     ip_header_bytes,
@@ -29,7 +30,7 @@ from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.inner import UDP, Owned
 from nrs.tunnel.keys import TagKey
 from nrs.tunnel.replay import WINDOW_BYTES, ReplayWindow
-from nrs.tunnel.wire import HEADER_BYTES, OVERHEAD, TAG_BYTES, Type
+from nrs.tunnel.wire import HEADER_BYTES, LEAST_BYTES, TAG_BYTES, Cipher, Type
 
 _OF_NO_SESSION = frozenset(map(wire.first_byte, (Type.HELLO, Type.HELLO_ACK, Type.RETRY)))
 _FIRST_CONTROL = wire.first_byte(Type.PROBE)
@@ -72,7 +73,7 @@ class Opened:
 class PythonOpener:
     """See `codec.sealing.Opener`."""
 
-    __slots__ = ("check", "index", "inner", "outer", "owned", "windows")
+    __slots__ = ("aead", "check", "index", "inner", "outer", "overhead", "owned", "windows")
 
     def __init__(
         self,
@@ -82,7 +83,10 @@ class PythonOpener:
         check: Check,
         lanes: int = 1,
         memory: memoryview | None = None,
+        cipher: Cipher = Cipher.NONE,
     ) -> None:
+        self.aead = Aead.of(cipher, key)
+        self.overhead = cipher.overhead
         tag_key = TagKey(key)
         self.inner = tag_key.inner
         self.outer = tag_key.outer
@@ -102,13 +106,17 @@ class PythonOpener:
         return self.windows[lane].received
 
     def verify(self, datagram: memoryview) -> Reason | None:
-        """None for a datagram that is authentic and new; it is recorded then."""
-        cut = len(datagram) - TAG_BYTES
-        digest = self.inner()
-        digest.update(datagram[:cut])
-        outer = self.outer()
-        outer.update(digest.digest())
-        if not hmac.compare_digest(outer.digest(), datagram[cut:]):
+        """None for a datagram that is authentic and new: it is recorded, and its body is clear."""
+        if self.aead is not None:
+            right = self.aead.open(datagram)
+        else:
+            cut = len(datagram) - TAG_BYTES
+            digest = self.inner()
+            digest.update(datagram[:cut])
+            outer = self.outer()
+            outer.update(digest.digest())
+            right = hmac.compare_digest(outer.digest(), datagram[cut:])
+        if not right:
             return Reason.TAG
         lane = datagram[3]
         if lane >= len(self.windows):
@@ -148,7 +156,7 @@ class Assembly:
         length = len(train)
         unpack = wire.HEADER.unpack_from
         verify = opener.verify
-        index = opener.index
+        index, overhead = opener.index, opener.overhead
         drops = [0, 0, 0, 0, 0]
         datagrams = authentic = data = 0
         newest = False
@@ -158,7 +166,7 @@ class Assembly:
         while at < length:
             datagram = train[at : at + each]
             size = len(datagram)
-            if size < OVERHEAD:
+            if size < LEAST_BYTES:
                 datagrams += 1
                 drops[Reason.MALFORMED] += 1
                 at += each
@@ -168,7 +176,7 @@ class Assembly:
                 stop = Stop.FOREIGN
                 break
             datagrams += 1
-            if first not in _KNOWN:
+            if first not in _KNOWN or size < overhead:
                 drops[Reason.MALFORMED] += 1
                 at += each
                 continue
@@ -184,10 +192,10 @@ class Assembly:
                 stop = Stop.CONTROL
                 break
             data += 1
-            body = datagram[HEADER_BYTES : size - TAG_BYTES]
+            body = datagram[HEADER_BYTES : HEADER_BYTES + size - overhead]
             if first == SEGMENT:
                 reason = self._segment(opener, body, flags, specific)
-                if reason is None and not self._ended and lane == 0:
+                if reason is None and not self._ended and lane == 0 and opener.aead is None:
                     before = at + each
                     at, bad = self._continue(opener, train, before, each, specific)
                     count = (at - before) // each
@@ -230,7 +238,7 @@ class Assembly:
         """Take the slices that are the very next ones of the run, as nearly all are.
 
         Where the first other datagram begins, and how many bad tags came before it. This
-        is what `open`, `verify` and `_segment` do, for this one case and without the calls.
+        is what `open`, `verify` and `_segment` do of clear text, without the calls.
         """
         window, make_inner, make_outer = opener.windows[0], opener.inner, opener.outer
         unpack, equal, append = wire.HEADER.unpack_from, hmac.compare_digest, self._run.append

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from nrs.tunnel import inner, virtio, wire
 from nrs.tunnel.codec.carrier import MOST_SEGMENTS, MOST_SEND_BYTES, OUTBOX_BYTES
+from nrs.tunnel.codec.python.aead import Aead
 from nrs.tunnel.codec.python.frames import PythonFrames
 from nrs.tunnel.codec.python.headers import (
     SYN,
@@ -30,7 +31,7 @@ from nrs.tunnel.codec.python.layout import (
 from nrs.tunnel.codec.sealing import COUNTER_BYTES
 from nrs.tunnel.inner import TCP, UDP, Packet
 from nrs.tunnel.keys import TagKey
-from nrs.tunnel.wire import HEADER_BYTES, OVERHEAD, TAG_BYTES, Type
+from nrs.tunnel.wire import HEADER_BYTES, TAG_BYTES, Cipher, Type
 
 _MOST_SENDS = 512
 _MOST_SLICES = 256
@@ -76,12 +77,9 @@ class Cut(NamedTuple):
     pieces: int
 
 
-def _more(pieces: int, head: int = 0) -> int:
+def _more(overhead: int, pieces: int, head: int = 0) -> int:
     """The bytes that a slice or packet in so many pieces takes beside its payload."""
-    return pieces * OVERHEAD + PLACE_BYTES + head
-
-
-_ONE = _more(1)
+    return pieces * overhead + PLACE_BYTES + head
 
 
 def _cut_of(body: int, frame: memoryview, packet: memoryview) -> Cut | None:
@@ -114,12 +112,15 @@ class PythonSealer:
     """See `codec.sealing.Sealer`."""
 
     __slots__ = (
+        "_cipher",
         "_counter",
+        "aead",
         "body",
         "inner",
         "key_id",
         "lane",
         "outer",
+        "overhead",
         "peer_index",
         "settled",
         "tag_key",
@@ -132,14 +133,18 @@ class PythonSealer:
         key_id: int = 0,
         lane: int = 0,
         memory: memoryview | None = None,
+        cipher: Cipher = Cipher.NONE,
     ) -> None:
+        self._cipher = cipher
+        self.aead = Aead.of(cipher, key)
+        self.overhead = cipher.overhead
         self.tag_key = TagKey(key)
         self.inner = self.tag_key.inner
         self.outer = self.tag_key.outer
         self.peer_index = peer_index
         self.key_id = key_id
         self.lane = lane
-        self.body = wire.SAFE_BODY
+        self.body = cipher.safe_body
         self.settled = False
         self._counter = (memory or memoryview(bytearray(COUNTER_BYTES))).cast("Q")
 
@@ -152,11 +157,18 @@ class PythonSealer:
         self._counter[0] = value
 
     def limit(self, body: int, *, settled: bool) -> None:
-        self.body = min(max(body, wire.LEAST_BODY), wire.LONGEST_BODY)
+        self.body = min(max(body, self._cipher.least_body), self._cipher.longest_body)
         self.settled = settled
 
     def control(self, kind: Type, body: bytes = b"", *, flags: int = 0, specific: int = 0) -> bytes:
-        signed = self.header(wire.first_byte(kind), flags, specific) + body
+        return self.datagram(wire.first_byte(kind), flags, specific, body)
+
+    def datagram(self, first: int, flags: int, specific: int, body: Packet) -> bytes:
+        """The next datagram."""
+        header = self.header(first, flags, specific)
+        if self.aead is not None:
+            return self.aead.seal(header, body)
+        signed = header + body
         return signed + self.tag_key.tag(signed)
 
     def header(self, first: int, flags: int, specific: int) -> bytes:
@@ -196,7 +208,8 @@ class Datagrams:
         """Append what frames [first, end) make, as far as there is room."""
         result = Sealed()
         batch = _Batch()
-        body, view = sealer.body, frames.view
+        body, view, overhead = sealer.body, frames.view, sealer.overhead
+        one = _more(overhead, 1)
         index = first
         while index < end:
             offset, length = frames.offsets[index], frames.lengths[index]
@@ -206,14 +219,14 @@ class Datagrams:
                 result.malformed += 1
                 index += 1
                 continue
-            cut, total, slices, more = None, length - _VNET, 1, _ONE
+            cut, total, slices, more = None, length - _VNET, 1, one
             if frame[1]:
                 cut = _cut_of(body, frame, packet)
                 if cut is None:
                     result.malformed += 1
                     index += 1
                     continue
-                slices, more = cut.slices, cut.slices * _more(cut.pieces, cut.head)
+                slices, more = cut.slices, cut.slices * _more(overhead, cut.pieces, cut.head)
             elif total > body:
                 if total > wire.LONGEST_PACKET:
                     result.malformed += 1
@@ -223,9 +236,9 @@ class Datagrams:
                     result.too_long |= 1 << index
                     index += 1
                     continue
-                more = _more(-(-(PLACE_BYTES + total) // body))
+                more = _more(overhead, -(-(PLACE_BYTES + total) // body))
             if batch.entries:
-                more += OVERHEAD + batch.length
+                more += overhead + batch.length
             room, sends = OUTBOX_BYTES - self._used, _MOST_SENDS - len(self.sends)
             if room < more + total + body or sends < slices + 2:
                 break
@@ -272,8 +285,8 @@ class Datagrams:
             return
         head = bytes(packet[:head_bytes])
         ecn = ecn_of(head)
-        each = OVERHEAD + head_bytes + gso
-        buffer, view, at = self._buffer, self.view, self._used
+        each = sealer.overhead + head_bytes + gso
+        buffer, view, at, aead = self._buffer, self.view, self._used, sealer.aead
         pack, make_inner, make_outer = wire.SEGMENT_HEADER.pack, sealer.inner, sealer.outer
         key_id, lane, peer, sequence = (
             sealer.key_id,
@@ -281,6 +294,7 @@ class Datagrams:
             sealer.peer_index,
             sealer.sequence,
         )
+        sealer.sequence += cut.slices  # before any is sealed
         began, before = at, HEADER_BYTES + head_bytes
         for index, position in enumerate(range(head_bytes, total, gso)):
             after = position + gso
@@ -288,11 +302,15 @@ class Datagrams:
             if after >= total:
                 flags, after = PARTIAL | LAST, total
             sequence += 1
+            header = pack(SEGMENT, flags, key_id, lane, peer, sequence, index, head_bytes, gso)
+            if aead is not None:
+                datagram = aead.seal(header, head + packet[position:after])
+                buffer[at : at + len(datagram)] = datagram
+                at += len(datagram)
+                continue
             body = at + before
             close = body + after - position
-            buffer[at:body] = (
-                pack(SEGMENT, flags, key_id, lane, peer, sequence, index, head_bytes, gso) + head
-            )
+            buffer[at:body] = header + head
             buffer[body:close] = packet[position:after]
             digest = make_inner()
             digest.update(view[at:close])
@@ -300,7 +318,6 @@ class Datagrams:
             outer.update(digest.digest())
             at = close + TAG_BYTES
             buffer[close:at] = outer.digest()
-        sealer.sequence = sequence
         whole, rest = divmod(at - began, each)
         self._append(whole, each, ecn)
         if rest:
@@ -409,9 +426,7 @@ class Datagrams:
         result: Sealed,
     ) -> None:
         at = self._used
-        signed = sealer.header(first, flags, specific) + body
-        cut = at + len(signed)
-        self._buffer[at:cut] = signed
-        self._buffer[cut : cut + TAG_BYTES] = sealer.tag_key.tag(signed)
-        self._append(1, len(signed) + TAG_BYTES, ecn)
+        datagram = sealer.datagram(first, flags, specific, body)
+        self._buffer[at : at + len(datagram)] = datagram
+        self._append(1, len(datagram), ecn)
         result.datagrams += 1

@@ -11,6 +11,7 @@ from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
 from nrs.tunnel.wire import (
     HEADER_BYTES,
     HELLO_LEAST_BODY,
+    LEAST_BYTES,
     OVERHEAD,
     TAG_BYTES,
     Cipher,
@@ -104,7 +105,7 @@ class PythonSieve:
         for at in range(start, len(train), each) if train else (0,):
             datagram = train[at : at + each]
             sifted.datagrams += 1
-            if len(datagram) < OVERHEAD or datagram[0] not in _TO_A_ROUTER:
+            if len(datagram) < LEAST_BYTES or datagram[0] not in _TO_A_ROUTER:
                 sifted.malformed += 1
             elif datagram[0] == _HELLO:
                 claim = _claim(datagram)
@@ -116,7 +117,7 @@ class PythonSieve:
                     worth.append(at)
             elif self._knows(datagram):
                 worth.append(at)
-            elif answers:
+            elif answers and len(datagram) >= OVERHEAD:  # as long as the answer
                 answers = False
                 self._answers -= 1
                 worth.append(at)
@@ -139,7 +140,7 @@ def _claim(datagram: memoryview) -> memoryview | None:
     """The claim of a HELLO as it stands there; None where this cannot be one."""
     if (
         len(datagram) < _LEAST_HELLO
-        or datagram[_CIPHER] != Cipher.NONE
+        or datagram[_CIPHER] > max(Cipher)
         or datagram[_MODE] > KeyMode.DEVICE
     ):
         return None
