@@ -27,6 +27,7 @@ class Nat:
     def __init__(self, world: World, target: str, delay: float = 0.0) -> None:
         self._world, self._target, self._delay = world, target, delay
         self._copier: socket.socket | None = None
+        self._instead = False
         self.copied = 0
         """Bytes that the copier has sent."""
         self._near = self._socket()
@@ -56,9 +57,9 @@ class Nat:
         self._near.close()
         self._far.close()
 
-    def copy_by(self, copier: socket.socket) -> None:
-        """Have `copier` send a copy of whatever the endpoint sends, ahead of the original."""
-        self._copier = copier
+    def copy_by(self, copier: socket.socket, *, instead: bool = False) -> None:
+        """Have `copier` send whatever the endpoint sends, ahead of the original or `instead`."""
+        self._instead, self._copier = instead, copier
 
     def rebind(self) -> float:
         """Forget the mapping: what the endpoint sends comes from another port. When that was."""
@@ -83,7 +84,8 @@ class Nat:
                 until = time.monotonic() + self._delay
                 if one is self._near:
                     self._endpoint = sender
-                    self._copy(datagram)
+                    if self._copy(datagram):
+                        continue
                     entry = (until, next(order), far, (self._target, PORT), datagram)
                 else:
                     entry = (until, next(order), far, None, datagram)
@@ -97,7 +99,10 @@ class Nat:
         for one in gone:
             one.close()
 
-    def _copy(self, datagram: bytes) -> None:
-        if self._copier is not None:
-            self._copier.sendto(datagram, (self._target, PORT))
-            self.copied += len(datagram)
+    def _copy(self, datagram: bytes) -> bool:
+        """Whether that is all that becomes of it."""
+        if self._copier is None:
+            return False
+        self._copier.sendto(datagram, (self._target, PORT))
+        self.copied += len(datagram)
+        return self._instead

@@ -189,6 +189,26 @@ def test_who_copies_what_an_endpoint_sends_turns_nothing_on_a_victim(
             assert is_up(endpoint)
 
 
+def test_a_victim_gets_three_times_what_was_sent_in_its_name_and_the_endpoint_the_rest(
+    world: World, codec: str
+) -> None:
+    """By who takes the endpoint's datagrams off its path, so that no original comes."""
+    target = UNDERLAY6["router_a"][1]
+    with victim(world) as copier, Nat(world, target) as nat:
+        tunnel_through(world)
+        assert world.ping(BUSINESS[0])
+        with Stream(world, 1200) as stream:
+            time.sleep(0.5)
+            before = len(stream.came)
+            nat.copy_by(copier, instead=True)
+            time.sleep(ANSWER_S / 4)
+            came, sent = len(stream.came) - before, ANSWER_S / 4 / _EVERY_S
+            received, copied = arrived(copier), nat.copied
+            print(f"{copied} bytes copied, {received} sent there; {came} of {sent:.0f} came on")
+            assert copied < received <= 3 * copied
+            assert came > 0
+
+
 def drop_to(world: World, address: str) -> None:
     """Let nothing of the router's get there from now on."""
     world.exec(
