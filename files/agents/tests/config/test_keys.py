@@ -10,6 +10,7 @@ import pytest
 from nrs.config.loader import ConfigError, load
 from nrs.endpoint.config import NetworkAccessEndpointConfig
 from nrs.router.config import RoutingServerConfig
+from nrs.tunnel.wire import Cipher
 from tests.config.test_files import ENDPOINT, PSK, ROUTING_SERVER
 
 BEFORE = base64.b64encode(bytes(range(50, 82))).decode()
@@ -57,6 +58,8 @@ def test_the_previous_key_is_of_the_epoch_before(tmp_path: Path, epoch: int, bef
         ("key_modes: []", r"tunnel\.key_modes: .*at least 1"),
         ("key_modes: [devise]", r"key_modes\[0\]: found 'devise': .*'shared' or 'device'"),
         ("key_modes: device", r"tunnel\.key_modes: found 'device'"),
+        ("ciphers: []", r"tunnel\.ciphers: .*at least 1"),
+        ("ciphers: [aes-128-gcm]", r"ciphers\[0\]: found 'aes-128-gcm': .*'chacha20-poly1305'"),
         (f'previous_psk: "{PSK}"', "tunnel: previous_psk is the same key as psk"),
         ("previous_psk: CHANGE_ME", "tunnel: previous_psk is a placeholder"),
         (f"previous_psk: {NUMBER}", r"tunnel\.previous_psk: .*valid string"),
@@ -218,3 +221,16 @@ def test_no_key_is_printed(tmp_path: Path) -> None:
     for text in (repr(tunnel), str(tunnel.model_dump()), repr(server), str(server.model_dump())):
         for secret in (DEVICE_KEY, BEFORE, PSK, str(bytes(range(32))), str(bytes(range(50, 82)))):
             assert secret not in text
+
+
+def test_bare_files_name_clear_text_and_files_may_name_every_cipher(tmp_path: Path) -> None:
+    assert router(tmp_path).tunnel.ciphers == ["none"]
+    assert endpoint(tmp_path, f'psk: "{PSK}"').tunnel.cipher == "none"
+    names = [cipher.text for cipher in Cipher]
+    assert names == ["none", "aes-256-gcm", "chacha20-poly1305"]
+    assert router(tmp_path, f"ciphers: [{', '.join(names)}]").tunnel.ciphers == names
+    for name in names:
+        assert endpoint(tmp_path, f'psk: "{PSK}"', f"cipher: {name}").tunnel.cipher == name
+        assert Cipher.named(name).text == name
+    with pytest.raises(ConfigError, match=r"tunnel\.cipher: found 'aes': "):
+        endpoint(tmp_path, f'psk: "{PSK}"', "cipher: aes")

@@ -13,6 +13,7 @@ import itertools
 import json
 import struct
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -376,7 +377,7 @@ class NoRoutes:
 class Router:
     """The router of the vectors: the real engine and machine around fake devices."""
 
-    def __init__(self, codec: Codec) -> None:
+    def __init__(self, codec: Codec, ciphers: tuple[str, ...] = ("none", "aes-256-gcm")) -> None:
         stream = [raw(SHARED["router"]["private"]), raw(SHARED["router"]["nonce"])]
         indices = itertools.count(SHARED["router"]["index"])
 
@@ -398,6 +399,7 @@ class Router:
                     "psk": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
                     "tun_ipv4": router["tun_ipv4"],
                     "tun_ipv6": router["tun_ipv6"],
+                    "ciphers": list(ciphers),
                     "endpoint_networks": make_vectors.ENDPOINT_NETWORKS,
                     "endpoint_prefixes": make_vectors.ENDPOINT_PREFIXES,
                 },
@@ -481,6 +483,32 @@ def test_a_router_answers_as_the_vectors_say(router: Router) -> None:
     assert device.current is not None
     assert device.active
     assert router.peers.sent[2] == raw(VECTORS["control"][1]["datagram"])
+
+
+@each_codec
+@named([handshake for handshake in HANDSHAKES if handshake["cipher"]])
+def test_a_router_talks_to_an_endpoint_that_encrypts(codec: Codec, vector: dict[str, Any]) -> None:
+    cipher, index = Cipher(vector["cipher"]), vector["endpoint"]["index"]
+    probe, packet, bye = (v for v in VECTORS["encrypted"] if v["cipher"] == cipher)
+    with closing(Router(codec, (cipher.text,))) as router:
+        assert router.receive(raw(vector["hello"])) == []
+        assert router.peers.sent == [raw(vector["hello_ack"])]
+        assert router.receive(raw(probe["datagram"])) == []
+        (device,) = router.machine.devices
+        assert device.active
+        owned = Owned([ipaddress.ip_address(vector["router"]["tun_ipv4"]).packed])
+        key = raw(vector["key_to_endpoint"])
+        opener = codec.opener(key, index, owned, Check.SOURCE, cipher=cipher)
+        answer = bytearray(router.peers.sent[-1])
+        assert len(answer) == 36 + 40
+        opened = opening(codec).open(opener, memoryview(answer), len(answer), 0, 0)
+        assert (opened.authentic, answer[0]) == (1, wire.first_byte(Type.PROBE_ACK))
+        assert answer[20:28] == raw(probe["body"])[:8]
+        assert router.receive(raw(packet["datagram"])) == []
+        assert router.tun.take() == [plain(raw(packet["body"]))]
+        assert router.receive(raw(packet["datagram"])) == ["replay"]
+        assert router.receive(raw(bye["datagram"])) == []
+        assert list(router.machine.devices) == []
 
 
 @named(VECTORS["refusals"])
