@@ -156,6 +156,7 @@ class Claim:
     """Where an endpoint has no address of a family, the unspecified one says so in its place."""
     prefixes: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
     """Networks behind the endpoint, as `in_order` has them."""
+    generation: int = 0
 
     @property
     def addresses(self) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, ...]:
