@@ -8,6 +8,7 @@
     handle_unknown    a datagram of no session  ->  NO_SESSION
     handle_config     keys, networks            ->  sessions of what is gone of these end
     handle_host       addresses, networks       ->  so do those that have another's address
+    handle_revocations endpoints, key epochs    ->  sessions of these end, their HELLOs are refused
     handle_service    egress, drain, restart    ->  endpoints and load balancers are told
     due               what has been silent for too long is forgotten
 
@@ -18,13 +19,14 @@ Pure.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from logging import DEBUG, INFO, WARNING
 from typing import Any
 
 from nrs.config.tun_addresses import BOTH, Families
 from nrs.config.types import IPAddress, IPNetwork, is_within, text_of
+from nrs.identity.revoked_tunnels import RevokedTunnels
 from nrs.router import session_index
 from nrs.router.announcement import Announcement
 from nrs.router.claims import Host, Rules
@@ -55,6 +57,7 @@ from nrs.tunnel.handshake import (
     Offer,
     Random,
     Responder,
+    StaticKey,
     proves,
     succession_key,
 )
@@ -93,6 +96,8 @@ _WRONG_MODE = {
         " 'device' here"
     ),
 }
+_REVOKED = "its key is revoked"
+_REVOKED_EPOCH = "the key epoch is revoked"
 
 Peer = tuple[Any, ...]
 """A socket address: host, port and more."""
@@ -125,6 +130,9 @@ class RouterMachine:
         self._announcement = Announcement()
         self._contests = Contests(random)
         self._asking = False
+        self._revoked = RevokedTunnels()
+        self._revoked_told: set[str] = set()
+        """Of these endpoints it was said that they are refused."""
         self._trains = Trains(self._table)
         self.refused_claims = 0
         """How often an endpoint whose key is known claimed what it may not have."""
@@ -212,6 +220,9 @@ class RouterMachine:
             claim = offer.hello.claim
             if not self._limiter.allow(claim.encode() + _source_key(peer), now):
                 return [Refuse(Drop.RATE)]
+            if (revoked := self._revocation(claim, offer.held)) is not None:
+                told = self._tell_revoked(claim, peer, revoked)
+                return [*self._deny(offer, Objection.REVOKED, 0, Drop.REVOKED), *told]
             refusal = self._rules.refusal(claim, _address(peer))
             if refusal is not None:
                 self.refused_claims += 1
@@ -253,10 +264,12 @@ class RouterMachine:
             return [*self._deny(offer, Objection.ANOTHERS, item), *told, *asked]
         return [*self._offer(offer, now, tuple(holders)), *asked]
 
-    def _deny(self, offer: Offer, objection: Objection, item: int) -> list[Order]:
+    def _deny(
+        self, offer: Offer, objection: Objection, item: int, drop: Drop = Drop.SOURCE
+    ) -> list[Order]:
         """Say so to an endpoint whose key is known."""
         answer = self._responder.refuse(offer, objection, item, self._flags)
-        return [Refuse(Drop.SOURCE), Answer(answer)]
+        return [Refuse(drop), Answer(answer)]
 
     def _disputed(self, contest: Contest, claim: Claim) -> int:
         """Which of what is claimed the holder has."""
@@ -340,6 +353,8 @@ class RouterMachine:
         claim, index = record.claim, record.secrets.local_index
         key = self._held.get(record.key_print)
         if key is None or self._rules.refusal(claim) is not None:
+            return []
+        if self._revocation(claim, key) is not None:
             return []
         entry = Entry(index, key, succession_key(record.secrets))
         device, gone = self._table.resume(claim, entry, progress, now)
@@ -474,17 +489,23 @@ class RouterMachine:
             if refusal is not None:
                 orders += self._close(device, refusal.why)
                 continue
-            current = device.current
-            lost = self._table.revoke(device, self._responder.accepts)
-            if current is not None and current.index in lost:
-                name = device.claim.endpoint_id
-                why = "the key that opened it is no longer accepted"
-                # Said before it is forgotten: the endpoint tries anew at once.
-                orders += [
-                    SendControl(current.index, Type.BYE),
-                    Tell(WARNING, f"tunnel to {name} is closed: {why}"),
-                ]
-            orders += self._forget(device, lost)
+            why = "the key that opened it is no longer accepted"
+            orders += self._end_sessions(device, self._responder.accepts, why)
+        return orders
+
+    def handle_revocations(self, revoked: RevokedTunnels) -> list[Order]:
+        """Go by what is revoked now; the sessions of that end at once."""
+        if revoked != self._revoked:
+            self._revoked_told.clear()
+        self._revoked = revoked
+        orders: list[Order] = []
+        for device in self._table:
+            if revoked.endpoint(device.claim.endpoint_id, device.claim.generation):
+                orders += self._close(device, _REVOKED)
+            else:
+                orders += self._end_sessions(
+                    device, lambda key: not revoked.epoch(key.key_id), _REVOKED_EPOCH
+                )
         return orders
 
     def handle_host(self, host: Host) -> list[Order]:
@@ -524,6 +545,34 @@ class RouterMachine:
         return orders
 
     # -- its parts
+
+    def _revocation(self, claim: Claim, held: StaticKey) -> str | None:
+        """Why a claim that was made with a key of `held`'s epoch is refused, or None."""
+        if self._revoked.endpoint(claim.endpoint_id, claim.generation):
+            return _REVOKED
+        return _REVOKED_EPOCH if self._revoked.epoch(held.key_id) else None
+
+    def _tell_revoked(self, claim: Claim, peer: Peer, why: str) -> list[Order]:
+        """Once of each endpoint, however often it tries."""
+        if claim.endpoint_id in self._revoked_told:
+            return []
+        self._revoked_told.add(claim.endpoint_id)
+        return [Tell(WARNING, f"refused {claim.endpoint_id} from {describe(peer)}: {why}")]
+
+    def _end_sessions(
+        self, device: Device, keep: Callable[[StaticKey], bool], why: str
+    ) -> list[Order]:
+        """End those whose key is not to be kept."""
+        current = device.current
+        lost = self._table.revoke(device, keep)
+        orders: list[Order] = []
+        if current is not None and current.index in lost:
+            # Said before it is forgotten: the endpoint tries anew at once.
+            orders += [
+                SendControl(current.index, Type.BYE),
+                Tell(WARNING, f"tunnel to {device.claim.endpoint_id} is closed: {why}"),
+            ]
+        return [*orders, *self._forget(device, lost)]
 
     def _close(self, device: Device, why: str) -> list[Order]:
         told = Tell(WARNING, f"tunnel to {device.claim.endpoint_id} is closed: {why}")

@@ -135,6 +135,8 @@ class Objection(IntEnum):
     """It is the router's own, or something that its host reaches without a tunnel."""
     ANOTHERS = 3
     """Another endpoint has it, or a part of it."""
+    REVOKED = 4
+    """The endpoint may have nothing: its key is revoked."""
 
 
 class Malformed(ValueError):
