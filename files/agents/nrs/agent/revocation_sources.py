@@ -108,7 +108,6 @@ class RevocationWatch:
                 text = file.read(LARGEST + 2).decode("ascii", "replace").strip()
             _hand_over(self._socket, text)
         except FileNotFoundError:
-            self._seen = None
             return
         except control.ControlError as error:
             log.warning("%s", error)

@@ -157,6 +157,14 @@ def test_a_service_refuses_more_and_never_less_until_the_next_list(device: Devic
     assert device.keeper.in_force == STOLEN
 
 
+def test_whom_services_refused_before_the_list_in_force_is_forgotten(device: Device) -> None:
+    device.keeper.hear(listed(3), besides=["endpoint_7"])
+    # As a process leaves it that ends between the two files.
+    (device.state / "revocations").write_text(listed(4))
+    device.start()
+    assert device.keeper.in_force == STOLEN
+
+
 @pytest.mark.parametrize("besides", ["x", 5, {"a": 1}, [5, None, "a b", "\n", "x" * 65]])
 def test_what_a_service_says_of_another_form_refuses_nobody(
     device: Device, besides: object
