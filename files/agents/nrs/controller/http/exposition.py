@@ -51,8 +51,12 @@ class DeviceFigures(Collector):
             said = [device.reported for device in those if device.reported is not None]
             back.add_metric([kind], sum(one.put_back for one in said))
             kept.add_metric([kind], sum(one.not_kept for one in said))
-            if said:
-                number.add_metric([kind], min(one.revocations for one in said))
-            if ages := [a for one in said if (a := one.revocations_age_s) is not None]:
-                age.add_metric([kind], max(ages))
+            lists = [
+                (one.revocations, one.revocations_age_s)
+                for one in said
+                if one.revocations_age_s is not None
+            ]
+            if lists:
+                number.add_metric([kind], min(held for held, _ in lists))
+                age.add_metric([kind], max(since for _, since in lists))
         return count, back, kept, number, age

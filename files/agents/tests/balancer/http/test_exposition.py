@@ -37,6 +37,7 @@ def test_routers_and_decisions() -> None:
     assert value(served, "nrs_router_not_kept", router="router_1") == 0.0
     assert value(served, "nrs_router_revocations", router="router_2") == 4
     assert value(served, "nrs_router_revocations_age_seconds", router="router_2") == 7.5
+    assert value(served, "nrs_router_revocations", router="router_1") is None
     assert value(served, "nrs_router_revocations_age_seconds", router="router_1") is None
     assert value(served, "nrs_endpoints") == 2.0
     assert value(served, "nrs_decisions_total", reason="first") == 2.0

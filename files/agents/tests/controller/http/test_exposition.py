@@ -31,6 +31,6 @@ def test_devices_are_summed_up_by_type(client: FlaskClient, clock: Clock) -> Non
         ("nrs_devices_put_back", "network_access_endpoint"): 10,
         ("nrs_devices_not_kept", "routing_server"): 0,
         ("nrs_devices_not_kept", "network_access_endpoint"): 2,
-        ("nrs_devices_revocations", "network_access_endpoint"): 0,
+        ("nrs_devices_revocations", "network_access_endpoint"): 4,
         ("nrs_devices_revocations_age_seconds", "network_access_endpoint"): 7.5,
     }
