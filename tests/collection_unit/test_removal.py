@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,7 @@ def host(tools: Any, installed: Path, cache: Path, tmp_path: Path) -> LocalHost:
     here.tasks = ("generate",)
     here.variables["_common_has_own_authority"] = False
     here.variables["_common_removal"] = {"device_id": DEVICE, "host": "", "naming": []}
+    here.variables["_common_removed_group"] = "network_access_endpoints"
     here.deploy(changed=2)
     give(here, DEVICE)
     give(here, "endpoint_1")
@@ -100,6 +102,46 @@ def test_the_devices_tokens_are_revoked_once(host: LocalHost) -> None:
     first = (host.secrets / "revocations").read_text()
     host.deploy(changed=0)
     assert (host.secrets / "revocations").read_text() == first
+
+
+def tunnels(host: LocalHost) -> dict[str, Any]:
+    """What of the list of revocations is of tunnels."""
+    payload = (host.secrets / "revocations").read_text().split(".")[1]
+    stated = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    return {key: stated[key] for key in ("endpoints_below", "routers", "epochs_below")}
+
+
+@pytest.mark.parametrize(
+    ("own", "below"),
+    [(None, 65536), ({}, 1), ({"network_access_endpoint_generation": 4}, 5)],
+    ids=["not in the inventory", "the first one", "a replacement"],
+)
+def test_an_endpoints_tunnel_keys_are_revoked_with_its_tokens(
+    host: LocalHost, own: dict[str, Any] | None, below: int
+) -> None:
+    if own is not None:
+        host.hosts["here"] = own
+        host.variables["_common_removal"]["host"] = "here"
+    host.deploy(changed=1)
+    expected = {"endpoints_below": {DEVICE: below}, "routers": [], "epochs_below": None}
+    assert tunnels(host) == expected
+    host.deploy(changed=0)
+
+
+def test_a_router_is_revoked_with_its_tokens(host: LocalHost) -> None:
+    host.variables["_common_removed_group"] = "routing_servers"
+    host.deploy("--check", changed=1)
+    host.deploy(changed=1)
+    assert tunnels(host) == {"endpoints_below": {}, "routers": [DEVICE], "epochs_below": None}
+    host.deploy(changed=0)
+
+
+def test_tokens_that_were_revoked_before_leave_the_tunnel_to_be_revoked(host: LocalHost) -> None:
+    """By an earlier release, or by `nrs token revoke`."""
+    host.deploy(changed=1)
+    host.variables["_common_removed_group"] = "routing_servers"
+    host.deploy(changed=1)
+    assert tunnels(host)["routers"] == [DEVICE]
 
 
 def test_what_it_was_given_since_is_revoked_too(host: LocalHost) -> None:

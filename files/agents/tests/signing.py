@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nrs.identity import issue
 from nrs.identity.credential import Role
 from nrs.identity.keys import public_text
+from nrs.identity.revocations import Revocations, signed
+from nrs.identity.revoked_tunnels import RevokedTunnels
 
 
 class Signing:
@@ -24,6 +26,15 @@ class Signing:
     def service(self, *urls: str) -> dict[str, object]:
         """The section `api` of a service that is called so."""
         return {"signers_file": str(self._file), "urls": list(urls)}
+
+    @property
+    def device(self) -> dict[str, object]:
+        """What the section `api` of a device has for lists of revocations."""
+        return {"signers_file": str(self._file)}
+
+    def revoked(self, number: int, tunnels: RevokedTunnels) -> str:
+        """A list of revocations."""
+        return signed(Revocations(number, tunnels=tunnels), self._key)
 
     def token(self, url: str, role: Role = Role.OPERATOR, id: str = "ann") -> str:  # noqa: A002
         """One for the service at `url`, for an hour."""

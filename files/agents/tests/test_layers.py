@@ -43,6 +43,7 @@ PURE = (
     "identity/credential.py",
     "identity/issue.py",
     "identity/revocations.py",
+    "identity/revoked_tunnels.py",
     "identity/signed.py",
     "router/drain.py",
     "router/egress.py",

@@ -13,8 +13,9 @@ keys    makes what is missing, or with "check": true only says so: {"changed", "
 lacks   takes what is "wanted" (role, id, urls, tun_ipv4, tun_ipv6), the claims of the tokens that
         are "held" (null: no file) and "renew_days": {"lacks": [WHY, ...]}.
 create  makes what is "wanted", with an end after "lifetime" seconds if given: {"tokens": [...]}.
-revoke  ends all that the device "id" was given, as `nrs token revoke` does, or with "check": true
-        only says so: {"changed"}. What is revoked already is so once more with "again": true.
+revoke  ends all that the device "id" was given, as `nrs device revoke` does, or with "check": true
+        only says so: {"changed"}. Its tunnels: those of an endpoint's keys "below" a generation,
+        0 for a router. What is revoked already is so once more with "again": true.
 
 authority    makes the CA if it is missing, or with "check": true only says so:
              {"changed", "authorities", "warning"}.
@@ -130,6 +131,11 @@ def revoke(deployment: Any, given: dict[str, Any]) -> dict[str, Any]:
     from nrs.cli import next_list  # noqa: PLC0415
 
     of, now, present = given["id"], time.time(), deployment.revocations()
+
+    def tunnels(before: Any) -> Any:
+        below = int(given["below"])
+        return before.with_endpoint(of, below) if below else before.with_router(of)
+
     good = []
     if deployment.ledger_file.exists():
         with deployment.ledger() as ledger:
@@ -137,8 +143,10 @@ def revoke(deployment: Any, given: dict[str, Any]) -> dict[str, Any]:
             good = [one for one in issued if one.id == of and not present.refuses(one)]
     # What was lost with a ledger is known by the list alone.
     due = bool(good) or bool(given["again"]) or of not in present.issued_before
+    due = due or tunnels(present.tunnels) != present.tunnels
     if due and not given.get("check"):
-        next_list.revoke(deployment, {"serials": (), "id_": of, "issued_before": now})
+        asked = {"serials": (), "id_": of, "issued_before": now, "tunnels": tunnels}
+        next_list.revoke(deployment, asked)
     return {"changed": due}
 
 

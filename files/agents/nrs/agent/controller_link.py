@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from nrs.agent import revocation_sources
 from nrs.agent.tasks import Work
 from nrs.api.client import ApiClient, ApiRefused, ApiUnavailable
 from nrs.api.messages import ConfigRequest, Configuration, DeviceStatus, TunnelStatus
@@ -33,9 +35,14 @@ class ControllerLink:
         self,
         work: Work,
         socket: Path,
+        answering: Set[str] = frozenset(),
     ) -> None:
-        """`socket` is the agent's control socket."""
+        """`socket` is the agent's control socket.
+
+        Where all controllers are `answering`, they take figures of the list of revocations.
+        """
         access = work.controller
+        self._urls, self._answering = frozenset(access.url or ()), answering
         self._client = ApiClient(access.url, work.tokens, work.ca_file) if access.url else None
         self._registration = work.registration
         self._device_id = work.registration.device_id
@@ -88,6 +95,7 @@ class ControllerLink:
                 config_error=status["config_error"] and status["config_error"][:_LONGEST_ERROR],
                 put_back=status["put_back"],
                 not_kept=status["not_kept"],
+                **(revocation_sources.told(status) if self._urls <= self._answering else {}),
                 # What is as usual is left out: a controller of an older release refuses fields
                 # that it does not know.
             ).model_dump(mode="json", exclude_defaults=True),

@@ -23,12 +23,14 @@ from pydantic import BaseModel
 from nrs.agent.companion import Companion
 from nrs.agent.in_force import Candidate, InForce, Refused
 from nrs.agent.notes import FORWARDING, Notes
+from nrs.agent.revocation_keeper import RevocationKeeper
 from nrs.agent.run import CANNOT_START, Agent, Config, Start, open_log
 from nrs.agent.standing import Reloads, standing
-from nrs.config import held
+from nrs.config import held, pushed
 from nrs.config.api import Api
 from nrs.config.loader import ConfigError, Pushed
 from nrs.config.tun_addresses import BOTH, Families
+from nrs.identity.revoked_tunnels import RevokedTunnels
 from nrs.system import forwarding, ipv6, scheduling, systemd
 from nrs.system.control import ControlThread, socket_path
 from nrs.system.descriptor_store import DescriptorStore
@@ -101,6 +103,8 @@ class PacketAgent(Agent[Config]):
         self._turned_on = [Path(path) for path in self.notes.get(FORWARDING) or []]
         """Settings of the host, by this run or an earlier one."""
         self.undo(lambda: forwarding.restore(self._turned_on))
+        self.revocations = RevocationKeeper(pushed.state_directory(self.UNIT))
+        self.revocations.configure(_api(start.config))
         self._in_force = InForce(
             start, self.UNIT, self.restart_keys, self._try_take_over, self.lay_running
         )
@@ -135,6 +139,10 @@ class PacketAgent(Agent[Config]):
 
     def settle(self) -> None:
         """Wait until what `take_over` has begun is done. Called in another thread."""
+
+    @abstractmethod
+    def go_by(self, revoked: RevokedTunnels) -> None:
+        """Carry no tunnel that is revoked from now on."""
 
     @abstractmethod
     def tend(self) -> None:
@@ -251,9 +259,11 @@ class PacketAgent(Agent[Config]):
                 "status": self._status,
                 "apply_config": self._apply_config,
                 "stopping": self._stopping,
+                "revocations": self.revocations.answer,
                 **commands,
             },
         )
+        self.revocations.follow(lambda revoked: self.loop.wake(lambda: self.go_by(revoked)))
         control.start()
         self.end_beside(control.stop)
         self._companion = Companion(self.COMPANION, socket, self.work)
@@ -327,6 +337,7 @@ class PacketAgent(Agent[Config]):
             candidate = self._read()
             error = self._in_loop(lambda: self._in_force.reload(candidate))
             self.settle()
+            self.revocations.configure(_api(self.config))
         self.loop.wake(lambda: self._reloaded(error))
 
     def review_pushed(self) -> None:
@@ -416,6 +427,7 @@ class PacketAgent(Agent[Config]):
             "codec": self.codec.name,
             "crypto": self.codec.crypto.used,
             **self.status(),
+            **self.revocations.status(),
             "figures": self.engine.figures.as_dict(),
             "scheduling": self._scheduling.as_dict(),
             "longest_turn_ms": round(self.loop.longest_turn_s * 1000, 2),
@@ -426,5 +438,9 @@ class PacketAgent(Agent[Config]):
 
 
 def _left_secret_warning(config: BaseModel) -> str | None:
-    api: Api = getattr(config, "api")  # noqa: B009 - every device has this section
-    return api.left_secret_warning
+    return _api(config).left_secret_warning
+
+
+def _api(config: BaseModel) -> Api:
+    found: Api = getattr(config, "api")  # noqa: B009 - every device has this section
+    return found

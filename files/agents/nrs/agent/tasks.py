@@ -34,6 +34,9 @@ class Work(BaseModel):
     tokens: dict[str, str] = Field(repr=False)
     """What to state to a service, by URL."""
     ca_file: Path | None = None
+    revocations_from: list[str] = Field(default_factory=list)
+    """The services that are asked what is revoked, by URL."""
+    revocations_file: Path | None = None
     controller: NetworkControllerAccess
     registration: Registration
 

@@ -9,9 +9,10 @@ from nrs.identity.credential import Credential, Role
 
 _MAY = {
     Role.MONITOR: "read, and change nothing",
-    Role.ROUTER: "register, report and fetch its configuration as {id} alone",
-    Role.ENDPOINT: "register, report, tell of its moves, and fetch its configuration and decisions"
+    Role.ROUTER: "read /revocations, and register, report and fetch its configuration"
     " as {id} alone",
+    Role.ENDPOINT: "read /revocations, and register, report, tell of its moves, and fetch its"
+    " configuration and decisions as {id} alone",
     Role.SERVICE: "read /revocations and nothing else",
 }
 """What a token of each role is for; an operator's is for everything."""

@@ -59,12 +59,17 @@ class ApiClient:
         """The JSON answer of `PUT path`. Raises ApiUnavailable, ApiRefused."""
         return self._call("PUT", path, json=body)
 
-    def post_to_all(self, path: str, body: dict[str, Any]) -> dict[str, str]:
-        """Post to every server; the failures as `{url: why}`, empty when all took it."""
+    def post_to_all(
+        self, path: str, body: dict[str, Any], more: Mapping[str, dict[str, Any]]
+    ) -> dict[str, str]:
+        """Post to every server, with what there is `more` for it by URL.
+
+        Returns the failures as `{url: why}`, empty when all took it.
+        """
         failures: dict[str, str] = {}
         for url in self._urls:
             try:
-                self._one("POST", url, path, json=body)
+                self._one("POST", url, path, json={**body, **more.get(url, {})})
             except (ApiRefused, requests.RequestException) as error:
                 failures[url] = self._why(error, url)
         return failures

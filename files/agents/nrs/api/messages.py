@@ -19,6 +19,7 @@ Count = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 Version = Annotated[int, Field(strict=True, ge=0, lt=2**53)]
 """Of a pushed configuration; a whole number in any reader of JSON (RFC 8259 section 6)."""
 Timestamp = Annotated[float, Field(strict=True, ge=0, le=4_102_444_800, allow_inf_nan=False)]
+Age = Annotated[float, Field(strict=True, ge=0, le=1e11, allow_inf_nan=False)]
 Milliseconds = Annotated[float, Field(strict=True, ge=0, le=1e7, allow_inf_nan=False)]
 LongMilliseconds = Annotated[float, Field(strict=True, ge=0, le=1e12, allow_inf_nan=False)]
 MaxBandwidth = Annotated[float, Field(strict=True, ge=1e-3, le=1e7, allow_inf_nan=False)]
@@ -53,6 +54,10 @@ class MetricsReport(Message):
     max_connections: MaxConnections | None = None
     put_back: Count = 0
     not_kept: Count = 0
+    revocations: Count = 0
+    """The number of the list of revocations that it goes by."""
+    revocations_age_s: Age | None = None
+    """For how long nobody has told it that this is the latest."""
 
 
 class ServerState(Message):
@@ -124,6 +129,10 @@ class DeviceStatus(Message):
     put_back: Count = 0
     """What somebody else took of the host's settings and the device has put back."""
     not_kept: Count = 0
+    revocations: Count = 0
+    """The number of the list of revocations that it goes by."""
+    revocations_age_s: Age | None = None
+    """For how long nobody has told it that this is the latest."""
 
 
 class TunnelEvidence(Message):

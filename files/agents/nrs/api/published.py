@@ -55,11 +55,13 @@ def publish(
     health: type[Health],
     state: Callable[[], dict[str, Any]],
     unstored: Callable[[], str | None],
+    besides: Callable[[], list[str]] = list,
 ) -> None:
     """Answer `/health`, with `state` as the rest of `health`, `/revocations`, `/openapi.json`.
 
-    `unstored` says what of the service's own could not be written last, if anything. The document
-    describes the routes that `app` has by now, so this comes after all others.
+    `unstored` says what of the service's own could not be written last, if anything, `besides` whom
+    it refuses by itself. The document describes the routes that `app` has by now, so this comes
+    after all others.
     """
 
     @app.get(HEALTH, endpoint="health")
@@ -73,7 +75,7 @@ def publish(
             return {"status": "ok", "reason": None, **rest}, 200
         return {"status": "degraded", "reason": "; ".join(wrong), **rest}, 503
 
-    revoked.add_routes(app)
+    revoked.add_routes(app, besides)
     document = openapi.document(app, title, nrs.__version__)
 
     @app.get("/openapi.json")

@@ -10,6 +10,7 @@ import click
 
 import nrs
 from nrs.cli.ca_command import ca
+from nrs.cli.device_command import device
 from nrs.cli.simulate_command import simulate
 from nrs.cli.token_command import token
 from nrs.cli.units import TUNNEL_UNITS, UNITS, Unit
@@ -49,6 +50,7 @@ for _unit in UNITS.values():
 main.add_command(simulate)
 main.add_command(ca)
 main.add_command(token)
+main.add_command(device)
 
 
 @main.command("check-config")

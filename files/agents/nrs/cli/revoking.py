@@ -31,7 +31,7 @@ def main(options: Mapping[str, Any]) -> int:
     if revoked.number == 0:
         raise Failed(f"{deployment.revocations_file}: no such file; nothing was revoked yet")
     click.echo(f"{deployment.revocations_file} is list number {revoked.number}")
-    return _send(deployment, services, options["ca_file"]) if services else 0
+    return send(deployment, services, options["ca_file"])
 
 
 def _check(options: Mapping[str, Any]) -> None:
@@ -42,14 +42,22 @@ def _check(options: Mapping[str, Any]) -> None:
         raise click.UsageError("--id and --issued-before belong together")
     if not (serials or id_ or options["services"]):
         raise click.UsageError("what is to be revoked? a serial, or --id and --issued-before")
-    for url in options["services"]:
+    check_services(options["services"])
+
+
+def check_services(services: Sequence[str]) -> None:
+    """Raises UsageError where `--service` is not what a token can be for."""
+    for url in services:
         try:
             audience_of(url)
         except ValueError as error:
             raise click.UsageError(f"--service: {error}") from None
 
 
-def _send(deployment: Deployment, services: Sequence[str], ca_file: Path | None) -> int:
+def send(deployment: Deployment, services: Sequence[str], ca_file: Path | None) -> int:
+    """Have services take the list that there is; the exit status. Raises Failed."""
+    if not services:
+        return 0
     ca_file = ca_file or deployment.ca_file
     text = deployment.revocations_file.read_text(encoding="ascii").strip()
     _check_authorities(services, ca_file)

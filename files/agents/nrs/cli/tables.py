@@ -30,6 +30,7 @@ _BAD = {
     "egress_down",
     "ejected",
     "contested",
+    "revoked",
 }
 
 
@@ -131,7 +132,7 @@ def _tunnel_columns(now: float, ports: int) -> list[Column]:
 
 def _tunnel_state(row: Row) -> str:
     if not row.get("up"):
-        return "down"
+        return "revoked" if row.get("state") == "revoked" else "down"
     return "contested" if row.get("contested") else "up"
 
 

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import PrivateAttr, SecretStr, model_validator
 from typing_extensions import Self
 
 from nrs.config import text_file
 from nrs.config.types import Section
 from nrs.identity.credential import REPLACEMENT
+from nrs.identity.keys import read_public
 from nrs.identity.token_file import Tokens, TokensRefused, holds_tokens
 from nrs.identity.token_file import parse as parse_tokens
 
@@ -28,12 +30,16 @@ class Api(Section):
 
     Without `token` and `token_file`, `/etc/network-routing-system/api_token` is used where it
     exists. Each holds tokens that the deployment has signed, one a line for each service. The agent
-    trusts the CAs in `ca_file` alone; without that, the public ones.
+    trusts the CAs in `ca_file` alone; without that, the public ones. With `signers_file` it goes by
+    lists of revocations that one of these keys has signed: services', and the one in a file.
     """
 
     token: SecretStr | None = None
     token_file: Path | None = None
     ca_file: Path | None = None
+    signers_file: Path | None = None
+    revocations_file: Path | None = None
+    """A list that others put there; the one in the state directory holds if it is newer."""
     KEEPS_LEFT_SECRET: ClassVar[bool] = True
     """Whether it starts with the secret that earlier deployments left in the default file.
 
@@ -42,6 +48,7 @@ class Api(Section):
     """
     _tokens: Tokens = PrivateAttr(default=Tokens())
     _left_secret: str | None = PrivateAttr(default=None)
+    _signers: tuple[Ed25519PublicKey, ...] = PrivateAttr(default=())
 
     @model_validator(mode="after")
     def _resolve(self) -> Self:
@@ -95,6 +102,29 @@ class Api(Section):
         if self.ca_file is not None and _CERTIFICATE not in text_file.read(self.ca_file):
             raise ValueError(f"{self.ca_file} holds no certificate in PEM")
         return self
+
+    @model_validator(mode="after")
+    def _believes(self) -> Self:
+        if self.signers_file is not None:
+            self._signers = read_public(self.signers_file)
+        elif self.revocations_file is not None:
+            raise ValueError("revocations_file goes with signers_file")
+        return self
+
+    @property
+    def signers(self) -> tuple[Ed25519PublicKey, ...]:
+        """The keys that sign tokens and lists of revocations; none where nothing is signed."""
+        return self._signers
+
+    def asked(self, *urls: Sequence[str] | None) -> list[str]:
+        """Those of these services that are asked what is revoked."""
+        found = itertools.chain.from_iterable(some or () for some in urls)
+        return list(dict.fromkeys(found)) if self._signers else []
+
+    @property
+    def watched(self) -> str | None:
+        """The file that a list of revocations is put in, if any."""
+        return None if self.revocations_file is None else str(self.revocations_file)
 
     def tokens(self, *urls: Sequence[str] | None) -> dict[str, str]:
         """What to state to each of these services, by URL, as far as there is something."""

@@ -6,7 +6,6 @@ import ipaddress
 import time
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import Field, PrivateAttr, StrictBool, model_validator
 from typing_extensions import Self
 
@@ -16,7 +15,6 @@ from nrs.config.types import IPAddress, Network, Urls
 from nrs.identity import certificate
 from nrs.identity.certificate import Bundle
 from nrs.identity.credential import REPLACEMENT
-from nrs.identity.keys import read_public
 
 LOOPBACK: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = [
     ipaddress.ip_network("127.0.0.0/8"),
@@ -44,15 +42,11 @@ class ServiceApi(Api):
     allow_plain: StrictBool = False
     """Whether plain HTTP is served beyond loopback; with a certificate, beside TLS."""
     urls: Urls | None = None
-    signers_file: Path | None = None
     shared_token_file: Path | None = None
-    revocations_file: Path | None = None
-    """A list that others put there; the one in the state directory holds if it is newer."""
     peers: Urls | None = None
     """Services that are asked for a newer list of revocations."""
     loopback_reads: StrictBool = False
     refused_networks: list[Network] = Field(default_factory=list)
-    _signers: tuple[Ed25519PublicKey, ...] = PrivateAttr(default=())
     _shared: str | None = PrivateAttr(default=None)
     _shown: Bundle | None = PrivateAttr(default=None)
 
@@ -64,7 +58,6 @@ class ServiceApi(Api):
             return self
         if self.urls is None:
             raise ValueError("urls is needed with signers_file: tokens are made for them")
-        self._signers = read_public(self.signers_file)
         if self.shared_token_file is not None:
             shared = text_file.read(self.shared_token_file).strip()
             if not SECRET.fullmatch(shared):
@@ -105,11 +98,6 @@ class ServiceApi(Api):
     def shown(self) -> Bundle | None:
         """The certificate in `certificate_file` with those behind it; None for plain HTTP."""
         return self._shown
-
-    @property
-    def signers(self) -> tuple[Ed25519PublicKey, ...]:
-        """The keys that sign tokens; none where nothing is signed."""
-        return self._signers
 
     @property
     def shared_token(self) -> str | None:

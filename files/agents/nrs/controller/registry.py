@@ -78,6 +78,9 @@ class Registry:
         """Whether statuses could not be stored last."""
         with database.writing() as session:
             removals.enforce(session, clock())
+        self.out: tuple[str, ...] = ()
+        """The devices that stay out, as `removed` lists them: asked for by every device."""
+        self._note_out()
         self.configure(config)
         known = presence_store.load(database)
         self._presence = Presence(known)
@@ -191,6 +194,7 @@ class Registry:
             with self._database.writing() as session:
                 removed, new = removals.remove(session, device_id, self._clock())
             self._presence.forget(device_id)
+            self._note_out()
             with self._database.reading() as session:
                 self._load_addresses(session)
         if new:
@@ -203,6 +207,7 @@ class Registry:
         with self._database.writing() as session:
             changed = removals.readmit(session, device_id)
         if changed:
+            self._note_out()
             log.info("device %s may register again", device_id)
         return changed
 
@@ -236,6 +241,10 @@ class Registry:
         """Store what is only in memory and close the database."""
         self.flush()
         self._database.close()
+
+    def _note_out(self) -> None:
+        with self._database.reading() as session:
+            self.out = tuple(one.device_id for one in removals.those_out(session))
 
     def _outdo(self, device_id: str, running: int) -> None:
         if not 0 < self.configuration(device_id)[0] < running:

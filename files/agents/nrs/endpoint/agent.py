@@ -25,6 +25,7 @@ from nrs.endpoint.orders import Deliver, JoinTrains, Order, SendAgain, SendHello
 from nrs.endpoint.uplink import TRY_S, Uplink, Uplinks
 from nrs.endpoint.uplink_address import UplinkAddresses
 from nrs.endpoint.work import work_of
+from nrs.identity.revoked_tunnels import RevokedTunnels
 from nrs.system.addresses import Addresses
 from nrs.system.connected import connected
 from nrs.system.control import socket_path
@@ -157,6 +158,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
             wall=time.time,
             random=secrets.token_bytes,
             quickened=lambda: self._arm(self.loop.now),
+            revoked=self.revocations.in_force,
         )
 
     def _follow_addresses(self) -> Addresses:
@@ -399,6 +401,10 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
         self._connect()
         self._serve_due()
 
+    def go_by(self, revoked: RevokedTunnels) -> None:
+        self._carry_out(self._machine.handle_revocations(revoked, self.loop.clock()))
+        self._rearm()
+
     def settle(self) -> None:
         """Wait until routes and rules are in place."""
         self._network.settle()
@@ -421,9 +427,9 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
     def _problems(self) -> list[dict[str, Any]]:
         """What is not as it should be, and since when (seconds since the epoch)."""
         refusals = [
-            (tunnel.refusal, tunnel.state_since)
+            (why, tunnel.state_since)
             for tunnel in list(self._machine.tunnels.values())
-            if tunnel.refusal is not None
+            if (why := tunnel.revoked or tunnel.refusal) is not None
         ]
         lan = [] if self._lan is None else self._lan.keeper.problems
         found = [*self._network.problems, *refusals, *lan]
@@ -448,7 +454,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
                     "rtt_ms": tunnel.rtt_ms,
                     "since": tunnel.state_since,
                     "address": self._uplinks.remote(tunnel.router_id),
-                    "state": tunnel.liveness.state.value,
+                    "state": "revoked" if tunnel.revoked else tunnel.liveness.state.value,
                     "path_mtu": tunnel.carrying.mtu.size if tunnel.index else None,
                     "path_state": tunnel.carrying.mtu.state.value if tunnel.index else None,
                     "not_together": list(tunnel.carrying.trains.lost()),

@@ -65,6 +65,7 @@ class View:
     draining: bool = False
     egress_up: bool = True
     restarting: bool = False
+    revoked: bool = False
 
     def standing(self, now: float) -> Standing:
         """Where it stands at `now`."""
@@ -139,7 +140,9 @@ def choose(
     if standings[best_of_all.router_id] >= standings[present.router_id]:
         return None
     cause, move = _CAUSES[standings[present.router_id]]
-    if present.state is State.CONNECTING:
+    if present.revoked:
+        cause = "{} is revoked"
+    elif present.state is State.CONNECTING:
         cause = "{} has closed its tunnel"
     elif cause is _DRAINING and not present.draining:
         cause = "{} is being restarted"
@@ -173,7 +176,9 @@ def _rejected(chosen: View, left: View | None, views: Sequence[View], now: float
         standing = view.standing(now)
         unknown = view.measure.loss is None or view.measure.delay is None
         degraded = left is not None and left.standing(now) is Standing.DEGRADED
-        if standing is Standing.SILENT:
+        if view.revoked:
+            reasons[view.router_id] = "it is revoked"
+        elif standing is Standing.SILENT:
             reasons[view.router_id] = f"it is {view.state.value}"
         elif standing is Standing.DRAINING and not view.draining:
             reasons[view.router_id] = "it is being restarted"

@@ -22,6 +22,7 @@ from nrs.endpoint.nudge import Nudges
 from nrs.endpoint.orders import Deliver, Order, SendAgain, UseRouter
 from nrs.endpoint.quality import THRESHOLDS, Measure
 from nrs.endpoint.tunnel import Settings, Tunnel
+from nrs.identity.revoked_tunnels import RevokedTunnels
 from nrs.tunnel import wire
 from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
@@ -35,6 +36,7 @@ BUSY_S = 1.0
 _LONGEST_S = 1.0
 _SHORTEST_S = 0.001
 _NEVER = -1e9
+NOTHING_REVOKED = RevokedTunnels()
 
 
 class Machine:
@@ -51,6 +53,7 @@ class Machine:
         wall: Callable[[], float],
         random: Callable[[int], bytes],
         quickened: Callable[[], object],
+        revoked: RevokedTunnels = NOTHING_REVOKED,
     ) -> None:
         """`last_used` is the router that an earlier process sent traffic to, `random` gives bytes.
 
@@ -75,7 +78,8 @@ class Machine:
         self._by_router_address: dict[bytes, Tunnel] = {}
         self._by_index: dict[int, Tunnel] = {}
         self._port = config.tunnel.port
-        self._build(config, now)
+        self._revoked = revoked
+        self._told += self._build(config, now)
 
     # -- the packet path
 
@@ -133,6 +137,13 @@ class Machine:
         With another key it stays up too: a session of the new key replaces the present one.
         """
         return self._build(config, now)
+
+    def handle_revocations(self, revoked: RevokedTunnels, now: float) -> list[Order]:
+        """Go by what is revoked now; tunnels of that end at once, and traffic moves."""
+        self._revoked = revoked
+        ended = self._go_by(now)
+        self._index()
+        return [*ended, *self._react(now)]
 
     def handle_advice(self, router_id: str, now: float) -> list[Order]:
         """The load balancer's optimal router."""
@@ -303,8 +314,12 @@ class Machine:
                 )
         if self.active not in self.tunnels:
             self.active = self._fled_at = None
+        orders += self._go_by(now)
         self._index()
         return orders
+
+    def _go_by(self, now: float) -> list[Order]:
+        return [o for t in self.tunnels.values() for o in t.go_by(self._revoked, now)]
 
     def _new_index(self) -> int:
         while True:

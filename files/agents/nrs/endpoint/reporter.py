@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from nrs.agent import revocation_sources
 from nrs.agent.bandwidth import Bandwidth
 from nrs.agent.controller_link import ControllerLink
 from nrs.agent.tasks import Task, Work, given, repeat
@@ -20,6 +21,8 @@ from nrs.system import control, scheduling
 
 log = logging.getLogger("nrs.endpoint.reporter")
 
+_REVOCATIONS_S = 15.0
+"""Routers, which are fewer, ask more often: it is they who keep endpoints out."""
 _LATEST = 1.2
 """In poll intervals: the load balancer spreads its endpoints' questions, but where the
 operator wants them sooner, they come sooner: as soon as it can bear."""
@@ -83,7 +86,8 @@ def main(socket: Path) -> None:
     """Poll and report until the agent ends."""
     scheduling.step_aside()
     work = given(EndpointWork)
-    controller = ControllerLink(work, socket)
+    answering = revocation_sources.begin(work, socket, _REVOCATIONS_S)
+    controller = ControllerLink(work, socket, answering)
     adviser = Adviser(work, socket)
     events = event_poster.EventPoster(work, socket)
     advice = [Task(work.load_balancer.poll_interval, adviser.poll)]

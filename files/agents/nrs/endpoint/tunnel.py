@@ -20,6 +20,7 @@ from nrs.endpoint.liveness import Action, Liveness, State, Timing
 from nrs.endpoint.orders import Order, SendHello
 from nrs.endpoint.quality import THRESHOLDS, Measure, Quality
 from nrs.endpoint.resend import ResendRing
+from nrs.identity.revoked_tunnels import RevokedTunnels
 from nrs.tunnel import wire
 from nrs.tunnel.address_text import name_ports
 from nrs.tunnel.control import Control
@@ -76,6 +77,10 @@ _WHY = {
     Objection.TAKEN: "it is or holds the router's own, or what its host reaches without a tunnel",
     Objection.ANOTHERS: "another endpoint has it or a part of it",
 }
+_REVOKED_HERE = (
+    "this endpoint's key is revoked there: give it one of a later generation, or of the present"
+    " key epoch"
+)
 
 
 @dataclass(frozen=True)
@@ -147,6 +152,8 @@ class Tunnel:
         """What the router has last said of itself."""
         self.refusal: str | None = None
         """Why the router gives it no session, as a sentence."""
+        self.revoked: str | None = None
+        """Why it is to have none, as a sentence."""
         self._settings = settings
         self._random = random
         self._new_index = new_index
@@ -218,6 +225,7 @@ class Tunnel:
             degraded=self._quality.degraded,
             draining=RouterFlag.DRAINING in self.flags,
             restarting=RouterFlag.RESTARTING in self.flags,
+            revoked=self.revoked is not None,
             egress_up=RouterFlag.EGRESS_DOWN not in self.flags,
         )
 
@@ -264,7 +272,7 @@ class Tunnel:
 
         One of another key or cipher serves until there is one with the present ones.
         """
-        if not self.connected or record.claim != self._settings.claim:
+        if not self.connected or record.claim != self._settings.claim or self.revoked:
             return []
         self.state_since = since
         key = self._settings.key
@@ -279,6 +287,27 @@ class Tunnel:
         """Its state is another one since `since`, Unix time."""
         self.state_since = since
         return [NoteSession(self.index, since=since)] if self.index else []
+
+    def go_by(self, revoked: RevokedTunnels, now: float) -> list[Order]:
+        """Have no session that is revoked, and open none; what changes is told once."""
+        before, epoch = self.revoked, self._settings.key.key_id
+        if revoked.router(self.router_id):
+            self.revoked = f"{self.router_id} is revoked"
+        elif revoked.epoch(epoch):
+            self.revoked = f"the key for {self.router_id} is of epoch {epoch}, which is revoked"
+        else:
+            self.revoked = None
+        orders: list[Order] = []
+        if self.revoked is not None:
+            self._attempt = None
+            if self.revoked != before:
+                orders.append(Tell(logging.WARNING, f"{self.revoked}: no tunnel to it"))
+        elif before is not None:
+            orders.append(Tell(logging.INFO, f"{self.router_id} is revoked no longer"))
+        present = self.session is not None and revoked.epoch(self.session.secrets.key_id)
+        if self.index and (self.revoked is not None or present):
+            orders += self.close(now)
+        return orders
 
     def lose_session(self, now: float) -> list[Order]:
         """Forget the sessions; handshakes begin at once."""
@@ -349,7 +378,7 @@ class Tunnel:
         return [SendControl(self.index, Type.PROBE, probe.encode(), flags=flags, specific=number)]
 
     def _hello(self, now: float) -> list[Order]:
-        if not self.connected:
+        if not self.connected or self.revoked is not None:
             return []
         key, claim = self._settings.key, self._settings.claim
         if self._attempt is None or now - self._attempt[1] > _ATTEMPT_S:
@@ -486,6 +515,8 @@ class Tunnel:
         self._hellos = 0
         if isinstance(refused, CipherRefused):
             what, why = f"cipher {refused.cipher.text}", "it is not in its tunnel.ciphers"
+        elif refused.objection is Objection.REVOKED:
+            what, why = "all", _REVOKED_HERE
         else:
             what, why = text_of(refused.network), _WHY[refused.objection]
         text = f"{self.router_id} refuses {what}: {why}"

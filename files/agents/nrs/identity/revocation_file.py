@@ -1,4 +1,4 @@
-"""The list of revocations that a service has in force, and keeps over a restart."""
+"""The list of revocations that a service or device has in force, and keeps over a restart."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ _MODE = 0o640
 class RevocationFile:
     """The list in a file; none there is the list number 0. Safe for threads."""
 
-    def __init__(self, path: Path, public_keys: Iterable[Ed25519PublicKey]) -> None:
-        """Read the file. Raises RevocationsRefused, which names it, where it is damaged."""
+    def __init__(self, path: Path | None, public_keys: Iterable[Ed25519PublicKey]) -> None:
+        """Read the file; without one the list is kept in memory alone.
+
+        Raises RevocationsRefused, which names it, where it is damaged.
+        """
         self._path, self._keys = path, tuple(public_keys)
         self._lock = threading.Lock()
         self._text, self._in_force = self._read()
@@ -50,6 +53,10 @@ class RevocationFile:
                 self._store()
         return is_newer
 
+    def believe(self, public_keys: Iterable[Ed25519PublicKey]) -> None:
+        """Take lists that one of these keys has signed from now on; the one in force stays."""
+        self._keys = tuple(public_keys)
+
     def store(self) -> None:
         """Write a list that could not be written before. Raises OSError."""
         with self._lock:
@@ -57,6 +64,8 @@ class RevocationFile:
                 self._store()
 
     def _store(self) -> None:
+        if self._path is None:
+            return
         try:
             whole_file.replace(self._path, f"{self._text}\n", _MODE)
         except OSError as error:
@@ -65,6 +74,8 @@ class RevocationFile:
         self.unstored = None
 
     def _read(self) -> tuple[str | None, Revocations]:
+        if self._path is None:
+            return None, Revocations()
         try:
             text = self._path.read_text(encoding="ascii").strip()
             return text, read(text, self._keys)

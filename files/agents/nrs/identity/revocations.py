@@ -1,4 +1,7 @@
-"""The list of credentials that are no longer accepted: signed, numbered, and never an older one."""
+"""The list of what is no longer accepted: signed, numbered, and never an older one.
+
+Credentials, which services refuse, and tunnels, which routers and endpoints do.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from nrs.identity import revoked_tunnels
 from nrs.identity.claims import NotSigned
 from nrs.identity.credential import Credential
+from nrs.identity.revoked_tunnels import RevokedTunnels
 from nrs.identity.signed import Kind, sign, verify
 
 LARGEST = 1_000_000
@@ -34,6 +39,7 @@ class Revocations:
     serials: frozenset[str] = frozenset()
     issued_before: Mapping[str, float] = field(default_factory=dict)
     """Seconds since the epoch by id: what the id was given before then is revoked."""
+    tunnels: RevokedTunnels = field(default_factory=RevokedTunnels)
 
     def refuses(self, credential: Credential) -> bool:
         """Whether the credential is revoked."""
@@ -79,6 +85,10 @@ class Revocations:
             self, number=self.number + 1, issued_before={**self.issued_before, id: latest}
         )
 
+    def with_tunnels(self, tunnels: RevokedTunnels) -> Revocations:
+        """The next list, with these tunnels in the place of those that it has."""
+        return replace(self, number=self.number + 1, tunnels=tunnels)
+
 
 def signed(revocations: Revocations, key: Ed25519PrivateKey) -> str:
     """The list as text under the deployment's signature."""
@@ -86,6 +96,7 @@ def signed(revocations: Revocations, key: Ed25519PrivateKey) -> str:
         "number": revocations.number,
         "serials": sorted(revocations.serials),
         "issued_before": dict(revocations.issued_before),
+        **revocations.tunnels.claims(),
     }
     return sign(claims, Kind.REVOCATIONS, key)
 
@@ -99,9 +110,15 @@ def read(text: str, public_keys: Sequence[Ed25519PublicKey]) -> Revocations:
     number: Any = claims.get("number")
     serials: Any = claims.get("serials")
     before: Any = claims.get("issued_before")
-    if not (_is_number(number) and _are_serials(serials) and _are_times(before)):
-        raise RevocationsRefused("not a list of revocations: its claims are of another form")
-    return Revocations(number, frozenset(serials), before)
+    try:
+        if not (_is_number(number) and _are_serials(serials) and _are_times(before)):
+            raise ValueError
+        tunnels = revoked_tunnels.stated(claims)
+    except ValueError:
+        raise RevocationsRefused(
+            "not a list of revocations: its claims are of another form"
+        ) from None
+    return Revocations(number, frozenset(serials), before, tunnels)
 
 
 def _is_number(value: Any) -> bool:

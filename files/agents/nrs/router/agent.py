@@ -11,6 +11,7 @@ from nrs.agent.packet_agent import PacketAgent
 from nrs.agent.run import Start
 from nrs.config import pushed
 from nrs.config.types import IPAddress
+from nrs.identity.revoked_tunnels import RevokedTunnels
 from nrs.router import session_index
 from nrs.router.announcement import BUSY_S
 from nrs.router.claims import Host
@@ -102,6 +103,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         watch = HostWatch(self.loop, tunnel.interface_name, self._take_host)
         self.cleanup.callback(watch.close)
         self._take_host(watch.host)
+        self.go_by(self.revocations.in_force)
         self._endpoints.resume()
         self._network.routes.drop_others()
         self.undo(lambda: self._endpoints.carry_out(self._machine.close()))
@@ -176,6 +178,9 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
         self._passages.configure(config)
         self._endpoints.configure(config)
 
+    def go_by(self, revoked: RevokedTunnels) -> None:
+        self._endpoints.carry_out(self._machine.handle_revocations(revoked))
+
     def tend(self) -> None:
         self._endpoints.carry_out(self._machine.due(self.loop.clock(), self.engine.sessions))
         self._drainer.tend()
@@ -246,6 +251,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
             "total_tx_packets": figures.tx_packets,
             "rx_bytes": figures.rx_bytes,
             "tx_bytes": figures.tx_bytes,
+            **self.revocations.status(),
             **self._told(),
             **self._upkeep(),
         }

@@ -11,6 +11,7 @@
     handle_unknown    a datagram of no session  ->  NO_SESSION
     handle_config     keys, networks            ->  sessions of what is gone of these end
     handle_host       addresses, networks       ->  so do those that have another's address
+    handle_revocations endpoints, key epochs    ->  sessions of these end, their HELLOs are refused
     handle_service    egress, drain, restart    ->  endpoints and load balancers are told
     due               what has been silent for too long, or is too old, is forgotten
 
@@ -21,13 +22,14 @@ Pure.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from logging import DEBUG, INFO, WARNING
 from typing import Any
 
 from nrs.config.tun_addresses import BOTH, Families
 from nrs.config.types import IPAddress, IPNetwork, is_within, text_of
+from nrs.identity.revoked_tunnels import RevokedTunnels
 from nrs.router import session_index
 from nrs.router.announcement import Announcement
 from nrs.router.claims import Host, Rules
@@ -61,6 +63,7 @@ from nrs.tunnel.handshake import (
     Offer,
     Random,
     Responder,
+    StaticKey,
     proves,
     succession_key,
 )
@@ -104,6 +107,8 @@ _WRONG_MODE = {
         " 'device' here"
     ),
 }
+_REVOKED = "its key is revoked"
+_REVOKED_EPOCH = "the key epoch is revoked"
 
 Peer = tuple[Any, ...]
 """A socket address: host, port and more."""
@@ -142,6 +147,9 @@ class RouterMachine:
         self.paths_not_validated = 0
         """How often nobody has answered where a session's datagrams seemed to come from."""
         self._challenging = False
+        self._revoked = RevokedTunnels()
+        self._revoked_told: set[str] = set()
+        """Of these endpoints it was said that they are refused."""
         self._trains = Trains(self._table)
         self.refused_claims = 0
         """How often an endpoint whose key is known claimed what it may not have."""
@@ -245,6 +253,9 @@ class RouterMachine:
             if not self._limiter.allow(claim.encode(), now):
                 return [Refuse(Drop.RATE)]
             self._freshness.believe(claim, offer.hello.stamp, offer.hello.nonce)
+            if (revoked := self._revocation(claim, offer.held)) is not None:
+                told = self._tell_revoked(claim, peer, revoked)
+                return [*self._deny(offer, Objection.REVOKED, 0, Drop.REVOKED), *told]
             if offer.hello.cipher not in self._ciphers:
                 return self._deny_cipher(offer, peer, now)
             refusal = self._rules.refusal(claim, _address(peer))
@@ -302,10 +313,12 @@ class RouterMachine:
             return [*self._deny(offer, Objection.ANOTHERS, item), *told, *asked]
         return [*self._offer(offer, now, tuple(holders)), *asked]
 
-    def _deny(self, offer: Offer, objection: Objection, item: int) -> list[Order]:
+    def _deny(
+        self, offer: Offer, objection: Objection, item: int, drop: Drop = Drop.SOURCE
+    ) -> list[Order]:
         """Say so to an endpoint whose key is known."""
         answer = self._responder.refuse(offer, objection, item, self._flags)
-        return [Refuse(Drop.SOURCE), Answer(answer)]
+        return [Refuse(drop), Answer(answer)]
 
     def _deny_cipher(self, offer: Offer, peer: Peer, now: float) -> list[Order]:
         cipher = offer.hello.cipher
@@ -403,6 +416,8 @@ class RouterMachine:
         claim, index, cipher = record.claim, record.secrets.local_index, record.secrets.cipher
         key = self._held.get(record.key_print)
         if key is None or cipher not in self._ciphers or self._rules.refusal(claim) is not None:
+            return []
+        if self._revocation(claim, key) is not None:
             return []
         self._freshness.believe(claim, record.stamp, record.nonce)
         entry = Entry(index, key, succession_key(record.secrets), cipher)
@@ -584,23 +599,31 @@ class RouterMachine:
             if refusal is not None:
                 orders += self._close(device, refusal.why)
                 continue
-            current = device.current
-            lost = self._table.revoke(device, self._accepts)
-            if current is not None and current.index in lost:
-                name = device.claim.endpoint_id
-                why = "the key that opened it is no longer accepted"
-                if current.cipher not in self._ciphers:
-                    why = f"its cipher {current.cipher.text} is no longer accepted"
-                # Said before it is forgotten: the endpoint tries anew at once.
-                orders += [
-                    SendControl(current.index, Type.BYE),
-                    Tell(WARNING, f"tunnel to {name} is closed: {why}"),
-                ]
-            orders += self._forget(device, lost)
+            orders += self._end_sessions(device, self._not_accepted)
         return orders
 
-    def _accepts(self, entry: Entry) -> bool:
-        return entry.cipher in self._ciphers and self._responder.accepts(entry.key)
+    def handle_revocations(self, revoked: RevokedTunnels) -> list[Order]:
+        """Go by what is revoked now; the sessions of that end at once."""
+        if revoked != self._revoked:
+            self._revoked_told.clear()
+        self._revoked = revoked
+        orders: list[Order] = []
+        for device in self._table:
+            if revoked.endpoint(device.claim.endpoint_id, device.claim.generation):
+                orders += self._close(device, _REVOKED)
+            else:
+                orders += self._end_sessions(device, self._of_revoked_epoch)
+        return orders
+
+    def _not_accepted(self, entry: Entry) -> str | None:
+        if entry.cipher not in self._ciphers:
+            return f"its cipher {entry.cipher.text} is no longer accepted"
+        if not self._responder.accepts(entry.key):
+            return "the key that opened it is no longer accepted"
+        return None
+
+    def _of_revoked_epoch(self, entry: Entry) -> str | None:
+        return _REVOKED_EPOCH if self._revoked.epoch(entry.key.key_id) else None
 
     def handle_host(self, host: Host) -> list[Order]:
         """Go by what the host has now; tunnels whose addresses are somebody else's are closed."""
@@ -639,6 +662,33 @@ class RouterMachine:
         return orders
 
     # -- its parts
+
+    def _revocation(self, claim: Claim, held: StaticKey) -> str | None:
+        """Why a claim that was made with a key of `held`'s epoch is refused, or None."""
+        if self._revoked.endpoint(claim.endpoint_id, claim.generation):
+            return _REVOKED
+        return _REVOKED_EPOCH if self._revoked.epoch(held.key_id) else None
+
+    def _tell_revoked(self, claim: Claim, peer: Peer, why: str) -> list[Order]:
+        """Once of each endpoint, however often it tries."""
+        if claim.endpoint_id in self._revoked_told:
+            return []
+        self._revoked_told.add(claim.endpoint_id)
+        return [Tell(WARNING, f"refused {claim.endpoint_id} from {describe(peer)}: {why}")]
+
+    def _end_sessions(self, device: Device, why_not: Callable[[Entry], str | None]) -> list[Order]:
+        """End those that there is something against."""
+        current = device.current
+        lost = self._table.revoke(device, lambda entry: why_not(entry) is None)
+        orders: list[Order] = []
+        if current is not None and current.index in lost:
+            why = why_not(current)
+            # Said before it is forgotten: the endpoint tries anew at once.
+            orders += [
+                SendControl(current.index, Type.BYE),
+                Tell(WARNING, f"tunnel to {device.claim.endpoint_id} is closed: {why}"),
+            ]
+        return [*orders, *self._forget(device, lost)]
 
     def _close(self, device: Device, why: str) -> list[Order]:
         told = Tell(WARNING, f"tunnel to {device.claim.endpoint_id} is closed: {why}")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from nrs.agent import revocation_sources
 from nrs.agent.bandwidth import Bandwidth
 from nrs.agent.controller_link import ControllerLink
 from nrs.agent.tasks import Task, Work, given, repeat
@@ -20,6 +22,9 @@ from nrs.router.config import Metrics
 from nrs.system import control, scheduling
 
 log = logging.getLogger("nrs.router.reporter")
+
+_REVOCATIONS_S = 2.0
+"""A router goes by what a service has within 5 s, though that has it of a sibling only."""
 
 
 class RouterWork(Work):
@@ -32,8 +37,12 @@ class RouterWork(Work):
 class MetricsReporter:
     """Posts what this router carries and how its host fares."""
 
-    def __init__(self, work: RouterWork, socket: Path) -> None:
-        """`socket` is the agent's control socket."""
+    def __init__(self, work: RouterWork, socket: Path, answering: Set[str] = frozenset()) -> None:
+        """`socket` is the agent's control socket.
+
+        The load balancers that are `answering` take figures of the list of revocations.
+        """
+        self._answering = answering
         self._router = work.registration
         self._capacity = work.metrics
         self._socket = socket
@@ -69,7 +78,8 @@ class MetricsReporter:
         # A load balancer of an older release refuses fields that it does not know: what is as
         # usual is left out, so that it takes the reports of a router that is well.
         body = report.model_dump(mode="json", exclude_defaults=True)
-        failures = self._client.post_to_all("/metrics", body)
+        more = {url: revocation_sources.told(figures) for url in list(self._answering)}
+        failures = self._client.post_to_all("/metrics", body, more)
         for url in failures.keys() - self._failing:
             log.warning("metrics do not reach %s: %s", url, failures[url])
         for url in self._failing - failures.keys():
@@ -84,10 +94,13 @@ def main(socket: Path) -> None:
     """Report until the agent ends."""
     scheduling.step_aside()
     work = given(RouterWork)
+    answering = revocation_sources.begin(work, socket, _REVOCATIONS_S)
+    metrics = MetricsReporter(work, socket, answering)
+    controller = ControllerLink(work, socket, answering)
     repeat(
         [
-            Task(work.metrics.report_interval, MetricsReporter(work, socket).report, hurried=True),
-            Task(work.controller.status_interval, ControllerLink(work, socket).exchange),
+            Task(work.metrics.report_interval, metrics.report, hurried=True),
+            Task(work.controller.status_interval, controller.exchange),
         ]
     )
 

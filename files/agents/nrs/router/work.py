@@ -21,6 +21,10 @@ def work_of(config: RoutingServerConfig) -> dict[str, Any]:
         "log_level": server.log_level,
         "tokens": config.api.tokens(config.load_balancer.url, config.network_controller.url),
         "ca_file": None if config.api.ca_file is None else str(config.api.ca_file),
+        "revocations_from": config.api.asked(
+            config.load_balancer.url, config.network_controller.url
+        ),
+        "revocations_file": config.api.watched,
         "controller": config.network_controller.model_dump(mode="json"),
         "registration": {
             "device_id": server.server_id,

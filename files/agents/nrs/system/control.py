@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 RUNTIME_DIRECTORY = Path("/run/network-routing-system")
-_LONGEST_REQUEST = 64 * 1024
+_LONGEST_REQUEST = 2 << 20
+"""The longest is a list of revocations, of a million bytes."""
 _LONGEST_REPLY = 16 << 20
 """The longest is a status: a router's has 3.5 MB with 10,000 tunnels of the longest names."""
 _CLIENT_TIMEOUT_S = 5.0

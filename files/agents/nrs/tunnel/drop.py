@@ -16,3 +16,4 @@ class Drop(Enum):
     RATE = "rate"
     FULL = "full"
     TOO_LONG = "too_long"
+    REVOKED = "revoked"

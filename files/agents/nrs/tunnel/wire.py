@@ -191,6 +191,8 @@ class Objection(IntEnum):
     """Another endpoint has it, or a part of it."""
     CIPHER = 4
     """The router does not accept it."""
+    REVOKED = 5
+    """The endpoint may have nothing: its key is revoked."""
 
 
 class Malformed(ValueError):

@@ -11,7 +11,7 @@ from nrs.api.messages import DeviceStatus
 from nrs.endpoint.reporter import EndpointWork
 from nrs.system import control
 
-WORK = {
+WORK: dict[str, Any] = {
     "tokens": {"http://192.0.2.1:8080": "t" * 40},
     "log_file": None,
     "registration": {
@@ -23,7 +23,13 @@ WORK = {
     "load_balancer": {"url": ["http://192.0.2.1:8080"]},
     "candidates": [],
 }
-STATUS = {"tunnels": [], "config_version": 0, "config_error": None}
+STATUS = {
+    "tunnels": [],
+    "config_version": 0,
+    "config_error": None,
+    "revocations": 4,
+    "revocations_age_s": 7.5,
+}
 OLDER = {"device_id", "timestamp"}
 """Without which no controller has ever taken a status."""
 
@@ -51,6 +57,19 @@ def test_what_was_put_back_is_told_where_something_was(
     body = posted["/status"]
     assert {key: value for key, value in body.items() if key not in OLDER} == told
     assert DeviceStatus.model_validate(body).not_kept == upkeep["not_kept"]
+
+
+@pytest.mark.parametrize("answering", [set(), set(WORK["controller"]["url"])], ids=str)
+def test_the_list_is_told_to_who_answers_what_is_revoked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answering: set[str]
+) -> None:
+    posted: dict[str, Any] = {}
+    monkeypatch.setattr(control, "request", lambda *_: {**STATUS, "put_back": 0, "not_kept": 0})
+    monkeypatch.setattr(ApiClient, "post", lambda _, path, body: posted.update({path: body}) or {})
+    ControllerLink(EndpointWork.model_validate(WORK), tmp_path, answering).exchange()
+    told = {"revocations": 4, "revocations_age_s": 7.5} if answering else {}
+    body = posted["/status"]
+    assert {key: value for key, value in body.items() if key not in OLDER} == told
 
 
 class Told:

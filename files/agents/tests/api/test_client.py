@@ -99,7 +99,7 @@ def test_post_to_all_reports_each_failure() -> None:
         nobody = url(free_port())
         failures = ApiClient(
             [url(one), url(two), nobody], dict.fromkeys([url(one), url(two), nobody], TOKEN)
-        ).post_to_all("/echo", {})
+        ).post_to_all("/echo", {"a": 1}, {url(two): {"b": 2}})
     assert failures.keys() == {url(two), nobody}
     assert "two says no" in failures[url(two)]
 

@@ -49,18 +49,41 @@ def listed(number: int, *serials: str, key: Ed25519PrivateKey = KEY) -> dict[str
 def test_a_list_is_in_force_from_the_next_request_on(client: FlaskClient) -> None:
     stolen = credential(Role.ENDPOINT, "endpoint_1")
     ask = {"headers": bearer(stolen, KEY)}
-    assert client.get("/revocations", **ask).status_code == 403
+    assert client.get("/revocations", **ask).status_code == 200
     answer = client.put("/revocations", json=listed(1, stolen.serial), headers=OPERATOR)
     assert (answer.status_code, (answer.json or {})["number"]) == (200, 1)
     assert client.get("/revocations", **ask).status_code == 401
 
 
 def test_a_sibling_is_told_the_list_as_it_was_signed(client: FlaskClient) -> None:
-    assert client.get("/revocations", headers=SIBLING).json == {"number": 0, "revocations": None}
+    assert client.get("/revocations", headers=SIBLING).json == told(0, None)
     body = listed(1, "a" * 16)
     client.put("/revocations", json=body, headers=OPERATOR)
-    assert client.get("/revocations", headers=SIBLING).json == {"number": 1, **body}
+    assert client.get("/revocations", headers=SIBLING).json == told(1, body["revocations"])
     assert client.put("/revocations", json=listed(2), headers=SIBLING).status_code == 403
+
+
+def told(number: int, text: str | None, *besides: str) -> dict[str, object]:
+    return {"number": number, "revocations": text, "besides": list(besides)}
+
+
+def test_only_a_later_list_than_a_device_has_is_told(client: FlaskClient) -> None:
+    device = bearer(credential(Role.ROUTER, "router_1"), KEY)
+    body = listed(3, "a" * 16)
+    client.put("/revocations", json=body, headers=OPERATOR)
+    for after, text in ((0, body["revocations"]), (2, body["revocations"]), (3, None), (4, None)):
+        answer = client.get(f"/revocations?after={after}", headers=device)
+        assert answer.json == told(3, text), after
+    assert client.get("/revocations?after=-1", headers=device).status_code == 400
+
+
+def test_a_service_may_refuse_more_by_itself(kept: RevocationFile) -> None:
+    app = service.create_app(
+        "example", Trust(Verifier([KEY.public_key()], [URL]), kept), clock=lambda: NOW
+    )
+    revoked.add_routes(app, lambda: ["endpoint_1"])
+    answer = app.test_client().get("/revocations", headers=SIBLING)
+    assert answer.json == told(0, None, "endpoint_1")
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ BALANCER: list[tuple[str, Any, tuple[Role, ...]]] = [
     ("GET /algorithm", None, PEOPLE),
     ("PUT /algorithm", {}, (Role.OPERATOR,)),
     ("PUT /servers/own/state", {"state": "draining"}, (Role.OPERATOR,)),
-    ("GET /revocations", None, (*PEOPLE, Role.SERVICE)),
+    ("GET /revocations", None, (*PEOPLE, Role.SERVICE, *DEVICES)),
     ("PUT /revocations", {"revocations": "x"}, (Role.OPERATOR,)),
     ("GET /openapi.json", None, PEOPLE),
 ]
@@ -77,7 +77,7 @@ CONTROLLER: list[tuple[str, Any, tuple[Role, ...]]] = [
     ("GET /events?device_id=own", None, (*PEOPLE, Role.ENDPOINT)),
     ("GET /metrics", None, PEOPLE),
     ("POST /push_config/own", {"config": {}}, (Role.OPERATOR,)),
-    ("GET /revocations", None, (*PEOPLE, Role.SERVICE)),
+    ("GET /revocations", None, (*PEOPLE, Role.SERVICE, *DEVICES)),
     ("PUT /revocations", {"revocations": "x"}, (Role.OPERATOR,)),
     ("GET /openapi.json", None, PEOPLE),
 ]

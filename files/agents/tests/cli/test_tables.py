@@ -41,6 +41,7 @@ def test_tunnels_of_either_end_are_shown_by_their_peer() -> None:
             {"router_id": "r2", "up": False, "active": False, "rtt_ms": None, "since": None},
             {"endpoint_id": "e2", "up": True, "contested": True, "active": True, "rtt_ms": None},
             {"endpoint_id": "e3", "up": False, "contested": True, "active": False},
+            {"router_id": "r4", "up": False, "state": "revoked", "active": False},
         ],
     }
     (table,) = tables(report, NOW)
@@ -50,6 +51,7 @@ def test_tunnels_of_either_end_are_shown_by_their_peer() -> None:
         ["r2", "down", "standby", "-", "-", "-", "-"],
         ["e2", "contested", "yes", "-", "-", "-", "-"],
         ["e3", "down", "standby", "-", "-", "-", "-"],
+        ["r4", "revoked", "standby", "-", "-", "-", "-"],
     ]
 
 

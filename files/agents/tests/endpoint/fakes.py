@@ -10,9 +10,10 @@ from typing import Any
 from nrs.endpoint.config import NetworkAccessEndpointConfig
 from nrs.endpoint.events import SwitchLog
 from nrs.endpoint.flows import FlowTable
-from nrs.endpoint.machine import Machine
+from nrs.endpoint.machine import NOTHING_REVOKED, Machine
 from nrs.endpoint.orders import Deliver, JoinTrains, Order, SendAgain, SendHello, UseRouter
 from nrs.endpoint.tunnel import Tunnel
+from nrs.identity.revoked_tunnels import RevokedTunnels
 from nrs.tunnel import wire
 from nrs.tunnel.control import Control
 from nrs.tunnel.drop import Drop
@@ -55,6 +56,7 @@ class Endpoint:
         kept: Iterable[tuple[Record, float]] = (),
         last_used: str | None = None,
         flows: FlowTable | None = None,
+        revoked: RevokedTunnels = NOTHING_REVOKED,
         **tunnel: Any,
     ) -> None:
         self.now = now
@@ -88,6 +90,7 @@ class Endpoint:
             wall=lambda: WALL + self.now,
             random=os.urandom,
             quickened=self._quicken,
+            revoked=revoked,
         )
         for router_id in routers:
             self.machine.handle_connected(router_id, 4, again=False)

@@ -12,6 +12,8 @@ import pytest
 from nrs.endpoint.flow_memory import FlowMemory
 from nrs.endpoint.flows import FlowTable
 from nrs.endpoint.liveness import State
+from nrs.endpoint.machine import NOTHING_REVOKED
+from nrs.identity.revoked_tunnels import RevokedTunnels
 from nrs.tunnel.wire import Type
 from tests.endpoint.fakes import OLD, Endpoint
 from tests.endpoint.test_rekey import FLOW, NEW, psk
@@ -37,6 +39,7 @@ def after(
     routers: tuple[str, ...] = TWO,
     *,
     flows: FlowTable | None = None,
+    revoked: RevokedTunnels = NOTHING_REVOKED,
     **tunnel: Any,
 ) -> Endpoint:
     """The next process, which finds what the one before has kept."""
@@ -47,6 +50,7 @@ def after(
         kept=kept,
         last_used=before.used[-1] if before.used else None,
         flows=flows,
+        revoked=revoked,
         **{**psk(), **tunnel},
     )
 

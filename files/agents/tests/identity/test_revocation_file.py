@@ -83,3 +83,21 @@ def test_a_list_that_cannot_be_kept_is_in_force_and_kept_later(
     path.parent.mkdir()
     assert not file.take(text)
     assert opened(path, key).in_force == FIRST
+
+
+def test_without_a_file_it_is_kept_in_memory(key: Ed25519PrivateKey) -> None:
+    held = RevocationFile(None, [key.public_key()])
+    assert held.take(signed(Revocations(2), key))
+    assert (held.in_force.number, held.unstored) == (2, None)
+
+
+def test_other_keys_are_believed_and_the_list_stays(
+    tmp_path: Path, key: Ed25519PrivateKey, stranger: Ed25519PrivateKey
+) -> None:
+    held = RevocationFile(tmp_path / "revocations", [key.public_key()])
+    held.take(signed(Revocations(2), key))
+    held.believe([stranger.public_key()])
+    assert held.in_force.number == 2
+    with pytest.raises(RevocationsRefused, match="not signed by this deployment"):
+        held.take(signed(Revocations(3), key))
+    assert held.take(signed(Revocations(3), stranger))

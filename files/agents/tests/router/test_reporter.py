@@ -23,6 +23,8 @@ FIGURES = {
     "tx_bytes": 0,
     "put_back": 0,
     "not_kept": 0,
+    "revocations": 4,
+    "revocations_age_s": 7.5,
 }
 OLDER = {
     "server_id",
@@ -65,7 +67,10 @@ def test_only_what_is_out_of_the_usual_is_more_than_an_older_load_balancer_knows
 ) -> None:
     posted: list[dict[str, Any]] = []
 
-    def post_to_all(_: ApiClient, path: str, body: dict[str, Any]) -> dict[str, str]:
+    def post_to_all(
+        _: ApiClient, path: str, body: dict[str, Any], more: dict[str, dict[str, Any]]
+    ) -> dict[str, str]:
+        assert more == {}
         assert path == "/metrics"
         posted.append(body)
         return {}
@@ -87,7 +92,10 @@ def test_capacities_are_reported_where_they_are_configured(
 ) -> None:
     posted: list[dict[str, Any]] = []
 
-    def post_to_all(_: ApiClient, path: str, body: dict[str, Any]) -> dict[str, str]:
+    def post_to_all(
+        _: ApiClient, path: str, body: dict[str, Any], more: dict[str, dict[str, Any]]
+    ) -> dict[str, str]:
+        assert more == {}
         posted.append(body)
         return {}
 
@@ -100,3 +108,23 @@ def test_capacities_are_reported_where_they_are_configured(
     MetricsReporter(work(file), tmp_path).report()
     (body,) = posted
     assert (body["max_bandwidth_mbps"], body["max_connections"]) == (2500.0, 400)
+
+
+def test_the_list_is_told_to_those_who_answer_what_is_revoked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posted: list[dict[str, dict[str, Any]]] = []
+    figures = {**FIGURES, "egress_up": True, "draining": False}
+    monkeypatch.setattr(control, "request", lambda *_: figures)
+    monkeypatch.setattr(
+        ApiClient, "post_to_all", lambda _self, _path, _body, more: posted.append(more) or {}
+    )
+    file = tmp_path / "routing_server.yaml"
+    file.write_text(ROUTING_SERVER, encoding="utf-8")
+    answering: set[str] = set()
+    reporter = MetricsReporter(work(file), tmp_path, answering)
+    reporter.report()
+    answering.add("http://192.0.2.1:8080")
+    reporter.report()
+    told = {"revocations": 4, "revocations_age_s": 7.5}
+    assert posted == [{}, {"http://192.0.2.1:8080": told}]

@@ -56,6 +56,22 @@ def _routers(views: list[RouterView]) -> Iterator[Metric]:
         for view in views:
             family.add_metric([view.router_id], of(view))
         yield family
+    number = GaugeMetricFamily(
+        "nrs_router_revocations",
+        "Number of the list of revocations that it goes by, as reported",
+        labels=_ROUTER,
+    )
+    age = GaugeMetricFamily(
+        "nrs_router_revocations_age_seconds",
+        "For how long nobody has told it that this list is the latest, as reported",
+        labels=_ROUTER,
+    )
+    for view in views:
+        report = view.router.report
+        if report.revocations_age_s is not None:
+            number.add_metric([view.router_id], report.revocations)
+            age.add_metric([view.router_id], report.revocations_age_s)
+    yield from (number, age)
     used = GaugeMetricFamily(
         "nrs_router_status", "1 for the status that it has", labels=("router", "status")
     )

@@ -33,5 +33,12 @@ def create_app(
     def health() -> dict[str, Any]:
         return {"timestamp": clock()}
 
-    publish(app, "Network controller", answers.Health, health, lambda: registry.unstored)
+    publish(
+        app,
+        "Network controller",
+        answers.Health,
+        health,
+        lambda: registry.unstored,
+        lambda: list(registry.out),
+    )
     return app

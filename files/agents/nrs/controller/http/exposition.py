@@ -32,6 +32,16 @@ class DeviceFigures(Collector):
         kept = GaugeMetricFamily(
             "nrs_devices_not_kept", "Of these, what they cannot keep now", labels=("type",)
         )
+        number = GaugeMetricFamily(
+            "nrs_devices_revocations",
+            "Least number of a list of revocations that one of them goes by",
+            labels=("type",),
+        )
+        age = GaugeMetricFamily(
+            "nrs_devices_revocations_age_seconds",
+            "For how long nobody has told one of them that its list is the latest, at most",
+            labels=("type",),
+        )
         devices = self._registry.devices()
         for kind in get_args(DeviceType):
             those = [device for device in devices if device.device_type == kind]
@@ -41,4 +51,12 @@ class DeviceFigures(Collector):
             said = [device.reported for device in those if device.reported is not None]
             back.add_metric([kind], sum(one.put_back for one in said))
             kept.add_metric([kind], sum(one.not_kept for one in said))
-        return count, back, kept
+            lists = [
+                (one.revocations, one.revocations_age_s)
+                for one in said
+                if one.revocations_age_s is not None
+            ]
+            if lists:
+                number.add_metric([kind], min(held for held, _ in lists))
+                age.add_metric([kind], max(since for _, since in lists))
+        return count, back, kept, number, age

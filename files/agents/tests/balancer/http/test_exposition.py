@@ -24,7 +24,8 @@ def value(served: Served, name: str, **labels: str) -> float | None:
 def test_routers_and_decisions() -> None:
     served = Served()
     served.report("router_1", 0.25)
-    served.report("router_2", 0.5, draining=True, put_back=7, not_kept=1)
+    more = {"put_back": 7, "not_kept": 1, "revocations": 4, "revocations_age_s": 7.5}
+    served.report("router_2", 0.5, draining=True, **more)
     served.asked("get", "/decision/endpoint_1")
     served.asked("get", "/decision/endpoint_2")
     assert value(served, "nrs_router_score", router="router_1") == 0.75
@@ -34,6 +35,10 @@ def test_routers_and_decisions() -> None:
     assert value(served, "nrs_router_put_back", router="router_2") == 7.0
     assert value(served, "nrs_router_not_kept", router="router_2") == 1.0
     assert value(served, "nrs_router_not_kept", router="router_1") == 0.0
+    assert value(served, "nrs_router_revocations", router="router_2") == 4
+    assert value(served, "nrs_router_revocations_age_seconds", router="router_2") == 7.5
+    assert value(served, "nrs_router_revocations", router="router_1") is None
+    assert value(served, "nrs_router_revocations_age_seconds", router="router_1") is None
     assert value(served, "nrs_endpoints") == 2.0
     assert value(served, "nrs_decisions_total", reason="first") == 2.0
     assert value(served, "nrs_moves_total") == 0.0

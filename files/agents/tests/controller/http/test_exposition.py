@@ -13,6 +13,8 @@ def test_devices_are_summed_up_by_type(client: FlaskClient, clock: Clock) -> Non
     for number, kept in ((1, 0), (2, 2)):
         client.post("/register", json=endpoint(f"endpoint_{number}"))
         body = status(f"endpoint_{number}", put_back=5, not_kept=kept)
+        if number == 2:
+            body |= {"revocations": 4, "revocations_age_s": 7.5}
         assert client.post("/status", json=body).status_code == 200
     answer = client.get("/metrics")
     found = {
@@ -29,4 +31,6 @@ def test_devices_are_summed_up_by_type(client: FlaskClient, clock: Clock) -> Non
         ("nrs_devices_put_back", "network_access_endpoint"): 10,
         ("nrs_devices_not_kept", "routing_server"): 0,
         ("nrs_devices_not_kept", "network_access_endpoint"): 2,
+        ("nrs_devices_revocations", "network_access_endpoint"): 4,
+        ("nrs_devices_revocations_age_seconds", "network_access_endpoint"): 7.5,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from nrs.api import service
+from nrs.controller.registry import Registry
 from nrs.identity.revocation_file import RevocationFile
 from nrs.identity.revocations import Revocations, signed
 from tests.controller.conftest import Clock, endpoint, event, status
@@ -61,6 +63,29 @@ def test_a_removed_device_is_told_so_until_it_is_readmitted(
     assert client.post("/config", json={"device_id": "endpoint_1"}).status_code == 404
     assert client.post("/register", json=endpoint()).status_code == 201
     assert (client.get("/removed_devices").json or {})["devices"] == []
+
+
+def test_devices_are_told_who_is_out(
+    client: FlaskClient,
+    open_registry: Callable[..., Registry],
+    client_of: Callable[[Registry], FlaskClient],
+    tmp_path: Path,
+) -> None:
+    def told(of: FlaskClient) -> list[str]:
+        application = of.application
+        assert isinstance(application, Flask)
+        kept = RevocationFile(tmp_path / "revocations", [Ed25519PrivateKey.generate().public_key()])
+        service.believe(application, replace(service.trust_in(application), revocations=kept))
+        found: list[str] = (of.get("/revocations").json or {})["besides"]
+        return found
+
+    client.post("/register", json=endpoint())
+    for name in ("endpoint_1", "router_9"):
+        client.delete(f"/device/{name}")
+    assert told(client) == ["endpoint_1", "router_9"]
+    client.post("/device/endpoint_1/readmit")
+    assert told(client) == ["router_9"]
+    assert told(client_of(open_registry())) == ["router_9"], "after a restart too"
 
 
 def test_who_was_never_here_is_not_readmitted(client: FlaskClient) -> None:
