@@ -70,7 +70,7 @@ class CFrames:
 class CPath:
     """See `codec.carrier.Path`."""
 
-    __slots__ = ("candidate", "handle", "socket")
+    __slots__ = ("candidate", "candidate_handle", "handle", "socket")
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class CPath:
         path.local_length = len(local or b"")
         ffi.memmove(path.local, local or b"", len(local or b""))
         self.handle = path
-        self.candidate: CCandidate | None = None
+        self.dismiss()
 
     def send_together(self, *, allowed: bool) -> None:
         self.handle.segmentation = allowed and self.socket.segmentation
@@ -100,12 +100,13 @@ class CPath:
             self.candidate.send_together(allowed=allowed)
 
     def consider(self, socket: UdpSocket, peer: SocketAddress | None, local: bytes | None) -> None:
-        self.candidate = CCandidate(socket, peer, local)
+        self.candidate: CCandidate | None = CCandidate(socket, peer, local)
+        self.candidate_handle: Any = self.candidate.whole
         if not self.handle.segmentation:
             self.candidate.send_together(allowed=False)
 
     def dismiss(self) -> None:
-        self.candidate = None
+        self.candidate, self.candidate_handle = None, ffi.NULL
 
     @property
     def peer(self) -> SocketAddress | None:
@@ -141,11 +142,6 @@ class CCandidate(CPath):
     @challenges_only.setter
     def challenges_only(self, only: bool) -> None:
         self.whole.challenges_only = only
-
-
-def candidate_of(path: CPath) -> Any:
-    """For C: its nrs_candidate, or NULL."""
-    return ffi.NULL if path.candidate is None else path.candidate.whole
 
 
 class CIntake:
@@ -219,7 +215,7 @@ class COutbox:
         result = lib.nrs_carry_out(
             sealer.handle,
             path.handle,
-            candidate_of(path),
+            path.candidate_handle,
             frames.arena,
             frames.handle,
             first,

@@ -6,7 +6,7 @@ from typing import Any
 
 from _nrs_codec import ffi, lib
 
-from nrs.tunnel.codec.c.carrier import CIntake, CPath, candidate_of, totals_of
+from nrs.tunnel.codec.c.carrier import CIntake, CPath, totals_of
 from nrs.tunnel.codec.c.sealing import COpener
 from nrs.tunnel.codec.c.sieve import CSieve
 from nrs.tunnel.codec.carrier import INTAKE_BYTES, Totals
@@ -64,7 +64,7 @@ class CInbox:
                 opener.handle,
                 self._joiner,
                 path.handle,
-                candidate_of(path),
+                path.candidate_handle,
                 self._sieve,
                 -1 if socket is None else socket.fd,
                 intake.buffer,
