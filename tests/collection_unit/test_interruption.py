@@ -235,6 +235,7 @@ class Device(ChangingHost):
         """Until it is started from the new release, and then."""
         said = self.place / "said"
         said.write_text(json.dumps(before))
+
         def start() -> bool:
             said.write_text(json.dumps(after if self.current() == "new" else before))
             return self._starts()
