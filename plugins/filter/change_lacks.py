@@ -27,15 +27,23 @@ def drops_since(status: Status, before: Status, seconds: float) -> dict[str, flo
 
 
 def change_lacks(
-    status: Status, before: Status, drops: Mapping[str, float] | None = None, seconds: float = 0.0
+    status: Status,
+    before: Status,
+    drops: Mapping[str, float] | None = None,
+    seconds: float = 0.0,
+    protocol_changes: bool = False,
 ) -> list[str]:
     """What an agent lacks that it had `before`, a line for each.
 
     `drops` is what `drops_since` said `seconds` ago; without it drops are left out of account.
-    Counts begin anew with a process.
+    Counts begin anew with a process. Where the tunnel protocol changes, peers that have yet to
+    change have no tunnels and send what is dropped: of a router neither is asked, of an endpoint an
+    active tunnel, whatever it had.
     """
     if not status:
         return ["it does not answer on its control socket"]
+    if protocol_changes:
+        return [*_of_protocol(status), *_of_egress(status, before)]
     return [
         *_of_tunnels(status, before),
         *_of_egress(status, before),
@@ -57,6 +65,11 @@ def _of_tunnels(status: Status, before: Status) -> Iterator[str]:
     # An endpoint chooses one; of a router that is a matter of its endpoints.
     if not _is_router(status) and _active(before) and not _active(status):
         yield "none of its tunnels is active"
+
+
+def _of_protocol(status: Status) -> Iterator[str]:
+    if not _is_router(status) and not _active(status):
+        yield "none of its tunnels is active by the other tunnel protocol"
 
 
 def _of_egress(status: Status, before: Status) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ansible_collections.nrs.network_routing.plugins.filter.interruption import changes_protocol
 from ansible_collections.nrs.network_routing.plugins.plugin_utils._inventory import (
     HostVars,
     given,
@@ -18,13 +19,20 @@ ALL = ["100%"]
 
 
 def rollout_slices(
-    hostvars: HostVars, hosts: Sequence[str], careful: Sequence[int | str]
+    hostvars: HostVars,
+    hosts: Sequence[str],
+    careful: Sequence[int | str],
+    tunnels: bool = False,
 ) -> list[int | str]:
     """For `serial`: `careful` where the release of one of `hosts` changes, else all at once.
 
-    Where a play is only listed, nothing is known of them.
+    With `tunnels` also where their protocol changes, as none is up before all have changed. Where a
+    play is only listed, nothing is known of them.
     """
-    changes = any(given(hostvars, host, "__common_change") for host in hosts if host in hostvars)
+    known = [host for host in hosts if host in hostvars]
+    if tunnels and any(changes_protocol(hostvars, host) for host in known):
+        return list(ALL)
+    changes = any(given(hostvars, host, "__common_change") for host in known)
     return list(careful) if changes else list(ALL)
 
 

@@ -29,6 +29,7 @@ class LocalHost:
             "nrs_secrets_directory": str(self.secrets),
         }
         self.hosts: dict[str, dict[str, Any]] = {"here": {}}
+        self.groups: dict[str, list[str]] = {}
         self.tasks: tuple[str, ...] = ()
         self.environment: dict[str, str] = {}
         self.environment_of_run: dict[str, str] = {}
@@ -71,8 +72,10 @@ class LocalHost:
 
     def _words(self, play: Play) -> list[str]:
         local = {"ansible_connection": "local"}
+        everybody = {"hosts": {host: local | own for host, own in self.hosts.items()}}
+        groups = {name: {"hosts": dict.fromkeys(hosts)} for name, hosts in self.groups.items()}
         for name, content in (
-            ("hosts", {"all": {"hosts": {host: local | own for host, own in self.hosts.items()}}}),
+            ("hosts", {"all": everybody, **groups}),
             # The role has some of them as its own, which only these come before.
             ("extra", self.variables),
             ("play", play),

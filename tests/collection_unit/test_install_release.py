@@ -70,6 +70,7 @@ class Place:
             "version": "1.0.0",
             "codec": codec,
             "stamp": stamp,
+            "protocol": 7,
         }
         words = [f"--{name}={value}" for name, value in given.items()]
         command = [sys.executable, str(SCRIPT), *words]
@@ -92,6 +93,7 @@ def place(tmp_path: Path) -> Place:
 def test_each_has_a_place_of_its_own_and_only_the_first_is_gone_by(place: Place) -> None:
     assert place.install("1.0.0 aa 3.11-x86_64") == ""
     assert place.runs() == "1.0.0-aa-3.11-x86_64"
+    assert (place.releases / place.runs() / "protocol").read_text() == "7\n"
     files = (place.releases / place.runs() / "bin" / "nrs").stat().st_ino
     assert place.install("1.0.0 bb 3.11-x86_64") == ""
     assert place.runs() == "1.0.0-aa-3.11-x86_64"

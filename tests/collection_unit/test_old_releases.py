@@ -178,6 +178,27 @@ def test_the_probe_says_which_there_are(host: Host) -> None:
     assert json.loads(said)["releases"] == sorted(host.there())
 
 
+def test_the_probe_says_which_protocol_a_change_would_begin_from(host: Host) -> None:
+    program = Path(__file__).parents[2] / "roles/common/files/probe_host.py"
+    command = host.install / "current" / "bin" / "python"
+
+    def protocol() -> int:
+        said = host.tools.run(sys.executable, program, command, host.etc, host.releases)
+        return int(json.loads(said)["protocol"])
+
+    # `python` leads out of the release, as the agents' command does not.
+    command.unlink()
+    command.touch()
+    assert protocol() == 1
+    (host.releases / named(4) / "protocol").write_text("3\n")
+    assert protocol() == 3
+    (host.install / "unfinished").mkdir()
+    (host.install / "unfinished" / "from").write_text(named(3) + "\n")
+    assert protocol() == 1
+    (host.releases / named(3) / "protocol").write_text("2\n")
+    assert protocol() == 2
+
+
 def test_what_an_unfinished_change_would_go_back_to_is_kept(host: Host) -> None:
     (host.install / "unfinished").mkdir()
     (host.install / "unfinished" / "from").write_text(named(2) + "\n")

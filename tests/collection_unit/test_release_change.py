@@ -158,6 +158,45 @@ def test_back_puts_the_files_of_the_earlier_release_in_place_of_those_it_refuses
     assert host.linked() == ("releases/c", "releases/b")
 
 
+def test_keys_are_of_a_tunnel_protocol_and_go_back_with_it(host: Host) -> None:
+    (host.opt / "releases" / "c" / "protocol").write_text("2\n")
+    (host.etc / "state_password").write_text("of the load balancer")
+    host.upgrade()
+    host.do("end")
+    kept = host.opt / "releases" / "b" / "kept"
+    assert {path.name for path in kept.iterdir()} == {f"{UNIT}.service", FILE, "psk"}
+    assert (kept / "psk").stat().st_mode & 0o777 == 0o600
+    host.do("begin")
+    host.do("back", "b")
+    assert (host.etc / "psk").read_text() == "key of b"
+    assert not (host.etc / "previous_psk").exists()
+    assert (host.etc / "state_password").read_text() == "of the load balancer"
+    host.do("undo")
+    assert (host.etc / "psk").read_text() == "key of c"
+    assert (host.etc / "previous_psk").read_text() == "key of b"
+
+
+def test_by_the_same_tunnel_protocol_keys_stay(host: Host) -> None:
+    for name in "bc":
+        (host.opt / "releases" / name / "protocol").write_text("2\n")
+    host.upgrade()
+    host.do("end")
+    assert not (host.opt / "releases" / "b" / "kept" / "psk").exists()
+    host.do("begin")
+    host.do("back", "b")
+    assert (host.etc / "psk").read_text() == "key of c"
+
+
+def test_without_the_keys_of_its_tunnel_protocol_it_does_not_go_back(host: Host) -> None:
+    host.upgrade()
+    host.do("end")
+    (host.opt / "releases" / "c" / "protocol").write_text("2\n")
+    host.do("begin")
+    assert "b has tunnel protocol 1, and no keys of it are kept" in host.run("back", "b").stderr
+    assert (host.etc / "psk").read_text() == "key of c"
+    assert host.linked() == ("releases/c", "releases/b")
+
+
 def test_back_is_refused_where_no_file_is_good(host: Host) -> None:
     host.do("begin")
     ended = host.run("back", "a")

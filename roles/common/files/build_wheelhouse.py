@@ -8,8 +8,10 @@ A host needs no network: the archive holds the agents' wheel, everything that it
 and pip. An archive that fits is left alone, so a control node that has one needs no
 network either, nor does one whose hosts have all that they are to have. Prints one JSON object,
 in which KIND is as it was given (release_choice.py):
-{"changed", "version", "releases": {KIND: {"stamp", "codec", "refused", "archive", "lack"}}};
-"lack" is why the codec cannot be built in C here, if it cannot.
+{"changed", "version", "protocol",
+ "releases": {KIND: {"stamp", "codec", "refused", "archive", "lack"}}};
+"protocol" is the number of the tunnels', "lack" is why the codec cannot be built in C here, if it
+cannot.
 """
 
 from __future__ import annotations
@@ -95,10 +97,19 @@ def compiler_lack() -> str:
 
 def version(source: Path) -> str:
     """The agents' version. Raises BuildError."""
-    text = (source / "pyproject.toml").read_text(encoding="utf-8")
-    found = re.search(r'^version = "([^"]+)"$', text, re.MULTILINE)
+    return stated(source / "pyproject.toml", r'^version = "([^"]+)"$', "version")
+
+
+def protocol(source: Path) -> int:
+    """The number of the protocol that their tunnels speak. Raises BuildError."""
+    return int(stated(source / "nrs/tunnel/wire.py", r"^VERSION = (\d+)$", "VERSION"))
+
+
+def stated(file: Path, pattern: str, name: str) -> str:
+    """What a line of a file says. Raises BuildError."""
+    found = re.search(pattern, file.read_text(encoding="utf-8"), re.MULTILINE)
     if found is None:
-        raise BuildError(f"{source}/pyproject.toml names no version")
+        raise BuildError(f"{file} names no {name}")
     return found.group(1)
 
 
@@ -294,6 +305,7 @@ def run(source: Path, cache: Path, names: list[str], *, dry_run: bool) -> dict[s
     return {
         "changed": changed,
         "version": release,
+        "protocol": protocol(source),
         "releases": {
             name: {
                 **dataclasses.asdict(choice),

@@ -123,6 +123,7 @@ def main() -> int:
     parser.add_argument("--version", required=True)
     parser.add_argument("--codec", required=True, help="c or python: what the archive has")
     parser.add_argument("--stamp", required=True, help="kept beside the release to recognise it by")
+    parser.add_argument("--protocol", type=int, required=True, help="the tunnels', kept there too")
     options = parser.parse_args()
     os.umask(0o022)
     place = options.directory / "releases" / options.stamp.replace(" ", "-")
@@ -132,6 +133,7 @@ def main() -> int:
     make(options.python, options.archive, options.version, options.codec, new)
     relocate(new, place)
     (new / "release").write_text(options.stamp + "\n", encoding="utf-8")
+    (new / "protocol").write_text(f"{options.protocol}\n", encoding="utf-8")
     put(new, place)
     current = options.directory / "current"
     if not current.exists():

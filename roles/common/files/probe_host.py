@@ -44,6 +44,11 @@ def release(command: Path) -> str:
     return first_line(command.resolve().parent.parent / "release")
 
 
+def protocol(place: Path) -> int:
+    """Of the tunnels of a release; those of the first protocol do not say."""
+    return int(first_line(place / "protocol") or 1)
+
+
 def firewall() -> str:
     """What kind of firewall would drop packets to a port that nobody has opened."""
     if said("ufw", "status").startswith("Status: active"):
@@ -67,7 +72,10 @@ def names(directory: Path) -> list[str]:
 def main() -> None:
     """Print what there is."""
     os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:{_NOT_ON_EVERY_PATH}"
-    unfinished = Path(sys.argv[3]).parent / "unfinished"
+    command, releases = Path(sys.argv[1]), Path(sys.argv[3])
+    unfinished = releases.parent / "unfinished"
+    # What was begun and not ended is undone first.
+    begun = first_line(unfinished / "from")
     found = {
         "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
         "interpreter": str(Path(sys.executable).resolve()),
@@ -79,9 +87,10 @@ def main() -> None:
         "has_tun": Path("/dev/net/tun").exists(),
         "has_conntrack": Path("/proc/sys/net/netfilter/nf_conntrack_max").exists(),
         "has_nft": bool(said("nft", "--version")),
-        "release": release(Path(sys.argv[1])),
-        "releases": names(Path(sys.argv[3])),
-        "unfinished": first_line(unfinished / "back_to") or first_line(unfinished / "from"),
+        "release": release(command),
+        "releases": names(releases),
+        "protocol": protocol(releases / begun if begun else command.resolve().parent.parent),
+        "unfinished": first_line(unfinished / "back_to") or begun,
         "files": names(Path(sys.argv[2])),
         "firewall": firewall(),
         "interfaces": [name for _index, name in socket.if_nameindex()],

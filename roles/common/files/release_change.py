@@ -11,10 +11,11 @@ and systemd's units are.
                    `unfinished`, for whoever comes after; what is noted already stays. NAME is
                    the one that it goes back to, if it does
     forward NAME   start agents from NAME; the one noted is `previous`
-    back NAME      the same to an earlier one, with its units, and with its files where it refuses
-                   those that are there
+    back NAME      the same to an earlier one, with its units, with its files where it refuses
+                   those that are there, and with its keys where its tunnel protocol is another one
     undo           go back to what was noted; prints its stamp and its units as JSON
-    end            forget what was noted; files and units, not keys, stay with the release left
+    end            forget what was noted; files and units stay with the release left, and keys of
+                   tunnels where these are of another protocol, by which keys are made
 
 A change that `end` has not been reached of is unfinished, and the next run's to complete or undo.
 """
@@ -29,15 +30,15 @@ import sys
 from pathlib import Path
 
 UNITS = ("load_balancer", "network_controller", "routing_server", "network_access_endpoint")
-KEYS = (
+TUNNEL_KEYS = (
     "psk",
     "previous_psk",
     "router_key",
     "previous_router_key",
     "device_key",
     "device_keys",
-    "state_password",
 )
+KEYS = (*TUNNEL_KEYS, "state_password")
 
 
 def copy(source: Path, place: Path) -> None:
@@ -64,6 +65,11 @@ def point(link: Path, name: str) -> None:
         temporary.replace(link)
     else:
         link.unlink(missing_ok=True)
+
+
+def has_keys(directory: Path) -> bool:
+    """Whether it has keys of tunnels."""
+    return any((directory / key).is_file() for key in TUNNEL_KEYS)
 
 
 class Change:
@@ -97,7 +103,10 @@ class Change:
         point(self._directory / "current", name)
 
     def back(self, name: str) -> None:
-        """Nothing is changed where it takes neither the files that are there nor its own."""
+        """Nothing is changed where it takes neither the files that are there nor its own.
+
+        Nor where its tunnel protocol is another one, and keys of it are not kept.
+        """
         kept = self._whole(name) / "kept"
         present = self._present_units()
         refused = {unit: said for unit in present if (said := self._refuses(name, unit))}
@@ -106,6 +115,15 @@ class Change:
                 sys.exit(f"{name} refuses the present {unit}.yaml, and has none of its own: {said}")
             if said := self._refuses(name, unit, kept / f"{unit}.yaml"):
                 sys.exit(f"{name} refuses the present {unit}.yaml and its own: {said}")
+        other = self._differs(name, self._linked("current"))
+        if other and has_keys(self._files) and not has_keys(kept):
+            protocol = self._protocol(name)
+            sys.exit(f"{name} has tunnel protocol {protocol}, and no keys of it are kept")
+        for key in TUNNEL_KEYS if other else ():
+            if (kept / key).is_file():
+                copy(kept / key, self._files / key)
+            else:
+                (self._files / key).unlink(missing_ok=True)
         for unit in present:
             if (kept / f"{unit}.service").is_file():
                 copy(kept / f"{unit}.service", self._units / f"{unit}.service")
@@ -139,8 +157,9 @@ class Change:
             kept = left / "kept"
             shutil.rmtree(kept, ignore_errors=True)
             kept.mkdir(mode=0o700)
+            keys = TUNNEL_KEYS if self._differs(left.name, self._linked("current")) else ()
             for path in self._noted.iterdir():
-                if path.suffix in (".service", ".yaml"):
+                if path.suffix in (".service", ".yaml") or path.name in keys:
                     copy(path, kept / path.name)
         done = self._noted.with_name(".unfinished.done")
         shutil.rmtree(done, ignore_errors=True)
@@ -156,6 +175,14 @@ class Change:
 
     def _note(self, name: str) -> str:
         return (self._noted / name).read_text(encoding="utf-8").strip()
+
+    def _protocol(self, name: str) -> str:
+        """Of the tunnels of a release; those of the first one do not say."""
+        file = self._directory / "releases" / name / "protocol"
+        return file.read_text(encoding="utf-8").strip() if file.is_file() else "1"
+
+    def _differs(self, one: str, other: str) -> bool:
+        return self._protocol(one) != self._protocol(other)
 
     def _whole(self, name: str) -> Path:
         """Where a release is. Raises SystemExit where it is not."""

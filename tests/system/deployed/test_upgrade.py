@@ -132,3 +132,45 @@ def test_a_run_that_was_cut_short_is_completed(
     assert (stamp(lab, router), lab.status(router)["draining"]) == (before, True)
     assert play(lab, "undrain_router", "--limit", router).returncode == 0
     assert not lab.status(router)["draining"]
+
+
+@pytest.mark.nightly
+def test_another_tunnel_protocol_is_asked_for_and_then_goes_through(
+    lab: Any, wait: Callable[..., float], tmp_path: Path
+) -> None:
+    release, install = good(lab, tmp_path), "/opt/network-routing-system"
+    hosts = [host for host, _unit in lab.UNITS]
+    before = {host: stamp(lab, host) for host in hosts}
+    (protocol,) = {lab.exec(host, "cat", f"{install}/current/protocol").strip() for host in hosts}
+
+    def releases() -> list[str]:
+        return [lab.exec(host, "ls", f"{install}/releases") for host in hosts]
+
+    present, processes = releases(), started(lab, *lab.ROUTERS)
+    for host in hosts:
+        lab.exec(host, "sh", "-c", f"echo 1 >{install}/current/protocol")
+    try:
+        refused = release.upgrade()
+        assert refused.returncode != 0
+        counted = f"{len(lab.ROUTERS)} routers and {len(lab.ENDPOINTS)} endpoints"
+        said = f"Nothing was changed. The tunnel protocol goes from 1 to {protocol} on {counted}"
+        assert said in refused.stdout, refused.stdout
+        assert said in release.upgrade("--check").stdout
+        limited = release.upgrade("--limit", "router_1,endpoint_1").stdout
+        left = "they stay without tunnels with these: endpoint_2, router_2, router_3."
+        assert left in limited, limited
+        assert (releases(), started(lab, *lab.ROUTERS)) == (present, processes)
+        assert lab.all_up()
+
+        accepted = release.upgrade("-e", "nrs_accept_interruption=true")
+        assert accepted.returncode == 0, accepted.stdout
+        assert [host for host, was in before.items() if stamp(lab, host) == was] == []
+        wait(lab.all_up, 60, "all tunnels up by the other protocol")
+        assert "to 1 on" in play(lab, "rollback").stdout
+        back = play(lab, "rollback", "-e", "nrs_accept_interruption=true")
+        assert back.returncode == 0, back.stdout
+        assert {host: stamp(lab, host) for host in hosts} == before
+    finally:
+        script = f"echo {protocol} | tee {install}/releases/*/protocol"
+        for host in hosts:
+            lab.exec(host, "sh", "-c", script)

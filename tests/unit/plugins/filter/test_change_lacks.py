@@ -92,3 +92,23 @@ def test_drops_may_go_on_as_they_were() -> None:
     # A process of its own has counted from nothing on.
     assert lacks(router(dropped=1000), now, rate=50.0) == []
     assert lacks(router(dropped=1400), now, rate=50.0) != []
+
+
+def test_of_another_tunnel_protocol_peers_may_have_to_follow() -> None:
+    def lacks_with_it(now: dict[str, Any], before: dict[str, Any]) -> list[str]:
+        drops = {"drops": 0.0, "rate": 0.0}
+        return change_lacks(now, before, drops, 10.0, protocol_changes=True)
+
+    assert lacks_with_it(router(dropped=9999), router(*MANY)) == []
+    assert lacks_with_it({}, router(*MANY)) == ["it does not answer on its control socket"]
+    shut = lacks_with_it(router(passes=SHUT), router(*MANY))
+    assert shut == ["no IPv4 packet is known to get from tunnels to its egress and back"]
+    assert lacks_with_it(router(egress_up=False), router(*MANY)) != []
+    idle = {"tunnels": [{"router_id": "router_1", "up": True, "active": False}]}
+    assert lacks_with_it(idle, {"tunnels": []}) == [
+        "none of its tunnels is active by the other tunnel protocol"
+    ]
+    active = {"router_id": "router_1", "up": True, "active": True}
+    down = {"router_id": "router_2", "up": False, "active": False}
+    two_up = {"tunnels": [active, {**down, "up": True}]}
+    assert lacks_with_it({"tunnels": [active, down]}, two_up) == []

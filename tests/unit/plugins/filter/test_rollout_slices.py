@@ -14,6 +14,8 @@ from ansible_collections.nrs.network_routing.plugins.filter.rollout_slices impor
     rollout_slices,
 )
 
+PROTOCOL = {"__common_change": {"from": "a", "to": "b", "protocols": [1, 2]}}
+SAME_PROTOCOL = {"__common_change": {"from": "a", "to": "b", "protocols": [2, 2]}}
 CHANGE = {"__common_change": {"from": "a", "to": "b"}}
 LOST = {"__common_change_begun": True, "__common_change_ended": False}
 THROUGH = {"__common_change_begun": True, "__common_change_ended": True}
@@ -31,6 +33,21 @@ def test_hosts_change_in_slices_where_a_release_does(
     hostvars: dict[str, dict[str, Any]], expected: list[int | str]
 ) -> None:
     assert rollout_slices(hostvars, ["a", "b"], [1, "10%", "20%"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("hostvars", "tunnels", "expected"),
+    [
+        ({"a": SAME_PROTOCOL, "b": PROTOCOL}, True, ["100%"]),
+        ({"a": SAME_PROTOCOL, "b": PROTOCOL}, False, [1]),
+        ({"a": SAME_PROTOCOL, "b": CHANGE}, True, [1]),
+        ({}, True, ["100%"]),
+    ],
+)
+def test_hosts_with_tunnels_change_at_once_where_their_protocol_does(
+    hostvars: dict[str, dict[str, Any]], tunnels: bool, expected: list[int | str]
+) -> None:
+    assert rollout_slices(hostvars, ["a", "b"], [1], tunnels) == expected
 
 
 @pytest.mark.parametrize(
