@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 
 import pytest
@@ -12,20 +13,29 @@ from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import CipherRefused, Initiator
 from nrs.tunnel.record import Progress, Record
 from nrs.tunnel.wire import Cipher, Type
-from tests.router.driven import CLAIM, ELSEWHERE, Router, config, peer, shared
+from tests.router.driven import CLAIM, ELSEWHERE, Router, believed, config, peer, shared
 
 ALL = [cipher.text for cipher in Cipher]
 AES = Cipher.AES_256_GCM
 
 
+_STAMPS = itertools.count(1)
+
+
 def hello(cipher: Cipher, claim: wire.Claim = CLAIM) -> Initiator:
-    return Initiator(shared(), claim, 7, os.urandom, cipher=cipher)
+    return Initiator(shared(), claim, 7, os.urandom, next(_STAMPS), cipher=cipher)
+
+
+def heard(router: Router, one: Initiator, number: int, claim: wire.Claim = CLAIM) -> Drop | None:
+    """A HELLO from an address of its own; the router knows the claim."""
+    believed(router.machine, claim)
+    return router.hear_hello(one.hello(), peer(number))
 
 
 def opened(router: Router, cipher: Cipher, claim: wire.Claim = CLAIM) -> int:
     """A session in use."""
     one = hello(cipher, claim)
-    assert router.hear_hello(one.hello(), peer(1)) is None
+    assert heard(router, one, 1, claim) is None
     assert one.finish(router.answers[-1])[1].cipher is cipher
     record = router.opened[-1].record
     assert record.secrets.cipher is cipher
@@ -39,7 +49,7 @@ def test_what_is_named_is_accepted_and_all_else_refused(cipher: Cipher) -> None:
     assert opened(router, cipher)
     for number, other in enumerate(set(Cipher) - {cipher}):
         one = hello(other, ELSEWHERE)
-        assert router.hear_hello(one.hello(), peer(2 + number)) is Drop.SOURCE
+        assert heard(router, one, 2 + number, ELSEWHERE) is Drop.SOURCE
         with pytest.raises(CipherRefused) as refused:
             one.finish(router.answers[-1])
         assert (refused.value.router_id, refused.value.cipher) == ("r", other)
@@ -50,7 +60,7 @@ def test_what_is_named_is_accepted_and_all_else_refused(cipher: Cipher) -> None:
 
 def test_a_file_without_the_key_takes_clear_text_only() -> None:
     router = Router(config())
-    assert router.hear_hello(hello(AES).hello(), peer(1)) is Drop.SOURCE
+    assert heard(router, hello(AES), 1) is Drop.SOURCE
     assert opened(router, Cipher.NONE)
 
 

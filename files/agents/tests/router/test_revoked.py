@@ -14,7 +14,18 @@ from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import ClaimRefused, Initiator
 from nrs.tunnel.record import Progress
 from nrs.tunnel.wire import Objection, Type
-from tests.router.driven import CLAIM, ELSEWHERE, NEW, OLD, Router, config, peer, shared, text
+from tests.router.driven import (
+    CLAIM,
+    ELSEWHERE,
+    NEW,
+    OLD,
+    Router,
+    believed,
+    config,
+    peer,
+    shared,
+    text,
+)
 
 STOLEN = RevokedTunnels().with_endpoint("endpoint_1", 1)
 BOTH_EPOCHS = config(NEW, key_epoch=1, previous_psk=text(OLD))
@@ -59,7 +70,8 @@ def test_its_hello_makes_no_session_and_is_answered_with_a_refusal() -> None:
         assert router.hello(shared()) is Drop.REVOKED
     assert router.sessions == {}
     assert router.opened == []
-    initiator = Initiator(shared(), CLAIM, 7, os.urandom)
+    believed(router.machine, CLAIM)
+    initiator = Initiator(shared(), CLAIM, 7, os.urandom, router.stamp + 1)
     assert router.hear_hello(initiator.hello(), peer(99)) is Drop.REVOKED
     with pytest.raises(ClaimRefused) as refused:
         initiator.finish(router.answers[-1])
@@ -129,7 +141,7 @@ def test_a_session_of_an_earlier_process_does_not_go_on() -> None:
         (STOLEN, later, True),
         (epoch, record, False),
     ):
-        machine = RouterMachine(config(), os.urandom)
+        machine = RouterMachine(config(), os.urandom, retry_secret=bytes(32))
         machine.handle_revocations(revoked)
         orders = machine.resume(of, Progress(confirmed=True, since=1.0), 5.0)
         assert bool(orders) is goes_on

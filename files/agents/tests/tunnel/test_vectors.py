@@ -491,6 +491,7 @@ def test_a_router_talks_to_an_endpoint_that_encrypts(codec: Codec, vector: dict[
     cipher, index = Cipher(vector["cipher"]), vector["endpoint"]["index"]
     probe, packet, bye = (v for v in VECTORS["encrypted"] if v["cipher"] == cipher)
     with closing(Router(codec, (cipher.text,))) as router:
+        router.knows(vector["claim"])
         assert router.receive(raw(vector["hello"])) == []
         assert router.peers.sent == [raw(vector["hello_ack"])]
         assert router.receive(raw(probe["datagram"])) == []
