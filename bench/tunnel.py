@@ -19,7 +19,7 @@ from bench import document, sample, table, targets, traffic
 from bench.arguments import add_names, positive
 from bench.engines import ENGINES
 from bench.engines.base import MTU, Engine, Missing, Tunnel
-from bench.engines.nrs import Nrs
+from bench.engines.nrs import CIPHERS, Nrs
 from bench.machine import Watch
 from bench.pair import UNDERLAY, Pair
 from bench.progress import progress
@@ -59,6 +59,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f" up to {LARGEST_MTU}",
     )
     parser.add_argument(
+        "--cipher",
+        choices=CIPHERS,
+        action="append",
+        default=[],
+        dest="ciphers",
+        help="measure our agents also with this cipher; may be given twice",
+    )
+    parser.add_argument(
         "--idle",
         type=int,
         default=20,
@@ -80,8 +88,9 @@ def measure(options: argparse.Namespace, places: Places) -> int:
     watch = Watch()
     outcome = _Outcome()
     asked = [ENGINES[name](places) for name in options.engines]
+    codecs = [name.removeprefix("nrs-") for name in options.engines if name.startswith("nrs-")]
+    asked += [Nrs(places, codec, cipher=c) for codec in codecs for c in options.ciphers]
     if options.mtu > MTU:
-        codecs = [name.removeprefix("nrs-") for name in options.engines if name.startswith("nrs-")]
         asked += [Nrs(places, codec, options.mtu) for codec in codecs]
     outcome.samples = {engine.name: [] for engine in asked}
     engines = _prepared(asked, outcome)

@@ -12,6 +12,8 @@ from bench.traffic import IPERF3_PORT
 from testbed import link
 from testbed.failed import Failed
 
+CIPHERS = ("aes-256-gcm", "chacha20-poly1305")
+_CLEAR = "none"
 _WIDE_UNDERLAY = 9000
 _SEARCH_S = 2.0
 """Within a second an endpoint knows what its path carries."""
@@ -21,11 +23,18 @@ class Nrs:
     """See `base.Engine`. The endpoint is on host a, the routing server on host b."""
 
     def __init__(
-        self, places: Places, codec: str, mtu: int = MTU, through: str | None = None
+        self,
+        places: Places,
+        codec: str,
+        mtu: int = MTU,
+        through: str | None = None,
+        cipher: str = _CLEAR,
     ) -> None:
         """`mtu`: of the TUN devices; `through`: host a's address of a relay to the router."""
-        self.name = f"nrs-{codec}" if mtu == MTU else f"nrs-{codec} {mtu}"
-        self.version = f"the checkout's agents, codec {codec}, MTU {mtu}"
+        more = [*([str(mtu)] if mtu != MTU else []), *([cipher] if cipher != _CLEAR else [])]
+        self.name = " ".join([f"nrs-{codec}", *more])
+        self.version = f"the checkout's agents, codec {codec}, MTU {mtu}, cipher {cipher}"
+        self._cipher = cipher
         self._mtu = mtu
         self._through = through
         self._codec = codec
@@ -45,6 +54,7 @@ class Nrs:
         tunnel = {
             "psk": psk,
             "mtu": self._mtu,
+            "ciphers": [self._cipher],
             "tun_ipv4": f"{INNER['b']}/16",
             "tun_ipv6": "fd00:10:1::1/32",
             "allow_input": [{"proto": proto, "port": IPERF3_PORT} for proto in ("tcp", "udp")],
@@ -60,6 +70,7 @@ class Nrs:
                 "tunnel": {
                     "psk": psk,
                     "mtu": self._mtu,
+                    "cipher": self._cipher,
                     "tun_ipv4": INNER["a"],
                     "tun_ipv6": "fd00:10:100::1",
                     "routes": ["10.10.0.0/16", "fd00:10::/32"],

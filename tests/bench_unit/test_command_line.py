@@ -28,6 +28,14 @@ def test_engines_are_known_by_name() -> None:
         tunnel_options("--engines", "floor,ipsec")
 
 
+def test_ciphers_are_asked_for_by_name() -> None:
+    assert tunnel_options().ciphers == []
+    words = ("--cipher", "aes-256-gcm", "--cipher", "chacha20-poly1305")
+    assert tunnel_options(*words).ciphers == ["aes-256-gcm", "chacha20-poly1305"]
+    with pytest.raises(SystemExit):
+        tunnel_options("--cipher", "none")
+
+
 @pytest.mark.parametrize("words", [("--rounds", "0"), ("--seconds", "0"), ("--rounds", "x")])
 def test_nothing_can_be_measured_in_no_time(words: tuple[str, str]) -> None:
     with pytest.raises(SystemExit):

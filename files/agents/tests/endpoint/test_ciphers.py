@@ -8,10 +8,12 @@ import os
 
 import pytest
 
+from nrs.endpoint.carrying import Carrying
 from nrs.endpoint.liveness import State
 from nrs.tunnel import wire
 from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import Responder
+from nrs.tunnel.orders import SendTrain
 from nrs.tunnel.wire import Cipher, Hello, HelloAck, KeyMode, Objection, RouterFlag, Type
 from tests.endpoint.fakes import OLD, Endpoint, config, identity
 
@@ -146,3 +148,12 @@ def test_sizes_of_the_path_are_of_whole_datagrams(cipher: Cipher) -> None:
     overhead = 36 if cipher else 52
     lengths = {overhead + len(order.body) for order in endpoint._path_probes}
     assert {1280 - 28, 1500 - 28, 9000 - 28} <= lengths
+
+
+@pytest.mark.parametrize("cipher", Cipher, ids=lambda cipher: cipher.text)
+def test_trains_are_as_long_with_every_cipher(cipher: Cipher) -> None:
+    carrying = Carrying("r1", lambda: None)
+    carrying.begin(1, cipher, 0.0)
+    (train,) = [order for order in carrying._trial() if isinstance(order, SendTrain)]
+    overhead = 36 if cipher else 52
+    assert {overhead + len(one.body) for one in train.datagrams} == {700}
