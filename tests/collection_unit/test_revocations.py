@@ -1,4 +1,4 @@
-"""The list of revocations on a host with tunnels: brought, told to the agent, and named in its file."""
+"""The list of revocations on a host with tunnels: brought, told to the agent, named in its file."""
 
 from __future__ import annotations
 
@@ -44,4 +44,4 @@ def test_its_file_names_them(installed: Path, role: str) -> None:
     assert "  revocations_file: {{ _common_revocations_file | to_json }}\n" in api
     (tasks,) = installed.rglob(f"roles/{role}/tasks/configure.yml")
     text = tasks.read_text()
-    assert text.index("tasks_from: signers.yml") < text.index("agent_files:"), "before it is checked"
+    assert text.index("tasks_from: signers.yml") < text.index("agent_files:"), "checked later"
