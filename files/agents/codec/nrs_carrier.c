@@ -296,8 +296,8 @@ static uint32_t carry_train(nrs_opener *opener, nrs_joiner *joiner, const nrs_pa
 }
 
 int nrs_carry_in(nrs_opener *opener, nrs_joiner *joiner, const nrs_path *path, const nrs_candidate *candidate,
-                 nrs_sieve *sieve, int fd, uint8_t *buffer, uint32_t size, nrs_train *train, uint32_t start, int udp_offload, uint8_t *out, uint32_t capacity,
-                 int tun, nrs_opened *o, nrs_totals *t, nrs_sifted *r) {
+                 nrs_sieve *sieve, int fd, uint8_t *buffer, uint32_t size, nrs_train *train, uint32_t start,
+                 int udp_offload, uint8_t *out, uint32_t capacity, int tun, nrs_opened *o, nrs_totals *t, nrs_sifted *r) {
     uint32_t bits = 0;
     for (int trains = 1;; start = 0) {
         train->start = start;

@@ -67,8 +67,8 @@ uint32_t nrs_flow(const uint8_t *arena, const nrs_frames *frames, uint32_t first
    and how many it refused. */
 void nrs_write_frames(int fd, const uint8_t *out, uint32_t used, uint32_t *full, uint32_t *refused);
 
-/* Seal frames [first, end) and send what they make, to the candidate, if there is one, as much as may go there; 1 where `sealed->too_long` names frames that were
-   refused, and 2 where the kernel takes no UDP_SEGMENT any more. */
+/* Seal frames [first, end) and send what they make, to the candidate, if there is one, as much as may go there; 1
+   where `sealed->too_long` names frames that were refused, and 2 where the kernel takes no UDP_SEGMENT any more. */
 int nrs_carry_out(nrs_sealer *sealer, nrs_path *path, nrs_candidate *candidate, const uint8_t *arena,
                    const nrs_frames *frames, uint32_t first, uint32_t end, uint8_t *out, uint32_t capacity,
                    nrs_sealed *sealed, nrs_totals *totals);
@@ -84,11 +84,12 @@ int nrs_receive_strays(nrs_sieve *sieve, int fd, uint8_t *buffer, uint32_t capac
 int nrs_receive_known(nrs_sieve *sieve, int fd, uint8_t *buffer, uint32_t capacity, nrs_train *train, uint32_t most,
                       nrs_sifted *sifted);
 /* Open a train from byte `start` on and write the frames to the TUN device; then the next trains of socket `fd`, where
-   that is not negative, as long as they are the session's, a few at most, and up to one that is NRS_ELSEWHERE. Where there is a sieve, trains of nobody
-   known are dropped on the way, and so are those of the session that come neither from where the path leads to nor from
-   its candidate, if there is one, once too many of these had wrong tags or old numbers. Bits of nrs_carried; `opened` says where the last train stopped. */
+   that is not negative, as long as they are the session's, a few at most, and up to one that is NRS_ELSEWHERE. Where
+   there is a sieve, trains of nobody known are dropped on the way, and so are those of the session that come neither
+   from where the path leads to nor from its candidate, if there is one, once too many of these had wrong tags or old
+   numbers. Bits of nrs_carried; `opened` says where the last train stopped. */
 int nrs_carry_in(nrs_opener *opener, nrs_joiner *joiner, const nrs_path *path, const nrs_candidate *candidate,
-                 nrs_sieve *sieve, int fd, uint8_t *buffer, uint32_t size, nrs_train *train, uint32_t start, int udp_offload, uint8_t *out, uint32_t capacity,
-                 int tun, nrs_opened *opened, nrs_totals *totals, nrs_sifted *sifted);
+                 nrs_sieve *sieve, int fd, uint8_t *buffer, uint32_t size, nrs_train *train, uint32_t start,
+                 int udp_offload, uint8_t *out, uint32_t capacity, int tun, nrs_opened *opened, nrs_totals *totals, nrs_sifted *sifted);
 
 #endif

@@ -6,7 +6,8 @@
 
 #include <openssl/crypto.h>
 
-enum { FIRST_TYPE = NRS_VERSION, HELLO = NRS_VERSION + 4, HELLO_ACK, NO_SESSION = NRS_VERSION + 10, RETRY = NRS_VERSION + 15 };
+enum { FIRST_TYPE = NRS_VERSION, HELLO = NRS_VERSION + 4, HELLO_ACK };
+enum { NO_SESSION = NRS_VERSION + 10, RETRY = NRS_VERSION + 15 };
 enum { LEAST_HELLO = NRS_HEADER + 192 + NRS_TAG, CIPHER = NRS_HEADER + 4, MODE, CLAIM = NRS_HEADER + 128 };
 enum { SHARED, DEVICE, ANSWER = NRS_HEADER + NRS_TAG /* bytes */ };
 enum { MOST_ID = 64, MOST_PREFIXES = 16, FIXED = 24, LONGEST_CLAIM = FIXED + 18 * MOST_PREFIXES + MOST_ID };
@@ -81,7 +82,9 @@ static uint32_t place(const nrs_sieve *s, uint32_t index) {
     return low;
 }
 
-static int is_handshake(uint8_t first) { return first == HELLO || first == HELLO_ACK || first == NO_SESSION || first == RETRY; }
+static int is_handshake(uint8_t first) {
+    return first == HELLO || first == HELLO_ACK || first == NO_SESSION || first == RETRY;
+}
 
 int nrs_sieve_knows(const nrs_sieve *s, const uint8_t *d) {
     uint32_t index = (uint32_t)d[4] << 24 | (uint32_t)d[5] << 16 | (uint32_t)d[6] << 8 | d[7];

@@ -37,7 +37,7 @@ from nrs.tunnel.drop import Drop
 from nrs.tunnel.engine import Engine
 from nrs.tunnel.loop import Timer
 from nrs.tunnel.orders import OpenSession, Refuse, SendControl, Tell
-from nrs.tunnel.session import Session, key_of, open_session, resume_session
+from nrs.tunnel.session import Session, open_session, protection_of, resume_session
 from nrs.tunnel.session_memory import Slot
 from nrs.tunnel.udp_socket import SocketAddress, UdpSocket
 from nrs.tunnel.wire import Type
@@ -458,7 +458,7 @@ class NetworkAccessEndpoint(PacketAgent[NetworkAccessEndpointConfig]):
                     "path_mtu": tunnel.carrying.mtu.size if tunnel.index else None,
                     "path_state": tunnel.carrying.mtu.state.value if tunnel.index else None,
                     "not_together": list(tunnel.carrying.trains.lost()),
-                    **key_of(self.engine.sessions.get(tunnel.index)),
+                    **protection_of(self.engine.sessions.get(tunnel.index)),
                 }
                 for tunnel in list(self._machine.tunnels.values())
             ],

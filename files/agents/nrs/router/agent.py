@@ -36,7 +36,7 @@ from nrs.system import ipv6
 from nrs.system.control import socket_path
 from nrs.system.host_keeper import HostKeeper
 from nrs.tunnel.address_text import describe, name_ports
-from nrs.tunnel.session import key_of
+from nrs.tunnel.session import protection_of
 
 log = logging.getLogger(__name__)
 
@@ -300,7 +300,7 @@ class RoutingServer(PacketAgent[RoutingServerConfig]):
                     "tun_ipv6": _text(device.claim.tun_ipv6),
                     "prefixes": list(map(str, device.claim.prefixes)),
                     "contested": self._machine.contested(device),
-                    **key_of(session),
+                    **protection_of(session),
                 }
                 for device in self._machine.devices
                 if device.current is not None

@@ -88,7 +88,7 @@ class Peers(Protocol):
         peer: SocketAddress,
         local: bytes | None,
     ) -> Drop | None:
-        """A HELLO, HELLO_ACK or NO_SESSION, not yet verified."""
+        """A HELLO, HELLO_ACK, RETRY or NO_SESSION, not yet verified."""
 
     def unknown(
         self, datagram: bytes, socket: UdpSocket, peer: SocketAddress, local: bytes | None
@@ -484,8 +484,7 @@ class Engine:
             return
         first, short = datagram[0], len(datagram) < wire.OVERHEAD
         kind = _TYPES.get(first & 0x0F)
-        malformed = first >> 4 != wire.VERSION or kind is None
-        if kind is None or malformed or (short and kind in _HANDSHAKE_TYPES):
+        if kind is None or first >> 4 != wire.VERSION or (short and kind in _HANDSHAKE_TYPES):
             self._counted.dropped(Drop.MALFORMED)
         elif kind in _HANDSHAKE_TYPES:
             peer = intake.peer

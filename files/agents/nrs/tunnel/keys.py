@@ -61,7 +61,7 @@ def _device_info(claim: bytes, epoch: int) -> bytes:
 
 
 def hello_key(static: bytes) -> TagKey:
-    """The key of HELLO and HELLO_ACK tags, made from the PSK or the device key."""
+    """The key of HELLO, HELLO_ACK and RETRY tags, made from the PSK or the device key."""
     return TagKey(_hkdf(static, salt=None, info=_HELLO_INFO, length=32))
 
 

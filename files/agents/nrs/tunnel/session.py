@@ -139,7 +139,7 @@ class Session:
             slot.release()
 
 
-def key_of(session: Session | None) -> dict[str, object]:
+def protection_of(session: Session | None) -> dict[str, object]:
     """For status: cipher of `session`, mode and epoch of the key that opened it, if any."""
     if session is None or session.opened_with is None:
         return {"key_mode": None, "key_epoch": None, "cipher": None}

@@ -234,9 +234,9 @@ class Claim:
         `prefixes (18 each) | id`.
         """
         if len(self.prefixes) > MOST_PREFIXES:
-            raise ValueError("claim of too many prefixes")
+            raise ValueError(f"{len(self.prefixes)} prefixes: at most {MOST_PREFIXES}")
         if not 0 <= self.generation <= MOST_GENERATION:
-            raise ValueError("claim of no generation")
+            raise ValueError(f"generation {self.generation}: not 0 to {MOST_GENERATION}")
         name = _id(self.endpoint_id.encode()).encode()
         prefixes = b"".join(
             bytes((p.version, p.prefixlen)) + p.network_address.packed.ljust(16, b"\0")

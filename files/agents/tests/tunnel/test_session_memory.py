@@ -19,7 +19,7 @@ from nrs.tunnel.codec.interface import Codec
 from nrs.tunnel.codec.sealing import Check
 from nrs.tunnel.handshake import SessionSecrets, StaticKey
 from nrs.tunnel.record import Progress, Record, key_print
-from nrs.tunnel.session import Session, key_of, open_session, resume_session
+from nrs.tunnel.session import Session, open_session, protection_of, resume_session
 from nrs.tunnel.session_memory import SessionMemory
 from nrs.tunnel.udp_socket import UdpSocket
 from nrs.tunnel.wire import Cipher, Claim, KeyMode, Type, in_order
@@ -242,7 +242,7 @@ def test_either_codec_goes_on_where_either_has_ended(
     assert not accepted(now, resumed, heard[0]), "it was received by the process before"
     assert accepted(now, resumed, heard[1])
     assert resumed.path.peer == before.path.peer
-    assert key_of(resumed) == {
+    assert protection_of(resumed) == {
         "key_mode": "device",
         "key_epoch": 7,
         "cipher": cipher.text,

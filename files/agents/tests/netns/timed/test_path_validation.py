@@ -145,8 +145,11 @@ def victim(world: World) -> Iterator[socket.socket]:
     world.ip("victim", "-6", "route", "add", "default", "via", VICTIM[1])
     with closing(world.socket("victim", socket.AF_INET6, socket.SOCK_DGRAM)) as made:
         made.bind((VICTIM[0], 0))
+        ping = ("ping", "-c1", "-W1", VICTIM[1])
         wait_until(
-            lambda: world.exec("victim", "ping", "-c1", "-W1", VICTIM[1], check=False), 5, ""
+            lambda: " 1 received" in world.exec("victim", *ping, check=False),
+            5,
+            "the router answers the victim",
         )
         yield made
 
