@@ -153,6 +153,7 @@ class Tunnel:
         self.refusal: str | None = None
         """Why the router gives it no session, as a sentence."""
         self.revoked: str | None = None
+        self._list = RevokedTunnels()
         """Why it is to have none, as a sentence."""
         self._settings = settings
         self._random = random
@@ -274,6 +275,8 @@ class Tunnel:
         """
         if not self.connected or record.claim != self._settings.claim or self.revoked:
             return []
+        if self._list.epoch(record.secrets.key_id):
+            return []
         self.state_since = since
         key = self._settings.key
         if record.key_print != key_print(key):
@@ -290,6 +293,7 @@ class Tunnel:
 
     def go_by(self, revoked: RevokedTunnels, now: float) -> list[Order]:
         """Have no session that is revoked, and open none; what changes is told once."""
+        self._list = revoked
         before, epoch = self.revoked, self._settings.key.key_id
         if revoked.router(self.router_id):
             self.revoked = f"{self.router_id} is revoked"

@@ -19,6 +19,7 @@ from nrs.identity.signed import Kind, sign, verify
 
 LARGEST = 1_000_000
 """Bytes of a signed list that a service takes: some 25,000 ids or 35,000 serials."""
+_NONE = RevokedTunnels().claims()
 _LATE_CLOCK_S = 86400.0
 """By how much a service's clock may be late and still see that a credential has ended."""
 
@@ -40,6 +41,8 @@ class Revocations:
     issued_before: Mapping[str, float] = field(default_factory=dict)
     """Seconds since the epoch by id: what the id was given before then is revoked."""
     tunnels: RevokedTunnels = field(default_factory=RevokedTunnels)
+    names_tunnels: bool = field(default=True, compare=False)
+    """False where it was signed by an earlier release, which knows of none."""
 
     def refuses(self, credential: Credential) -> bool:
         """Whether the credential is revoked."""
@@ -51,7 +54,8 @@ class Revocations:
     def newer(self, than: Revocations) -> bool:
         """Whether this list takes the place of `than`; False where it is the same.
 
-        Raises RevocationsRefused for an older one and for another one of the same number.
+        Raises RevocationsRefused for an older one, for another one of the same number, and for
+        one that would have what it does not know of accepted again.
         """
         if self.number < than.number:
             raise OlderList(
@@ -59,6 +63,11 @@ class Revocations:
             )
         if self.number == than.number and self != than:
             raise RevocationsRefused(f"another list of the number {self.number} is in force")
+        if self.number > than.number and not self.names_tunnels and than.tunnels.claims() != _NONE:
+            raise RevocationsRefused(
+                f"list number {self.number} was signed by an earlier release, which says nothing of"
+                f" the tunnels that number {than.number}, in force, revokes"
+            )
         return self.number > than.number
 
     def needed(self, issued: Iterable[Credential], now: float) -> Revocations:
@@ -118,7 +127,8 @@ def read(text: str, public_keys: Sequence[Ed25519PublicKey]) -> Revocations:
         raise RevocationsRefused(
             "not a list of revocations: its claims are of another form"
         ) from None
-    return Revocations(number, frozenset(serials), before, tunnels)
+    named = not revoked_tunnels.CLAIMS.isdisjoint(claims)
+    return Revocations(number, frozenset(serials), before, tunnels, named)
 
 
 def _is_number(value: Any) -> bool:

@@ -70,6 +70,10 @@ class RevokedTunnels:
         }
 
 
+CLAIMS = frozenset(RevokedTunnels().claims())
+"""Their names."""
+
+
 def is_before(epoch: int, other: int) -> bool:
     """Whether a key epoch is an earlier one, modulo 256."""
     return 0 < (other - epoch) % EPOCHS < _BEFORE

@@ -156,7 +156,7 @@ class RouterMachine:
         self._freshness = Freshness(retry_secret)
         self._load = HandshakeLoad()
         self._limiter = SourceLimiter()
-        """Fresh HELLOs, by claim; the others are asked for one, by claim and source."""
+        """Fresh HELLOs, by claim; answers to the others, by HELLO and where it comes from."""
         self._asked = SourceLimiter()
         self.retries = 0
         """How often a HELLO was answered with a RETRY."""
@@ -243,7 +243,7 @@ class RouterMachine:
             offer = self._responder.check(datagram)
             claim = offer.hello.claim
             repeated = self._table.repeated(claim, offer.hello.nonce)
-            if repeated is not None and self._asked.allow(claim.encode() + _place(peer), now):
+            if repeated is not None and self._asked.allow(_asking(offer.hello, peer), now):
                 index = repeated.entry.index
                 # An answer that has gone to two places says of none that it has arrived there.
                 doubt = [] if sessions[index].peer == peer else [DoubtPath(index)]
@@ -254,7 +254,7 @@ class RouterMachine:
                 return [Refuse(Drop.RATE)]
             self._freshness.believe(claim, offer.hello.stamp, offer.hello.nonce)
             if (revoked := self._revocation(claim, offer.held)) is not None:
-                told = self._tell_revoked(claim, peer, revoked)
+                told = self._tell_revoked(claim, peer, revoked, now)
                 return [*self._deny(offer, Objection.REVOKED, 0, Drop.REVOKED), *told]
             if offer.hello.cipher not in self._ciphers:
                 return self._deny_cipher(offer, peer, now)
@@ -284,11 +284,11 @@ class RouterMachine:
         return self._freshness.is_asked_for(hello, _place(peer), now)
 
     def _ask_again(self, offer: Offer, peer: Peer, now: float) -> list[Order]:
-        claim, where = offer.hello.claim, _place(peer)
-        if not self._asked.allow(claim.encode() + where, now):
+        if not self._asked.allow(_asking(offer.hello, peer), now):
             return [Refuse(Drop.RATE)]
         self.retries += 1
-        return [Answer(self._responder.retry(offer, self._freshness.token(claim, where, now)))]
+        token = self._freshness.token(offer.hello.claim, _place(peer), now)
+        return [Answer(self._responder.retry(offer, token))]
 
     def _answer(self, offer: Offer, peer: Peer, now: float, sessions: Sessions) -> list[Order]:
         """Raises HandshakeError."""
@@ -348,7 +348,7 @@ class RouterMachine:
         entry = Entry(index, offer.held, succession_key(agreed), agreed.cipher)
         pending = Pending(entry, nonce, answer, now, holders)
         return [
-            *map(CloseSession, self._table.offer(claim, pending)),
+            *self._over(self._table.offer(claim, pending)),
             OpenSession(record, offer.held),
             Answer(answer),
         ]
@@ -423,7 +423,7 @@ class RouterMachine:
         entry = Entry(index, key, succession_key(record.secrets), cipher)
         device, gone = self._table.resume(claim, entry, progress, now)
         routes = self._routes(device) if progress.confirmed else []
-        return [OpenSession(record, key), *map(CloseSession, gone), *routes]
+        return [OpenSession(record, key), *self._over(gone), *routes]
 
     def handle_confirmed(self, index: int, peer: Peer, now: float, wall: float) -> list[Order]:
         """A session's first authentic datagram has arrived, from `peer`."""
@@ -441,7 +441,7 @@ class RouterMachine:
         if device.previous is not None and device.previous[0].index not in holders:
             self._contests.inherit(device.previous[0].index, index)
         orders: list[Order] = [
-            *map(CloseSession, forget),
+            *self._over(forget),
             NoteSession(index, device.active, device.since),
             *self._routes(device),
         ]
@@ -482,7 +482,7 @@ class RouterMachine:
         """As `AskCandidates` has it: challenge again, and go by who is silent."""
         self._challenging = False
         again, failed = self._validation.due(now)
-        orders: list[Order] = list(map(_asked, again))
+        orders: list[Order] = [_asked(one) for one in again if one.session in self._table]
         for index in failed:
             device = self._table.device(index)
             if device is not None:
@@ -669,8 +669,10 @@ class RouterMachine:
             return _REVOKED
         return _REVOKED_EPOCH if self._revoked.epoch(held.key_id) else None
 
-    def _tell_revoked(self, claim: Claim, peer: Peer, why: str) -> list[Order]:
-        """Once of each endpoint, however often it tries."""
+    def _tell_revoked(self, claim: Claim, peer: Peer, why: str, now: float) -> list[Order]:
+        """Once of each endpoint in the list; of a key that is in many hands once a second."""
+        if why == _REVOKED_EPOCH:
+            return self._tell_refusal(now, claim, peer, why)
         if claim.endpoint_id in self._revoked_told:
             return []
         self._revoked_told.add(claim.endpoint_id)
@@ -712,10 +714,14 @@ class RouterMachine:
         if not sessions:
             return []
         unused = tuple(prefix_of(n) for n in self._beyond(device) if not self._table.leads(n))
+        return [*self._over(sessions), *([RemoveRoutes(unused)] if unused else [])]
+
+    def _over(self, sessions: Iterable[int]) -> list[Order]:
+        """Close what the table has forgotten; nobody is asked in it any more."""
         for index in sessions:
             self._contests.forget(index)
             self._validation.forget(index)
-        return [*map(CloseSession, sessions), *([RemoveRoutes(unused)] if unused else [])]
+        return [*map(CloseSession, sessions)]
 
     def _beyond(self, device: Device) -> list[IPNetwork]:
         """What it has that the networks of the TUN device itself do not lead to.
@@ -762,6 +768,11 @@ def _replaces(offer: Offer, held: Claim) -> bool:
 def _place(peer: Peer) -> bytes:
     """Address and port, which a token is for."""
     return _address(peer).packed + int(peer[1]).to_bytes(2, "big")
+
+
+def _asking(hello: Hello, peer: Peer) -> bytes:
+    """One HELLO from one place: what is replayed takes nothing of the others."""
+    return _place(peer) + hello.nonce
 
 
 def _source_key(peer: Peer) -> bytes:

@@ -138,3 +138,13 @@ def test_what_a_router_says_of_a_revoked_key_is_told_once() -> None:
     (told,) = warned(endpoint)
     assert told.startswith("r1 refuses all: this endpoint's key is revoked there")
     assert endpoint.tunnel.refusal == told
+
+
+def test_a_session_of_a_revoked_epoch_does_not_go_on_in_the_next_process(
+    endpoint: Endpoint,
+) -> None:
+    """Though the key in the file is another by now."""
+    revoked = RevokedTunnels().with_epochs_below(1)
+    later = after(endpoint, revoked=revoked, key_epoch=1, **psk(NEW))
+    assert later.sessions == {}
+    assert later.machine.tunnels["r1"].revoked is None

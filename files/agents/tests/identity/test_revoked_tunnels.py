@@ -124,3 +124,18 @@ def test_signed_claims_of_another_form(key: Ed25519PrivateKey, claims: dict[str,
     assert read(sign(good, Kind.REVOCATIONS, key), [key.public_key()]).tunnels == FIRST
     with pytest.raises(RevocationsRefused, match="another form"):
         read(sign({**good, **claims}, Kind.REVOCATIONS, key), [key.public_key()])
+
+
+@pytest.mark.parametrize("number", [2, 3, 9])
+def test_a_list_that_does_not_know_of_tunnels_has_none_accepted_again(
+    key: Ed25519PrivateKey, number: int
+) -> None:
+    held = Revocations(number=1).with_tunnels(FIRST)
+    earlier = read(
+        sign({**EARLIER, "number": number + 1}, Kind.REVOCATIONS, key), [key.public_key()]
+    )
+    with pytest.raises(RevocationsRefused, match="earlier release"):
+        earlier.newer(held)
+    assert earlier.newer(Revocations(number=number)), "where nothing is revoked"
+    emptied = read(signed(held.with_tunnels(RevokedTunnels()), key), [key.public_key()])
+    assert emptied.newer(held), "who knows of them may take them off"

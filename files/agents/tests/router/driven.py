@@ -20,11 +20,16 @@ from nrs.tunnel.drop import Drop
 from nrs.tunnel.handshake import Initiator, Random, SessionSecrets, StaticKey
 from nrs.tunnel.orders import (
     CloseSession,
+    DoubtPath,
+    DropCandidate,
     LimitDatagrams,
     NoteSession,
     OpenSession,
     Refuse,
     SendControl,
+    SendTogether,
+    SendTrain,
+    TakeCandidate,
     Tell,
 )
 from nrs.tunnel.wire import NONCE_BYTES, Claim, KeyMode, Type
@@ -141,6 +146,17 @@ class Router:
                 case NoteSession(index):
                     assert index in self.sessions
                     self.noted.append(order)
+                case (
+                    SendTogether(index)
+                    | TakeCandidate(index)
+                    | DropCandidate(index)
+                    | DoubtPath(index)
+                ):
+                    assert index in self.sessions
+                    self.others.append(order)
+                case SendTrain(datagrams):
+                    assert {one.index for one in datagrams} <= set(self.sessions)
+                    self.others.append(order)
                 case Answer(datagram):
                     self.answers.append(datagram)
                 case AddRoutes(prefixes):

@@ -230,3 +230,21 @@ def test_a_question_is_for_one_hello_and_proved(router: Router) -> None:
     stranger = Initiator(StaticKey(os.urandom(32)), CLAIM, 7, os.urandom, 1)
     with pytest.raises(BadTag):
         stranger.again(to_one, 3, os.urandom)
+
+
+def test_a_replay_from_an_endpoints_own_place_keeps_no_question_from_it(router: Router) -> None:
+    """The claim is unknown, as after a boot, so it needs one."""
+    recorded = Initiator(shared(), CLAIM, 7, os.urandom, 1).hello()
+    for stamp in range(2, 8):
+        for _ in range(200):
+            router.hear_hello(recorded, peer(1))
+        router.answers.clear()
+        asked = said(router, stamp=10 * stamp)
+        for _ in range(200):
+            router.hear_hello(recorded, peer(1))
+        opened = len(router.opened)
+        asked = asked.again(router.answers[0], 10 * stamp + 1, os.urandom)
+        assert router.hear_hello(asked.hello(), peer(1)) is None
+        assert len(router.opened) == opened + 1
+        router.now += 200.0
+        router.machine._freshness = Freshness(bytes(32))

@@ -9,6 +9,7 @@ import pytest
 
 from nrs.router.orders import AskCandidates
 from nrs.router.path_validation import AGAIN_S, ANSWER_S, PathValidation
+from nrs.router.session_table import MOST_PENDING
 from nrs.tunnel.control import Control
 from nrs.tunnel.handshake import Initiator
 from nrs.tunnel.orders import DoubtPath, DropCandidate, SendControl, TakeCandidate, Tell
@@ -218,3 +219,21 @@ def test_of_many_that_do_not_answer_one_is_told_of(router: Router) -> None:
     assert len(router.told) == 1
     assert router.machine.paths_not_validated == 2
     assert done(router) == [*map(DropCandidate, sessions)]
+
+
+@pytest.mark.parametrize("renewals", [1, 2, 4])
+def test_nobody_is_challenged_in_a_session_that_is_over(router: Router, renewals: int) -> None:
+    """The machine's own fakes refuse an order for one."""
+    move(router, router.open(shared()))
+    for _ in range(renewals):
+        router.open(shared())
+    wait(router, 2 * ANSWER_S)
+    assert router.machine._validation.next_due(router.now) is None
+
+
+def test_nor_in_one_that_others_have_pushed_out(router: Router) -> None:
+    move(router, router.offered(shared()))
+    for _ in range(MOST_PENDING):
+        router.now += 0.3
+        router.offered(shared(), stranger=True)
+    wait(router, 2 * ANSWER_S)

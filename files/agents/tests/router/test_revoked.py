@@ -176,3 +176,16 @@ def test_a_holder_of_the_same_address_is_not_asked_for_a_revoked_rival() -> None
     assert router.hello(shared(), rival) is Drop.REVOKED
     assert [one for one in router.said if one.kind is Type.PROBE] == []
     assert set(router.sessions) == {holder}
+
+
+def test_whoever_has_a_key_of_a_revoked_epoch_fills_no_log() -> None:
+    router = Router(BOTH_EPOCHS)
+    revoke(router, RevokedTunnels().with_epochs_below(1))
+    for number in range(100):
+        claim = replace(CLAIM, endpoint_id=f"invented_{number}")
+        assert router.hello(shared(), claim) is Drop.REVOKED
+    assert len(said(router)) == 1
+    router.now += 1.0
+    assert router.hello(shared()) is Drop.REVOKED
+    assert len(said(router)) == 2
+    assert router.machine._revoked_told == set()
