@@ -380,7 +380,7 @@ static void encryption(void) {
         CHECK(!length || EVP_EncryptUpdate(context, known, &n, body, (int)length));
         CHECK(EVP_EncryptFinal_ex(context, tag, &n) && EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, 16, tag));
         CHECK(!memcmp(out + NRS_HEADER, known, length) && !memcmp(out + NRS_HEADER + length, tag, 16));
-        CHECK(!memcmp(out, "\x16\1\7\x9\1\2\3\4", 8) && load16(out + 14) == length + 1);
+        CHECK(!memcmp(out, "\x26\1\7\x9\1\2\3\4", 8) && load16(out + 14) == length + 1);
         CHECK(nrs_verify(o, out, length + overhead) == NRS_OK && !memcmp(out + NRS_HEADER, body, length));
         free(body), free(out), free(known);
     }

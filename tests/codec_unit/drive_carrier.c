@@ -276,7 +276,7 @@ static void splitting(int segmentation) {
     make_vnet(arena, &big, 1, 1000);
     before.fd = candidate.path.fd = from;
     before.segmentation = candidate.path.segmentation = segmentation;
-    nrs_sealer *sealer = nrs_sealer_new(crypto(), KEY, INDEX, 0, 0, NULL);
+    nrs_sealer *sealer = nrs_sealer_new(crypto(), NRS_CLEAR, KEY, INDEX, 0, 0, NULL);
     nrs_totals t = {0};
     nrs_carry_out(sealer, &before, NULL, arena, &f, 0, 1, out, 512 * 1024, &sealed, &t);
     CHECK(t.datagrams == 40 && waiting(old, buffer) == 40);
