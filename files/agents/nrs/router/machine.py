@@ -374,13 +374,20 @@ class RouterMachine:
         self._asking = True
         return [*orders, AskHolders(when)]
 
-    def _give_way(self, holder: int, where: str) -> list[Order]:
-        """Close a session that does not answer, if another device has an address of its own."""
+    def _give_way(self, holder: int, where: str, to: Claim | None = None) -> list[Order]:
+        """Close a session if another device, which claims `to`, has an address of its own.
+
+        It does not answer, or is the one that the other was made to replace.
+        """
         device = self._table.robbed(holder)
         if device is None:
             return []
         name = device.claim.endpoint_id
         text = f"tunnel to {name} is closed: nobody answers, and the one at {where} has its address"
+        if to is not None and _is_later(to, device.claim):
+            text = (
+                f"tunnel to {name} is closed: generation {to.generation}, at {where}, replaces it"
+            )
         closed = self._forget(device, self._table.remove(device))
         return [SendControl(holder, Type.BYE), Tell(WARNING, text), *closed]
 
@@ -446,7 +453,7 @@ class RouterMachine:
             *self._routes(device),
         ]
         for holder in set(holders) - {contest.holder for contest in contests}:
-            orders += self._give_way(holder, where)
+            orders += self._give_way(holder, where, device.claim)
         if fresh:
             claim = device.claim
             text = f"tunnel to {claim.endpoint_id} is up ({claim.addresses[0]}, from {where})"
@@ -761,8 +768,11 @@ def _address(peer: Peer) -> IPAddress:
 
 def _replaces(offer: Offer, held: Claim) -> bool:
     """Whether a HELLO comes from the device that was made to replace the one of `held`."""
-    claim, own_key = offer.hello.claim, offer.hello.key_mode is KeyMode.DEVICE
-    return own_key and claim.endpoint_id == held.endpoint_id and claim.generation > held.generation
+    return offer.hello.key_mode is KeyMode.DEVICE and _is_later(offer.hello.claim, held)
+
+
+def _is_later(claim: Claim, held: Claim) -> bool:
+    return claim.endpoint_id == held.endpoint_id and claim.generation > held.generation
 
 
 def _place(peer: Peer) -> bytes:

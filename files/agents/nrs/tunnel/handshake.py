@@ -155,9 +155,7 @@ class Initiator:
 
         Raises BadTag, ClaimRefused, CipherRefused, HandshakeError.
         """
-        signed, tag = datagram[: -wire.TAG_BYTES], datagram[-wire.TAG_BYTES :]
-        if not self._tag_key.verify(tag, signed):
-            raise BadTag("HELLO_ACK")
+        signed = self._proven(datagram)
         try:
             ack = HelloAck.decode(signed[wire.HEADER_BYTES :])
         except wire.Malformed as error:
@@ -186,11 +184,8 @@ class Initiator:
 
     def again(self, datagram: bytes, stamp: int, random: Random) -> Initiator:
         """The attempt that a RETRY asks for. Raises BadTag, HandshakeError."""
-        signed, tag = datagram[: -wire.TAG_BYTES], datagram[-wire.TAG_BYTES :]
-        if not self._tag_key.verify(tag, signed):
-            raise BadTag("RETRY")
         try:
-            retry = Retry.decode(signed[wire.HEADER_BYTES :])
+            retry = Retry.decode(self._proven(datagram)[wire.HEADER_BYTES :])
         except wire.Malformed as error:
             raise HandshakeError(str(error)) from None
         if retry.echo != self._nonce:
@@ -205,6 +200,13 @@ class Initiator:
             self._cipher,
             retry.token,
         )
+
+    def _proven(self, datagram: bytes) -> bytes:
+        """What stands before its tag. Raises BadTag."""
+        signed, tag = datagram[: -wire.TAG_BYTES], datagram[-wire.TAG_BYTES :]
+        if not self._tag_key.verify(tag, signed):
+            raise BadTag(f"an answer of {len(datagram)} bytes")
+        return signed
 
     def _refused(self, ack: HelloAck) -> HandshakeError:
         try:

@@ -193,6 +193,9 @@ def test_a_replacement_takes_over_at_once_and_the_stolen_one_is_closed() -> None
     router.confirm(fresh)
     assert stolen not in router.sessions
     assert [d.claim for d in router.machine.devices] == [NEXT]
+    (told,) = [one.text for one in router.told if "closed" in one.text]
+    assert "closed: generation 1, at " in told
+    assert told.endswith(" replaces it")
     router.sessions[fresh].last_received = router.now
     assert router.offered(device()), "the old one has to show that nobody is there"
     assert router.ask_at, "the replacement is asked"
